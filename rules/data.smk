@@ -1,0 +1,100 @@
+"""From published files to documents and prompts."""
+
+
+rule fetch:
+    """Copy the published files from TABPO_DATA, or download them; hashes are checked either way."""
+    output:
+        train=results("{dataset}/source/train.json"),
+        dev=results("{dataset}/source/dev.json"),
+        test=results("{dataset}/source/test.json"),
+    params:
+        source=dataset_source,
+    log:
+        results("logs/fetch/{dataset}.log"),
+    benchmark:
+        results("benchmarks/fetch/{dataset}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    shell:
+        "python -m workflow_scripts.fetch"
+        " --source {params.source}"
+        " --output-train {output.train}"
+        " --output-dev {output.dev}"
+        " --output-test {output.test}"
+        " 2>> {log}"
+
+
+rule documents:
+    """Read or generate annotated documents into one format."""
+    input:
+        sources=dataset_files,
+        ontology=dataset_ontology,
+    output:
+        train=results("{dataset}/documents/train.parquet"),
+        dev=results("{dataset}/documents/dev.parquet"),
+        test=results("{dataset}/documents/test.parquet"),
+        card=results("{dataset}/card.json"),
+    params:
+        settings=document_settings,
+    log:
+        results("logs/documents/{dataset}.log"),
+    benchmark:
+        results("benchmarks/documents/{dataset}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.documents"
+        " --settings {params.settings:q}"
+        " --sources {input.sources}"
+        " --ontology {input.ontology}"
+        " --output-train {output.train}"
+        " --output-dev {output.dev}"
+        " --output-test {output.test}"
+        " --output-card {output.card}"
+        " 2>> {log}"
+
+
+rule prompts:
+    """Write one prompt and gold answer per unit; dev is halved by group."""
+    input:
+        train=results("{dataset}/documents/train.parquet"),
+        dev=results("{dataset}/documents/dev.parquet"),
+        test=results("{dataset}/documents/test.parquet"),
+        ontology=dataset_ontology,
+    output:
+        train=results("{dataset}/prompts/train.parquet"),
+        dev_confusion=results("{dataset}/prompts/dev_confusion.parquet"),
+        dev_select=results("{dataset}/prompts/dev_select.parquet"),
+        test=results("{dataset}/prompts/test.parquet"),
+    params:
+        settings=prompt_settings,
+    log:
+        results("logs/prompts/{dataset}.log"),
+    benchmark:
+        results("benchmarks/prompts/{dataset}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.prompts"
+        " --settings {params.settings:q}"
+        " --train {input.train}"
+        " --dev {input.dev}"
+        " --test {input.test}"
+        " --ontology {input.ontology}"
+        " --output-train {output.train}"
+        " --output-dev-confusion {output.dev_confusion}"
+        " --output-dev-select {output.dev_select}"
+        " --output-test {output.test}"
+        " 2>> {log}"

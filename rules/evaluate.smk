@@ -1,0 +1,98 @@
+"""Completions, predictions and scores; SFT and every method go through the same two rules."""
+
+
+rule predict:
+    """Generate an answer to every prompt of a split."""
+    input:
+        model=results("{dataset}/{model}/{method}/seed{seed}/model"),
+        prompts=results("{dataset}/prompts/{split}.parquet"),
+    output:
+        completions=results("{dataset}/{model}/{method}/seed{seed}/completions/{split}.parquet"),
+    params:
+        settings=generation_settings,
+    log:
+        results("logs/predict/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
+    benchmark:
+        results("benchmarks/predict/{dataset}/{model}/{method}/seed{seed}/{split}.tsv")
+    conda:
+        "../envs/train.yaml"
+    threads: model_threads
+    resources:
+        gpu=model_gpus,
+        mem_mb=model_memory,
+        runtime=model_runtime,
+    shell:
+        "python -m workflow_scripts.predict"
+        " --settings {params.settings:q}"
+        " --model {input.model}"
+        " --prompts {input.prompts}"
+        " --output {output.completions}"
+        " 2>> {log}"
+
+
+rule score:
+    """Parse, ground and score the completions of one run."""
+    input:
+        completions=results("{dataset}/{model}/{method}/seed{seed}/completions/{split}.parquet"),
+        prompts=results("{dataset}/prompts/{split}.parquet"),
+        documents=split_documents,
+        ontology=dataset_ontology,
+    output:
+        predictions=results("{dataset}/{model}/{method}/seed{seed}/predictions/{split}.parquet"),
+        scores=results("{dataset}/{model}/{method}/seed{seed}/scores/{split}.json"),
+    log:
+        results("logs/score/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
+    benchmark:
+        results("benchmarks/score/{dataset}/{model}/{method}/seed{seed}/{split}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.score"
+        " --completions {input.completions}"
+        " --prompts {input.prompts}"
+        " --documents {input.documents}"
+        " --ontology {input.ontology}"
+        " --output-predictions {output.predictions}"
+        " --output-scores {output.scores}"
+        " 2>> {log}"
+
+
+rule dictionary:
+    """Score the longest match of training mentions, its threshold chosen on dev_select."""
+    input:
+        train_prompts=results("{dataset}/prompts/train.parquet"),
+        train_documents=results("{dataset}/documents/train.parquet"),
+        select_prompts=results("{dataset}/prompts/dev_select.parquet"),
+        select_documents=results("{dataset}/documents/dev.parquet"),
+        test_prompts=results("{dataset}/prompts/test.parquet"),
+        test_documents=results("{dataset}/documents/test.parquet"),
+        ontology=dataset_ontology,
+    output:
+        predictions=results("{dataset}/dictionary/predictions/test.parquet"),
+        scores=results("{dataset}/dictionary/scores/test.json"),
+    log:
+        results("logs/dictionary/{dataset}.log"),
+    benchmark:
+        results("benchmarks/dictionary/{dataset}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.dictionary"
+        " --train-prompts {input.train_prompts}"
+        " --train-documents {input.train_documents}"
+        " --select-prompts {input.select_prompts}"
+        " --select-documents {input.select_documents}"
+        " --test-prompts {input.test_prompts}"
+        " --test-documents {input.test_documents}"
+        " --ontology {input.ontology}"
+        " --output-predictions {output.predictions}"
+        " --output-scores {output.scores}"
+        " 2>> {log}"

@@ -1,0 +1,40 @@
+"""Supervised fine-tuning: the first row of every table, and the reference of every loss."""
+
+
+rule sft:
+    """Train on the gold answers of the training prompts."""
+    input:
+        base=results("{dataset}/{model}/base"),
+        prompts=results("{dataset}/prompts/train.parquet"),
+    output:
+        run=results("{dataset}/{model}/sft/seed{seed}/run.yaml"),
+        model=directory(results("{dataset}/{model}/sft/seed{seed}/model")),
+        log_steps=results("{dataset}/{model}/sft/seed{seed}/training.parquet"),
+        timing=results("{dataset}/{model}/sft/seed{seed}/timing.parquet"),
+        provenance=results("{dataset}/{model}/sft/seed{seed}/provenance.json"),
+    params:
+        settings=sft_settings,
+        checkpoints=results("checkpoints/{dataset}.{model}.sft.seed{seed}"),
+    log:
+        results("logs/sft/{dataset}/{model}/seed{seed}.log"),
+    benchmark:
+        results("benchmarks/sft/{dataset}/{model}/seed{seed}.tsv")
+    conda:
+        "../envs/train.yaml"
+    threads: model_threads
+    resources:
+        gpu=model_gpus,
+        mem_mb=model_memory,
+        runtime=model_runtime,
+    shell:
+        "python -m workflow_scripts.launch sft"
+        " --settings {params.settings:q}"
+        " --base {input.base}"
+        " --prompts {input.prompts}"
+        " --checkpoints {params.checkpoints}"
+        " --output-run {output.run}"
+        " --output-model {output.model}"
+        " --output-log-steps {output.log_steps}"
+        " --output-timing {output.timing}"
+        " --output-provenance {output.provenance}"
+        " 2>> {log}"

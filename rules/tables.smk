@@ -1,0 +1,49 @@
+"""Tables of the study, each from the scores of its own rows."""
+
+
+rule table:
+    """Write one configured table as CSV, Markdown and LaTeX."""
+    input:
+        scores=table_scores,
+        provenance=table_provenance,
+    output:
+        csv=results("tables/{table}.csv"),
+        md=results("tables/{table}.md"),
+        tex=results("tables/{table}.tex"),
+    params:
+        settings=table_settings,
+    log:
+        results("logs/table/{table}.log"),
+    benchmark:
+        results("benchmarks/table/{table}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.tables"
+        " --settings {params.settings:q}"
+        " --scores {input.scores}"
+        " --provenance {input.provenance}"
+        " --output-csv {output.csv}"
+        " --output-md {output.md}"
+        " --output-tex {output.tex}"
+        " 2>> {log}"
+
+
+use rule table as per_metric_table with:
+    input:
+        scores=metric_scores,
+        provenance=metric_provenance,
+    output:
+        csv=results("tables/per_metric/{metric}.csv"),
+        md=results("tables/per_metric/{metric}.md"),
+        tex=results("tables/per_metric/{metric}.tex"),
+    params:
+        settings=metric_settings,
+    log:
+        results("logs/per_metric/{metric}.log"),
+    benchmark:
+        results("benchmarks/per_metric/{metric}.tsv")

@@ -1,0 +1,47 @@
+"""Preference training: one run per loss and seed, each from its SFT model."""
+
+
+rule train:
+    """Train one policy with one loss, starting from its SFT reference."""
+    input:
+        sft=results("{dataset}/{model}/sft/seed{seed}/model"),
+        prompts=results("{dataset}/prompts/train.parquet"),
+        pairs=run_pairs,
+        isolation=run_isolation,
+        reference=run_reference,
+    output:
+        run=results("{dataset}/{model}/{method}/seed{seed}/run.yaml"),
+        model=directory(results("{dataset}/{model}/{method}/seed{seed}/model")),
+        log_steps=results("{dataset}/{model}/{method}/seed{seed}/training.parquet"),
+        timing=results("{dataset}/{model}/{method}/seed{seed}/timing.parquet"),
+        provenance=results("{dataset}/{model}/{method}/seed{seed}/provenance.json"),
+    wildcard_constraints:
+        method=either(METHODS),
+    params:
+        settings=run_settings,
+        checkpoints=results("checkpoints/{dataset}.{model}.{method}.seed{seed}"),
+    log:
+        results("logs/train/{dataset}/{model}/{method}/seed{seed}.log"),
+    benchmark:
+        results("benchmarks/train/{dataset}/{model}/{method}/seed{seed}.tsv")
+    conda:
+        "../envs/train.yaml"
+    threads: model_threads
+    resources:
+        gpu=model_gpus,
+        mem_mb=model_memory,
+        runtime=model_runtime,
+    shell:
+        "python -m workflow_scripts.launch train"
+        " --settings {params.settings:q}"
+        " --sft {input.sft}"
+        " --prompts {input.prompts}"
+        " --pairs {input.pairs}"
+        " --reference {input.reference}"
+        " --checkpoints {params.checkpoints}"
+        " --output-run {output.run}"
+        " --output-model {output.model}"
+        " --output-log-steps {output.log_steps}"
+        " --output-timing {output.timing}"
+        " --output-provenance {output.provenance}"
+        " 2>> {log}"

@@ -1,0 +1,1 @@
+"""Documents, prompts, answers, confusions and pairs; nothing here imports torch."""

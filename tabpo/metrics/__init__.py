@@ -1,0 +1,1 @@
+"""Scores of predictions under the stated conventions; nothing here imports torch."""

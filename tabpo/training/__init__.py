@@ -1,0 +1,1 @@
+"""Tokenised batches, scoring of completions, and the trainers built on them."""

@@ -1,0 +1,1 @@
+"""One program per rule: it reads, calls once or twice into `tabpo`, and writes."""
