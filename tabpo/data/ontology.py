@@ -10,7 +10,7 @@ from tabpo.errors import ConfigError
 
 @dataclass(frozen=True)
 class Label:
-    """An entity type or a code; `sublabels` maps each valid sub-code to its definition, empty without a second level."""
+    """An entity type or a code; `sublabels` maps each valid sub-code to its definition; it may be empty."""
 
     definition: str
     sublabels: dict[str, str]
