@@ -1,0 +1,227 @@
+"""From the scores of many runs to the cells of one table."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+from tabpo.errors import ConfigError, DataError
+
+HEADLINE = "set_directed"
+"""Convention of a metric that names none; `rel@set_canonical` names one."""
+
+STRICT = ("ner_strict", "triple")
+"""The metric that decides, per dataset, whether SFT is far enough above the dictionary."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row's run of one seed and its `scores.json`; model and seed are None for the dictionary."""
+
+    dataset: str
+    model: str | None
+    method: str
+    seed: int | None
+    scores: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of a table: percent, mean over seeds.
+
+    Attributes:
+        mean: None where the cell has no value; `reason` says why.
+        sd: Sample standard deviation over seeds; None for fewer than two.
+        seeds: How many seeds the mean is of.
+        difference: Mean over seeds of this row minus the baseline row of the same seed.
+        low: Lower end of the 95 % Student interval of `difference`; None for fewer than two seeds.
+        high: Upper end.
+        rank: 1 for the best row of its column, 2 for the second, else 0.
+    """
+
+    dataset: str
+    model: str
+    method: str
+    metric: str
+    mean: float | None
+    sd: float | None = None
+    seeds: int = 0
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rank: int = 0
+    reason: str = ""
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval of the paired difference excludes zero."""
+        return self.low is not None and (self.low > 0 or self.high < 0)
+
+
+def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
+    """Percent: F1 of `name` or `name@convention`, or share of valid answers; None where a dataset lacks the metric."""
+    if metric == "valid":
+        return 100 * scores["valid"]
+    name, _, convention = metric.partition("@")
+    conventions = scores["metrics"].get(name)
+    if conventions is None:
+        return None
+    if (convention or HEADLINE) not in conventions:
+        raise DataError(f"metric {metric}: no such convention; {name} has: {', '.join(sorted(conventions))}")
+    return 100 * conventions[convention or HEADLINE]["f1"]
+
+
+def build_cells(runs: Sequence[Run], *, rows: Sequence[str], metrics: Sequence[str], baseline: str) -> list[Cell]:
+    """The cells of a table, ordered by dataset, model, metric and row.
+
+    A mean needs every seed that any row of the same dataset and model has; otherwise the cell is empty and
+    says which seeds are missing. The dictionary has no seeds and stands under every model of its dataset.
+
+    Raises:
+        DataError: Two runs of the same row and seed.
+    """
+    scores = {(run.dataset, run.model, run.method, run.seed): run.scores for run in runs}
+    if len(scores) < len(runs):
+        raise DataError(f"{len(runs) - len(scores)} runs of a table are given twice")
+    columns = list(dict.fromkeys((run.dataset, run.model) for run in runs if run.model is not None))
+    cells = []
+    for dataset, model in columns:
+        seeds = sorted({run.seed for run in runs if (run.dataset, run.model) == (dataset, model)})
+        for metric in metrics:
+            values = {
+                row: _values(scores, dataset, None if row == "dictionary" else model, row, metric) for row in rows
+            }
+            column = [
+                _cell(dataset, model, row, metric, values[row], seeds, values.get(baseline, {}), row == baseline)
+                for row in rows
+            ]
+            cells += _ranked(column)
+    return cells
+
+
+def rehearsals(runs: Sequence[Run]) -> list[str]:
+    """Datasets and models on which mean SFT is below twice the dictionary in the strict metric, as "dataset/model"."""
+    found = []
+    for (dataset, model), group in groupby(
+        sorted((run for run in runs if run.method == "sft"), key=lambda run: (run.dataset, run.model)),
+        key=lambda run: (run.dataset, run.model),
+    ):
+        sft = list(group)
+        for run in runs:
+            metric = next((name for name in STRICT if name in run.scores["metrics"]), None)
+            if run.method == "dictionary" and run.dataset == dataset and metric is not None:
+                mean = sum(metric_value(one.scores, metric) for one in sft) / len(sft)
+                if mean < 2 * metric_value(run.scores, metric):
+                    found.append(f"{dataset}/{model}")
+    return found
+
+
+def _values(scores: Mapping, dataset: str, model: str | None, row: str, metric: str) -> dict[int | None, float | None]:
+    return {
+        seed: metric_value(one, metric)
+        for (a_dataset, a_model, method, seed), one in scores.items()
+        if (a_dataset, a_model, method) == (dataset, model, row)
+    }
+
+
+def _cell(
+    dataset: str,
+    model: str,
+    row: str,
+    metric: str,
+    values: Mapping[int | None, float | None],
+    seeds: Sequence[int],
+    baseline: Mapping[int, float],
+    is_baseline: bool,
+) -> Cell:
+    empty = Cell(dataset, model, row, metric, mean=None)
+    if not values:
+        return replace(empty, reason="not run for this model")
+    if None in values.values():
+        return replace(empty, reason="not defined for this dataset")
+    if row == "dictionary":
+        return replace(empty, mean=values[None])
+    missing = sorted(set(seeds) - set(values))
+    if missing:
+        return replace(empty, reason=f"no score for seed {', '.join(map(str, missing))}")
+    series = pd.Series([values[seed] for seed in seeds])
+    cell = replace(empty, mean=series.mean(), sd=series.std() if len(seeds) > 1 else None, seeds=len(seeds))
+    if is_baseline or set(seeds) - set(baseline):
+        return cell
+    differences = pd.Series([values[seed] - baseline[seed] for seed in seeds])
+    low, high = _interval(differences)
+    return replace(cell, difference=differences.mean(), low=low, high=high)
+
+
+def _interval(differences: pd.Series) -> tuple[float | None, float | None]:
+    if len(differences) < 2:
+        return None, None
+    half = stats.t.ppf(0.975, len(differences) - 1) * differences.std() / math.sqrt(len(differences))
+    return differences.mean() - half, differences.mean() + half
+
+
+def _ranked(column: Sequence[Cell]) -> list[Cell]:
+    order = sorted({round(cell.mean, 1) for cell in column if cell.mean is not None}, reverse=True)[:2]
+    return [
+        replace(cell, rank=order.index(round(cell.mean, 1)) + 1)
+        if cell.mean is not None and round(cell.mean, 1) in order
+        else cell
+        for cell in column
+    ]
+
+
+def code_differences(provenance: Sequence[Mapping[str, Any]], *, strict: bool) -> list[str]:
+    """Modules of `tabpo` whose code was not the same in all runs of a table, sorted.
+
+    Raises:
+        ConfigError: There are such modules and the study asks for `strict_code`.
+    """
+    versions: dict[str, set[str]] = {}
+    for one in provenance:
+        for module, fingerprint in one["code"].items():
+            versions.setdefault(module, set()).add(fingerprint)
+    differing = sorted(module for module, fingerprints in versions.items() if len(fingerprints) > 1)
+    if differing and strict:
+        raise ConfigError(f"strict_code: runs of this table were made with different code in {', '.join(differing)}")
+    return differing
+
+
+def describe(
+    settings: Mapping[str, Any], runs: Sequence[Run], cells: Sequence[Cell], differing: Sequence[str]
+) -> dict[str, Any]:
+    """Caption, notes and whether marks are shown, as keyword arguments for `typeset`."""
+    behind = rehearsals(runs)
+    notes = [f"F1 in percent, exact match, {_seeds(runs)}; hyperparameters: presets “{settings['presets']}”."]
+    if behind:
+        notes.append(
+            f"REHEARSAL: SFT is below twice the dictionary on {', '.join(behind)}; no marks are given, and the"
+            " rows say nothing about the methods."
+        )
+    elif any(cell.significant for cell in cells):
+        notes.append(f"*: the 95 % Student interval of the paired difference to {settings['baseline']} excludes 0.")
+    notes += _ceilings(runs)
+    notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason})]
+    if differing:
+        notes.append(f"Runs were made with different code in {', '.join(differing)}.")
+    caption = f"REHEARSAL. {settings['caption']}" if behind else settings["caption"]
+    return {"caption": caption, "notes": notes, "marks": not behind}
+
+
+def _seeds(runs: Sequence[Run]) -> str:
+    seeds = sorted({run.seed for run in runs if run.seed is not None})
+    return f"seed {seeds[0]} alone" if len(seeds) == 1 else f"mean ± standard deviation over {len(seeds)} seeds"
+
+
+def _ceilings(runs: Sequence[Run]) -> list[str]:
+    """What gold itself scores when it goes through text and back, where that is below 100."""
+    notes = set()
+    for run in runs:
+        for metric, conventions in run.scores["ceiling"].items():
+            ceiling = 100 * conventions[HEADLINE]["f1"]
+            if ceiling < 100:
+                notes.add(f"Gold's own text scores {ceiling:.2f} in {metric} on {run.dataset}.")
+    return sorted(notes)

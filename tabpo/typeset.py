@@ -1,0 +1,106 @@
+"""The same cells as CSV, as Markdown for people and as LaTeX for a paper."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from tabpo.tables import Cell
+
+TITLES = {
+    "ner_strict": "NER",
+    "ner_boundary": "NER boundary",
+    "rel": "Rel",
+    "rel_plus": "Rel+",
+    "code": "Code",
+    "sub_code": "Sub-code",
+    "span": "Span",
+    "triple": "Triple",
+    "valid": "Valid",
+}
+
+LATEX_SPECIAL = str.maketrans(
+    {character: f"\\{character}" for character in "&%$#_{}"}
+    | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
+)
+
+
+def to_csv(cells: Sequence[Cell]) -> str:
+    """One line a cell, in percent with six decimals; an empty cell has its reason."""
+    columns = ["dataset", "model", "method", "metric", "mean", "sd", "seeds", "difference", "low", "high", "reason"]
+    frame = pd.DataFrame([{name: getattr(cell, name) for name in columns} for cell in cells], columns=columns)
+    return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+
+
+def to_markdown(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], marks: bool) -> str:
+    """Best of a column in bold, second underlined, `*` where the difference to the baseline is significant."""
+    frame = _frame(cells, layout, lambda cell: _markdown(cell, marks))
+    keys = sum(column in ("dataset", "model", "method") for column in frame.columns)
+    alignment = ["left"] * keys + ["right"] * (len(frame.columns) - keys)
+    table = frame.to_markdown(index=False, disable_numparse=True, colalign=alignment)
+    return "\n".join([f"**{caption}**", "", table, "", *(f"- {note}" for note in notes)]).rstrip() + "\n"
+
+
+def to_latex(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], marks: bool) -> str:
+    """A `table` that needs the package booktabs; marks as in Markdown."""
+    frame = _frame(cells, layout, lambda cell: _latex(cell, marks))
+    keys = [column for column in frame.columns if column in ("dataset", "model", "method")]
+    frame[keys] = frame[keys].map(_escape)
+    lines = [
+        r"\begin{table}",
+        r"\centering",
+        rf"\caption{{{_escape(' '.join([caption, *notes]))}}}",
+        rf"\begin{{tabular}}{{{'l' * len(keys)}{'r' * (len(frame.columns) - len(keys))}}}",
+        r"\toprule",
+        " & ".join(map(_escape, frame.columns)) + r" \\",
+        r"\midrule",
+        *(" & ".join(row) + r" \\" for row in frame.itertuples(index=False)),
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _frame(cells: Sequence[Cell], layout: str, text: Callable[[Cell], str]) -> pd.DataFrame:
+    """Rows are methods; columns are metrics (layout "main") or dataset x model ("per_metric")."""
+    one_block = len({(cell.dataset, cell.model) for cell in cells}) == 1
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for cell in cells:
+        if layout == "per_metric":
+            key, column = {"method": cell.method}, f"{cell.dataset} / {cell.model}"
+        else:
+            block = {} if one_block else {"dataset": cell.dataset, "model": cell.model}
+            key, column = block | {"method": cell.method}, _title(cell.metric)
+        rows.setdefault(tuple(key.values()), dict(key))[column] = text(cell)
+    return pd.DataFrame(list(rows.values()))
+
+
+def _title(metric: str) -> str:
+    name, _, convention = metric.partition("@")
+    return TITLES.get(name, name) + (f" ({convention})" if convention else "")
+
+
+def _markdown(cell: Cell, marks: bool) -> str:
+    if cell.mean is None:
+        return "–"
+    text = _number(cell, " ± ")
+    if marks and cell.rank:
+        text = f"**{text}**" if cell.rank == 1 else f"<u>{text}</u>"
+    return text + (r"\*" if marks and cell.significant else "")
+
+
+def _latex(cell: Cell, marks: bool) -> str:
+    if cell.mean is None:
+        return "--"
+    text = _number(cell, r" $\pm$ ")
+    if marks and cell.rank:
+        text = rf"\textbf{{{text}}}" if cell.rank == 1 else rf"\underline{{{text}}}"
+    return text + (r"$^{*}$" if marks and cell.significant else "")
+
+
+def _number(cell: Cell, plus_minus: str) -> str:
+    return f"{cell.mean:.1f}" if cell.sd is None else f"{cell.mean:.1f}{plus_minus}{cell.sd:.1f}"
+
+
+def _escape(text: str) -> str:
+    return text.translate(LATEX_SPECIAL)

@@ -1,0 +1,120 @@
+import pytest
+
+from tabpo.errors import ConfigError, DataError
+from tabpo.tables import Run, build_cells, code_differences, describe, metric_value, rehearsals
+from tabpo.typeset import to_csv, to_latex, to_markdown
+
+
+def scores(ner: float, rel: float = 0.5, canonical: float = 0.6, valid: float = 0.9) -> dict:
+    return {
+        "valid": valid,
+        "metrics": {
+            "ner_strict": {"set_directed": {"f1": ner}},
+            "rel": {"set_directed": {"f1": rel}, "set_canonical": {"f1": canonical}},
+        },
+        "ceiling": {},
+    }
+
+
+def run(method: str, seed: int | None, ner: float, model: str | None = "tiny", dataset: str = "scierc") -> Run:
+    return Run(dataset, None if method == "dictionary" else model, method, seed, scores(ner))
+
+
+def three_seeds() -> list[Run]:
+    return [
+        *(run("sft", seed, ner) for seed, ner in [(1, 0.60), (2, 0.62), (3, 0.64)]),
+        *(run("dpo", seed, ner) for seed, ner in [(1, 0.63), (2, 0.66), (3, 0.66)]),
+        run("dictionary", None, 0.2),
+    ]
+
+
+def cells_by_row(runs: list[Run], rows: list[str], metric: str = "ner_strict") -> dict:
+    return {cell.method: cell for cell in build_cells(runs, rows=rows, metrics=[metric], baseline="sft")}
+
+
+def test_mean_deviation_and_paired_interval_by_hand():
+    cells = cells_by_row(three_seeds(), ["dictionary", "sft", "dpo"])
+    assert cells["sft"].mean == pytest.approx(62.0)
+    assert cells["sft"].sd == pytest.approx(2.0)  # sample deviation of 60, 62, 64
+    # Differences 3, 4, 2: mean 3, sd 1; t(.975, 2) = 4.302653; half width 4.302653 / sqrt(3) = 2.484138
+    assert cells["dpo"].difference == pytest.approx(3.0)
+    assert (cells["dpo"].low, cells["dpo"].high) == pytest.approx((3 - 2.484138, 3 + 2.484138), abs=1e-6)
+    assert cells["dpo"].significant
+    assert cells["sft"].difference is None
+    assert (cells["dictionary"].mean, cells["dictionary"].sd) == (pytest.approx(20.0), None)
+    assert [cells[row].rank for row in ("dpo", "sft", "dictionary")] == [1, 2, 0]
+
+
+def test_one_seed_has_neither_deviation_nor_significance():
+    cells = cells_by_row([run("sft", 1, 0.6), run("dpo", 1, 0.7)], ["sft", "dpo"])
+    assert cells["dpo"].sd is None and cells["dpo"].difference == pytest.approx(10.0)
+    assert not cells["dpo"].significant
+
+
+def test_a_missing_seed_empties_the_cell_and_is_named():
+    runs = [one for one in three_seeds() if (one.method, one.seed) != ("dpo", 2)]
+    cell = cells_by_row(runs, ["sft", "dpo"])["dpo"]
+    assert cell.mean is None and cell.reason == "no score for seed 2"
+
+
+def test_a_row_that_was_not_run_says_so():
+    assert cells_by_row(three_seeds(), ["sft", "tab_po"])["tab_po"].reason == "not run for this model"
+    assert cells_by_row(three_seeds(), ["sft"], "code")["sft"].reason == "not defined for this dataset"
+
+
+def test_the_same_run_twice_is_refused():
+    with pytest.raises(DataError, match="given twice"):
+        cells_by_row([run("sft", 1, 0.6), run("sft", 1, 0.7)], ["sft"])
+
+
+def test_conventions_are_named_or_headline():
+    assert metric_value(scores(0.1), "rel") == pytest.approx(50)
+    assert metric_value(scores(0.1), "rel@set_canonical") == pytest.approx(60)
+    assert metric_value(scores(0.1), "valid") == pytest.approx(90)
+    with pytest.raises(DataError, match="set_canonical, set_directed"):
+        metric_value(scores(0.1), "rel@pure")
+
+
+def test_rehearsal_is_below_twice_the_dictionary():
+    assert rehearsals([run("sft", 1, 0.39), run("dictionary", None, 0.2)]) == ["scierc/tiny"]
+    assert rehearsals([run("sft", 1, 0.41), run("dictionary", None, 0.2)]) == []
+
+
+def test_rehearsal_withholds_marks():
+    runs = [run("sft", 1, 0.3), run("dpo", 1, 0.35), run("dictionary", None, 0.2)]
+    cells = build_cells(runs, rows=["dictionary", "sft", "dpo"], metrics=["ner_strict"], baseline="sft")
+    settings = {"caption": "Main.", "presets": "matched", "baseline": "sft"}
+    text = describe(settings, runs, cells, [])
+    assert text["caption"] == "REHEARSAL. Main." and not text["marks"]
+    assert "**35.0**" not in to_markdown(cells, layout="main", **text)
+
+
+def test_code_differences_are_named_or_refused():
+    provenance = [{"code": {"tabpo.a": "1", "tabpo.b": "1"}}, {"code": {"tabpo.a": "2", "tabpo.c": "1"}}]
+    assert code_differences(provenance, strict=False) == ["tabpo.a"]
+    with pytest.raises(ConfigError, match=r"tabpo\.a"):
+        code_differences(provenance, strict=True)
+
+
+def test_three_formats_hold_the_same_cells():
+    cells = build_cells(three_seeds(), rows=["dictionary", "sft", "dpo"], metrics=["ner_strict", "rel"], baseline="sft")
+    text = {"caption": "A_1 & more.", "notes": ["50 % of it."], "marks": True}
+    markdown = to_markdown(cells, layout="main", **text)
+    (row,) = [line for line in markdown.splitlines() if line.startswith("| dpo")]
+    assert [part.strip() for part in row.strip("|").split("|")] == ["dpo", r"**65.0 ± 1.7**\*", "**50.0 ± 0.0**"]
+    latex = to_latex(cells, layout="main", **text)
+    assert r"dpo & \textbf{65.0 $\pm$ 1.7}$^{*}$ & \textbf{50.0 $\pm$ 0.0} \\" in latex
+    assert r"A\_1 \& more. 50 \% of it." in latex
+    assert "scierc,tiny,dpo,ner_strict,65.000000,1.732051,3,3.000000,0.515862,5.484138," in to_csv(cells)
+
+
+def test_per_metric_layout_has_a_column_per_dataset_and_model():
+    runs = [run("sft", 1, 0.6), run("sft", 1, 0.7, model="small"), run("sft", 1, 0.8, dataset="phee")]
+    cells = build_cells(runs, rows=["sft"], metrics=["ner_strict"], baseline="sft")
+    header = to_markdown(cells, layout="per_metric", caption="c", notes=[], marks=False).splitlines()[2]
+    assert [part.strip() for part in header.strip("|").split("|")] == [
+        "method",
+        "scierc / tiny",
+        "scierc / small",
+        "phee / tiny",
+    ]
