@@ -1,0 +1,76 @@
+"""Models and tokenizers as folders: loading, saving without trace of when and where, and their arithmetic."""
+
+import json
+from pathlib import Path
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from tabpo.artefacts import sha256_file, sha256_text, write_json
+
+
+def load_model(folder: Path, numerics: dict) -> PreTrainedModel:
+    """Load a `base/` or `model/` folder; weights of a hub model come by id and revision.
+
+    Parameters are float32 in both precisions: "bf16" means bfloat16 arithmetic inside `autocast`, so
+    that the reference job, training and prediction run the same kernels on the same weights.
+
+    Args:
+        folder: Hugging Face folder with a `manifest.json`.
+        numerics: {"precision": "bf16" | "fp32", "attention": "eager" | "sdpa", "threads": n}.
+
+    Returns:
+        The model in the mode that Hugging Face leaves it in (eval); the caller sets its own.
+    """
+    manifest = read_manifest(folder)
+    hub = manifest["kind"] == "hub"
+    return AutoModelForCausalLM.from_pretrained(
+        manifest["hub"] if hub else folder,
+        revision=manifest["revision"] if hub else "main",
+        dtype=torch.float32,
+        attn_implementation=numerics["attention"],
+        trust_remote_code=False,
+        use_safetensors=True,
+    )
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a `base/` or `model/` folder, chat template included."""
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
+def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write an ordinary Hugging Face folder and its manifest; nothing in it says where or when it was written."""
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / "manifest.json", {"kind": "weights", "weights_sha256": weights_sha256(folder)})
+
+
+def read_manifest(folder: Path) -> dict:
+    """The `manifest.json` of a `base/` or `model/` folder: kind, weights_sha256 and, for "hub", hub and revision."""
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def weights_sha256(folder: Path) -> str:
+    """One hash over the safetensors files of a folder, by name and content."""
+    return _files_sha256(sorted(folder.glob("*.safetensors")))
+
+
+def tokenizer_sha256(folder: Path) -> str:
+    """One hash over the tokenizer's files and the chat template of a folder."""
+    names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+    return _files_sha256([folder / name for name in names if (folder / name).exists()])
+
+
+def set_threads(numerics: dict) -> None:
+    """Give torch the run's number of threads: another number gives other bits."""
+    torch.set_num_threads(numerics["threads"])
+
+
+def autocast(numerics: dict, device_type: str = "cpu") -> torch.autocast:
+    """Context of a forward pass: bfloat16 matrix products for "bf16", nothing for "fp32"."""
+    return torch.autocast(device_type, dtype=torch.bfloat16, enabled=numerics["precision"] == "bf16")
+
+
+def _files_sha256(paths: list[Path]) -> str:
+    return sha256_text("".join(f"{path.name} {sha256_file(path)}\n" for path in paths))
