@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from tabpo.artefacts import sha256_file, sha256_text, write_json
 
@@ -35,8 +35,12 @@ def load_model(folder: Path, numerics: dict) -> PreTrainedModel:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a `base/` or `model/` folder, chat template included."""
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    """The tokenizer of a `base/` or `model/` folder, chat template included, exactly as its `tokenizer.json` says.
+
+    Not `AutoTokenizer`: beside a Qwen2 `config.json` that one replaces the file's own normalizer and
+    pre-tokenizer by Qwen2's, which splits a from-scratch vocabulary otherwise than it was trained.
+    """
+    return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
