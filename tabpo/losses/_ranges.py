@@ -1,0 +1,39 @@
+"""Ranges of hyperparameters: checked when a loss is built, refused with what is accepted."""
+
+import math
+
+from tabpo.errors import ConfigError
+
+
+def require_positive(loss: str, **values: object) -> None:
+    """Refuse all but finite numbers above zero."""
+    for name, value in values.items():
+        _require(_is_number(value) and value > 0, loss, name, value, "a number above 0")
+
+
+def require_not_negative(loss: str, **values: object) -> None:
+    """Refuse all but finite numbers from zero."""
+    for name, value in values.items():
+        _require(_is_number(value) and value >= 0, loss, name, value, "a number from 0")
+
+
+def require_probability(loss: str, **values: object) -> None:
+    """Refuse all but numbers above 0 and up to 1."""
+    for name, value in values.items():
+        _require(_is_number(value) and 0 < value <= 1, loss, name, value, "a number above 0, up to 1")
+
+
+def require_choice(loss: str, accepted: tuple[object, ...], **values: object) -> None:
+    """Refuse all but the listed values, types included."""
+    for name, value in values.items():
+        listed = any(type(value) is type(choice) and value == choice for choice in accepted)
+        _require(listed, loss, name, value, "one of " + ", ".join(str(choice) for choice in accepted))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _require(fulfilled: bool, loss: str, name: str, value: object, accepted: str) -> None:
+    if not fulfilled:
+        raise ConfigError(f"{loss}: {name} must be {accepted}, got {value!r}")
