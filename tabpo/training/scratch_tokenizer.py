@@ -1,0 +1,97 @@
+"""The tokenizer of a model from scratch: byte-level BPE with short JSON scaffolding, one id per word wherever it is."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from tabpo.errors import ConfigError
+from tabpo.records import Prompt
+
+END, PAD, SEPARATOR = "<eos>", "<pad>", "<sep>"
+
+MAX_STRUCTURAL_TOKENS = 64
+
+CHAT_TEMPLATE = "{% for message in messages %}{{ ' ' + message['content'] }}{% endfor %}{{ '" + SEPARATOR + "' }}"
+"""Each turn's content after one space, then the separator; no beginning-of-text token."""
+
+_VALUE = re.compile(r':"((?:[^"\\]|\\.)*)"|(?<=[:\[,])(\d+)(?=[,\]}])')
+_WORD = r" ?\p{Lu}+(?:-\p{Lu}+)+| ?\p{L}+| ?\p{N}{1,3}| ?[^\s\p{L}\p{N}]|\s"
+_VALUE_START = '(?<=:")'
+_SMALLEST_VOCABULARY = 256 + 3 + MAX_STRUCTURAL_TOKENS
+
+
+def train_tokenizer(prompts: Sequence[Prompt], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Train on prompts and their answers; any text can be encoded, by bytes if need be.
+
+    What lies between the values of an answer (`","span":"`) is one token where frequent. A word is the same token at
+    the start of a value, at the start of a prompt and inside a text: a space is put after the opening quote of a value
+    before encoding, and taken away by decoding, so that `decode(encode(answer)) == answer` for compact JSON.
+
+    Args:
+        prompts: Of the train split.
+        vocab_size: Upper bound, added tokens included; fewer where the texts have no more pairs to merge.
+
+    Raises:
+        ConfigError: `vocab_size` does not hold all bytes and the added tokens.
+    """
+    if vocab_size < _SMALLEST_VOCABULARY:
+        raise ConfigError(f"scratch: vocab_size is {vocab_size}; at least {_SMALLEST_VOCABULARY} are needed")
+    structure = structural_runs(prompt.answer for prompt in prompts)
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Replace(Regex(_VALUE_START + '(?=[^"])'), " ")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORD), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.ByteLevel(), decoders.Replace(Regex(_VALUE_START + " "), "")]  # leaves one space of two
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size - len(structure),
+        min_frequency=2,
+        special_tokens=[PAD, END, SEPARATOR],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_texts(prompts), trainer)
+    # Normalised like the text that they are looked for in: a value's space is never part of them.
+    tokenizer.add_tokens([AddedToken(run, special=False, normalized=True) for run in structure])
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        eos_token=END,
+        pad_token=PAD,
+        additional_special_tokens=[SEPARATOR],
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+    )
+    wrapped.chat_template = CHAT_TEMPLATE
+    return wrapped
+
+
+def structural_runs(answers: Iterator[str]) -> list[str]:
+    """The commonest runs of JSON between string values and numbers, most frequent first, at most 64.
+
+    A run of one character is left out: it would be cut out of every text.
+    """
+    counts: Counter[str] = Counter()
+    for answer in answers:
+        start = 0
+        for value in _VALUE.finditer(answer):
+            group = value.lastindex
+            counts[answer[start : value.start(group)]] += 1
+            start = value.end(group)
+        counts[answer[start:]] += 1
+    runs = [(-count, run) for run, count in counts.items() if len(run) > 1]
+    return [run for _, run in sorted(runs)[:MAX_STRUCTURAL_TOKENS]]
+
+
+def _texts(prompts: Sequence[Prompt]) -> Iterator[str]:
+    for prompt in prompts:
+        for message in prompt.messages:
+            yield " " + message.content
+        yield prompt.answer
