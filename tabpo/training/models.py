@@ -66,6 +66,11 @@ def tokenizer_sha256(folder: Path) -> str:
     return _files_sha256([folder / name for name in names if (folder / name).exists()])
 
 
+def device() -> torch.device:
+    """The first GPU, or the CPU of a machine without."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def set_threads(numerics: dict) -> None:
     """Give torch the run's number of threads: another number gives other bits."""
     torch.set_num_threads(numerics["threads"])

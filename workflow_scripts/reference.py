@@ -1,0 +1,47 @@
+"""Score both completions of every pair with the frozen SFT model, once for all methods of a pairing."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.errors import ConfigError, exit_on_error
+from tabpo.records import Pair, Prompt, Reference, read_records, write_records
+from tabpo.training.models import device, load_model, load_tokenizer, set_threads
+from tabpo.training.reference import reference_key, score_references
+from tabpo.training.scoring import SCORER_VERSION
+from tabpo.training.tokenise import encode_pairs
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read SFT model, pairs and prompts; write the reference file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: numerics, limits, batch_size")
+    parser.add_argument("--scorer-version", type=int, required=True, help="the version the study asks for")
+    parser.add_argument("--sft", type=Path, required=True, help="folder of the SFT model")
+    parser.add_argument("--pairs", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path, required=True, help="prompts of the training split")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if args.scorer_version != SCORER_VERSION:
+        raise ConfigError(f"--scorer-version {args.scorer_version}: this code is version {SCORER_VERSION}")
+
+    numerics = args.settings["numerics"]
+    set_threads(numerics)
+    tokenizer = load_tokenizer(args.sft)
+    pairs = encode_pairs(
+        tokenizer,
+        read_records(args.prompts, Prompt),
+        read_records(args.pairs, Pair),
+        references=None,
+        limits=args.settings["limits"],
+    )
+    model = load_model(args.sft, numerics).to(device())
+    references = score_references(model, pairs, tokenizer.pad_token_id, numerics, args.settings["batch_size"])
+    write_records(args.output, Reference, references, reference_key(args.sft, args.pairs, args.prompts, numerics))
+    logging.info("scored %d pairs", len(references))
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
