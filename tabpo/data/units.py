@@ -87,7 +87,7 @@ def _unit(
         for relation in document.relations
         if relation.head in number and relation.tail in number
     }
-    clusters = sorted(tuple(sorted(number[mention] for mention in cluster)) for cluster in document.clusters)
+    clusters = (tuple(sorted(number[mention] for mention in cluster)) for cluster in document.clusters if whole)
     return Unit(
         prompt_id=prompt_id,
         doc_id=document.doc_id,
@@ -96,5 +96,5 @@ def _unit(
         token_offsets=offsets,
         spans=tuple(replace(span, id=number[span.id]) for span in inside),
         relations=tuple(Relation(*relation) for relation in sorted(relations)),
-        clusters=tuple(clusters) if whole else None,
+        clusters=tuple(sorted(clusters)) if whole else None,
     )

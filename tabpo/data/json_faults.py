@@ -1,0 +1,138 @@
+"""Why a text is no JSON that can be used: one pass, linear in time and without recursion, whatever the text."""
+
+import json
+import re
+
+MAX_DEPTH = 100
+"""Deepest nesting that is looked into; answers need three levels."""
+
+_SPACE = re.compile(r"[ \t\n\r]*")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_WORDS = ("true", "false", "null")
+_SCALAR = re.compile(rf"(?:{_NUMBER.pattern}|{'|'.join(_WORDS)})(?![0-9A-Za-z.+-])")
+
+_PAIRED = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(rf'\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{{4}}|{_PAIRED})')
+_ESCAPES = ("\\n", "\\u0000", "\\ud800\\udc00")  # one of each form: what a cut escape could have become
+_LONGEST_ESCAPE = 12
+# Bounded, because a repeated group keeps memory for every turn; the inner `++` leaves nothing to try again.
+_CHARACTERS = re.compile(rf'(?:[^"\\\x00-\x1f\ud800-\udfff]++|{_ESCAPE.pattern}){{1,1000}}')
+
+_SIMPLE_TOKEN = re.compile(rf'{_SPACE.pattern}([{{}}\[\],:]|"[^"\\\x00-\x1f\ud800-\udfff]*+"|{_SCALAR.pattern})')
+_KINDS = '{}[],:"'
+
+_VALUE = '"0{['
+_KEY = '"'
+
+
+class _CutError(Exception):
+    """The text ends where valid JSON could go on."""
+
+
+class _BrokenError(Exception):
+    """No continuation makes the text valid JSON."""
+
+
+def json_fault(text: str) -> str | None:
+    """The first that applies of truncated, not_json, too_deep and duplicate_key; None for JSON without these.
+
+    `truncated` is a text that is not JSON but begins one. JSON is that of RFC 8259 (no NaN, no control characters in
+    strings) in UTF-8, so that a lone surrogate, raw or escaped, is `not_json`: it could not be written to a file.
+    Keys are compared as the strings they stand for. White space alone is `truncated`.
+    """
+    scan = _Scan(text)
+    try:
+        scan.run()
+    except _CutError:
+        return "truncated"
+    except _BrokenError:
+        return "not_json"
+    if scan.deepest > MAX_DEPTH:
+        return "too_deep"
+    return "duplicate_key" if scan.repeats_key else None
+
+
+class _Scan:
+    """A pushdown automaton over tokens; `expected` holds the first characters that may come ("0" for any scalar)."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.token = (0, 0)
+        self.expected = _VALUE
+        self.open: list[set[str] | None] = []  # the keys so far of an open object, None for an open array
+        self.deepest = 0
+        self.repeats_key = False
+
+    def run(self) -> None:
+        """Read the whole text; sets `deepest` and `repeats_key`.
+
+        Raises:
+            _CutError: The text begins JSON and ends too early.
+            _BrokenError: The text does not begin JSON.
+        """
+        while self.expected:
+            kind = self._next_token()
+            if kind not in self.expected:
+                raise _BrokenError
+            self._take(kind)
+        if _SPACE.match(self.text, self.token[1]).end() < len(self.text):
+            raise _BrokenError
+
+    def _take(self, kind: str) -> None:
+        if kind == "{":
+            self._open(set(), _KEY + "}")
+        elif kind == "[":
+            self._open(None, _VALUE + "]")
+        elif kind == ":":
+            self.expected = _VALUE
+        elif kind == ",":
+            self.expected = _VALUE if self.open[-1] is None else _KEY
+        elif kind == '"' and self.expected in (_KEY, _KEY + "}"):
+            self._take_key(self.open[-1])
+        else:  # a value is complete
+            if kind in "}]":
+                self.open.pop()
+            self.expected = "" if not self.open else ",]" if self.open[-1] is None else ",}"
+
+    def _open(self, keys: set[str] | None, expected: str) -> None:
+        self.open.append(keys)
+        self.deepest = max(self.deepest, len(self.open))
+        self.expected = expected
+
+    def _take_key(self, keys: set[str]) -> None:
+        key = json.loads(self.text[slice(*self.token)])
+        self.repeats_key |= key in keys
+        keys.add(key)
+        self.expected = ":"
+
+    def _next_token(self) -> str:
+        if simple := _SIMPLE_TOKEN.match(self.text, self.token[1]):
+            self.token = simple.span(1)
+            kind = self.text[self.token[0]]
+            return kind if kind in _KINDS else "0"
+        start = _SPACE.match(self.text, self.token[1]).end()
+        if start == len(self.text):
+            raise _CutError
+        if self.text[start] != '"':
+            self._refuse_scalar(start)
+        self.token = (start, self._string_end(start))
+        return '"'
+
+    def _string_end(self, start: int) -> int:
+        end = start + 1
+        while run := _CHARACTERS.match(self.text, end):
+            end = run.end()
+        left = len(self.text) - end
+        if left and self.text[end] == '"':
+            return end + 1
+        if left < _LONGEST_ESCAPE:
+            cut = self.text[end:]
+            if not cut or any(_ESCAPE.fullmatch(cut + whole[left:]) for whole in _ESCAPES):
+                raise _CutError
+        raise _BrokenError
+
+    def _refuse_scalar(self, start: int) -> None:
+        cut = self.text[start:]
+        if _NUMBER.fullmatch(cut + "0") or any(word.startswith(cut) for word in _WORDS):
+            raise _CutError
+        raise _BrokenError
