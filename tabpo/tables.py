@@ -165,13 +165,12 @@ def _interval(differences: pd.Series) -> tuple[float | None, float | None]:
 
 
 def _ranked(column: Sequence[Cell]) -> list[Cell]:
-    order = sorted({round(cell.mean, 1) for cell in column if cell.mean is not None}, reverse=True)[:2]
-    return [
-        replace(cell, rank=order.index(round(cell.mean, 1)) + 1)
-        if cell.mean is not None and round(cell.mean, 1) in order
-        else cell
-        for cell in column
-    ]
+    """Mark best and second, as printed; the dictionary is a floor and not in the running."""
+    contenders = {cell.method: round(cell.mean, 1) for cell in column if cell.mean is not None}
+    contenders.pop("dictionary", None)
+    order = sorted(set(contenders.values()), reverse=True)[:2]
+    ranks = {method: order.index(mean) + 1 for method, mean in contenders.items() if mean in order}
+    return [replace(cell, rank=ranks.get(cell.method, 0)) for cell in column]
 
 
 def code_differences(provenance: Sequence[Mapping[str, Any]], *, strict: bool) -> list[str]:

@@ -1,0 +1,43 @@
+"""Answer every prompt of a split greedily with one trained model."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.errors import exit_on_error
+from tabpo.inference import generate
+from tabpo.records import Completion, Prompt, read_records, write_records
+from tabpo.training.models import autocast, device, load_model, load_tokenizer, set_threads
+from tabpo.training.tokenise import encode_prompt
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Load the model, generate, write the completions in the order of the prompts."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: numerics, limits, batch_size")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the trained model")
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="completions")
+    args = parser.parse_args(argv)
+
+    numerics, limits = args.settings["numerics"], args.settings["limits"]
+    set_threads(numerics)
+    tokenizer = load_tokenizer(args.model)
+    prompts = [(p.prompt_id, encode_prompt(tokenizer, p, limits)) for p in read_records(args.prompts, Prompt)]
+    model = load_model(args.model, numerics).to(device()).eval()
+    with autocast(numerics, model.device.type):
+        completions = generate(
+            model,
+            tokenizer,
+            prompts,
+            max_new_tokens=limits["max_completion_tokens"],
+            batch_size=args.settings["batch_size"],
+        )
+    logging.info("%d of %d answers finished", sum(one.finished for one in completions), len(completions))
+    write_records(args.output, Completion, completions)
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
