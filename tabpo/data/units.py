@@ -19,7 +19,7 @@ class Unit:
         token_offsets: (start, end) of each token, characters of the document, end excluded.
         spans: Those that lie inside; offsets stay characters of the document.
         relations: Those with both ends inside, each once, by (head, tail, label), in the unit's ids.
-        clusters: Coreference clusters in the unit's ids, sorted; None for a sentence.
+        clusters: Coreference clusters in the unit's ids, sorted, each mention once; None for a sentence.
     """
 
     prompt_id: str

@@ -1,0 +1,110 @@
+"""Published files of JSON lines: one document a line, every fault reported by its place and never by its text."""
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabpo.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One document of a file, for messages; lines count from 1."""
+
+    path: Path
+    line: int
+    doc_id: str
+
+    def error(self, field: str, problem: str) -> DataError:
+        """What is wrong with one field, and what is accepted."""
+        return DataError(f"{self.path}, line {self.line}, document {self.doc_id}, {field}: {problem}")
+
+    def fields(self, field: str, value: Any, required: Collection[str], optional: Collection[str] = ()) -> None:
+        """Refuse what is no object, lacks a required key, or has a key that nobody reads."""
+        if not isinstance(value, dict):
+            raise self.error(field, f"is no object; accepted: an object with {', '.join(required)}")
+        missing = sorted(set(required) - set(value))
+        unknown = sorted(set(value) - set(required) - set(optional))
+        if missing or unknown:
+            raise self.error(field, _keys_differ(missing, unknown, [*required, *optional]))
+
+    def items(self, field: str, value: Any, length: int | None = None) -> list[Any]:
+        """The list that `value` is; `length` is how many items it must have."""
+        if not isinstance(value, list):
+            raise self.error(field, "is no list; accepted: a list")
+        if length is not None and len(value) != length:
+            raise self.error(field, f"has {len(value)} items; accepted: {length}")
+        return value
+
+    def string(self, field: str, value: Any) -> str:
+        """The string that `value` is, with more in it than white space."""
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(field, "is no text; accepted: a string with more than white space")
+        return value
+
+    def integer(self, field: str, value: Any, low: int, end: int) -> int:
+        """The whole number that `value` is, from `low` to below `end`."""
+        if type(value) is not int or not low <= value < end:
+            found = value if type(value) is int else f"a {type(value).__name__}"
+            raise self.error(field, f"is {found}; accepted: a whole number from {low} to {end - 1}")
+        return value
+
+
+def read_objects(path: Path, id_key: str, keys: Collection[str]) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Each line's object with its place; all have exactly these keys, and the value of `id_key` is unique.
+
+    Raises:
+        DataError: The file cannot be read or has no lines; a line is empty, not UTF-8, no JSON object, or has
+            other keys; an id is no string, holds white space, `#` or `/`, or comes twice. Names file and line.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); accepted: a file of JSON lines") from error
+    if not content.strip():
+        raise DataError(f"{path}: holds no document; accepted: one JSON object a line")
+    seen: dict[str, int] = {}
+    for line, raw in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
+        row = _parse(f"{path}, line {line}", raw)
+        doc_id = _identifier(f"{path}, line {line}", row, id_key)
+        place = Place(path, line, doc_id)
+        if doc_id in seen:
+            raise place.error(id_key, f"was line {seen[doc_id]}'s already; accepted: an id that no other line has")
+        seen[doc_id] = line
+        place.fields("the line", row, keys)
+        yield place, row
+
+
+def _parse(where: str, raw: bytes) -> dict[str, Any]:
+    try:
+        row = json.loads(raw.decode())
+        json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: byte {error.start + 1} is no UTF-8; accepted: UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where}: a string holds half of a surrogate pair; accepted: whole characters") from error
+    except json.JSONDecodeError as error:
+        problem = f"no JSON at character {error.colno} ({error.msg})"
+        raise DataError(f"{where}: {problem}; accepted: one JSON object a line") from error
+    except RecursionError as error:
+        raise DataError(f"{where}: nested too deeply; accepted: the published format") from error
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: is a {type(row).__name__}; accepted: one JSON object a line")
+    return row
+
+
+def _identifier(where: str, row: dict[str, Any], id_key: str) -> str:
+    if id_key not in row:
+        raise DataError(f"{where}: has no {id_key}; accepted: a string that no other line has")
+    doc_id = row[id_key]
+    if not isinstance(doc_id, str) or not re.fullmatch(r"[^\s#/]+", doc_id):
+        raise DataError(f"{where}, {id_key}: is no identifier; accepted: a string without white space, # and /")
+    return doc_id
+
+
+def _keys_differ(missing: list[str], unknown: list[str], accepted: list[str]) -> str:
+    faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(unknown)}"] * bool(unknown)
+    return f"{' and '.join(faults)}; accepted: {', '.join(accepted)}"

@@ -1,0 +1,113 @@
+"""SciERC (Luan et al., EMNLP 2018) from its processed JSON: entities, relations and coreference clusters.
+
+What the files repeat is kept, so that counts are the published ones: four relations of train are there twice, and so
+is a mention in a cluster of H05-1117. Units, which answers are made from, list each once.
+"""
+
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from tabpo.data.jsonl import Place, read_objects
+from tabpo.records import Document, Relation, Span
+
+KEYS = ("doc_key", "sentences", "ner", "relations", "clusters")
+
+_Tokens = tuple[int, int]
+"""First and last token of a mention, counted in the document, as the files do."""
+
+
+def read_documents(path: Path) -> list[Document]:
+    """Documents in the file's order; text is the tokens joined by one space, and no group is known.
+
+    Raises:
+        DataError: The file is not in the published format: names file, line, document, field and what is accepted.
+            Beyond the format, a mention lies in its sentence and has one type; relations and clusters name mentions.
+    """
+    return [_document(place, row) for place, row in read_objects(path, "doc_key", KEYS)]
+
+
+def _document(place: Place, row: dict[str, Any]) -> Document:
+    sentences = _sentences(place, row["sentences"])
+    tokens = tuple(token for sentence in sentences for token in sentence)
+    ends = list(accumulate(len(sentence) for sentence in sentences))
+    ranges = tuple(zip([0, *ends[:-1]], ends, strict=True))
+    last_characters = list(accumulate(tokens, lambda end, token: end + 1 + len(token), initial=-1))
+    spans = _spans(place, row["ner"], ranges, last_characters)
+    ids = {mention: span.id for mention, span in spans.items()}
+    return Document(
+        doc_id=place.doc_id,
+        group_id=None,
+        text=" ".join(tokens),
+        tokens=tokens,
+        sentences=ranges,
+        spans=tuple(spans.values()),
+        relations=_relations(place, row["relations"], len(ranges), ids),
+        clusters=_clusters(place, row["clusters"], ids),
+    )
+
+
+def _sentences(place: Place, value: Any) -> list[list[str]]:
+    sentences = place.items("sentences", value)
+    if not sentences:
+        raise place.error("sentences", "is empty; accepted: at least one sentence")
+    for number, sentence in enumerate(sentences):
+        field = f"sentences[{number}]"
+        if not place.items(field, sentence):
+            raise place.error(field, "is empty; accepted: at least one token")
+        for position, token in enumerate(sentence):
+            if not isinstance(token, str) or token.split() != [token]:
+                raise place.error(f"{field}[{position}]", "is no token; accepted: a string without white space")
+    return sentences
+
+
+def _spans(place: Place, value: Any, ranges: tuple[_Tokens, ...], last_characters: list[int]) -> dict[_Tokens, Span]:
+    labels: dict[_Tokens, str] = {}
+    for number, mentions in enumerate(place.items("ner", value, length=len(ranges))):
+        for position, item in enumerate(place.items(f"ner[{number}]", mentions)):
+            field = f"ner[{number}][{position}]"
+            start, end, label = place.items(field, item, length=3)
+            place.integer(f"{field} start", start, *ranges[number])
+            place.integer(f"{field} end", end, start, ranges[number][1])
+            if (start, end) in labels:
+                raise place.error(field, f"tokens {start}-{end} are listed twice; accepted: one type a mention")
+            labels[start, end] = place.string(f"{field} type", label)
+    return {
+        (start, end): Span(number, labels[start, end], None, last_characters[start] + 1, last_characters[end + 1])
+        for number, (start, end) in enumerate(sorted(labels), start=1)
+    }
+
+
+def _relations(place: Place, value: Any, sentences: int, ids: dict[_Tokens, int]) -> tuple[Relation, ...]:
+    found = []
+    for number, relations in enumerate(place.items("relations", value, length=sentences)):
+        for position, item in enumerate(place.items(f"relations[{number}]", relations)):
+            field = f"relations[{number}][{position}]"
+            *ends, label = place.items(field, item, length=5)
+            head, tail = _mention(place, field, ends[:2], ids), _mention(place, field, ends[2:], ids)
+            if head == tail:
+                raise place.error(field, "relates a mention to itself; accepted: two mentions")
+            found.append((head, tail, place.string(f"{field} type", label)))
+    return tuple(Relation(*relation) for relation in sorted(found))
+
+
+def _clusters(place: Place, value: Any, ids: dict[_Tokens, int]) -> tuple[tuple[int, ...], ...]:
+    clusters = [
+        tuple(
+            sorted(
+                _mention(place, f"clusters[{number}][{position}]", item, ids)
+                for position, item in enumerate(place.items(f"clusters[{number}]", cluster))
+            )
+        )
+        for number, cluster in enumerate(place.items("clusters", value))
+    ]
+    if () in clusters:
+        raise place.error(f"clusters[{clusters.index(())}]", "is empty; accepted: at least one mention")
+    return tuple(sorted(clusters))
+
+
+def _mention(place: Place, field: str, value: Any, ids: dict[_Tokens, int]) -> int:
+    start, end = place.items(field, value, length=2)
+    if not (type(start) is type(end) is int and (start, end) in ids):
+        raise place.error(field, f"is no mention; accepted: first and last token of one of the {len(ids)} in ner")
+    return ids[start, end]
