@@ -9,7 +9,7 @@ from tabpo.errors import ConfigError, exit_on_error
 from tabpo.records import Pair, Prompt, Reference, read_records, write_records
 from tabpo.training.models import device, load_model, load_tokenizer, set_threads
 from tabpo.training.reference import reference_key, score_references
-from tabpo.training.scoring import SCORER_VERSION
+from tabpo.training.settings import SCORER_VERSION
 from tabpo.training.tokenise import encode_pairs
 
 

@@ -12,7 +12,8 @@ from tabpo.progress import progress
 from tabpo.records import Reference, read_metadata, read_records
 from tabpo.training.collate import collate_pairs
 from tabpo.training.models import read_manifest, tokenizer_sha256
-from tabpo.training.scoring import SCORER_VERSION, completion_logps
+from tabpo.training.scoring import completion_logps
+from tabpo.training.settings import SCORER_VERSION
 from tabpo.training.tokenise import PairExample
 
 

@@ -10,9 +10,6 @@ from torch.autograd.function import once_differentiable
 from tabpo.losses import Side
 from tabpo.training.models import autocast
 
-SCORER_VERSION = 1
-"""Part of the key of reference files; raise it whenever scores of the same weights may change."""
-
 STEP0_BAR = {"fp32": {"mean": 1e-5, "max": 1e-3}, "bf16": {"mean": 2e-2, "max": 1.0}}
 """How far policy and reference may be apart at step 0: |difference| per token, nats, mean and largest."""
 
