@@ -10,16 +10,17 @@ from tabpo.data.units import Unit
 from tabpo.errors import DataError
 from tabpo.records import Completion, PredictedRelation, PredictedSpan, Prediction
 
-SPAN_CLASSES = (
+ITEM_CLASSES = (
     "unknown_label",
     "invalid_pair",
     "empty_span",
     "span_not_in_text",
+    "dangling_relation",
+    "self_relation",
     "duplicate",
     "normalised_span",
     "ok",
 )
-RELATION_CLASSES = ("unknown_label", "dangling_relation", "self_relation", "duplicate", "ok")
 
 _EXACT, _LEVELLED, _FOLDED = range(3)
 _LEVEL = {

@@ -87,7 +87,7 @@ def _unit(
         for relation in document.relations
         if relation.head in number and relation.tail in number
     }
-    clusters = (tuple(sorted(number[mention] for mention in cluster)) for cluster in document.clusters if whole)
+    clusters = (tuple(sorted({number[mention] for mention in cluster})) for cluster in document.clusters if whole)
     return Unit(
         prompt_id=prompt_id,
         doc_id=document.doc_id,

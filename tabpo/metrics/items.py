@@ -1,0 +1,26 @@
+"""Which predicted items count, which of them can be right, and where they are."""
+
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
+
+from tabpo.records import PredictedRelation, PredictedSpan
+
+SOUND = frozenset({"ok", "normalised_span"})
+"""Classes of items that can be right. `normalised_span` has a place and is only flagged (docs/SCORING.md, step 4)."""
+
+Item = TypeVar("Item", PredictedSpan, PredictedRelation)
+
+
+def distinct(items: Iterable[Item]) -> list[Item]:
+    """The items that set counting sees: a `duplicate` repeats another one and is left out, whatever its label."""
+    return [item for item in items if item.item_class != "duplicate"]
+
+
+def is_sound(item: PredictedSpan | PredictedRelation) -> bool:
+    """Whether the item can be right; a faulty one counts as predicted and cannot (DESIGN 4)."""
+    return item.item_class in SOUND
+
+
+def place(span: PredictedSpan) -> Hashable:
+    """Offsets (start, end), equal to a gold span's; the text, equal to none, where the span was not found."""
+    return span.text if span.start is None else (span.start, span.end)
