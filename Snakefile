@@ -1,0 +1,39 @@
+"""From annotated text to the comparison table of a paper; `snakemake --configfile config/demo.yaml` runs the demo."""
+
+import sys
+
+if not workflow.overwrite_configfiles:  # a second file would be merged with this one, key by key
+
+    configfile: f"{workflow.basedir}/config/config.yaml"
+
+
+sys.path.insert(0, workflow.basedir)
+shell.prefix(f"set -euo pipefail; export PYTHONPATH='{workflow.basedir}'; ")
+
+
+include: "rules/common.smk"
+include: "rules/functions.smk"
+include: "rules/data.smk"
+include: "rules/base.smk"
+include: "rules/sft.smk"
+include: "rules/pairs.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/tables.smk"
+
+
+localrules:
+    all,
+    fetch,
+
+
+rule all:
+    """The study's tables; everything else is made because they need it."""
+    default_target: True
+    input:
+        STUDY_TABLES,
+        STUDY_CARDS,
+
+
+onsuccess:
+    print(f"Tables: {', '.join(STUDY_TABLES)}", file=sys.stderr)

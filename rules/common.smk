@@ -1,0 +1,97 @@
+"""The study as it was configured, checked while this file is parsed, and the names that wildcards may take."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from tabpo import study as job
+from tabpo.artefacts import write_whole
+from tabpo.config import Known, resolve_study
+from tabpo.errors import ConfigError
+from tabpo.records import PROMPT_SPLITS
+from tabpo.training.settings import DEFAULTS, SCORER_VERSION
+
+PROJECT = Path(os.path.relpath(workflow.basedir))  # relative: a checkout that moves stays up to date
+
+
+def read_yaml(path):
+    return yaml.safe_load((PROJECT / path).read_text())
+
+
+def load_study():
+    """The study of this run; jobs on a cluster parse this file too, and must not load torch for it."""
+    lock = PROJECT / "config/models.lock.yaml"
+    ontologies = sorted(PROJECT.glob("config/ontologies/*.yaml"))
+    study = resolve_study(
+        config,
+        Known(
+            schema=read_yaml("config/config.schema.yaml"),
+            presets=read_yaml("config/methods.yaml"),
+            defaults=DEFAULTS,
+            ontologies={path.stem: yaml.safe_load(path.read_text())["answer"] for path in ontologies},
+            losses=sorted(path.stem for path in PROJECT.glob("tabpo/losses/[!_]*.py")),
+            revisions=yaml.safe_load(lock.read_text()) if lock.exists() else {},
+        ),
+    )
+    if workflow.is_main_process:
+        check_losses(study)
+    return study
+
+
+def check_losses(study):
+    """Refuse hyperparameters that a loss does not take: one process that loads torch, once for the same question."""
+    losses = [{"where": f"methods.{name}.params", **entry} for name, entry in study.methods.items()]
+    question = json.dumps(losses, sort_keys=True)
+    code = b"".join(path.read_bytes() for path in sorted(PROJECT.glob("tabpo/losses/*.py")))
+    answer = Path(".cache/losses", hashlib.sha256(question.encode() + code).hexdigest())
+    if not answer.exists():
+        check = subprocess.run(
+            [sys.executable, "-m", "workflow_scripts.check"],
+            input=question,
+            env=os.environ | {"PYTHONPATH": workflow.basedir},
+            capture_output=True,
+            text=True,
+        )
+        if check.returncode:
+            raise ConfigError(check.stderr.strip().split("\n")[-1].removeprefix("ConfigError: "))
+        write_whole(answer, check.stdout)
+
+
+try:
+    STUDY = load_study()
+except ConfigError as error:
+    sys.exit(f"ConfigError: {error}")
+
+METHODS = list(STUDY.methods)
+
+
+def results(path):
+    return f"{STUDY.results}/{path}"
+
+
+def either(names):
+    return "|".join(re.escape(str(name)) for name in names)
+
+
+STUDY_TABLES = [
+    *(results(f"tables/{table}.md") for table in STUDY.tables),
+    *(results(f"tables/per_metric/{metric}.md") for metric in STUDY.metrics()),
+]
+STUDY_CARDS = [results(f"{dataset}/card.json") for dataset in STUDY.datasets]
+
+
+wildcard_constraints:
+    dataset=either(STUDY.datasets),
+    model=either(STUDY.models),
+    method=either([job.SFT, *METHODS]),
+    pairing=either(STUDY.pairings),
+    seed=either(STUDY.seeds),
+    split=either(PROMPT_SPLITS),
+    table=either(STUDY.tables),
+    metric=either(STUDY.metrics()),

@@ -1,0 +1,102 @@
+"""Every function that rules call for their inputs, parameters and resources."""
+
+import json
+from pathlib import Path
+
+from tabpo import study as job
+from tabpo.config import SOURCES
+
+
+def settings(function, *axes):
+    """A parameter function: the settings of a job as JSON, equal text for equal settings."""
+    return lambda wildcards: json.dumps(function(STUDY, *(wildcards[axis] for axis in axes)), sort_keys=True)
+
+
+document_settings = settings(job.document_settings, "dataset")
+prompt_settings = settings(job.prompt_settings, "dataset")
+base_settings = settings(job.base_settings, "dataset", "model")
+sft_settings = settings(job.sft_settings, "dataset", "model", "seed")
+run_settings = settings(job.run_settings, "dataset", "model", "method", "seed")
+generation_settings = settings(job.generation_settings, "dataset", "model")
+reference_settings = settings(job.reference_settings, "dataset", "model")
+pairing_settings = settings(job.pairing_settings, "dataset", "pairing", "seed")
+table_settings = settings(job.table_settings, "table")
+metric_settings = settings(job.metric_settings, "metric")
+
+
+def machine(key):
+    """A resource function: what the model's class of machines has of `key`."""
+    return lambda wildcards: STUDY.machine(wildcards.model)[key]
+
+
+model_gpus, model_memory, model_runtime = machine("gpus"), machine("mem_mb"), machine("runtime")
+
+
+def model_threads(wildcards):
+    """CPU threads of a job: those of all its processes."""
+    return machine("threads")(wildcards) * machine("processes")(wildcards)
+
+
+def dataset_source(wildcards):
+    return STUDY.datasets[wildcards.dataset]["source"]
+
+
+def dataset_files(wildcards):
+    """The published files, fetched or in a folder of the user's; a generated dataset has none."""
+    entry = STUDY.datasets[wildcards.dataset]
+    if SOURCES[entry["source"]].generated:
+        return []
+    folder = entry.get("folder", results(f"{wildcards.dataset}/source"))
+    return [f"{folder}/{split}.json" for split in ("train", "dev", "test")]
+
+
+def dataset_ontology(wildcards):
+    return PROJECT / f"config/ontologies/{STUDY.datasets[wildcards.dataset]['ontology']}.yaml"
+
+
+def dataset_ambiguities(wildcards):
+    return PROJECT / f"config/ambiguities/{STUDY.datasets[wildcards.dataset]['ontology']}.yaml"
+
+
+def split_documents(wildcards):
+    return results(f"{wildcards.dataset}/documents/{wildcards.split.split('_')[0]}.parquet")
+
+
+def model_folder(wildcards):
+    """The files of a model that comes from a folder; others have none."""
+    folder = STUDY.models[wildcards.model].get("folder")
+    return [] if folder is None else sorted(path for path in Path(folder).iterdir() if path.is_file())
+
+
+def of_pairing(path):
+    """An input function: a file of the pairing that the method trains on."""
+    return lambda wildcards: results(path).format(pairing=STUDY.methods[wildcards.method]["pairing"], **wildcards)
+
+
+run_pairs = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet")
+run_isolation = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolation.json")
+run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet")
+
+
+def run_files(function, name, trained, untrained):
+    """An input function: one file of each run of a table, in the order of its settings."""
+
+    def files(wildcards):
+        for run in function(STUDY, wildcards[name])["runs"]:
+            if run["method"] != job.DICTIONARY:
+                yield results(trained).format(**run)
+            elif untrained:
+                yield results(untrained).format(**run)
+
+    return lambda wildcards: list(files(wildcards))
+
+
+SCORES = (
+    "{dataset}/{model}/{method}/seed{seed}/scores/test.json",
+    "{dataset}/dictionary/scores/test.json",
+)
+PROVENANCE = ("{dataset}/{model}/{method}/seed{seed}/provenance.json", None)
+table_scores = run_files(job.table_settings, "table", *SCORES)
+table_provenance = run_files(job.table_settings, "table", *PROVENANCE)
+metric_scores = run_files(job.metric_settings, "metric", *SCORES)
+metric_provenance = run_files(job.metric_settings, "metric", *PROVENANCE)

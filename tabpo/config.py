@@ -1,0 +1,267 @@
+"""From a study's YAML to a resolved study: defaults made explicit, and what must hold between several keys."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tabpo.config_shape import check_shape, unknown_name
+from tabpo.errors import ConfigError
+from tabpo.study import DICTIONARY, SFT, Settings, Study
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+"""Names of datasets, models, methods, pairings and tables: they are folders and files of the results."""
+
+RESERVED = {
+    "datasets": ("benchmarks", "checkpoints", "figures", "logs", "report.html", "tables"),
+    "models": ("card.json", DICTIONARY, "documents", "majority", "prompts", "source"),
+    "methods": ("base", "confusions", DICTIONARY, "majority", "pairs", "reference", SFT),
+    "pairings": (),
+    "tables": (),
+}
+"""What stands beside the names of an axis in the results, or as a row in its tables."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a format of annotations allows: its answers, its units, and whether the project generates it."""
+
+    answer: str
+    units: tuple[str, ...]
+    generated: bool = False
+
+
+SOURCES = {
+    "scierc": Source("entities", ("sentence",)),  # whole documents ask for coreference, which answers lack so far
+    "phee": Source("results", ("document",)),  # one sentence each
+    "demo_abstracts": Source("entities", ("sentence",), generated=True),
+    "demo_messages": Source("results", ("document",), generated=True),
+}
+
+METRICS = {
+    "entities": ("ner_strict", "ner_boundary", "rel", "rel_plus"),
+    "results": ("code", "sub_code", "span", "triple"),
+}
+"""F1 by format of the answers; `valid` is there for both, and `@set_canonical` names the second convention."""
+
+_ALTERNATIVES = (("steps", "epochs"), ("warmup_steps", "warmup_ratio"))
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a study may refer to.
+
+    Attributes:
+        schema: config/config.schema.yaml.
+        presets: config/methods.yaml: family, then method.
+        defaults: Lowest layer of the training settings.
+        ontologies: Format of the answer by name of the ontology.
+        losses: Names.
+        revisions: Commits of hub models, by id, for those whose entry has none.
+    """
+
+    schema: Mapping[str, Any]
+    presets: Mapping[str, Mapping[str, Any]]
+    defaults: Mapping[str, Any]
+    ontologies: Mapping[str, str]
+    losses: Sequence[str]
+    revisions: Mapping[str, str]
+
+
+def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
+    """Check a study as loaded from YAML, and make every default explicit; one message at a time.
+
+    Raises:
+        ConfigError: The first thing at fault: where it stands, what was asked, what is accepted.
+    """
+    check_shape(config, known.schema)
+    _check_names(config)
+    for name in config["datasets"]:
+        _check_dataset(config, name, known)
+    for name, machine in config["resources"].items():
+        _check_machine(f"resources.{name}", machine)
+    for name in config["models"]:
+        _check_model(config, name)
+    methods = {name: _method(config, name, known) for name in config["methods"]}
+    return Study(
+        results=config["results"].rstrip("/"),
+        seeds=tuple(config["seeds"]),
+        presets=config["presets"],
+        strict_code=config.get("strict_code", False),
+        datasets=dict(config["datasets"]),
+        models={name: _model(config, name, known) for name in config["models"]},
+        resources=dict(config["resources"]),
+        pairings=dict(config["pairings"]),
+        methods=methods,
+        training={
+            (model, method): _training(config, known, model, method)
+            for model, entry in config["models"].items()
+            for method in (SFT, *entry.get("methods", methods))
+        },
+        tables={name: _table(config, name, known) for name in config["tables"]},
+    )
+
+
+def _check_reference(where: str, name: str, kind: str, accepted: Iterable[str]) -> None:
+    names = list(accepted)
+    if name not in names:
+        raise ConfigError(unknown_name(where, f"names {name}", name, names, f"{kind} has"))
+
+
+def _check_names(config: Mapping[str, Any]) -> None:
+    for axis, reserved in RESERVED.items():
+        for name in config[axis]:
+            if not NAME.fullmatch(str(name)):
+                raise ConfigError(f"{axis}.{name} is no name; accepted: {NAME.pattern}, so that it can be a folder")
+            if name in reserved:
+                raise ConfigError(f"{axis}.{name} is a reserved word; these are: {', '.join(reserved)}")
+    seeds = config["seeds"]
+    repeated = [seed for number, seed in enumerate(seeds) if seed in seeds[:number]]
+    if repeated:
+        raise ConfigError(f"seeds has {repeated[0]} twice; each seed is one run")
+
+
+def _check_dataset(config: Mapping[str, Any], name: str, known: Known) -> None:
+    where, entry = f"datasets.{name}", config["datasets"][name]
+    source = SOURCES[entry["source"]]
+    if entry["unit"] not in source.units:
+        units = ", ".join(source.units)
+        raise ConfigError(f"{where}.unit is {entry['unit']}; the source {entry['source']} has: {units}")
+    if source.generated != ("generate" in entry):
+        need = "needs" if source.generated else "takes no"
+        raise ConfigError(f"{where}: the source {entry['source']} {need} generate (sizes and seeds)")
+    if source.generated and "folder" in entry:
+        raise ConfigError(f"{where}: the source {entry['source']} is generated and takes no folder")
+    _check_reference(f"{where}.ontology", entry["ontology"], "config/ontologies", known.ontologies)
+    answer = known.ontologies[entry["ontology"]]
+    if answer != source.answer:
+        raise ConfigError(
+            f"{where}.ontology {entry['ontology']} has the answer format {answer};"
+            f" the source {entry['source']} has {source.answer}"
+        )
+
+
+def _check_machine(where: str, machine: Mapping[str, Any]) -> None:
+    processes, nodes, gpus = machine["processes"], machine["nodes"], machine["gpus"]
+    if gpus not in (0, processes):
+        raise ConfigError(f"{where}: {processes} processes on {gpus} gpus; a process has one GPU of its own")
+    if processes % nodes:
+        raise ConfigError(f"{where}: {processes} processes cannot be shared equally by {nodes} nodes")
+
+
+def _check_model(config: Mapping[str, Any], name: str) -> None:
+    where, entry = f"models.{name}", config["models"][name]
+    given = [key for key in ("hub", "folder", "scratch") if key in entry]
+    if len(given) != 1:
+        raise ConfigError(f"{where} has {' and '.join(given) or 'no source'}; exactly one of hub, folder, scratch")
+    if "revision" in entry and "hub" not in entry:
+        raise ConfigError(f"{where}.revision is for hub models; this one has {given[0]}")
+    _check_reference(f"{where}.resources", entry["resources"], "resources", config["resources"])
+    for method in entry.get("methods", []):
+        _check_reference(f"{where}.methods", method, "methods", config["methods"])
+    if "scratch" in entry:
+        _check_scratch(config, f"{where}.scratch", entry["scratch"])
+
+
+def _check_scratch(config: Mapping[str, Any], where: str, scratch: Mapping[str, Any]) -> None:
+    width, heads = scratch["hidden_size"], scratch["heads"]
+    if width % (2 * heads):
+        raise ConfigError(f"{where}: {heads} heads do not divide hidden_size {width} into even sizes")
+    if scratch.get("copy_circuit") and (scratch["architecture"] != "qwen2" or scratch["layers"] < 2):
+        raise ConfigError(f"{where}.copy_circuit needs architecture qwen2 (its biases) and two layers")
+    for name, dataset in config["datasets"].items():
+        longest = dataset["max_prompt_tokens"] + dataset["max_completion_tokens"]
+        if longest > scratch["max_positions"]:
+            raise ConfigError(
+                f"{where}.max_positions is {scratch['max_positions']};"
+                f" datasets.{name} allows prompts and answers of {longest} tokens together"
+            )
+
+
+def _model(config: Mapping[str, Any], name: str, known: Known) -> Settings:
+    preference = _overlay(_training_layers(config, known, name, "preference"))
+    entry = {"generation": config["generation"], "reference_batch_size": preference["micro_batch_size"]}
+    entry |= config["models"][name]
+    if "hub" in entry:
+        entry["revision"] = entry.get("revision") or known.revisions.get(entry["hub"])
+    return entry
+
+
+def _method(config: Mapping[str, Any], name: str, known: Known) -> Settings:
+    where, entry = f"methods.{name}", config["methods"][name] or {}
+    family = known.presets[config["presets"]]
+    preset = family.get(name, {})
+    loss = entry.get("loss", preset.get("loss"))
+    if loss is None:
+        fault = f"has no loss and is no preset of the family {config['presets']}"
+        raise ConfigError(unknown_name(where, fault, name, family, "presets are"))
+    if preset.get("loss", loss) != loss:
+        raise ConfigError(
+            f"{where}.loss is {loss}, but the preset of that name has {preset['loss']}: rename the method"
+        )
+    _check_reference(f"{where}.loss", loss, "tabpo/losses", known.losses)
+    pairing = entry.get("pairing", preset.get("pairing", "mixed"))
+    _check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
+    params = {**preset.get("params", {}), **entry.get("params", {})}
+    return {"loss": loss, "params": params, "pairing": pairing}
+
+
+def _training(config: Mapping[str, Any], known: Known, model: str, method: str) -> Settings:
+    """The settings of one run, complete; refused where they leave something open or do not fit the machine."""
+    stage = SFT if method == SFT else "preference"
+    layers = _training_layers(config, known, model, stage)
+    if method != SFT:
+        preset = known.presets[config["presets"]].get(method, {}).get("training", {})
+        layers.insert(-1, (f"the preset {config['presets']}.{method}.training", preset))
+        layers.append((f"methods.{method}.training", (config["methods"][method] or {}).get("training", {})))
+    training = _overlay(layers)
+    machine = config["resources"][config["models"][model]["resources"]]
+    share = machine["processes"] * training["micro_batch_size"]
+    if training["batch_size"] % share:
+        raise ConfigError(
+            f"models.{model} with {method}: batch_size {training['batch_size']} is no multiple of {share}, which is"
+            f" {machine['processes']} processes x micro_batch_size {training['micro_batch_size']}"
+        )
+    return training
+
+
+def _training_layers(
+    config: Mapping[str, Any], known: Known, model: str, stage: str
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """Where and what: the defaults, the study's settings of this stage, the model's."""
+    own = config["models"][model].get("training", {}).get(stage, {})
+    return [
+        ("the defaults", known.defaults),
+        (f"training.{stage}", config["training"].get(stage, {})),
+        (f"models.{model}.training.{stage}", own),
+    ]
+
+
+def _overlay(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Settings:
+    """Later layers win, key by key; one that gives `steps` takes `epochs` away, and the same for the warm-up."""
+    merged: Settings = {}
+    for where, layer in layers:
+        for alternatives in _ALTERNATIVES:
+            given = [key for key in alternatives if key in layer]
+            if len(given) > 1:
+                raise ConfigError(f"{where} has both {' and '.join(given)}; exactly one of them")
+            if given:
+                merged = {key: value for key, value in merged.items() if key not in alternatives}
+        merged |= layer
+    return merged
+
+
+def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
+    where = f"tables.{name}"
+    entry = {"models": list(config["models"]), "methods": list(config["methods"]), "baseline": SFT}
+    entry |= config["tables"][name]
+    for axis in ("datasets", "models", "methods"):
+        for value in entry[axis]:
+            _check_reference(f"{where}.{axis}", value, axis, config[axis])
+    for dataset in entry["datasets"]:
+        answer = known.ontologies[config["datasets"][dataset]["ontology"]]
+        names = (*METRICS[answer], *(f"{metric}@set_canonical" for metric in METRICS[answer]), "valid")
+        for metric in entry["metrics"]:
+            _check_reference(f"{where}.metrics", metric, dataset, names)
+    _check_reference(f"{where}.baseline", entry["baseline"], where, (SFT, *entry["methods"], DICTIONARY))
+    return entry

@@ -1,0 +1,164 @@
+"""A resolved study: which runs there are, and the settings that each job is given."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Settings = dict[str, Any]
+"""What one job needs to know, all of it and nothing else: a job is done again when its settings change."""
+
+SFT = "sft"
+"""The method that every other starts from; it needs no entry, and is the first row of every table."""
+
+DICTIONARY = "dictionary"
+"""The row that needs no model: the longest match of training mentions."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One YAML of `config/` with every default made explicit.
+
+    Attributes:
+        results: Folder of everything that the study writes.
+        seeds: Seeds of the runs, in the order of the config.
+        presets: Family of presets, for captions.
+        strict_code: Whether a table refuses runs of different code.
+        datasets: Entries by name, as configured.
+        models: Entries by name, with `methods`, `generation` and `reference_batch_size` filled in.
+        resources: Classes by name.
+        pairings: Recipes by name.
+        methods: loss, params and pairing by name, without `sft`.
+        training: Complete settings by (model, method), `sft` included.
+        tables: Entries by name, with `models`, `methods` and `baseline` filled in.
+    """
+
+    results: str
+    seeds: tuple[int, ...]
+    presets: str
+    strict_code: bool
+    datasets: dict[str, Settings]
+    models: dict[str, Settings]
+    resources: dict[str, Settings]
+    pairings: dict[str, Settings]
+    methods: dict[str, Settings]
+    training: dict[tuple[str, str], Settings]
+    tables: dict[str, Settings]
+
+    def machine(self, model: str) -> Settings:
+        """The resource class that the jobs of a model ask for."""
+        return self.resources[self.models[model]["resources"]]
+
+    def metrics(self) -> list[str]:
+        """Metrics of all tables, each once, in the order of the config."""
+        return list(dict.fromkeys(metric for table in self.tables.values() for metric in table["metrics"]))
+
+
+def document_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rule `documents`."""
+    entry = study.datasets[dataset]
+    return {"source": entry["source"], "generate": entry.get("generate")}
+
+
+def prompt_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rule `prompts`."""
+    return {key: study.datasets[dataset][key] for key in ("source", "unit", "prompt")}
+
+
+def base_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `base`."""
+    entry = study.models[model]
+    keys = ("hub", "revision") if "hub" in entry else ("scratch",) if "scratch" in entry else ("folder",)
+    return {"source": {key: entry.get(key) for key in keys}, "prompt": study.datasets[dataset]["prompt"]}
+
+
+def sft_settings(study: Study, dataset: str, model: str, seed: str) -> Settings:
+    """Settings of the rule `sft`."""
+    return run_settings(study, dataset, model, SFT, seed)
+
+
+def run_settings(study: Study, dataset: str, model: str, method: str, seed: str) -> Settings:
+    """Settings of the rule `train`."""
+    machine = study.machine(model)
+    return {
+        "dataset": dataset,
+        "model": model,
+        "method": {"name": method, **study.methods.get(method, {})},
+        "seed": int(seed),
+        "training": study.training[model, method],
+        "numerics": _numerics(study, model),
+        "limits": _limits(study, dataset),
+        "resources": {key: machine[key] for key in ("processes", "nodes", "gpus")},
+    }
+
+
+def generation_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `predict`."""
+    batch_size = study.models[model]["generation"]["batch_size"]
+    return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), "batch_size": batch_size}
+
+
+def reference_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `reference`; pairs are scored in batches of the size that training uses."""
+    batch_size = study.models[model]["reference_batch_size"]
+    return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), "batch_size": batch_size}
+
+
+def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Settings:
+    """Settings of the rule `pairs`."""
+    return {"name": pairing, **study.pairings[pairing], "seed": int(seed), "limits": _limits(study, dataset)}
+
+
+def table_settings(study: Study, table: str) -> Settings:
+    """Settings of one configured table; `runs` has the order of its score files."""
+    entry = study.tables[table]
+    return {
+        "caption": entry["caption"],
+        "presets": study.presets,
+        "runs": list(_runs(study, entry)),
+        "metrics": entry["metrics"],
+        "rows": [SFT, *entry["methods"], DICTIONARY],
+        "baseline": entry["baseline"],
+        "strict_code": study.strict_code,
+        "layout": "main",
+    }
+
+
+def metric_settings(study: Study, metric: str) -> Settings:
+    """Settings of the table of one metric: all methods, and the datasets and models of the tables that have it."""
+    tables = [entry for entry in study.tables.values() if metric in entry["metrics"]]
+    entry = {
+        "datasets": list(dict.fromkeys(dataset for table in tables for dataset in table["datasets"])),
+        "models": list(dict.fromkeys(model for table in tables for model in table["models"])),
+        "methods": list(study.methods),
+    }
+    return {
+        "caption": f"{metric}: methods by dataset and model.",
+        "presets": study.presets,
+        "runs": list(_runs(study, entry)),
+        "metrics": [metric],
+        "rows": [SFT, *entry["methods"], DICTIONARY],
+        "baseline": SFT,
+        "strict_code": study.strict_code,
+        "layout": "per_metric",
+    }
+
+
+def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
+    """The runs of a table; a method that a model is not trained with has none."""
+    for dataset in entry["datasets"]:
+        yield {"dataset": dataset, "model": None, "method": DICTIONARY, "seed": None}
+        for model in entry["models"]:
+            for method in (SFT, *entry["methods"]):
+                if (model, method) in study.training:
+                    for seed in study.seeds:
+                        yield {"dataset": dataset, "model": model, "method": method, "seed": seed}
+
+
+def _numerics(study: Study, model: str) -> Settings:
+    entry = study.models[model]
+    threads = study.machine(model)["threads"]
+    return {"precision": entry["precision"], "attention": entry["attention"], "threads": threads}
+
+
+def _limits(study: Study, dataset: str) -> Settings:
+    return {key: study.datasets[dataset][key] for key in ("max_prompt_tokens", "max_completion_tokens")}

@@ -1,0 +1,27 @@
+"""Check losses and their hyperparameters: JSON on stdin, [{"where", "loss", "params"}]; prints them with defaults."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from tabpo.errors import ConfigError, exit_on_error
+from tabpo.losses import build_loss
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Build every loss; the first that cannot be built ends the program with where it was asked for."""
+    argparse.ArgumentParser(description=__doc__).parse_args(argv)
+
+    resolved = []
+    for entry in json.load(sys.stdin):
+        try:
+            loss = build_loss(entry["loss"], **entry["params"])
+        except ConfigError as error:
+            raise ConfigError(f"{entry['where']}: {error}") from error
+        resolved.append({**entry, "params": asdict(loss)})
+    json.dump(resolved, sys.stdout, indent=2, sort_keys=True)
+
+
+if __name__ == "__main__":
+    exit_on_error(main)

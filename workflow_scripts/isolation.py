@@ -1,0 +1,31 @@
+"""Prove that confusions stem from dev_confusion alone, pairs from train alone, and that splits share nothing."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from tabpo.artefacts import write_json
+from tabpo.data.isolation import prove_isolation
+from tabpo.errors import exit_on_error
+from tabpo.records import PROMPT_SPLITS, Pair, Prompt, read_records
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read ids, pairs and prompts, prove, write the counts."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--ids", type=Path, required=True, help="prompts whose predictions were counted, one a line")
+    parser.add_argument("--pairs", type=Path, required=True)
+    for split in PROMPT_SPLITS:
+        parser.add_argument(f"--{split.replace('_', '-')}", type=Path, required=True, help="prompts of the split")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    prompts = {split: read_records(getattr(args, split), Prompt) for split in PROMPT_SPLITS}
+    proof = prove_isolation(args.ids.read_text().split("\n")[:-1], read_records(args.pairs, Pair), prompts)
+    logging.info("isolation holds: %s", proof)
+    write_json(args.output, proof)
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
