@@ -53,6 +53,12 @@ def micro_scores(
     return scores
 
 
+def strict_f1(units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology) -> float:
+    """The one number that choices are made by: F1 of ner_strict, or of triple."""
+    metric = "triple" if ontology.answer == "results" else "ner_strict"
+    return micro_scores(units, predictions, ontology)[metric][HEADLINE]["f1"]
+
+
 def score(
     split: str,
     units: Sequence[Unit],

@@ -1,0 +1,109 @@
+"""The baseline without a model: mentions of the training text, found again by longest match.
+
+An entry is a surface form: a sequence of words and punctuation marks that is annotated somewhere in training. It
+carries the labels that its annotated occurrences have most often: one label or, where a span may carry several, the
+most frequent set of them. Its share is the number of its annotated occurrences by that of all its occurrences in the
+training text. Annotation goes from left to right, takes at each word the longest entry whose share reaches a threshold,
+and goes on behind it, so that spans never overlap. It predicts no relations: which mentions are related, and how, is
+nothing that a list of mentions knows.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tabpo.data.units import Unit
+from tabpo.records import PredictedSpan, Prediction, Span
+
+THRESHOLDS = tuple(step / 20 for step in range(1, 21))
+"""Shares that `best_threshold` tries."""
+
+Words = tuple[str, ...]
+Labels = tuple[tuple[str, str | None], ...]
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Surface forms of training mentions.
+
+    Attributes:
+        entries: For each its labels, sorted (label, sub-label) pairs, and its share.
+        longest: For each first word the number of words of the longest entry.
+    """
+
+    entries: dict[Words, tuple[Labels, float]]
+    longest: dict[str, int]
+
+
+def build_dictionary(units: Sequence[Unit]) -> Dictionary:
+    """Collect the mentions of training units; of equally frequent labels the alphabetically first are taken.
+
+    Mentions that begin or end inside a word are left out.
+    """
+    labels: dict[Words, Counter[Labels]] = defaultdict(Counter)
+    for unit in units:
+        for surface, found in _mentions(unit):
+            labels[surface][found] += 1
+    longest: dict[str, int] = {}
+    for surface in labels:
+        longest[surface[0]] = max(longest.get(surface[0], 0), len(surface))
+    occurrences = Counter(
+        surface for unit in units for surface, _, _ in _candidates(_words(unit), longest) if surface in labels
+    )
+    entries = {
+        surface: (min(counts, key=lambda found: (-counts[found], str(found))), counts.total() / occurrences[surface])
+        for surface, counts in labels.items()
+    }
+    return Dictionary(entries, longest)
+
+
+def annotate(dictionary: Dictionary, unit: Unit, threshold: float) -> Prediction:
+    """What the entries whose share is at least `threshold` find in a unit; every item is of class "ok"."""
+    spans: list[PredictedSpan] = []
+    free_from = unit.start
+    for surface, start, end in _candidates(_words(unit), dictionary.longest):
+        found, share = dictionary.entries.get(surface, ((), 0.0))
+        if start < free_from or not found or share < threshold:
+            continue
+        free_from = end
+        text = unit.text[start - unit.start : end - unit.start]
+        for label, sublabel in found:
+            spans.append(PredictedSpan(len(spans) + 1, label, sublabel, text, start, end, "ok"))
+    return Prediction(unit.prompt_id, "ok", tuple(spans))
+
+
+def best_threshold(
+    dictionary: Dictionary, units: Sequence[Unit], score: Callable[[Sequence[Prediction]], float]
+) -> float:
+    """The threshold of `THRESHOLDS` whose predictions for these units score highest; the lowest of equal ones."""
+    return max(THRESHOLDS, key=lambda threshold: score([annotate(dictionary, unit, threshold) for unit in units]))
+
+
+def _mentions(unit: Unit) -> Iterator[tuple[Words, Labels]]:
+    """Each annotated stretch of whole words with all its labels."""
+    words = _words(unit)
+    first = {start: position for position, (_, start, _) in enumerate(words)}
+    last = {end: position for position, (_, _, end) in enumerate(words)}
+    stretches: dict[tuple[int, int], list[Span]] = defaultdict(list)
+    for span in unit.spans:
+        stretches[span.start, span.end].append(span)
+    for (start, end), spans in stretches.items():
+        if start in first and end in last:
+            surface = tuple(word for word, _, _ in words[first[start] : last[end] + 1])
+            yield surface, tuple(sorted({(span.label, span.sublabel) for span in spans}, key=str))
+
+
+def _words(unit: Unit) -> list[tuple[str, int, int]]:
+    """Words and punctuation marks of the unit with their characters in the document."""
+    return [(match[0], unit.start + match.start(), unit.start + match.end()) for match in _WORD.finditer(unit.text)]
+
+
+def _candidates(words: list[tuple[str, int, int]], longest: dict[str, int]) -> Iterator[tuple[Words, int, int]]:
+    """Every stretch that could be an entry with its characters, from left to right and the longest first."""
+    for position, (word, start, _) in enumerate(words):
+        for length in range(min(longest.get(word, 0), len(words) - position), 0, -1):
+            stretch = words[position : position + length]
+            yield tuple(item for item, _, _ in stretch), start, stretch[-1][2]

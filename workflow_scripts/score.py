@@ -1,0 +1,45 @@
+"""Parse, ground and score the completions of one run; the split is the name of the prompt file."""
+
+import argparse
+import logging
+from pathlib import Path
+from statistics import mean
+
+from tabpo.artefacts import write_json
+from tabpo.data.grounding import read_completions
+from tabpo.data.ontology import read_ontology
+from tabpo.data.units import units_of_prompts
+from tabpo.errors import exit_on_error
+from tabpo.metrics.scores import score
+from tabpo.records import Completion, Document, Prediction, Prompt, read_records, write_records
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the predictions that the completions make, and their scores beside those of the gold answers."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--completions", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--documents", type=Path, required=True)
+    parser.add_argument("--ontology", type=Path, required=True)
+    parser.add_argument("--output-predictions", type=Path, required=True)
+    parser.add_argument("--output-scores", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    ontology = read_ontology(args.ontology)
+    prompts = read_records(args.prompts, Prompt)
+    completions = read_records(args.completions, Completion)
+    units = units_of_prompts(read_records(args.documents, Document), [prompt.prompt_id for prompt in prompts])
+
+    predictions = read_completions(completions, units, ontology)
+    answers = [prompt.answer for prompt in prompts]
+    mean_tokens = mean(completion.n_tokens for completion in completions)
+    scores = score(args.prompts.stem, units, predictions, answers, ontology, mean_tokens)
+
+    write_records(args.output_predictions, Prediction, predictions)
+    write_json(args.output_scores, scores)
+    logging.info("%d answers scored, %.1f %% valid: %s", len(units), 100 * scores["valid"], args.output_scores)
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
