@@ -1,0 +1,94 @@
+"""The card of a dataset: what is in each split, and what splits have in common."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from tabpo.data.checks import NAMES, names
+from tabpo.data.ontology import Ontology
+from tabpo.records import Document
+
+RUN = 8
+"""Words of a run that counts as copied when two splits have it."""
+
+
+def build_card(documents: Mapping[str, Sequence[Document]], ontology: Ontology) -> dict[str, Any]:
+    """Counts of each split, and a leak check of each pair of splits; the same documents give the same card.
+
+    Returns:
+        `splits` by name, and `leaks` by `first-second`. Texts leak when they are equal, runs when 8 words in a row are
+        (letters and digits, lower-cased; different runs are counted).
+    """
+    runs = {split: _runs(items) for split, items in documents.items()}
+    return {
+        "splits": {split: _describe(items, ontology) for split, items in documents.items()},
+        "leaks": {
+            f"{first}-{second}": {
+                **{f"{what}s": len(names(some, name) & names(others, name)) for what, name in NAMES.items()},
+                "texts": len({item.text for item in some} & {item.text for item in others}),
+                f"runs_of_{RUN}_words": len(runs[first] & runs[second]),
+            }
+            for (first, some), (second, others) in combinations(documents.items(), 2)
+        },
+    }
+
+
+def _describe(documents: Sequence[Document], ontology: Ontology) -> dict[str, Any]:
+    spans = [span for document in documents for span in document.spans]
+    relations = [relation.label for document in documents for relation in document.relations]
+    clusters = [cluster for document in documents for cluster in document.clusters]
+    symmetric = {name for name, relation in ontology.relations.items() if relation.symmetric}
+    return {
+        "documents": len(documents),
+        "documents_with_group": sum(document.group_id is not None for document in documents),
+        "groups": len(names(documents, NAMES["group"])),
+        "sentences": sum(len(document.sentences) for document in documents),
+        "tokens": sum(len(document.tokens) for document in documents),
+        "spans": len(spans),
+        "nested_spans": sum(map(_nested, documents)),
+        "relations": len(relations),
+        "symmetric_relations": sum(label in symmetric for label in relations),
+        "clusters": len(clusters),
+        "mentions_in_clusters": sum(map(len, clusters)),
+        "characters_per_document": _lengths([len(document.text) for document in documents]),
+        "tokens_per_document": _lengths([len(document.tokens) for document in documents]),
+        "spans_per_document": _lengths([len(document.spans) for document in documents]),
+        "labels": _histogram([span.label for span in spans], list(ontology.labels)),
+        "sublabels": {
+            name: _histogram([span.sublabel for span in spans if span.label == name], list(label.sublabels))
+            for name, label in ontology.labels.items()
+            if label.sublabels
+        },
+        "relation_labels": _histogram(relations, list(ontology.relations)),
+    }
+
+
+def _nested(document: Document) -> int:
+    """How many spans lie inside another one of other offsets."""
+    return sum(
+        any(
+            outer.start <= span.start and span.end <= outer.end and (outer.start, outer.end) != (span.start, span.end)
+            for outer in document.spans
+        )
+        for span in document.spans
+    )
+
+
+def _lengths(values: Sequence[int]) -> dict[str, float]:
+    return {"mean": round(sum(values) / len(values), 2), "max": max(values)}
+
+
+def _histogram(values: Sequence[str | None], accepted: Sequence[str]) -> dict[str, int]:
+    """Counts in the ontology's order, zeros included."""
+    counts = Counter(values)
+    return {name: counts[name] for name in accepted}
+
+
+def _runs(documents: Sequence[Document]) -> set[tuple[str, ...]]:
+    found = set()
+    for document in documents:
+        words = re.findall(r"[^\W_]+", document.text.lower())
+        found.update(tuple(words[start : start + RUN]) for start in range(len(words) - RUN + 1))
+    return found

@@ -1,0 +1,181 @@
+"""Published files: their addresses and hashes; copied from a local folder, or downloaded and resumed."""
+
+import hashlib
+import logging
+import math
+import tarfile
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path, PurePosixPath
+
+from tabpo.artefacts import write_whole
+from tabpo.errors import ConfigError, DataError
+from tabpo.progress import progress
+
+TIMEOUT_S = 60
+PIECE = 1024
+"""Bytes that are read, written and counted at a time."""
+
+ADVICE = "run again, or set TABPO_DATA to an absolute path that holds {name}/ with train.json, dev.json and test.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedFile:
+    """One file as published.
+
+    Attributes:
+        url: The file, or the archive that it is in.
+        sha256: Of the file, not of the archive.
+        member: Its path in the archive; None for a file that is no archive.
+    """
+
+    url: str
+    sha256: str
+    member: str | None = None
+
+
+_SCIERC = "https://nlp.cs.washington.edu/sciIE/data/sciERC_processed.tar.gz"
+_PHEE = (
+    "https://raw.githubusercontent.com/ZhaoyueSun/phee-with-chatgpt/a90c680b08464e731635eb2d2f2c49be6ad5e3e5"
+    "/data/datasets/phee2/source"
+)
+
+SOURCES: dict[str, dict[str, PublishedFile]] = {
+    "scierc": {
+        "train": PublishedFile(
+            _SCIERC,
+            "04970819bd215fce8c60b3a64fccca15388b49eab2010bdc5f6d322b463568c3",
+            "processed_data/json/train.json",
+        ),
+        "dev": PublishedFile(
+            _SCIERC,
+            "61f21b224129e580a654b036ee6fffeeb1a0311f1009a38ea931c13612db040e",
+            "processed_data/json/dev.json",
+        ),
+        "test": PublishedFile(
+            _SCIERC,
+            "7424da64e6214a90e39b09e47a74b3ded57dde86b4a7f848b3625d2c8ecdfbe1",
+            "processed_data/json/test.json",
+        ),
+    },
+    "phee": {
+        "train": PublishedFile(
+            f"{_PHEE}/train.json", "381210851bfc8ac7e34eeba1e134bb4b9be595f29806eb687c42b7623f536ace"
+        ),
+        "dev": PublishedFile(f"{_PHEE}/dev.json", "3fef1a8efe87bf144c6eca2ede1e5ade5c6d77444477924483d22f955385375f"),
+        "test": PublishedFile(f"{_PHEE}/test.json", "230bca8c6164d40c54b5e7b7eb9f7eb560da94b27229d940cbc516f157aba4e8"),
+    },
+}
+"""By source, then by split."""
+
+
+def fetch(name: str, outputs: Mapping[str, Path], local: str) -> None:
+    """Write the files of a source, each checked against its published hash.
+
+    Args:
+        name: A key of SOURCES.
+        outputs: Where the file of each split goes.
+        local: The value of TABPO_DATA; files are copied from its folder `name`. Empty: they are downloaded. What
+            arrived before a download broke off stays beside the first output as `*.partial`, and the next call goes on
+            from there.
+
+    Raises:
+        ConfigError: `local` is not absolute.
+        DataError: A file is missing or has another hash, or an address cannot be read; says what to do.
+    """
+    files = SOURCES[name]
+    if local:
+        _copy(name, files, outputs, local)
+        return
+    folder = next(iter(outputs.values())).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    for url in dict.fromkeys(file.url for file in files.values()):
+        partial = folder / f"{PurePosixPath(url).name}.partial"
+        _download(url, partial, ADVICE.format(name=name))
+        try:
+            for split, file in files.items():
+                if file.url == url:
+                    _write_checked(_content(partial, file), file, outputs[split], url)
+        finally:
+            partial.unlink()
+
+
+def _copy(name: str, files: Mapping[str, PublishedFile], outputs: Mapping[str, Path], local: str) -> None:
+    if not Path(local).is_absolute():
+        raise ConfigError(f"TABPO_DATA is {local}; accepted: an absolute path")
+    for split, file in files.items():
+        path = Path(local, name, f"{split}.json")
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise DataError(
+                f"{path}: cannot be read ({error.strerror}); TABPO_DATA must hold {name}/ with train.json, dev.json and"
+                " test.json as published, or be unset so that they are downloaded"
+            ) from error
+        _write_checked(content, file, outputs[split], str(path))
+        logging.info("%s: copied", path)
+
+
+def _write_checked(content: bytes, file: PublishedFile, output: Path, origin: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
+    if found != file.sha256:
+        part = f", {file.member}" if file.member and origin == file.url else ""
+        raise DataError(f"{origin}{part}: sha256 is {found}; accepted: {file.sha256}, the published file unchanged")
+    write_whole(output, content)
+
+
+def _content(partial: Path, file: PublishedFile) -> bytes:
+    """The file's bytes: all that was downloaded, or one member of it."""
+    if file.member is None:
+        return partial.read_bytes()
+    try:
+        with tarfile.open(partial) as archive:
+            for entry in archive:
+                if entry.isfile() and PurePosixPath(entry.name) == PurePosixPath(file.member):
+                    return archive.extractfile(entry).read()
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise DataError(
+            f"{file.url}: is no archive that can be read ({error}); run again to download it anew"
+        ) from error
+    raise DataError(f"{file.url}: the archive lacks {file.member}; accepted: the published archive")
+
+
+def _download(url: str, partial: Path, advice: str) -> None:
+    """Add to `partial` what it lacks of the file at `url`."""
+    try:
+        with _open(url, partial) as answer:
+            resumed = answer.status == 206
+            have = partial.stat().st_size if resumed else 0
+            expected = have + int(answer.headers.get("Content-Length", 0))
+            logging.info("%s: %d of %d bytes are here already", url, have, expected)
+            pieces = iter(lambda: answer.read(PIECE), b"")
+            with partial.open("ab" if resumed else "wb") as file:
+                for piece in progress(
+                    pieces, math.ceil((expected - have) / PIECE), f"KiB of {PurePosixPath(url).name}"
+                ):
+                    file.write(piece)
+    except urllib.error.HTTPError as error:
+        raise DataError(f"{url}: the server answered {error.code} {error.reason}; {advice}") from error
+    except (OSError, HTTPException) as error:
+        raise DataError(f"{url}: cannot be downloaded ({getattr(error, 'reason', error)}); {advice}") from error
+    arrived = partial.stat().st_size
+    if arrived < expected:
+        raise DataError(f"{url}: the connection ended after {arrived} of {expected} bytes; {advice}")
+
+
+def _open(url: str, partial: Path) -> HTTPResponse:
+    """Ask for what comes after `partial`, or for all where the server says that nothing does."""
+    have = partial.stat().st_size if partial.exists() else 0
+    if have:
+        try:
+            return urllib.request.urlopen(
+                urllib.request.Request(url, headers={"Range": f"bytes={have}-"}), timeout=TIMEOUT_S
+            )
+        except urllib.error.HTTPError as error:
+            if error.code != 416:
+                raise
+    return urllib.request.urlopen(url, timeout=TIMEOUT_S)

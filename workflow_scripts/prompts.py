@@ -1,0 +1,47 @@
+"""Write one prompt and gold answer per unit; dev is halved by group."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.data.checks import check_splits
+from tabpo.data.ontology import read_ontology
+from tabpo.data.prompts import build_prompts, halve_dev
+from tabpo.errors import exit_on_error
+from tabpo.records import SPLITS, Document, Prompt, read_records, write_records
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Refuse splits with a group in common, halve dev, write the prompts of the four parts."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: unit and prompt")
+    parser.add_argument("--train", type=Path, required=True)
+    parser.add_argument("--dev", type=Path, required=True)
+    parser.add_argument("--test", type=Path, required=True)
+    parser.add_argument("--ontology", type=Path, required=True)
+    parser.add_argument("--output-train", type=Path, required=True)
+    parser.add_argument("--output-dev-confusion", type=Path, required=True)
+    parser.add_argument("--output-dev-select", type=Path, required=True)
+    parser.add_argument("--output-test", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    ontology = read_ontology(args.ontology)
+    documents = {split: read_records(getattr(args, split), Document) for split in SPLITS}
+    check_splits(documents)
+    confusion, select = halve_dev(documents["dev"])
+    parts = (
+        (args.output_train, documents["train"]),
+        (args.output_dev_confusion, confusion),
+        (args.output_dev_select, select),
+        (args.output_test, documents["test"]),
+    )
+    for path, part in parts:
+        prompts = build_prompts(part, ontology, args.settings["unit"], args.settings["prompt"])
+        write_records(path, Prompt, prompts)
+        logging.info("%s: %d prompts of %d documents", path, len(prompts), len(part))
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
