@@ -56,8 +56,16 @@ def read_manifest(folder: Path) -> dict:
 
 
 def weights_sha256(folder: Path) -> str:
-    """One hash over the safetensors files of a folder, by name and content."""
-    return _files_sha256(sorted(folder.glob("*.safetensors")))
+    """One hash over the safetensors files of a model's folder, by name and content."""
+    return _files_sha256([folder / name for name in weight_files(folder)])
+
+
+def weight_files(folder: Path) -> list[str]:
+    """Names of the safetensors files that make up a model, sorted: those in the index, or the only one."""
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        return sorted(set(json.loads(index.read_text())["weight_map"].values()))
+    return ["model.safetensors"]
 
 
 def tokenizer_sha256(folder: Path) -> str:

@@ -23,13 +23,12 @@ class ScratchModel:
     Attributes:
         architecture: qwen2 or llama.
         hidden_size: A multiple of twice `heads`.
-        heads: Query heads.
-        kv_heads: Key and value heads, a divisor of `heads`; None means `heads`.
+        heads: Attention heads; queries, keys and values have as many.
         vocab_size: Upper bound of the tokenizer's vocabulary.
         max_positions: Longest sequence in tokens.
         init_std: Standard deviation of the initial weights.
-        copy_circuit: Whether to write the induction circuit into layers 0 and 1 (qwen2, 2 layers and heads at least).
         seed: Of the initial weights.
+        copy_circuit: Whether to write the induction circuit into layers 0 and 1 (qwen2, 2 layers and heads at least).
     """
 
     architecture: str
@@ -40,9 +39,8 @@ class ScratchModel:
     vocab_size: int
     max_positions: int
     init_std: float
-    copy_circuit: bool
     seed: int
-    kv_heads: int | None = None
+    copy_circuit: bool = False
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
@@ -51,8 +49,6 @@ class ScratchModel:
             )
         if self.hidden_size % (2 * self.heads):
             raise ConfigError(f"scratch: hidden_size {self.hidden_size} is no multiple of twice heads ({self.heads})")
-        if self.kv_heads is not None and self.heads % self.kv_heads:
-            raise ConfigError(f"scratch: kv_heads {self.kv_heads} does not divide heads ({self.heads})")
         if self.copy_circuit and self.architecture != "qwen2":
             raise ConfigError("scratch: copy_circuit needs the query and key biases of qwen2; llama has none")
         if self.copy_circuit and min(self.layers, self.heads) < 2:
@@ -68,7 +64,7 @@ def build_model(settings: ScratchModel, tokenizer: Tokenizer) -> PreTrainedModel
         intermediate_size=settings.intermediate_size,
         num_hidden_layers=settings.layers,
         num_attention_heads=settings.heads,
-        num_key_value_heads=settings.kv_heads or settings.heads,
+        num_key_value_heads=settings.heads,
         max_position_embeddings=settings.max_positions,
         initializer_range=settings.init_std,
         rope_parameters={"rope_type": "default", "rope_theta": _ROPE_THETA},

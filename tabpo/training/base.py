@@ -1,0 +1,114 @@
+"""The folder that SFT starts from, from a model that is built from scratch, lies in a folder, or is on the hub."""
+
+import logging
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from transformers import PreTrainedTokenizerBase
+
+from tabpo.artefacts import write_json
+from tabpo.errors import ConfigError, DataError
+from tabpo.records import Prompt
+from tabpo.training.models import load_tokenizer, save_model, weight_files, weights_sha256
+from tabpo.training.scratch import ScratchModel, build_model
+from tabpo.training.scratch_tokenizer import train_tokenizer
+
+_CONFIGS = ("config.json", "generation_config.json", "model.safetensors.index.json")
+_TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+)
+_WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors")
+
+
+def make_base(source: dict, prompts: Sequence[Prompt], folder: Path) -> None:
+    """Fill the empty `folder` with tokenizer, weights (none for the hub: they stay in its cache) and `manifest.json`.
+
+    Args:
+        source: {"scratch": {...}}, {"folder": path} or {"hub": id, "revision": commit or None}.
+        prompts: The train split; a tokenizer from scratch is trained on them.
+        folder: Where to write.
+
+    Raises:
+        ConfigError: Impossible settings, no revision, or a tokenizer without chat template or end-of-turn token.
+        DataError: A folder that lacks something, or a hub that does not give it.
+    """
+    if "scratch" in source:
+        settings = ScratchModel(**source["scratch"])
+        tokenizer = train_tokenizer(prompts, settings.vocab_size)
+        model = build_model(settings, tokenizer)
+        logging.info("%d tokens, %d parameters", len(tokenizer), model.num_parameters())
+        save_model(model, tokenizer, folder)
+    elif "folder" in source:
+        _from_folder(Path(source["folder"]), folder)
+    else:
+        _from_hub(source["hub"], source["revision"], folder)
+
+
+def _from_folder(source: Path, folder: Path) -> None:
+    _check_files(source, str(source))
+    tokenizer = _chat_tokenizer(source, str(source))
+    for name in (*_CONFIGS, *weight_files(source)):
+        if (source / name).exists():
+            _link_or_copy(source / name, folder / name)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / "manifest.json", {"kind": "weights", "weights_sha256": weights_sha256(folder)})
+
+
+def _from_hub(hub: str, revision: str | None, folder: Path) -> None:
+    if revision is None:
+        raise ConfigError(
+            f"hub model {hub} has no revision, neither its own nor in config/models.lock.yaml: run `make fetch`"
+        )
+    try:
+        snapshot = Path(snapshot_download(hub, revision=revision, allow_patterns=[*_CONFIGS, *_TOKENIZER, *_WEIGHTS]))
+    except OSError as error:  # what the hub answers, and what the network does, are both of this kind
+        raise DataError(
+            f"hub model {hub} at {revision} cannot be fetched; a gated one needs its licence accepted"
+            f" and HF_TOKEN set: {error}"
+        ) from error
+    name = f"hub model {hub} at {revision}"
+    _check_files(snapshot, name)
+    _chat_tokenizer(snapshot, name).save_pretrained(folder)
+    write_json(
+        folder / "manifest.json",
+        {"kind": "hub", "weights_sha256": weights_sha256(snapshot), "hub": hub, "revision": revision},
+    )
+
+
+def _check_files(source: Path, name: str) -> None:
+    wanted = ["config.json", "tokenizer.json", "tokenizer_config.json"]
+    missing = [file for file in [*wanted, *weight_files(source)] if not (source / file).is_file()]
+    if missing:
+        raise DataError(
+            f"{name}: no {', '.join(missing)}; needed are config.json, a fast tokenizer (tokenizer.json and"
+            " tokenizer_config.json) and weights as safetensors, one file or all that the index names"
+        )
+
+
+def _chat_tokenizer(source: Path, name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer; where it has no padding token the end-of-turn token pads, as padding is masked everywhere."""
+    tokenizer = load_tokenizer(source)
+    lacks = [
+        what
+        for what, value in (("chat template", tokenizer.chat_template), ("end-of-turn token", tokenizer.eos_token))
+        if value is None
+    ]
+    if lacks:
+        raise ConfigError(f"{name}: its tokenizer has no {' and no '.join(lacks)}; take an instruction-tuned model")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(source, target)

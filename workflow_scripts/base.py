@@ -1,0 +1,28 @@
+"""Make the folder that SFT starts from: tokenizer, weights (a manifest for hub models), one hash over the weights."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.artefacts import whole_directory
+from tabpo.errors import exit_on_error
+from tabpo.records import Prompt, read_records
+from tabpo.training.base import make_base
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the train prompts, make the base, write it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: source (scratch, folder or hub)")
+    parser.add_argument("--prompts", type=Path, required=True, help="train prompts")
+    parser.add_argument("--output", type=Path, required=True, help="folder")
+    args = parser.parse_args(argv)
+
+    with whole_directory(args.output) as folder:
+        make_base(args.settings["source"], read_records(args.prompts, Prompt), folder)
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
