@@ -1,0 +1,41 @@
+# Everything runs from .venv, which the first command makes; nothing needs activating.
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+export TOKENIZERS_PARALLELISM := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+CONFIG ?= config/config.yaml
+DEMO := config/demo.yaml
+DEMO_RESULTS := results/demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint fetch test-slurm clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: ## virtual environment with pinned packages, profiles where Snakemake looks
+	@envs/setup.sh
+
+demo: setup ## the embedded study on generated data: minutes, no GPU, no network
+	snakemake --profile profiles/local --configfile $(DEMO)
+	@echo "Tables:"
+	@find $(DEMO_RESULTS)/tables -type f | sort
+
+lint: setup ## formatting and rules of Python and of the workflow
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile rules
+	snakemake --lint
+
+test: setup lint ## lint and all tests, small studies included, but no Slurm
+	pytest -m "not slurm and not gpu" -ra --durations=10
+
+test-slurm: setup ## a small study and faults on a real Slurm, started here: root on Debian or Ubuntu
+	tests/slurm/run-tests.sh
+
+fetch: setup ## download the hub models of CONFIG=config/config.yaml and pin their revisions
+	python -m workflow_scripts.fetch_models --config $(CONFIG)
+
+clean: ## remove .venv, caches and the demo's results; other results stay
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .cache $(DEMO_RESULTS)
+	find . -name __pycache__ -type d -not -path './results/*' -prune -exec rm -rf {} +

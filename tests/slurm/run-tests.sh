@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Starts the one-node Slurm, runs the tests on it, and stops it again unless it was running before.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/common.sh"
+cd "$here/../.."
+
+if ! running slurmctld; then
+  trap '"$here/stop-slurm.sh"' EXIT
+fi
+"$here/start-slurm.sh"
+pytest "$here" -m slurm -ra --durations=10
