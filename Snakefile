@@ -32,8 +32,9 @@ rule all:
     default_target: True
     input:
         STUDY_TABLES,
+        STUDY_METRICS,
         STUDY_CARDS,
 
 
 onsuccess:
-    print(f"Tables: {', '.join(STUDY_TABLES)}", file=sys.stderr)
+    print("Tables:", *made_tables(), file=sys.stderr)

@@ -39,6 +39,9 @@ def load_study():
             revisions=yaml.safe_load(lock.read_text()) if lock.exists() else {},
         ),
     )
+    for name, entry in study.models.items():
+        if "folder" in entry and not Path(entry["folder"]).is_dir():
+            raise ConfigError(f"models.{name}.folder: {entry['folder']} is no folder")
     if workflow.is_main_process:
         check_losses(study)
     return study
@@ -79,11 +82,14 @@ def either(names):
     return "|".join(re.escape(str(name)) for name in names)
 
 
-STUDY_TABLES = [
-    *(results(f"tables/{table}.md") for table in STUDY.tables),
-    *(results(f"tables/per_metric/{metric}.md") for metric in STUDY.metrics()),
-]
+STUDY_TABLES = [results(f"tables/{table}.md") for table in STUDY.tables]
+STUDY_METRICS = [results(f"tables/per_metric/{metric}.md") for metric in STUDY.metrics()]
 STUDY_CARDS = [results(f"{dataset}/card.json") for dataset in STUDY.datasets]
+
+
+def made_tables():
+    """Where a user finds the tables, once there are any."""
+    return filter(os.path.exists, [*STUDY_TABLES, results("tables/per_metric")])
 
 
 wildcard_constraints:

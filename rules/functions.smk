@@ -78,25 +78,37 @@ run_isolation = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolati
 run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet")
 
 
-def run_files(function, name, trained, untrained):
-    """An input function: one file of each run of a table, in the order of its settings."""
+def scores_of(runs):
+    """The score file of each run of a table, in their order; the dictionary has no model."""
+    return [
+        results(
+            f"{run['dataset']}/{job.DICTIONARY}/scores/test.json"
+            if run["model"] is None
+            else "{dataset}/{model}/{method}/seed{seed}/scores/test.json".format(**run)
+        )
+        for run in runs
+    ]
 
-    def files(wildcards):
-        for run in function(STUDY, wildcards[name])["runs"]:
-            if run["method"] != job.DICTIONARY:
-                yield results(trained).format(**run)
-            elif untrained:
-                yield results(untrained).format(**run)
 
-    return lambda wildcards: list(files(wildcards))
+def provenance_of(runs):
+    return [
+        results("{dataset}/{model}/{method}/seed{seed}/provenance.json".format(**run))
+        for run in runs
+        if run["model"] is not None
+    ]
 
 
-SCORES = (
-    "{dataset}/{model}/{method}/seed{seed}/scores/test.json",
-    "{dataset}/dictionary/scores/test.json",
-)
-PROVENANCE = ("{dataset}/{model}/{method}/seed{seed}/provenance.json", None)
-table_scores = run_files(job.table_settings, "table", *SCORES)
-table_provenance = run_files(job.table_settings, "table", *PROVENANCE)
-metric_scores = run_files(job.metric_settings, "metric", *SCORES)
-metric_provenance = run_files(job.metric_settings, "metric", *PROVENANCE)
+def table_scores(wildcards):
+    return scores_of(job.table_settings(STUDY, wildcards.table)["runs"])
+
+
+def table_provenance(wildcards):
+    return provenance_of(job.table_settings(STUDY, wildcards.table)["runs"])
+
+
+def metric_scores(wildcards):
+    return scores_of(job.metric_settings(STUDY, wildcards.metric)["runs"])
+
+
+def metric_provenance(wildcards):
+    return provenance_of(job.metric_settings(STUDY, wildcards.metric)["runs"])

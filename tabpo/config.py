@@ -215,12 +215,12 @@ def _training(config: Mapping[str, Any], known: Known, model: str, method: str) 
         layers.insert(-1, (f"the preset {config['presets']}.{method}.training", preset))
         layers.append((f"methods.{method}.training", (config["methods"][method] or {}).get("training", {})))
     training = _overlay(layers)
-    machine = config["resources"][config["models"][model]["resources"]]
-    share = machine["processes"] * training["micro_batch_size"]
-    if training["batch_size"] % share:
+    batch, processes = training["batch_size"], config["resources"][config["models"][model]["resources"]]["processes"]
+    training["micro_batch_size"] = micro_batch = min(training["micro_batch_size"], max(1, batch // processes))
+    if batch % (processes * micro_batch):
         raise ConfigError(
-            f"models.{model} with {method}: batch_size {training['batch_size']} is no multiple of {share}, which is"
-            f" {machine['processes']} processes x micro_batch_size {training['micro_batch_size']}"
+            f"models.{model} with {method}: batch_size {batch} is no multiple of {processes * micro_batch}, which is"
+            f" {processes} processes x micro_batch_size {micro_batch}"
         )
     return training
 

@@ -1,0 +1,255 @@
+"""A study is resolved, or refused with one message that says where and what is accepted."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tabpo import study as job
+from tabpo.config import Known, resolve_study
+from tabpo.errors import ConfigError
+from tabpo.training.settings import DEFAULTS, training_settings
+
+CONFIG = Path(__file__).parents[1] / "config"
+KNOWN = Known(
+    schema=yaml.safe_load((CONFIG / "config.schema.yaml").read_text()),
+    presets=yaml.safe_load((CONFIG / "methods.yaml").read_text()),
+    defaults=DEFAULTS,
+    ontologies={"scierc": "entities", "phee": "results", "pvminer": "results"},
+    losses=("dpo", "rpo", "sft_continued", "simpo", "tab_po"),
+    revisions={"Qwen/Qwen2.5-1.5B-Instruct": "0" * 40},
+)
+STUDIES = ("config", "extended", "demo", "scierc_cpu")
+
+
+def load(name: str) -> dict:
+    return yaml.safe_load((CONFIG / f"{name}.yaml").read_text())
+
+
+@pytest.fixture
+def demo() -> dict:
+    return copy.deepcopy(load("demo"))
+
+
+def edit(config: dict, path: str, value: object) -> None:
+    """Set `a/b/c` of a config; the value `None` at a key that is there takes it away."""
+    *parents, last = path.split("/")
+    for key in parents:
+        config = config.setdefault(key, {})
+    config[last] = value
+
+
+def refusal(config: dict) -> str:
+    with pytest.raises(ConfigError) as error:
+        resolve_study(config, KNOWN)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_studies_resolve(name):
+    study = resolve_study(load(name), KNOWN)
+    for settings in study.training.values():
+        training_settings(**settings)  # raises where the trainer would
+
+
+def test_the_paper_is_the_design():
+    study = resolve_study(load("config"), KNOWN)
+    assert list(study.datasets) == ["scierc", "phee"]
+    assert len(study.models) == 6 and len(study.seeds) == 5
+    assert [method for model, method in study.training if model == "llama-3.3-70b"] == ["sft", "dpo", "rpo", "tab_po"]
+    assert all(not model["revision"] or len(model["revision"]) == 40 for model in study.models.values())
+
+
+def test_a_null_revision_is_taken_from_the_lock():
+    study = resolve_study(load("config"), KNOWN)
+    source = {"hub": "Qwen/Qwen2.5-1.5B-Instruct", "revision": "0" * 40}
+    assert job.base_settings(study, "scierc", "qwen2.5-1.5b") == {"source": source, "prompt": "instruct"}
+    assert job.base_settings(study, "scierc", "qwen2.5-7b")["source"]["revision"] is None
+
+
+MISTAKES = [
+    # shape
+    ("seedz", [1], "the study has an unknown key seedz; did you mean seeds? it takes: results, seeds, presets"),
+    ("training/sft/learning_rat", 1.0, "training.sft has an unknown key learning_rat; did you mean learning_rate?"),
+    ("methods/dpo", {"prams": {}}, "methods.dpo has an unknown key prams; did you mean params? it takes: loss, params"),
+    ("seeds", [], "seeds is []; accepted: array, items at least 1"),
+    ("seeds", [1.0], "seeds.0 is 1.0; accepted: integer, at least 0"),
+    ("presets", "matchd", "presets is 'matchd'; did you mean matched? accepted: matched, published"),
+    ("datasets/demo_abstracts/source", "scirc", "datasets.demo_abstracts.source is 'scirc'; did you mean scierc? acc"),
+    ("training/sft/learning_rate", -1, "training.sft.learning_rate is -1; accepted: number, above 0, at most 1"),
+    ("training/sft/learning_rate", "1e-4", "(YAML reads 1e-4 as text: write 1.0e-4)"),
+    ("training/sft/learning_rate", "1.5e4", "(YAML reads 1.5e4 as text: write 1.5e+4)"),
+    ("training/preference/lora", {"r": 8}, "training.preference.lora lacks the key alpha: The update is scaled by"),
+    ("pairings/mixed/edits", 4, "pairings.mixed.edits is 4; accepted: integer, at least 1, at most 3"),
+    ("results", "a b", "results is 'a b'; accepted: string, like"),
+    ("models/tiny/scratch/vocab_size", 10, "models.tiny.scratch.vocab_size is 10; accepted: integer, at least 300"),
+    # names and seeds
+    ("seeds", [3, 1, 3], "seeds has 3 twice"),
+    ("methods/DPO", {"loss": "dpo"}, "methods.DPO is no name; accepted: [a-z0-9]"),
+    ("methods/sft", {"loss": "dpo"}, "methods.sft is a reserved word"),
+    ("models/prompts", {}, "models.prompts lacks the key precision"),
+    # datasets
+    ("datasets/demo_abstracts/unit", "document", "the source demo_abstracts has: sentence"),
+    ("datasets/demo_abstracts/source", "scierc", "datasets.demo_abstracts: the source scierc takes no generate"),
+    ("datasets/demo_abstracts/folder", "own", "the source demo_abstracts is generated and takes no folder"),
+    ("datasets/demo_abstracts/ontology", "sierc", "datasets.demo_abstracts.ontology names sierc; did you mean scierc?"),
+    ("datasets/demo_abstracts/ontology", "phee", "the answer format results; the source demo_abstracts has entities"),
+    # models and machines
+    ("models/tiny/hub", "a/b", "models.tiny has hub and scratch; exactly one of hub, folder, scratch"),
+    ("models/tiny/revision", None, "models.tiny.revision is for hub models; this one has scratch"),
+    ("models/tiny/resources", "gpu", "models.tiny.resources names gpu; did you mean cpu? resources has: cpu"),
+    ("models/tiny/methods", ["dpo", "dop"], "models.tiny.methods names dop; did you mean dpo? methods has: dpo, simpo"),
+    ("models/tiny/scratch/heads", 3, "3 heads do not divide hidden_size 128 into even sizes"),
+    ("models/tiny/scratch/architecture", "llama", "copy_circuit needs architecture qwen2"),
+    ("models/tiny/scratch/max_positions", 100, "is 100; datasets.demo_abstracts allows prompts and answers of 328"),
+    ("resources/cpu/gpus", 2, "resources.cpu: 1 processes on 2 gpus"),
+    ("resources/cpu/nodes", 2, "resources.cpu: 1 processes cannot be shared equally by 2 nodes"),
+    ("resources/cpu/processes", 3, "models.tiny with sft: batch_size 32 is no multiple of 30, which is 3 processes x"),
+    # methods
+    ("methods/mine", {}, "methods.mine has no loss and is no preset of the family matched; presets are: dpo, simpo"),
+    ("methods/tdpo3", {"loss": "dop"}, "methods.tdpo3.loss names dop; did you mean dpo? tabpo/losses has: dpo, rpo"),
+    ("methods/dpo", {"loss": "rpo"}, "methods.dpo.loss is rpo, but the preset of that name has dpo: rename the method"),
+    ("methods/dpo", {"pairing": "mxed"}, "methods.dpo.pairing names mxed; did you mean mixed? pairings has: mixed"),
+    ("methods/dpo", {"training": {"steps": 1, "epochs": 1}}, "methods.dpo.training has both steps and epochs"),
+    ("methods/dpo", {"training": {"batch_size": 48}}, "models.tiny with dpo: batch_size 48 is no multiple of 32"),
+    # tables
+    (
+        "tables/messages/methods",
+        ["tdpo3"],
+        "tables.messages.methods names tdpo3; did you mean dpo? methods has: dpo, simpo",
+    ),
+    ("tables/messages/models", ["tny"], "tables.messages.models names tny; did you mean tiny? models has: tiny"),
+    ("tables/messages/datasets", ["phee"], "tables.messages.datasets names phee; datasets has: demo_abstracts"),
+    ("tables/messages/metrics", ["rel"], "tables.messages.metrics names rel; demo_messages has: code, sub_code, span"),
+    ("tables/messages/baseline", "dop", "tables.messages.baseline names dop; did you mean dpo? tables.messages has: "),
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"), MISTAKES, ids=[f"{path}={value}" for path, value, _ in MISTAKES]
+)
+def test_a_mistake_is_named_with_what_is_accepted(demo, path, value, expected):
+    edit(demo, path, value)
+    assert expected in refusal(demo)
+
+
+def test_layers_of_training_settings(demo):
+    """Defaults, then the study, the preset, the model, the method."""
+    demo["presets"] = "published"
+    demo["models"]["tiny"]["training"] = {"preference": {"max_grad_norm": 5.0}}
+    demo["methods"]["dpo"] = {"training": {"epochs": 2, "batch_size": 96}}
+    dpo = resolve_study(demo, KNOWN).training["tiny", "dpo"]
+    assert dpo["gradient_checkpointing"] is DEFAULTS["gradient_checkpointing"]
+    assert dpo["adam_beta2"] == 0.98  # the study's
+    assert dpo["optimizer"] == "rmsprop"  # the preset's, over the study's
+    assert dpo["max_grad_norm"] == 5.0  # the model's, over the preset's
+    assert (dpo["epochs"], dpo["batch_size"]) == (2, 96)  # the method's, over the study's steps and the preset's batch
+    assert "steps" not in dpo
+    assert dpo["warmup_steps"] == 150 and "warmup_ratio" not in dpo
+
+
+def test_a_small_batch_caps_the_micro_batch(demo):
+    demo["resources"]["cpu"]["processes"] = 2
+    demo["methods"]["dpo"] = {"training": {"batch_size": 8}}
+    training = resolve_study(demo, KNOWN).training
+    assert training["tiny", "dpo"]["micro_batch_size"] == 4
+    assert training["tiny", "rpo"]["micro_batch_size"] == 16
+
+
+def test_an_empty_entry_is_its_preset_and_an_entry_changes_it(demo):
+    demo["methods"] = {"dpo": None, "tab_po": {"params": {"tau": 0.5}}, "mine": {"loss": "dpo"}}
+    methods = resolve_study(demo, KNOWN).methods
+    assert methods["dpo"] == {"loss": "dpo", "params": {"beta": 0.1}, "pairing": "mixed"}
+    assert methods["tab_po"]["params"] == {"beta": 0.1, "tau": 0.5, "lambda_": 0.5}
+    assert methods["mine"] == {"loss": "dpo", "params": {}, "pairing": "mixed"}
+
+
+def test_settings_of_a_run_hold_what_the_run_needs_and_nothing_else(demo):
+    study = resolve_study(demo, KNOWN)
+    settings = job.run_settings(study, "demo_abstracts", "tiny", "dpo", "1")
+    assert settings["method"] == {"name": "dpo", "loss": "dpo", "params": {"beta": 0.1}, "pairing": "mixed"}
+    assert settings["seed"] == 1
+    assert settings["numerics"] == {"precision": "bf16", "attention": "eager", "threads": 1}
+    assert settings["limits"] == {"max_prompt_tokens": 128, "max_completion_tokens": 200}
+    assert settings["resources"] == {"processes": 1, "nodes": 1, "gpus": 0}
+    assert set(settings) == {
+        *("dataset", "model", "method", "seed", "training", "numerics", "limits", "resources"),
+    }
+    assert job.sft_settings(study, "demo_abstracts", "tiny", "1")["method"] == {"name": "sft"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changed"),
+    [
+        ("methods/dpo", {"params": {"beta": 0.2}}, {"run dpo"}),
+        ("seeds", [1, 2], set()),
+        ("tables/messages/caption", "Another.", set()),
+        ("training/sft/steps", 10, {"run sft"}),
+        ("training/preference/steps", 10, {"run dpo", "run rpo"}),
+        ("generation/batch_size", 8, {"generation"}),
+        ("pairings/mixed/edits", 2, {"pairing"}),
+        ("resources/cpu/runtime", 5, set()),
+        ("models/tiny/precision", "fp32", {"run sft", "run dpo", "run rpo", "generation", "reference"}),
+    ],
+)
+def test_a_change_reaches_the_jobs_that_it_concerns(demo, path, value, changed):
+    def settings(config: dict) -> dict:
+        study = resolve_study(config, KNOWN)
+        runs = {f"run {name}": job.run_settings(study, "demo_abstracts", "tiny", name, "1") for name in ("dpo", "rpo")}
+        return runs | {
+            "run sft": job.sft_settings(study, "demo_abstracts", "tiny", "1"),
+            "documents": job.document_settings(study, "demo_abstracts"),
+            "prompts": job.prompt_settings(study, "demo_abstracts"),
+            "base": job.base_settings(study, "demo_abstracts", "tiny"),
+            "generation": job.generation_settings(study, "demo_abstracts", "tiny"),
+            "reference": job.reference_settings(study, "demo_abstracts", "tiny"),
+            "pairing": job.pairing_settings(study, "demo_abstracts", "mixed", "1"),
+        }
+
+    before = settings(demo)
+    edit(demo, path, value)
+    after = settings(demo)
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trained_with(demo):
+    demo["seeds"] = [2, 1]
+    demo["models"]["tiny"]["methods"] = ["dpo"]
+    demo["tables"]["abstracts"]["methods"] = ["rpo", "dpo"]
+    settings = job.table_settings(resolve_study(demo, KNOWN), "abstracts")
+    assert settings["rows"] == ["sft", "rpo", "dpo", "dictionary"]
+    assert [(run["method"], run["seed"]) for run in settings["runs"]] == [
+        ("dictionary", None),
+        ("sft", 2),
+        ("sft", 1),
+        ("dpo", 2),
+        ("dpo", 1),
+    ]
+
+
+def test_a_metrics_table_takes_the_datasets_whose_tables_have_it(demo):
+    study = resolve_study(demo, KNOWN)
+    datasets = {name: {run["dataset"] for run in job.metric_settings(study, name)["runs"]} for name in study.metrics()}
+    assert datasets["rel"] == {"demo_abstracts"}
+    assert datasets["triple"] == {"demo_messages"}
+    assert datasets["valid"] == {"demo_abstracts", "demo_messages"}
+
+
+def test_the_schema_describes_every_key():
+    """Closed and described all through: what a user may write is what the schema says."""
+
+    def check(where: str, schema: dict) -> None:
+        if "properties" in schema:
+            assert schema["additionalProperties"] is False, where
+        for key, value in schema.get("properties", {}).items():
+            target = KNOWN.schema["$defs"][value["$ref"].split("/")[-1]] if "$ref" in value else value
+            described = "description" in value or "description" in target or "properties" in target
+            assert described, f"{where}.{key}"
+            check(f"{where}.{key}", value)
+
+    check("", KNOWN.schema)
+    for name, schema in KNOWN.schema["$defs"].items():
+        check(name, schema)

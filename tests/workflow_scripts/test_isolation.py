@@ -1,0 +1,75 @@
+"""Isolation holds, or the first id that breaks it is named."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tabpo.data.isolation import prove_isolation
+from tabpo.errors import DataError
+from tabpo.records import PROMPT_SPLITS, Edit, Message, Pair, Prompt, write_records
+from workflow_scripts import isolation
+
+
+def prompt(prompt_id: str) -> Prompt:
+    return Prompt(prompt_id, prompt_id.split("#")[0], (Message("user", "text"),), "{}")
+
+
+def pair(prompt_id: str) -> Pair:
+    return Pair(f"{prompt_id}/0", prompt_id, "a", "b", (Edit("label", "entities/1/label", "A", "B", "uniform"),), 1)
+
+
+@pytest.fixture
+def prompts() -> dict[str, list[Prompt]]:
+    return {
+        "train": [prompt("A#0"), prompt("A#1"), prompt("B#0")],
+        "dev_confusion": [prompt("C#0"), prompt("C#1")],
+        "dev_select": [prompt("D#0")],
+        "test": [prompt("E#0")],
+    }
+
+
+def test_counts(prompts):
+    proof = prove_isolation(["C#0"], [pair("A#0"), pair("A#1")], prompts)
+    assert proof["splits"]["train"] == {"prompts": 3, "documents": 2}
+    assert proof["confusions"] == {"prompts": 1, "of": "dev_confusion"}
+    assert proof["pairs"] == {"pairs": 2, "prompts": 2, "of": "train"}
+
+
+@pytest.mark.parametrize(
+    ("ids", "pairs", "message"),
+    [
+        (["C#0", "D#0"], [], "confusions come from dev_confusion alone: D#0 is of dev_select"),
+        (["E#0"], [], "confusions come from dev_confusion alone: E#0 is of test"),
+        (["A#1"], [], "confusions come from dev_confusion alone: A#1 is of train"),
+        (["Z#9"], [], "confusions come from dev_confusion alone: Z#9 is of no split"),
+        ([], ["A#0", "E#0"], "pairs come from train alone: E#0 is of test"),
+        ([], ["C#1"], "pairs come from train alone: C#1 is of dev_confusion"),
+    ],
+)
+def test_what_stems_from_elsewhere_is_refused(prompts, ids, pairs, message):
+    with pytest.raises(DataError, match=message):
+        prove_isolation(ids, [pair(prompt_id) for prompt_id in pairs], prompts)
+
+
+def test_splits_that_share_a_prompt_or_a_document_are_refused(prompts):
+    with pytest.raises(DataError, match="splits share no document: C is in dev_confusion and dev_select"):
+        prove_isolation([], [], {**prompts, "dev_select": [prompt("C#7")]})
+    with pytest.raises(DataError, match="splits share no prompt: A#1 is in train and test"):
+        prove_isolation([], [], {**prompts, "test": [prompt("A#1")]})
+
+
+def test_the_program_reads_and_writes_files(tmp_path: Path, prompts):
+    arguments = ["--ids", str(tmp_path / "ids.txt"), "--pairs", str(tmp_path / "pairs.parquet")]
+    (tmp_path / "ids.txt").write_text("C#0\nC#1\n")
+    write_records(tmp_path / "pairs.parquet", Pair, [pair("B#0")])
+    for split in PROMPT_SPLITS:
+        write_records(tmp_path / f"{split}.parquet", Prompt, prompts[split])
+        arguments += [f"--{split.replace('_', '-')}", str(tmp_path / f"{split}.parquet")]
+    isolation.main([*arguments, "--output", str(tmp_path / "proof.json")])
+    assert json.loads((tmp_path / "proof.json").read_text())["confusions"]["prompts"] == 2
+
+    (tmp_path / "ids.txt").write_text("C#0\nE#0\n")
+    with pytest.raises(DataError, match="E#0 is of test"):
+        isolation.main([*arguments, "--output", str(tmp_path / "second.json")])
+    assert not (tmp_path / "second.json").exists()
