@@ -1,0 +1,100 @@
+"""Stretches of a unit's text that a wrong span can take: beside a gold span, or where there is none."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tabpo.data.units import Unit
+from tabpo.records import Span
+
+MAX_BOUNDARY_TOKENS = 2
+"""Tokens by which each end of a wrong span differs from the gold one, at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanShape:
+    """How gold spans look, so that an invented one looks alike: not recognisable by length or by its first word.
+
+    Attributes:
+        lengths: Gold spans by their number of tokens.
+        first: Rate at which a token is the first of a gold span, by its text.
+        last: Rate at which it is the last.
+        unseen: Rate of a token that is in no training text.
+    """
+
+    lengths: dict[int, int]
+    first: dict[str, float]
+    last: dict[str, float]
+    unseen: float
+
+
+def span_shape(units: Sequence[Unit]) -> SpanShape:
+    """Counts over units; rates are smoothed by one occurrence at the overall rate. One token if there are no spans."""
+    tokens: Counter[str] = Counter()
+    first: Counter[str] = Counter()
+    last: Counter[str] = Counter()
+    lengths: Counter[int] = Counter()
+    for unit in units:
+        texts = [unit.text[start - unit.start : end - unit.start] for start, end in unit.token_offsets]
+        tokens.update(texts)
+        for span in unit.spans:
+            inside = [number for number, token in enumerate(unit.token_offsets) if _overlaps(token, span)]
+            lengths[len(inside)] += 1
+            first[texts[inside[0]]] += 1
+            last[texts[inside[-1]]] += 1
+    overall = (lengths.total() + 1) / (tokens.total() + 1)
+    return SpanShape(
+        lengths=dict(sorted(lengths.items())) or {1: 1},
+        first={token: (first[token] + overall) / (count + 1) for token, count in tokens.items()},
+        last={token: (last[token] + overall) / (count + 1) for token, count in tokens.items()},
+        unseen=overall,
+    )
+
+
+def free_extents(unit: Unit, spans: Sequence[Span], shape: SpanShape) -> list[tuple[float, tuple[int, int]]]:
+    """Extents of whole tokens that overlap none of the spans, each with the weight that its shape gives it."""
+    tokens = unit.token_offsets
+    texts = [unit.text[start - unit.start : end - unit.start] for start, end in tokens]
+    free = [not any(_overlaps(token, span) for span in spans) for token in tokens]
+    options = []
+    for first in range(len(tokens)):
+        first_rate = shape.first.get(texts[first], shape.unseen)
+        for last in range(first, len(tokens)):
+            if not free[last]:
+                break
+            wanted = shape.lengths.get(last - first + 1, 0)
+            if wanted:
+                weight = wanted * first_rate * shape.last.get(texts[last], shape.unseen)
+                options.append((weight, (tokens[first][0], tokens[last][1])))
+    return options
+
+
+def changed_extents(unit: Unit, start: int, end: int) -> list[tuple[float, int, int]]:
+    """Extents that share text with `start:end`, each end the same or moved by one or two tokens, with their weights.
+
+    A moved end lies at a token's edge; one that stays may lie inside a token, as published spans may. A step of one
+    token weighs 1, of two a half; weights of both ends multiply.
+
+    Returns:
+        (weight, start, end), characters of the document; without the extents themselves.
+    """
+    starts = _moved([token[0] for token in unit.token_offsets], start)
+    ends = _moved([token[1] for token in unit.token_offsets], end)
+    return [
+        (start_weight * end_weight, new_start, new_end)
+        for start_weight, new_start in starts
+        for end_weight, new_end in ends
+        if (new_start, new_end) != (start, end) and max(start, new_start) < min(end, new_end)
+    ]
+
+
+def _moved(edges: list[int], edge: int) -> list[tuple[float, int]]:
+    """The edge itself and the nearest token edges on either side, with the weight of each step."""
+    before = [item for item in edges if item < edge][-MAX_BOUNDARY_TOKENS:]
+    after = [item for item in edges if item > edge][:MAX_BOUNDARY_TOKENS]
+    steps = [*enumerate(reversed(before), start=1), *enumerate(after, start=1)]
+    return [(1.0, edge)] + [(1 / step, item) for step, item in steps]
+
+
+def _overlaps(token: tuple[int, int], span: Span) -> bool:
+    return span.start < token[1] and token[0] < span.end

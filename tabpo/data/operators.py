@@ -1,0 +1,149 @@
+"""Edits of the spans of a draft, one function per kind of error; None where it cannot apply.
+
+Every edit is schema-valid by construction: labels and their combinations come from the ontology, spans are stretches
+of the unit's text. A span that an edit has touched, or an end of a relation that it has, is left alone by the next
+one, so that several edits never undo each other.
+"""
+
+from dataclasses import replace
+from random import Random
+
+from tabpo.data.confusions import NONE, boundary_shape
+from tabpo.data.drafts import Context, Draft, compact_json, others, pick, pick_target, span_path, span_text
+from tabpo.data.extents import changed_extents, free_extents
+from tabpo.data.proposals import SHAPES, Target
+from tabpo.records import Edit, Span
+
+FIELDS = {
+    "entities": {"label": "label", "boundary": "span"},
+    "results": {"label": "Code", "sublabel": "Sub-code", "boundary": "Span"},
+}
+"""Key of an answer that an operator changes, by format of the answer."""
+
+
+def relabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
+    """Another label; a sub-label that is not legal under it is replaced too, which makes a second Edit."""
+    options = [
+        (target.weight * share, (span, replace(span, label=target.wrong, sublabel=sublabel), target))
+        for span in draft.free_spans()
+        for target in context.proposals.targets("label", span.label, others(context.ontology.labels, span.label))
+        for share, sublabel in _legal_sublabels(context, target.wrong, span.sublabel)
+    ]
+    return _replace_span(draft, context, rng, options, "label")
+
+
+def resublabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
+    """Another sub-label that is legal under the label."""
+    options = [
+        (target.weight, (span, replace(span, sublabel=target.wrong), target))
+        for span in draft.free_spans()
+        if span.sublabel is not None
+        for valid in [others(context.ontology.labels[span.label].sublabels, span.sublabel)]
+        for target in context.proposals.targets("sublabel", span.sublabel, valid)
+    ]
+    return _replace_span(draft, context, rng, options, "sublabel")
+
+
+def move_boundary(draft: Draft, context: Context, rng: Random) -> Draft | None:
+    """Other extents, each end by at most two tokens: shortened, extended or shifted."""
+    options = []
+    for span in draft.free_spans():
+        changes = [
+            (weight, boundary_shape(span.start, span.end, start, end), replace(span, start=start, end=end))
+            for weight, start, end in changed_extents(draft.unit, span.start, span.end)
+        ]
+        for target in context.proposals.targets("boundary", span.label, SHAPES):
+            fitting = [(weight, changed) for weight, shape, changed in changes if shape == target.wrong]
+            total = sum(weight for weight, _ in fitting)
+            options += [(target.weight * weight / total, (span, changed, target)) for weight, changed in fitting]
+    return _replace_span(draft, context, rng, options, "boundary")
+
+
+def delete_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
+    """A record less, its relations with it; never the end of a relation that an edit has touched."""
+    options = [
+        (target.weight, (span, target))
+        for span in draft.free_spans()
+        for target in context.proposals.targets("missed", span.label, (NONE,))
+    ]
+    picked = pick(rng, options)
+    if picked is None:
+        return None
+    span, target = picked
+    edit = Edit("delete", span_path(draft, context, span), _record(draft, context, span), "", target.source)
+    return replace(
+        draft,
+        spans=tuple(item for item in draft.spans if item.id != span.id),
+        relations=tuple(item for item in draft.relations if span.id not in (item.head, item.tail)),
+        edits=(*draft.edits, edit),
+    )
+
+
+def insert_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
+    """A superfluous record: a stretch of the text that overlaps no record and looks like gold spans."""
+    target = pick_target(rng, context.proposals.targets("spurious", NONE, tuple(context.ontology.labels)))
+    extents = pick(rng, free_extents(draft.unit, draft.spans, context.shape))
+    if target is None or extents is None:
+        return None
+    sublabel = pick(rng, _legal_sublabels(context, target.wrong, None))
+    number = max((span.id for span in (*draft.unit.spans, *draft.spans)), default=0) + 1
+    span = Span(number, target.wrong, sublabel, *extents)
+    edit = Edit("insert", f"{context.ontology.answer}/-", "", _record(draft, context, span), target.source)
+    return replace(draft, spans=(*draft.spans, span), touched=draft.touched | {number}, edits=(*draft.edits, edit))
+
+
+def _replace_span(
+    draft: Draft,
+    context: Context,
+    rng: Random,
+    options: list[tuple[float, tuple[Span, Span, Target]]],
+    operator: str,
+) -> Draft | None:
+    """Draw one of (gold span, wrong span, what proposed it) that repeats no other record, and put it in place."""
+    allowed = [option for option in options if not _repeats(draft, context, option[1][1])]
+    picked = pick(rng, allowed)
+    if picked is None:
+        return None
+    span, wrong, target = picked
+    path, keys = span_path(draft, context, span), FIELDS[context.ontology.answer]
+    if operator == "boundary":
+        values = [(keys[operator], span_text(draft, span), span_text(draft, wrong))]
+    else:
+        values = [(keys["label"], span.label, wrong.label), (keys.get("sublabel"), span.sublabel, wrong.sublabel)]
+    edits = [
+        Edit(operator, f"{path}/{key}", before or "", after or "", target.source)
+        for key, before, after in values
+        if before != after
+    ]
+    return replace(
+        draft,
+        spans=tuple(wrong if item.id == span.id else item for item in draft.spans),
+        touched=draft.touched | {span.id},
+        edits=(*draft.edits, *edits),
+    )
+
+
+def _repeats(draft: Draft, context: Context, span: Span) -> bool:
+    """Whether another record says the same: in "entities" a span has one label, in "results" it may have several."""
+
+    def key(item: Span) -> tuple[object, ...]:
+        place = (item.start, item.end)
+        return place if context.ontology.answer == "entities" else (*place, item.label, item.sublabel)
+
+    return any(key(item) == key(span) for item in draft.spans if item.id != span.id)
+
+
+def _legal_sublabels(context: Context, label: str, sublabel: str | None) -> list[tuple[float, str | None]]:
+    """The sub-label itself if it is legal under the label, else all that are, in shares that follow the gold spans."""
+    if context.ontology.valid(label, sublabel):
+        return [(1.0, sublabel)]
+    legal = list(context.ontology.labels[label].sublabels) or [None]
+    weights = [1 + context.sublabels.get((label, item), 0) for item in legal]
+    return [(weight / sum(weights), item) for weight, item in zip(weights, legal, strict=True)]
+
+
+def _record(draft: Draft, context: Context, span: Span) -> str:
+    text = span_text(draft, span)
+    if context.ontology.answer == "results":
+        return compact_json(**{"Code": span.label, "Sub-code": span.sublabel, "Span": text})
+    return compact_json(label=span.label, span=text)

@@ -1,0 +1,93 @@
+"""Edits of the relations of a draft, one function per kind of error; None where it cannot apply."""
+
+from dataclasses import replace
+from random import Random
+
+from tabpo.data.confusions import NONE, REVERSED
+from tabpo.data.drafts import Context, Draft, compact_json, others, pick, pick_target, relation_path
+from tabpo.records import Edit, Relation
+
+
+def relabel_relation(draft: Draft, context: Context, rng: Random) -> Draft | None:
+    """Another label between the same ends, in the same order."""
+    options = [
+        (target.weight, (relation, replace(relation, label=target.wrong), target))
+        for relation in draft.free_relations()
+        for valid in [others(context.ontology.relations, relation.label)]
+        for target in context.proposals.targets("relation_label", relation.label, valid)
+        if replace(relation, label=target.wrong) not in draft.relations
+    ]
+    picked = pick(rng, options)
+    if picked is None:
+        return None
+    relation, wrong, target = picked
+    field = f"{relation_path(draft, relation)}/label"
+    return _changed(draft, relation, wrong, Edit("relation_label", field, relation.label, wrong.label, target.source))
+
+
+def reverse_relation(draft: Draft, context: Context, rng: Random) -> Draft | None:
+    """Head and tail of a directed relation exchanged; the Edit shows both as `head>tail` in gold ids."""
+    options = [
+        (target.weight, (relation, _reversed(relation), target))
+        for relation in draft.free_relations()
+        if not context.ontology.relations[relation.label].symmetric and _reversed(relation) not in draft.relations
+        for target in context.proposals.targets("relation_direction", relation.label, (REVERSED,))
+    ]
+    picked = pick(rng, options)
+    if picked is None:
+        return None
+    relation, wrong, target = picked
+    before, after = f"{relation.head}>{relation.tail}", f"{wrong.head}>{wrong.tail}"
+    edit = Edit("relation_direction", relation_path(draft, relation), before, after, target.source)
+    return _changed(draft, relation, wrong, edit)
+
+
+def delete_relation(draft: Draft, context: Context, rng: Random) -> Draft | None:
+    """A relation less."""
+    options = [
+        (target.weight, (relation, target))
+        for relation in draft.free_relations()
+        for target in context.proposals.targets("relation_missed", relation.label, (NONE,))
+    ]
+    picked = pick(rng, options)
+    if picked is None:
+        return None
+    relation, target = picked
+    edit = Edit("delete", relation_path(draft, relation), _record(relation), "", target.source)
+    return _changed(draft, relation, None, edit)
+
+
+def insert_relation(draft: Draft, context: Context, rng: Random) -> Draft | None:
+    """A superfluous relation between two gold records that have none; a symmetric one runs in text order."""
+    target = pick_target(rng, context.proposals.targets("relation_spurious", NONE, tuple(context.ontology.relations)))
+    related = {frozenset((relation.head, relation.tail)) for relation in draft.relations}
+    free = [span.id for span in draft.free_spans()]
+    ends = [
+        (1.0, (head, tail)) for head in free for tail in free if head != tail and frozenset((head, tail)) not in related
+    ]
+    picked = pick(rng, ends)
+    if target is None or picked is None:
+        return None
+    head, tail = sorted(picked) if context.ontology.relations[target.wrong].symmetric else picked
+    relation = Relation(head, tail, target.wrong)
+    return _changed(draft, None, relation, Edit("insert", "relations/-", "", _record(relation), target.source))
+
+
+def _changed(draft: Draft, old: Relation | None, new: Relation | None, edit: Edit) -> Draft:
+    """The draft with one relation in the place of another, either of them None, and their ends touched."""
+    kept = tuple(relation for relation in draft.relations if relation != old)
+    ends = {end for relation in (old, new) if relation is not None for end in (relation.head, relation.tail)}
+    return replace(
+        draft,
+        relations=kept if new is None else (*kept, new),
+        touched=draft.touched | ends,
+        edits=(*draft.edits, edit),
+    )
+
+
+def _reversed(relation: Relation) -> Relation:
+    return Relation(relation.tail, relation.head, relation.label)
+
+
+def _record(relation: Relation) -> str:
+    return compact_json(head=relation.head, label=relation.label, tail=relation.tail)

@@ -1,0 +1,41 @@
+"""Count what the SFT model confuses on held-out records, and list the records that were counted."""
+
+import argparse
+import logging
+from pathlib import Path
+
+from tabpo.artefacts import sha256_text, write_whole
+from tabpo.data.confusions import count_confusions
+from tabpo.data.ontology import read_ontology
+from tabpo.data.units import units_of_prompts
+from tabpo.errors import exit_on_error
+from tabpo.records import Confusion, Document, Prediction, Prompt, read_records, write_records
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read predictions and gold records; write the confusion table and the ids."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--predictions", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--documents", type=Path, required=True)
+    parser.add_argument("--ontology", type=Path, required=True)
+    parser.add_argument("--split", required=True, help="where the records come from; kept in the table's metadata")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output-ids", type=Path, required=True)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    prompt_ids = [prompt.prompt_id for prompt in read_records(args.prompts, Prompt)]
+    units = units_of_prompts(read_records(args.documents, Document), prompt_ids)
+    predictions = read_records(args.predictions, Prediction)
+    rows, left_out = count_confusions(units, predictions, read_ontology(args.ontology))
+    logging.info("%d rows from %d predictions; left out: %s", len(rows), len(predictions), left_out)
+
+    ids = "".join(f"{prompt_id}\n" for prompt_id in sorted(prompt_ids))
+    metadata = {"ids_sha256": sha256_text(ids), "split": args.split, "n": str(len(prompt_ids))}
+    write_whole(args.output_ids, ids)
+    write_records(args.output, Confusion, rows, metadata | {name: str(count) for name, count in left_out.items()})
+
+
+if __name__ == "__main__":
+    exit_on_error(main)

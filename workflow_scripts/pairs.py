@@ -1,0 +1,60 @@
+"""Draw rejected answers from confusions and expert patterns; write the pairs and an audit of them."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.artefacts import write_json
+from tabpo.data.ambiguities import read_ambiguities
+from tabpo.data.ontology import read_ontology
+from tabpo.data.pair_audit import audit
+from tabpo.data.pairs import Pairing, check_answers, check_split, draw_pairs, pairing_context, token_encoder
+from tabpo.data.proposals import Proposals
+from tabpo.data.units import units_of_prompts
+from tabpo.errors import exit_on_error
+from tabpo.records import Confusion, Document, Pair, Prompt, read_metadata, read_records, write_records
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read what is likely to go wrong and what is right; write pairs and audit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--settings", type=json.loads, required=True, help="JSON: the pairing, its name and seed, limits"
+    )
+    parser.add_argument("--confusions", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--documents", type=Path, required=True)
+    parser.add_argument("--ontology", type=Path, required=True)
+    parser.add_argument("--ambiguities", type=Path, required=True)
+    parser.add_argument("--base", type=Path, required=True, help="folder with the model's tokenizer")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output-audit", type=Path, required=True)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    settings = args.settings
+    limit = settings["limits"]["max_completion_tokens"]
+    pairing = Pairing(settings["name"], settings["negatives"], settings["edits"], settings["seed"], limit)
+    ontology = read_ontology(args.ontology)
+    ambiguities = read_ambiguities(args.ambiguities, ontology)
+    confusions, held_out = read_records(args.confusions, Confusion), read_metadata(args.confusions)
+    check_split(settings["heldout"], held_out)
+    proposals = Proposals(settings["confusions"], settings["smoothing"], confusions, ambiguities, ontology)
+
+    prompts = read_records(args.prompts, Prompt)
+    units = units_of_prompts(read_records(args.documents, Document), [prompt.prompt_id for prompt in prompts])
+    check_answers(units, prompts, ontology.answer)
+    context = pairing_context(units, ontology, proposals)
+    pairs, tally = draw_pairs(units, pairing, context, token_encoder(args.base))
+    logging.info("%d pairs of %d prompts; refused: %s", len(pairs), len(units), dict(tally.refusals))
+
+    write_json(
+        args.output_audit,
+        {"pairing": pairing.name, "confusions": held_out} | audit(tally, proposals, len(units), pairing.negatives),
+    )
+    write_records(args.output, Pair, pairs)
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
