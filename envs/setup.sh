@@ -44,7 +44,7 @@ wanted_stamp() {
 
 install() {
   local progress=()
-  [ -t 1 ] || progress=(--quiet)
+  [ -t 1 ] || progress=(--quiet --progress-bar off)
   DS_BUILD_OPS=0 "$VENV/bin/python" -m pip install --disable-pip-version-check --log "$LOG" --retries 2 \
     ${progress[@]+"${progress[@]}"} --constraint envs/constraints.txt "$@" || explain
 }
