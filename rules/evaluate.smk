@@ -19,6 +19,7 @@ rule predict:
     threads: model_threads
     resources:
         gpu=model_gpus,
+        nodes=model_nodes,
         mem_mb=model_memory,
         runtime=model_runtime,
     shell:

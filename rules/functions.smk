@@ -29,7 +29,12 @@ def machine(key):
     return lambda wildcards: STUDY.machine(wildcards.model)[key]
 
 
-model_gpus, model_memory, model_runtime = machine("gpus"), machine("mem_mb"), machine("runtime")
+model_gpus, model_nodes, model_runtime = machine("gpus"), machine("nodes"), machine("runtime")
+
+
+def model_memory(wildcards, attempt):
+    """Twice as much at a second attempt: the first may have been killed for memory, which Slurm does not always say."""
+    return machine("mem_mb")(wildcards) * attempt
 
 
 def model_threads(wildcards):

@@ -124,6 +124,7 @@ rule reference:
     threads: model_threads
     resources:
         gpu=model_gpus,
+        nodes=model_nodes,
         mem_mb=model_memory,
         runtime=model_runtime,
     shell:

@@ -24,6 +24,7 @@ rule sft:
     threads: model_threads
     resources:
         gpu=model_gpus,
+        nodes=model_nodes,
         mem_mb=model_memory,
         runtime=model_runtime,
     shell:

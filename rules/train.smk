@@ -29,6 +29,7 @@ rule train:
     threads: model_threads
     resources:
         gpu=model_gpus,
+        nodes=model_nodes,
         mem_mb=model_memory,
         runtime=model_runtime,
     shell:
