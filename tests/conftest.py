@@ -1,0 +1,15 @@
+"""What tests of several folders need."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def data_root() -> Path:
+    """The folder of the real data; without it the test is skipped."""
+    root = os.environ.get("TABPO_DATA")
+    if not root:
+        pytest.skip("TABPO_DATA is not set: it names the folder that holds scierc/ and phee/ as published")
+    return Path(root)

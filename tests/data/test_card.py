@@ -1,0 +1,70 @@
+"""The card of a dataset, counted by hand."""
+
+from tabpo.data.card import build_card
+from tabpo.data.ontology import Label, Ontology, RelationType
+from tabpo.records import Document, Relation, Span
+
+ONTOLOGY = Ontology(
+    "entities",
+    {"Task": Label("", {}), "Method": Label("", {"None": "", "Rare": ""})},
+    {"USED-FOR": RelationType("", False), "COMPARE": RelationType("", True)},
+)
+
+
+def document(doc_id: str, text: str, group_id: str | None = None, **annotations) -> Document:
+    tokens = tuple(text.split())
+    spans = annotations.pop("spans", ())
+    return Document(doc_id, group_id, text, tokens, ((0, len(tokens)),), spans, **annotations)
+
+
+TRAIN = [
+    document(
+        "a",
+        "one two three four",
+        group_id="g",
+        spans=(
+            Span(1, "Method", "None", 0, 3),
+            Span(2, "Method", "None", 0, 7),
+            Span(3, "Task", None, 0, 7),
+            Span(4, "Task", None, 8, 13),
+        ),
+        relations=(Relation(1, 4, "COMPARE"), Relation(2, 4, "USED-FOR"), Relation(3, 4, "COMPARE")),
+        clusters=((1, 2, 3),),
+    ),
+    document("b", "a b c d e f g h i j k", group_id="g"),
+]
+DEV = [document("c", "x , B c D , e f g H i y"), document("d", "one two three four")]
+
+
+def test_counts_by_hand():
+    card = build_card({"train": TRAIN, "dev": DEV}, ONTOLOGY)
+    # span 1 lies inside 2 and 3; 2 and 3 are the same stretch, so neither lies inside the other
+    assert card["splits"]["train"] == {
+        "documents": 2,
+        "documents_with_group": 2,
+        "groups": 1,
+        "sentences": 2,
+        "tokens": 15,
+        "spans": 4,
+        "nested_spans": 1,
+        "relations": 3,
+        "symmetric_relations": 2,
+        "clusters": 1,
+        "mentions_in_clusters": 3,
+        "characters_per_document": {"mean": 19.5, "max": 21},
+        "tokens_per_document": {"mean": 7.5, "max": 11},
+        "spans_per_document": {"mean": 2.0, "max": 4},
+        "labels": {"Task": 2, "Method": 2},
+        "sublabels": {"Method": {"None": 2, "Rare": 0}},
+        "relation_labels": {"USED-FOR": 1, "COMPARE": 2},
+    }
+    assert card["splits"]["dev"]["documents_with_group"] == card["splits"]["dev"]["groups"] == 0
+
+
+def test_leaks_by_hand():
+    # shared words in a row: b c d e f g h i, punctuation and case levelled: one run of eight; one equal text
+    leaks = build_card({"train": TRAIN, "dev": DEV}, ONTOLOGY)["leaks"]
+    assert leaks == {"train-dev": {"documents": 0, "groups": 0, "texts": 1, "runs_of_8_words": 1}}
+    leaks = build_card({"train": TRAIN, "dev": DEV, "test": TRAIN[1:]}, ONTOLOGY)["leaks"]
+    assert leaks["train-test"] == {"documents": 1, "groups": 1, "texts": 1, "runs_of_8_words": 4}
+    assert leaks["dev-test"] == {"documents": 0, "groups": 0, "texts": 0, "runs_of_8_words": 1}

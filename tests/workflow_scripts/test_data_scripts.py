@@ -1,0 +1,129 @@
+"""The programs from published files to prompts, called as rules call them."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tabpo.errors import ConfigError, DataError
+from tabpo.records import PROMPT_SPLITS, SPLITS, Document, Prompt, read_records
+from workflow_scripts import documents, fetch, prompts
+
+ROOT = Path(__file__).parents[2]
+ONTOLOGIES = ROOT / "config/ontologies"
+
+
+def flags(folder: Path, names: tuple[str, ...], ending: str) -> list[str]:
+    return [text for name in names for text in (f"--output-{name.replace('_', '-')}", str(folder / f"{name}.{ending}"))]
+
+
+def documents_call(folder: Path, sources: list[Path], ontology: str, **settings) -> list[str]:
+    return [
+        *("--settings", json.dumps({"generate": None, **settings})),
+        *("--sources", *map(str, sources)),
+        *("--ontology", str(ONTOLOGIES / f"{ontology}.yaml")),
+        *flags(folder / "documents", SPLITS, "parquet"),
+        *("--output-card", str(folder / "card.json")),
+    ]
+
+
+def prompts_call(folder: Path, ontology: str, **settings) -> list[str]:
+    given = [text for split in SPLITS for text in (f"--{split}", str(folder / "documents" / f"{split}.parquet"))]
+    return [
+        *("--settings", json.dumps(settings)),
+        *given,
+        *("--ontology", str(ONTOLOGIES / f"{ontology}.yaml")),
+        *flags(folder / "prompts", PROMPT_SPLITS, "parquet"),
+    ]
+
+
+def row(doc_id: str) -> str:
+    mention = [[[1, 1, "Method"]]]
+    fields = {"doc_key": doc_id, "sentences": [["A", "parser"]], "ner": mention, "relations": [[]], "clusters": []}
+    return json.dumps(fields) + "\n"
+
+
+def sources(folder: Path, **lines: str) -> list[Path]:
+    paths = [folder / f"{split}.json" for split in SPLITS]
+    for path in paths:
+        path.write_text(lines[path.stem])
+    return paths
+
+
+def test_small_files_become_documents_card_and_prompts(tmp_path):
+    given = sources(tmp_path, train=row("a"), dev=row("b") + row("c"), test=row("d"))
+    documents.main(documents_call(tmp_path, given, "scierc", source="scierc"))
+    prompts.main(prompts_call(tmp_path, "scierc", source="scierc", unit="sentence", prompt="bare"))
+    found = {split: read_records(tmp_path / "prompts" / f"{split}.parquet", Prompt) for split in PROMPT_SPLITS}
+    assert [prompt.prompt_id for prompt in found["train"] + found["test"]] == ["a#0", "d#0"]
+    assert {prompt.prompt_id for prompt in found["dev_confusion"] + found["dev_select"]} == {"b#0", "c#0"}
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert (card["source"], card["splits"]["dev"]["spans"]) == ("scierc", 2)
+
+
+def test_a_label_outside_the_ontology_stops_documents(tmp_path):
+    given = sources(tmp_path, train=row("a"), dev=row("b") + row("c").replace("Method", "Metod"), test=row("d"))
+    message = f"^{given[1]}, line 2, document c, span 1: label 'Metod' is unknown; accepted: Task, Method"
+    with pytest.raises(DataError, match=message):
+        documents.main(documents_call(tmp_path, given, "scierc", source="scierc"))
+    assert not (tmp_path / "card.json").exists()
+
+
+def test_a_document_in_two_splits_stops_prompts(tmp_path):
+    given = sources(tmp_path, train=row("a"), dev=row("b") + row("c"), test=row("a"))
+    documents.main(documents_call(tmp_path, given, "scierc", source="scierc"))
+    with pytest.raises(DataError, match=r"^document a is in train and in test"):
+        prompts.main(prompts_call(tmp_path, "scierc", source="scierc", unit="sentence", prompt="bare"))
+    assert not (tmp_path / "prompts").exists()
+
+
+def test_fetch_reads_where_the_data_are_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("TABPO_DATA", "somewhere")
+    with pytest.raises(ConfigError, match="TABPO_DATA is somewhere; accepted: an absolute path"):
+        fetch.main(["--source", "scierc", *flags(tmp_path, SPLITS, "json")])
+
+
+def test_an_error_is_one_line_of_a_program(tmp_path):
+    environment = {**os.environ, "TABPO_DATA": str(tmp_path)}
+    command = [sys.executable, "-m", "workflow_scripts.fetch", "--source", "phee", *flags(tmp_path, SPLITS, "json")]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("DataError: ") and done.stderr.count("\n") == 1
+
+
+PROMPTS = {  # prompts of each split and unit
+    ("scierc", "document"): {"train": 350, "dev": 50, "test": 100},
+    ("phee", "sentence"): {"train": 2898, "dev": 961, "test": 968},
+}
+
+
+@pytest.mark.parametrize(("source", "unit"), PROMPTS)
+def test_real_data_become_prompts_and_the_same_bytes_again(data_root, tmp_path, source, unit):
+    given = [data_root / source / f"{split}.json" for split in SPLITS]
+    settings = {"source": source, "unit": unit, "prompt": "instruct"}
+    digests = []
+    for hash_seed in ("1", "2"):
+        folder = tmp_path / hash_seed
+        for program, arguments in (
+            ("documents", documents_call(folder, given, source, source=source)),
+            ("prompts", prompts_call(folder, source, **settings)),
+        ):
+            command = [sys.executable, "-m", f"workflow_scripts.{program}", *arguments]
+            subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": hash_seed}, check=True)
+        files = sorted(path for path in folder.rglob("*.*") if path.is_file())
+        digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in files])
+    assert digests[0] == digests[1] and len(digests[0]) == 8
+
+    found = {split: read_records(folder / "prompts" / f"{split}.parquet", Prompt) for split in PROMPT_SPLITS}
+    counts = {split: len(found[split]) for split in ("train", "test")}
+    assert {**counts, "dev": len(found["dev_confusion"] + found["dev_select"])} == PROMPTS[source, unit]
+    groups = {
+        document.doc_id: document.group_id or document.doc_id
+        for document in read_records(folder / "documents" / "dev.parquet", Document)
+    }
+    halves = [{groups[prompt.doc_id] for prompt in found[half]} for half in ("dev_confusion", "dev_select")]
+    assert not halves[0] & halves[1]
