@@ -119,7 +119,8 @@ def encode_pairs(
 def differing_tokens(chosen: Sequence[int], rejected: Sequence[int]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
     """Which tokens of each side the other lacks: those outside a longest common subsequence.
 
-    The common prefix and suffix are always aligned to themselves, which keeps the subsequence a longest one.
+    Where several subsequences are longest, the common prefix is aligned to itself, then the common suffix
+    of what is left; the first token at which the sides part therefore differs on one of them at least.
     """
     differs = ([True] * len(chosen), [True] * len(rejected))
     for block in LCSseq.opcodes(chosen, rejected):

@@ -1,0 +1,121 @@
+"""Tiny tokenizers, models and pairs, made in memory."""
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+from tabpo.records import Message, Pair, Prompt
+
+ANSWER = (
+    '{"entities":[{"id":1,"label":"Method","span":"a parser"},{"id":2,"label":"Task","span":"parsing of the label"}],'
+    '"relations":[{"head":1,"label":"USED-FOR","tail":2}]}'
+)
+LIMITS = {"max_prompt_tokens": 200, "max_completion_tokens": 200}
+FP32 = {"precision": "fp32", "attention": "eager", "threads": 1}
+
+
+def _tokenizer(*, bos: bool = False) -> PreTrainedTokenizerFast:
+    """Byte-level BPE; with `bos`, begin-of-text comes from the template and, as in Llama 3, from the tokenizer too."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=330,
+        special_tokens=["<pad>", "<eos>", "<sep>", "<bos>"],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([ANSWER] * 3, trainer)
+    if bos:
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="<bos> $A", special_tokens=[("<bos>", tokenizer.token_to_id("<bos>"))]
+        )
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<eos>", pad_token="<pad>", bos_token="<bos>" if bos else None
+    )
+    wrapped.chat_template = (
+        ("{{ bos_token }}" if bos else "")
+        + "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+        + "{% if add_generation_prompt %}<sep>{% endif %}"
+    )
+    return wrapped
+
+
+def _model(architecture: str = "qwen2", vocabulary: int = 330, seed: int = 0):
+    """Two layers of random weights, spread out so that log-probs differ, in eval mode."""
+    classes = {"qwen2": (Qwen2Config, Qwen2ForCausalLM), "llama": (LlamaConfig, LlamaForCausalLM)}
+    config_class, model_class = classes[architecture]
+    config = config_class(
+        vocab_size=vocabulary,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        intermediate_size=48,
+        max_position_embeddings=256,
+        initializer_range=0.3,
+        tie_word_embeddings=architecture == "qwen2",
+        bos_token_id=None,
+        eos_token_id=1,
+        pad_token_id=0,
+        attn_implementation="eager",
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return model_class(config).eval()
+
+
+@pytest.fixture(scope="session")
+def make_tokenizer():
+    return _tokenizer
+
+
+@pytest.fixture(scope="session")
+def make_model():
+    return _model
+
+
+@pytest.fixture(scope="session")
+def tokenizer():
+    return _tokenizer()
+
+
+@pytest.fixture(scope="session")
+def answer():
+    return ANSWER
+
+
+@pytest.fixture(scope="session")
+def limits():
+    return dict(LIMITS)
+
+
+@pytest.fixture(scope="session")
+def fp32():
+    return dict(FP32)
+
+
+@pytest.fixture(scope="session")
+def prompts():
+    texts = ["a parser is used for parsing of the label", "parsing", "the label of a parser, é"]
+    return [Prompt(f"d#{n}", "d", (Message("user", text),), ANSWER) for n, text in enumerate(texts)]
+
+
+@pytest.fixture(scope="session")
+def pairs(prompts):
+    """A label swapped, a record left out, a span cut, and a link turned."""
+    rejected = [
+        ANSWER.replace("Method", "Metric"),
+        ANSWER.replace(',{"id":2,"label":"Task","span":"parsing of the label"}', "").replace(
+            '{"head":1,"label":"USED-FOR","tail":2}', ""
+        ),
+        ANSWER.replace("parsing of the label", "parsing"),
+        ANSWER.replace('"head":1,"label":"USED-FOR","tail":2', '"head":2,"label":"USED-FOR","tail":1'),
+    ]
+    owners = [prompts[0], prompts[1], prompts[2], prompts[0]]
+    numbers = [0, 0, 0, 1]
+    return [
+        Pair(f"{owner.prompt_id}/{number}", owner.prompt_id, ANSWER, text, (), 1)
+        for owner, number, text in zip(owners, numbers, rejected, strict=True)
+    ]
