@@ -1,0 +1,37 @@
+"""Heartbeat lines off a terminal, a bar on one."""
+
+import io
+import sys
+
+import pytest
+
+from tabpo import progress as module
+from tabpo.progress import progress
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_lines_in_a_log_every_ten_seconds_and_at_the_end(clock, caplog, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    caplog.set_level("INFO")
+    seen = []
+    for item in progress("abcdef", 6, "letters"):
+        seen.append(item)
+        clock[0] += 4.0
+    assert seen == list("abcdef")
+    assert [record.message for record in caplog.records] == ["letters: 3/6", "letters: 6/6"]
+
+
+def test_a_bar_on_a_terminal(caplog, monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr(sys, "stderr", terminal)
+    caplog.set_level("INFO")
+    assert list(progress(iter([1, 2]), 2, "batches of answers")) == [1, 2]
+    assert "batches of answers" in terminal.getvalue() and "2/2" in terminal.getvalue()
+    assert not caplog.records

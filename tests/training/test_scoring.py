@@ -1,0 +1,197 @@
+"""Completion scores are those of a plain forward pass, row by row, wrapped or not, and never NaN."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from torch.nn.parallel import DistributedDataParallel
+
+from tabpo.training import scoring
+from tabpo.training.collate import collate_examples, collate_pairs
+from tabpo.training.scoring import completion_logps, score_pairs, token_logps
+from tabpo.training.tokenise import encode_examples, encode_pairs
+
+architectures = pytest.mark.parametrize("architecture", ["qwen2", "llama"])
+attentions = pytest.mark.parametrize("attention", ["eager", "sdpa"])
+
+
+@pytest.fixture(scope="module")
+def pair_examples(tokenizer, prompts, pairs, limits):
+    encoded = encode_pairs(tokenizer, prompts, pairs, None, limits)
+    return [
+        replace(
+            pair,
+            chosen_reference=tuple(-0.1 * n for n in range(len(pair.chosen_ids))),
+            rejected_reference=tuple(-0.2 * n for n in range(len(pair.rejected_ids))),
+        )
+        for pair in encoded
+    ]
+
+
+@pytest.fixture(scope="module")
+def batch(pair_examples):
+    return collate_pairs(pair_examples, pad_id=0)
+
+
+def plain_logps(model, prompt_ids, completion_ids):
+    """One row alone, unpadded, all logits, the shift made by hand."""
+    logits = model(torch.tensor([[*prompt_ids, *completion_ids]])).logits[0].float()
+    states = logits[len(prompt_ids) - 1 : -1]
+    return states.log_softmax(-1)[range(len(completion_ids)), list(completion_ids)]
+
+
+@architectures
+@attentions
+def test_equals_a_plain_forward_of_each_row_alone(make_model, pair_examples, batch, fp32, architecture, attention):
+    model = make_model(architecture)
+    model.config._attn_implementation = attention
+    logps = completion_logps(model, batch, fp32)
+    assert logps.shape == batch["completion_mask"].shape and logps.dtype == torch.float32
+    rows = [(pair.prompt_ids, pair.chosen_ids) for pair in pair_examples]
+    rows += [(pair.prompt_ids, pair.rejected_ids) for pair in pair_examples]
+    for row, (prompt_ids, completion_ids) in enumerate(rows):
+        expected = plain_logps(model, prompt_ids, completion_ids)
+        torch.testing.assert_close(logps[row, : len(completion_ids)], expected, atol=2e-5, rtol=0)
+        assert (logps[row, len(completion_ids) :] == 0).all()
+    assert logps[batch["completion_mask"]].std() > 0.5  # random weights that do tell tokens apart
+
+
+@architectures
+@attentions
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-5), ("bf16", 0.2)])
+def test_a_row_alone_equals_the_row_in_a_batch(
+    make_model, pair_examples, fp32, architecture, attention, precision, tolerance
+):
+    model, numerics = make_model(architecture), {**fp32, "precision": precision}
+    model.config._attn_implementation = attention
+    together = completion_logps(model, collate_pairs(pair_examples, pad_id=0), numerics)
+    for row, pair in enumerate(pair_examples):
+        alone = completion_logps(model, collate_pairs([pair], pad_id=0), numerics)
+        for side, length in ((0, len(pair.chosen_ids)), (1, len(pair.rejected_ids))):
+            in_batch = together[side * len(pair_examples) + row, :length]
+            torch.testing.assert_close(alone[side, :length], in_batch, atol=tolerance, rtol=0)
+
+
+def test_padding_is_never_read(make_model, batch, fp32):
+    other = {name: tensor.clone() for name, tensor in batch.items()}
+    other["input_ids"][batch["attention_mask"] == 0] = 77
+    other["completion_ids"][~batch["completion_mask"]] = 77
+    model = make_model()
+    assert torch.equal(completion_logps(model, other, fp32), completion_logps(model, batch, fp32))
+
+
+def test_bf16_arithmetic_gives_float32_scores(make_model, batch, fp32):
+    model = make_model()
+    low = completion_logps(model, batch, {**fp32, "precision": "bf16"})
+    exact = completion_logps(model, batch, fp32)
+    assert low.dtype == torch.float32
+    assert not torch.equal(low, exact)
+    assert (low - exact).abs().mean() < 0.05
+
+
+def test_the_head_sees_completion_states_alone(make_model, batch, fp32):
+    model = make_model()
+    seen = []
+    model.lm_head.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    completion_logps(model, batch, fp32)
+    assert seen == [(int(batch["completion_mask"].sum()), 330)]
+    # and the model is as it was
+    assert model(batch["input_ids"]).logits.shape == (*batch["input_ids"].shape, 330)
+
+
+def plain_gradients(model, batch):
+    model.zero_grad()
+    logits = model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits.log_softmax(-1)
+    states = batch["predicts"].nonzero()
+    targets = batch["completion_ids"][batch["completion_mask"]]
+    logits[states[:, 0], states[:, 1], targets].mean().backward()
+    return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+
+
+@architectures
+def test_gradients_equal_those_of_a_plain_forward(make_model, batch, fp32, architecture):
+    model = make_model(architecture)
+    expected = plain_gradients(model, batch)
+    model.zero_grad()
+    completion_logps(model, batch, fp32)[batch["completion_mask"]].mean().backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.grad, expected[name], atol=1e-5, rtol=1e-4)
+
+
+def test_a_lora_model_scores_as_its_base_until_trained(make_model, batch, fp32):
+    base = make_model()
+    expected = completion_logps(base, batch, fp32)
+    config = LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
+    lora = get_peft_model(copy.deepcopy(base), config)
+    found = completion_logps(lora, batch, fp32)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    found.sum().backward()
+    trained = [name for name, parameter in lora.named_parameters() if parameter.grad is not None]
+    assert trained and all("lora_" in name for name in trained)
+
+
+def test_goes_through_the_wrapper(make_model, batch, fp32, tmp_path):
+    torch.distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    try:
+        model = make_model()
+        expected = plain_gradients(model, batch)
+        model.zero_grad()
+        wrapped, calls = DistributedDataParallel(model), []
+        wrapped.register_forward_hook(lambda *_: calls.append(1))
+        logps = completion_logps(wrapped, batch, fp32)
+        logps[batch["completion_mask"]].mean().backward()
+        assert calls == [1]
+        for name, parameter in model.named_parameters():
+            torch.testing.assert_close(parameter.grad, expected[name], atol=1e-5, rtol=1e-4)
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def test_examples_score_as_the_chosen_side(tokenizer, prompts, pairs, limits, make_model, pair_examples, fp32):
+    model = make_model()
+    examples = encode_examples(tokenizer, prompts, limits)
+    alone = completion_logps(model, collate_examples(examples[:1], 0), fp32)
+    chosen, _ = score_pairs(model, collate_pairs(pair_examples[:1], 0), fp32)
+    length = len(examples[0].completion_ids)
+    torch.testing.assert_close(alone[0, :length], chosen.policy_logps[0, :length], atol=2e-5, rtol=0)
+
+
+def test_sides_hold_their_own_rows(make_model, pair_examples, batch, fp32):
+    chosen, rejected = score_pairs(make_model(), batch, fp32)
+    logps = completion_logps(make_model(), batch, fp32)
+    assert torch.equal(torch.cat([chosen.policy_logps, rejected.policy_logps]), logps)
+    assert chosen.policy_logps.requires_grad
+    for row, pair in enumerate(pair_examples):
+        for side, name in ((chosen, "chosen"), (rejected, "rejected")):
+            mask = side.completion_mask[row]
+            assert mask.sum() == len(getattr(pair, f"{name}_ids"))
+            assert tuple(side.token_fields[row][mask].tolist()) == getattr(pair, f"{name}_fields")
+            assert tuple(side.differs[row][mask].tolist()) == getattr(pair, f"{name}_differs")
+            assert side.reference_logps[row][mask].tolist() == pytest.approx(getattr(pair, f"{name}_reference"))
+
+
+def test_a_nan_stops(make_model, batch, fp32):
+    model = make_model()
+    with torch.no_grad():
+        model.model.layers[1].mlp.up_proj.weight[0, 0] = float("nan")
+    with pytest.raises(FloatingPointError, match=r"\d+ of \d+ log-probs are NaN or infinite"):
+        completion_logps(model, batch, fp32)
+
+
+def test_token_logps_in_float64(monkeypatch):
+    monkeypatch.setattr(scoring, "_CHUNK_ELEMENTS", 14)  # chunks of two rows, the last one short
+    logits = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
+    targets = torch.tensor([0, 6, 3, 3, 1])
+    expected = logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0]
+    torch.testing.assert_close(token_logps(logits, targets), expected)
+    assert torch.autograd.gradcheck(lambda values: token_logps(values, targets), logits)
+
+
+def test_low_precision_logits_are_normalised_in_float32():
+    # a sure token beside 50,000 others, -0.0056 nats: in bfloat16 their probabilities would be lost in the sum
+    logits = torch.zeros(1, 50_001, dtype=torch.bfloat16)
+    logits[0, 0] = 16.0
+    expected = -torch.log1p(torch.tensor(50_000 * 2.718281828459045**-16.0, dtype=torch.float64)).item()
+    assert token_logps(logits, torch.tensor([0])).item() == pytest.approx(expected, abs=1e-4)

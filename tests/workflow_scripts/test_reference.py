@@ -1,0 +1,157 @@
+"""The reference job: scored as in training, keyed by all it depends on, refused when stale."""
+
+import json
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+from tabpo.errors import ConfigError, DataError
+from tabpo.records import Message, Pair, Prompt, Reference, read_records, write_records
+from tabpo.training.collate import collate_pairs
+from tabpo.training.models import load_model, load_tokenizer, save_model
+from tabpo.training.reference import read_reference, reference_key
+from tabpo.training.scoring import score_pairs
+from tabpo.training.settings import SCORER_VERSION
+from tabpo.training.tokenise import encode_pairs
+from workflow_scripts import reference
+
+GOLD = '{"results":[{"Code":"A","Sub-code":"b","Span":"xy"}]}'
+LIMITS = {"max_prompt_tokens": 50, "max_completion_tokens": 100}
+NUMERICS = {"precision": "bf16", "attention": "eager", "threads": 1}
+
+
+def save_sft(folder, seed):
+    vocabulary = {token: n for n, token in enumerate(["<pad>", "<eos>", *sorted(pre_tokenizers.ByteLevel.alphabet())])}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>", pad_token="<pad>")
+    tokenizer.chat_template = "{{ messages[0]['content'] }}|"
+    torch.manual_seed(seed)
+    model = Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=len(vocabulary),
+            hidden_size=16,
+            num_hidden_layers=1,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            intermediate_size=16,
+            initializer_range=0.3,
+            attention_dropout=0.5,
+        )
+    )
+    folder.mkdir(parents=True)
+    save_model(model.train(), tokenizer, folder)
+
+
+@pytest.fixture
+def study(tmp_path):
+    save_sft(tmp_path / "sft", seed=0)
+    prompts = [Prompt(f"m{n}", f"m{n}", (Message("user", "text " * n),), GOLD) for n in range(1, 8)]
+    write_records(tmp_path / "prompts.parquet", Prompt, prompts)
+    pairs = [
+        Pair(f"m{n}/0", f"m{n}", GOLD, GOLD.replace('"xy"', '"x' + "y" * n + 'z"'), (), 1) for n in (3, 1, 7, 2, 5)
+    ]
+    write_records(tmp_path / "pairs.parquet", Pair, pairs)
+    return tmp_path
+
+
+def run(study, output="reference.parquet", version=SCORER_VERSION, **settings):
+    settings = {"numerics": NUMERICS, "limits": LIMITS, "batch_size": 2, **settings}
+    paths = {"sft": "sft", "pairs": "pairs.parquet", "prompts": "prompts.parquet", "output": output}
+    flags = [part for name, file in paths.items() for part in (f"--{name}", str(study / file))]
+    reference.main(["--settings", json.dumps(settings), "--scorer-version", str(version), *flags])
+    return study / output
+
+
+def key(study, numerics=NUMERICS):
+    return reference_key(study / "sft", study / "pairs.parquet", study / "prompts.parquet", numerics)
+
+
+def test_rows_are_the_pairs_in_their_order(study):
+    references = read_reference(run(study), key(study))
+    pairs = read_records(study / "pairs.parquet", Pair)
+    assert [row.pair_id for row in references] == [pair.pair_id for pair in pairs]
+    for row, pair in zip(references, pairs, strict=True):
+        assert len(row.chosen_logps) == len(GOLD) + 1  # bytes and the end of the turn
+        assert len(row.rejected_logps) == len(pair.rejected) + 1
+        assert max(row.chosen_logps + row.rejected_logps) < 0
+
+
+def test_same_inputs_same_bytes(study):
+    assert run(study, "first.parquet").read_bytes() == run(study, "second.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_the_policy_equals_the_reference_at_step_0_in_other_batches(study, precision):
+    numerics = {**NUMERICS, "precision": precision}
+    references = read_reference(run(study, numerics=numerics), key(study, numerics))
+    tokenizer, model = load_tokenizer(study / "sft"), load_model(study / "sft", numerics)
+    examples = encode_pairs(
+        tokenizer,
+        read_records(study / "prompts.parquet", Prompt),
+        read_records(study / "pairs.parquet", Pair),
+        references,
+        LIMITS,
+    )
+    for batch in (examples[::-1][:3], examples[:1] + examples[2:]):
+        for side in score_pairs(model, collate_pairs(batch, tokenizer.pad_token_id), numerics):
+            torch.testing.assert_close(
+                side.policy_logps[side.completion_mask],
+                side.reference_logps[side.completion_mask],
+                atol=1e-5 if precision == "fp32" else 2e-2,
+                rtol=0,
+            )
+
+
+def stale(study, path, numerics=NUMERICS):
+    with pytest.raises(DataError) as refusal:
+        read_reference(path, key(study, numerics))
+    return str(refusal.value)
+
+
+def test_a_stale_file_is_refused_by_the_part_that_differs(study):
+    path = run(study)
+    read_reference(path, key(study))
+
+    assert "precision bf16 is now fp32" in stale(study, path, {**NUMERICS, "precision": "fp32"})
+    assert "attention eager is now sdpa" in stale(study, path, {**NUMERICS, "attention": "sdpa"})
+
+    pairs = read_records(study / "pairs.parquet", Pair)
+    write_records(study / "pairs.parquet", Pair, pairs[:-1])
+    message = stale(study, path)
+    assert str(path) in message and "pairs_sha256" in message and "weights_sha256" not in message
+    write_records(study / "pairs.parquet", Pair, pairs)
+    read_reference(path, key(study))
+
+    prompts = read_records(study / "prompts.parquet", Prompt)
+    write_records(study / "prompts.parquet", Prompt, prompts[1:])
+    assert "prompts_sha256" in stale(study, path)
+    write_records(study / "prompts.parquet", Prompt, prompts)
+
+    (study / "sft").rename(study / "old")
+    save_sft(study / "sft", seed=1)  # retrained at the same path
+    message = stale(study, path)
+    assert "weights_sha256" in message and "tokenizer_sha256" not in message
+
+    template = study / "sft" / "chat_template.jinja"
+    template.write_text(template.read_text() + "?")
+    assert "tokenizer_sha256" in stale(study, path)
+
+
+def test_a_file_without_key_is_refused(study):
+    write_records(study / "bare.parquet", Reference, [Reference("m1/0", (-1.0,), (-1.0,))])
+    assert "scorer_version None is now" in stale(study, study / "bare.parquet")
+
+
+def test_another_scorer_version_is_refused(study):
+    with pytest.raises(ConfigError, match=f"--scorer-version 99: this code is version {SCORER_VERSION}"):
+        run(study, version=99)
+
+
+def test_a_pair_over_the_limit_stops_the_job(study):
+    with pytest.raises(DataError, match="rejected answer of pair m7/0 has"):
+        run(study, limits={**LIMITS, "max_completion_tokens": len(GOLD) + 7})
+    assert not (study / "reference.parquet").exists()
