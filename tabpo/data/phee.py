@@ -78,9 +78,10 @@ def _events(place: Place, value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _event(place: Place, field: str, event: Any, text: str) -> Iterator[_Found]:
     place.fields(field, event, ("event_id", "event_type"), (*DETAILS, *CUES))
-    if event["event_type"] not in EVENTS:
+    kind = place.string(f"{field}.event_type", event["event_type"])
+    if kind not in EVENTS:
         raise place.error(f"{field}.event_type", f"is unknown; accepted: {', '.join(EVENTS)}")
-    prefix = EVENTS[event["event_type"]]
+    prefix = EVENTS[kind]
     for role in [role for role in DETAILS if role in event]:
         for subcode, name, entity in _argument(place, f"{field}.{role}", event[role], role):
             yield from ((*piece, f"{prefix}.{role}", subcode) for piece in _pieces(place, name, entity, text))
