@@ -3,7 +3,7 @@
 import argparse
 import logging
 from pathlib import Path
-from statistics import mean
+from statistics import fmean
 
 from tabpo.artefacts import write_json
 from tabpo.data.grounding import read_completions
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
 
     predictions = read_completions(completions, units, ontology)
     answers = [prompt.answer for prompt in prompts]
-    mean_tokens = mean(completion.n_tokens for completion in completions)
+    mean_tokens = fmean(completion.n_tokens for completion in completions)
     scores = score(args.prompts.stem, units, predictions, answers, ontology, mean_tokens)
 
     write_records(args.output_predictions, Prediction, predictions)

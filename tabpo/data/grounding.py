@@ -58,7 +58,7 @@ def read_answer(text: str, unit: Unit, ontology: Ontology) -> Prediction:
 def ground(
     answer: Answer, unit: Unit, ontology: Ontology
 ) -> tuple[tuple[PredictedSpan, ...], tuple[PredictedRelation, ...], tuple[tuple[int, ...], ...]]:
-    """Give each item of an answer its place in the document and its class; `docs/SCORING.md`, "From generated text".
+    """Give each item of an answer its place in the document and its class.
 
     An occurrence of a span is a sequence of whole tokens ("entities"), or characters ("results", whose spans may begin
     and end inside a token): there, occurrences that cut no word come before those that do. In answer order each item
@@ -104,8 +104,8 @@ def _place(spans: Sequence[AnswerSpan], unit: Unit, *, by_token: bool) -> dict[i
             owner = () if by_token else (span.label, span.sublabel)
             left = free.setdefault((owner, reading, span.text), iter(occurrences))
             found = next((place for place in left if (owner, place) not in taken), None)
-            taken.add((owner, found))
             start, end = found or occurrences[0]
+            taken.add((owner, (start, end)))
             placed[span.id] = _Place(unit.start + start, unit.start + end, found is None, reading != _EXACT)
     return placed
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import NoReturn
 
 MAX_DEPTH = 100
 """Deepest nesting that is looked into; answers need three levels."""
@@ -71,10 +72,7 @@ class _Scan:
             _BrokenError: The text does not begin JSON.
         """
         while self.expected:
-            kind = self._next_token()
-            if kind not in self.expected:
-                raise _BrokenError
-            self._take(kind)
+            self._take(self._next_token())
         if _SPACE.match(self.text, self.token[1]).end() < len(self.text):
             raise _BrokenError
 
@@ -106,17 +104,22 @@ class _Scan:
         self.expected = ":"
 
     def _next_token(self) -> str:
-        if simple := _SIMPLE_TOKEN.match(self.text, self.token[1]):
-            self.token = simple.span(1)
-            kind = self.text[self.token[0]]
-            return kind if kind in _KINDS else "0"
-        start = _SPACE.match(self.text, self.token[1]).end()
+        simple = _SIMPLE_TOKEN.match(self.text, self.token[1])
+        start = simple.start(1) if simple else _SPACE.match(self.text, self.token[1]).end()
         if start == len(self.text):
             raise _CutError
-        if self.text[start] != '"':
+        first = self.text[start]
+        kind = first if first in _KINDS else "0"
+        if kind not in self.expected:
+            raise _BrokenError
+        if simple:
+            end = simple.end(1)
+        elif kind == '"':
+            end = self._string_end(start)
+        else:
             self._refuse_scalar(start)
-        self.token = (start, self._string_end(start))
-        return '"'
+        self.token = (start, end)
+        return kind
 
     def _string_end(self, start: int) -> int:
         end = start + 1
@@ -131,7 +134,7 @@ class _Scan:
                 raise _CutError
         raise _BrokenError
 
-    def _refuse_scalar(self, start: int) -> None:
+    def _refuse_scalar(self, start: int) -> NoReturn:
         cut = self.text[start:]
         if _NUMBER.fullmatch(cut + "0") or any(word.startswith(cut) for word in _WORDS):
             raise _CutError

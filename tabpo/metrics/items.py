@@ -6,7 +6,7 @@ from typing import TypeVar
 from tabpo.records import PredictedRelation, PredictedSpan
 
 SOUND = frozenset({"ok", "normalised_span"})
-"""Classes of items that can be right. `normalised_span` has a place and is only flagged (docs/SCORING.md, step 4)."""
+"""Classes of items that can be right. `normalised_span` has a place and is only flagged."""
 
 Item = TypeVar("Item", PredictedSpan, PredictedRelation)
 

@@ -1,4 +1,4 @@
-"""Codes, sub-codes and spans of medical answers, each unit counted as sets (docs/SCORING.md, "Medical").
+"""Codes, sub-codes and spans of medical answers, each unit counted as sets; faulty items count and are never right.
 
 Labels outside the ontology stay in as false positives, and the sub-code "None" is a value like any other; the parity
 mode of the released scorer, which drops both and matches spans loosely, is another convention.

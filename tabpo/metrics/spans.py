@@ -1,4 +1,4 @@
-"""Entities and relations with exact offsets, each unit counted as sets (docs/SCORING.md, "Metrics")."""
+"""Entities and relations with exact offsets, each unit counted as sets; faulty items count and are never right."""
 
 from collections.abc import Hashable, Set
 

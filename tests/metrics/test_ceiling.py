@@ -1,0 +1,120 @@
+"""Gold rendered, parsed, grounded and scored: all right but for texts that occur more often than they are annotated."""
+
+import os
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tabpo.data import demo_abstracts, demo_messages, phee, scierc
+from tabpo.data.answers import gold_answer, render
+from tabpo.data.grounding import read_answer
+from tabpo.data.ontology import read_ontology
+from tabpo.data.units import document_units
+from tabpo.metrics.scores import micro_scores
+
+CONFIG = Path(__file__).parents[2] / "config"
+published = pytest.mark.skipif("TABPO_DATA" not in os.environ, reason="TABPO_DATA is not set")
+
+
+def ontology_of(name):
+    return read_ontology(CONFIG / "ontologies" / f"{name}.yaml")
+
+
+def ceiling(documents, ontology, unit):
+    units = [item for document in documents for item in document_units(document, unit)]
+    predictions = [read_answer(render(gold_answer(item), ontology.answer), item, ontology) for item in units]
+    assert Counter(item.answer_class for item in predictions) == {"ok": len(units)}
+    assert {item.item_class for prediction in predictions for item in (*prediction.spans, *prediction.relations)} == {
+        "ok"
+    }
+    scores = micro_scores(units, predictions, ontology)
+    return units, {
+        (metric, convention): (counts["tp"], counts["predicted"], counts["gold"])
+        for metric, conventions in scores.items()
+        for convention, counts in conventions.items()
+    }
+
+
+def first_occurrences(unit, texts, cuts_words):
+    """Right spans if each text took its first occurrences, with nothing of the code under test: {(key, start, end)}."""
+    right = set()
+    for (key, text), number in texts.items():
+        found = [at for at in range(len(unit.text)) if unit.text.startswith(text, at)]
+        found.sort(key=lambda at: cuts_words(unit, at, at + len(text)))
+        right |= {(key, unit.start + at, unit.start + at + len(text)) for at in found[:number]}
+    return right
+
+
+def cuts_tokens(unit, start, end):
+    edges = {unit.start + start, unit.start + end}
+    return not edges <= {edge for offsets in unit.token_offsets for edge in offsets}
+
+
+def cuts_words(unit, start, end):
+    pairs = dict(enumerate(map("".join, pairwise(unit.text)), start=1))
+    return any(pairs.get(at, " ").isalnum() for at in (start, end))
+
+
+# Spans right / relations right / gold spans / gold relations. Four relations of train are listed twice and count once.
+SCIERC = [
+    ("train", "sentence", 5542, 3166, 5598, 3215),
+    ("dev", "sentence", 808, 453, 811, 455),
+    ("test", "sentence", 1671, 963, 1685, 974),
+    ("test", "document", 1546, 810, 1685, 974),
+]
+
+
+@published
+@pytest.mark.parametrize(("split", "unit", "spans", "relations", "gold_spans", "gold_relations"), SCIERC)
+def test_ceiling_of_scierc(split, unit, spans, relations, gold_spans, gold_relations):
+    documents = scierc.read_documents(Path(os.environ["TABPO_DATA"]) / "scierc" / f"{split}.json")
+    units, scores = ceiling(documents, ontology_of("scierc"), unit)
+    assert scores["ner_strict", "set_directed"] == (spans, gold_spans, gold_spans)
+    assert scores["rel", "set_directed"] == (relations, gold_relations, gold_relations)
+    assert scores["rel", "set_canonical"] == scores["rel_plus", "set_directed"] == scores["rel", "set_directed"]
+    assert scores["rel_plus", "set_canonical"] == scores["rel", "set_canonical"]
+    if unit == "sentence":  # the same count without grounding; a label never differs within a sentence's repeats
+        assert spans == sum(
+            len({("", span.start, span.end) for span in item.spans} & first_occurrences(item, texts, cuts_tokens))
+            for item in units
+            for texts in [Counter(("", answered.text) for answered in gold_answer(item).spans)]
+        )
+
+
+PHEE = [
+    ("train", (10721, 10721), (9811, 9811), (16401, 16531, 16547), 19056, 19242),
+    ("dev", (3579, 3579), (3333, 3333), (5577, 5623, 5624), 6464, 6531),
+    ("test", (3550, 3550), (3434, 3434), (5619, 5662, 5665), 6511, 6566),
+]
+
+
+@published
+@pytest.mark.parametrize(("split", "codes", "sub_codes", "spans", "triples", "gold"), PHEE)
+def test_ceiling_of_phee(split, codes, sub_codes, spans, triples, gold):
+    documents = phee.read_documents(Path(os.environ["TABPO_DATA"]) / "phee" / f"{split}.json")
+    units, scores = ceiling(documents, ontology_of("phee"), "document")
+    assert scores == {
+        ("code", "set_directed"): (codes[0], *codes),
+        ("sub_code", "set_directed"): (sub_codes[0], *sub_codes),
+        ("span", "set_directed"): spans,
+        ("triple", "set_directed"): (triples, gold, gold),
+    }
+    assert triples == sum(
+        len(
+            {((span.label, span.sublabel), span.start, span.end) for span in item.spans}
+            & first_occurrences(item, texts, cuts_words)
+        )
+        for item in units
+        for texts in [Counter(((a.label, a.sublabel), a.text) for a in gold_answer(item).spans)]
+    )
+
+
+@pytest.mark.parametrize(
+    ("dataset", "ontology", "unit"), [(demo_abstracts, "scierc", "sentence"), (demo_messages, "pvminer", "document")]
+)
+def test_generated_texts_can_be_told_apart(dataset, ontology, unit):
+    _, scores = ceiling(dataset.generate("test", 200, 11), ontology_of(ontology), unit)
+    for right, predicted, gold in scores.values():
+        assert right == predicted == gold > 0

@@ -1,0 +1,74 @@
+import pytest
+
+from tabpo.data.grounding import read_answer
+from tabpo.data.ontology import Label, Ontology
+from tabpo.data.units import document_units
+from tabpo.metrics.counts import Counts
+from tabpo.metrics.medical import code, span, sub_code, triple
+from tabpo.records import Document, Span
+
+MEDICINE = Ontology(
+    "results",
+    {"Effect": Label("", {"None": ""}), "Drug": Label("", {"None": "", "Dose": ""})},
+    {},
+)
+TEXT = "5 mg insulin caused a rash, a rash."  # 5 mg 0-4, insulin 5-12, rash 22-26 and 30-34
+GOLD = [
+    ("Drug", "Dose", 0, 4),
+    ("Drug", "None", 0, 12),
+    ("Effect", "None", 22, 26),
+]
+
+
+def unit(gold):
+    spans = tuple(Span(number, *item) for number, item in enumerate(gold, start=1))
+    tokens = tuple(TEXT.split())
+    return document_units(Document("d", None, TEXT, tokens, ((0, len(tokens)),), spans), "document")[0]
+
+
+def read(*items, gold):
+    text = ",".join(f'{{"Code":"{code}","Sub-code":"{sub}","Span":"{span}"}}' for code, sub, span in items)
+    return read_answer(f'{{"results":[{text}]}}', gold, MEDICINE)
+
+
+RIGHT = [("Drug", "Dose", "5 mg"), ("Drug", "None", "5 mg insulin"), ("Effect", "None", "rash")]
+
+
+@pytest.mark.parametrize(
+    ("items", "codes", "subs", "spans", "triples"),
+    [
+        (RIGHT, (2, 2, 2), (2, 2, 2), (3, 3, 3), (3, 3, 3)),
+        ([], (0, 0, 2), (0, 0, 2), (0, 0, 3), (0, 0, 3)),
+        (RIGHT[:2], (1, 1, 2), (2, 2, 2), (2, 2, 3), (2, 2, 3)),  # "None" of the drug alone has sub-code None right
+        # one span with two codes is one span, two triples
+        ([("Drug", "None", "rash"), ("Effect", "None", "rash")], (2, 2, 2), (1, 1, 2), (1, 1, 3), (1, 2, 3)),
+        # an unknown code is a false positive everywhere; its sub-code and span are not right either
+        ([("Sign", "None", "rash")], (0, 1, 2), (0, 1, 2), (0, 1, 3), (0, 1, 3)),
+        ([("Effect", "Colour", "rash")], (0, 1, 2), (0, 1, 2), (0, 1, 3), (0, 1, 3)),
+        # Dose belongs to drugs
+        ([("Effect", "Dose", "rash")], (0, 1, 2), (0, 1, 2), (0, 1, 3), (0, 1, 3)),
+        # not in the text: counts as predicted, is not right
+        ([("Effect", "None", "fever")], (0, 1, 2), (0, 1, 2), (0, 1, 3), (0, 1, 3)),
+        ([("Effect", "None", "fever"), RIGHT[2]], (1, 1, 2), (1, 1, 2), (1, 2, 3), (1, 2, 3)),
+        ([("Effect", "None", "")], (0, 1, 2), (0, 1, 2), (0, 1, 3), (0, 1, 3)),
+        # part of a span is another one
+        ([("Drug", "None", "insulin")], (1, 1, 2), (1, 1, 2), (0, 1, 3), (0, 1, 3)),
+        # the second of two equal triples takes the second rash, the third one repeats
+        ([RIGHT[2], RIGHT[2], RIGHT[2]], (1, 1, 2), (1, 1, 2), (1, 2, 3), (1, 2, 3)),
+        ([("Effect", "None", "RASH")], (1, 1, 2), (1, 1, 2), (1, 1, 3), (1, 1, 3)),
+    ],
+)
+def test_hand_worked_answers(items, codes, subs, spans, triples):
+    gold = unit(GOLD)
+    found = read(*items, gold=gold)
+    assert [code(gold, found), sub_code(gold, found), span(gold, found), triple(gold, found)] == [
+        Counts(*codes),
+        Counts(*subs),
+        Counts(*spans),
+        Counts(*triples),
+    ]
+
+
+def test_no_gold_and_no_answer_add_nothing():
+    gold = unit([])
+    assert {metric(gold, read(gold=gold)) for metric in (code, sub_code, span, triple)} == {Counts(0, 0, 0)}
