@@ -43,9 +43,21 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write an ordinary Hugging Face folder and its manifest; nothing in it says where or when it was written."""
-    model.save_pretrained(folder)
+def save_model(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    state_dict: dict[str, torch.Tensor] | None = None,
+) -> None:
+    """Write an ordinary Hugging Face folder and its manifest; nothing in it says where or when it was written.
+
+    Args:
+        model: Its configuration, and its weights unless given apart.
+        tokenizer: Goes into the same folder.
+        folder: Exists.
+        state_dict: Weights of a model whose own are divided among processes.
+    """
+    model.save_pretrained(folder, state_dict=state_dict)
     tokenizer.save_pretrained(folder)
     write_json(folder / "manifest.json", {"kind": "weights", "weights_sha256": weights_sha256(folder)})
 

@@ -52,7 +52,7 @@ class TrainingSettings:
         epochs: passes over the examples, > 0; the last step is filled from the next pass.
         batch_size: Examples or pairs of one optimiser step, over all processes and accumulated micro-batches, >= 1.
         micro_batch_size: Examples or pairs of one forward pass of one process, >= 1.
-        weight_decay: Decoupled, on matrices only (not on biases and norms), >= 0.
+        weight_decay: Decoupled, on matrices only (not on biases and norms), >= 0; rmsprop has none.
         adam_beta1: Decay of the first moment, in [0, 1); rmsprop has none.
         adam_beta2: Decay of the second moment, in [0, 1); rmsprop's smoothing constant.
         max_grad_norm: Gradients are scaled down to this L2 norm, > 0.
@@ -109,6 +109,8 @@ def training_settings(**values: Any) -> TrainingSettings:
         raise ConfigError("training: both warmup_steps and warmup_ratio; one of them")
     if not given.keys() & {"warmup_steps", "warmup_ratio"}:
         given["warmup_steps"] = 0
+    if given.get("optimizer") == "rmsprop" and given.get("weight_decay"):
+        raise ConfigError(f"training.weight_decay is {given['weight_decay']}; accepted with rmsprop: 0, it has none")
     if "lora" in given:
         given["lora"] = _lora_settings(given["lora"])
     return TrainingSettings(**given)

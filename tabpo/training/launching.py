@@ -1,0 +1,136 @@
+"""How a training program is started: alone, or as several processes that end together."""
+
+import ctypes
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from tabpo.errors import ConfigError
+
+NO_DEVICES = frozenset(("", "-1", "NoDevFiles"))
+"""What CUDA_VISIBLE_DEVICES holds where a scheduler gives no GPU."""
+
+LAUNCHER = "TABPO_LAUNCHER"
+"""Environment variable: process id of the torchrun that started a worker."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A command that takes the place of the launching process, so that signals meant for the job reach it.
+
+    Attributes:
+        command: Program and arguments.
+        environment: All of it.
+        processes: Of the whole job.
+        gpus: Those that this machine's processes see.
+    """
+
+    command: list[str]
+    environment: dict[str, str]
+    processes: int
+    gpus: list[str]
+
+
+def plan_launch(program: str, arguments: Sequence[str], settings: dict, environment: Mapping[str, str]) -> Launch:
+    """Plain Python for one process without DeepSpeed, torchrun otherwise.
+
+    Several nodes need one launching process on each, with Slurm's variables: the first node of the job is where the
+    processes meet.
+
+    Args:
+        program: Module of workflow_scripts.
+        arguments: Of the program.
+        settings: Of the run: resources, numerics.threads, training.deepspeed.
+        environment: Of this process.
+
+    Raises:
+        ConfigError: Other GPUs or nodes than the run asks for.
+    """
+    processes, nodes, gpus = (settings["resources"][key] for key in ("processes", "nodes", "gpus"))
+    if processes % nodes or gpus % nodes:
+        raise ConfigError(f"resources: {processes} processes and {gpus} gpus cannot be shared equally by {nodes} nodes")
+    visible = _visible_gpus(gpus // nodes, environment)
+    threads = str(settings["numerics"]["threads"])
+    ours = {
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "TOKENIZERS_PARALLELISM": "false",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on GPUs
+        "CUDA_VISIBLE_DEVICES": ",".join(visible),
+    }
+    command = [sys.executable, "-m"]
+    if processes == 1 and settings["training"].get("deepspeed") is None:
+        command += [f"workflow_scripts.{program}", *arguments]
+    else:
+        meeting = _meeting_point(nodes, environment)
+        ours[LAUNCHER] = str(os.getpid())  # torchrun takes this process over
+        command += ["torch.distributed.run", *meeting, f"--nproc-per-node={processes // nodes}"]
+        command += ["-m", "workflow_scripts.launch", program, *arguments]
+    return Launch(command, {**environment, **ours}, processes, visible)
+
+
+def worker_command(program: str, arguments: Sequence[str]) -> list[str]:
+    """The command of one of torchrun's processes, which from now on is killed when torchrun is gone."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(os.environ[LAUNCHER]):  # it was gone before
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [sys.executable, "-m", f"workflow_scripts.{program}", *arguments]
+
+
+def read_settings(arguments: Sequence[str]) -> dict:
+    """The value of `--settings` among a program's arguments.
+
+    Raises:
+        ConfigError: There is none, or it is no JSON.
+    """
+    if "--settings" not in arguments[:-1]:
+        raise ConfigError("--settings is missing: the JSON of the run's settings")
+    text = arguments[arguments.index("--settings") + 1]
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"--settings is no JSON: {error}") from error
+
+
+def _visible_gpus(wanted: int, environment: Mapping[str, str]) -> list[str]:
+    if wanted == 0:
+        return []
+    if "CUDA_VISIBLE_DEVICES" in environment:
+        visible = [one for one in environment["CUDA_VISIBLE_DEVICES"].split(",") if one not in NO_DEVICES]
+    else:
+        import torch  # only where a user starts a GPU job without a scheduler: it takes a second to load
+
+        visible = [str(index) for index in range(torch.cuda.device_count())]
+    if len(visible) != wanted:
+        raise ConfigError(
+            f"resources.gpus asks for {wanted} GPUs on each node; visible are {len(visible)} ({','.join(visible)}):"
+            f" ask the scheduler for {wanted}, or set CUDA_VISIBLE_DEVICES to as many"
+        )
+    return visible
+
+
+def _meeting_point(nodes: int, environment: Mapping[str, str]) -> list[str]:
+    if nodes == 1:
+        return ["--standalone"]
+    found = environment.get("SLURM_NNODES", "no")
+    if found != str(nodes):
+        raise ConfigError(f"resources.nodes asks for {nodes} nodes; the scheduler gave {found} (SLURM_NNODES)")
+    port = 10_000 + int(environment["SLURM_JOB_ID"]) % 20_000
+    return [
+        f"--nnodes={nodes}",
+        f"--node-rank={environment['SLURM_NODEID']}",
+        f"--master-addr={first_host(environment['SLURM_JOB_NODELIST'])}",
+        f"--master-port={port}",
+    ]
+
+
+def first_host(node_list: str) -> str:
+    """The first host of Slurm's notation: `gpu[07-09,12],big1` gives `gpu07`."""
+    match = re.match(r"(?P<prefix>[^,\[]+)(?:\[(?P<number>\d+)[^\]]*\](?P<suffix>[^,]*))?", node_list)
+    return match["prefix"] + (match["number"] or "") + (match["suffix"] or "")

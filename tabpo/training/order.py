@@ -1,0 +1,81 @@
+"""Which examples each step, process and micro-batch sees, drawn once from the seed: a resumed run sees the same."""
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tabpo.errors import ConfigError
+from tabpo.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """The order of a whole run.
+
+    Attributes:
+        order: Index of an example for each place: `steps * batch_size` of them.
+        examples: How many examples there are.
+        batch_size: Examples of one optimiser step.
+        micro_batch_size: Examples of one forward pass of one process.
+        processes: Over which a step is spread.
+    """
+
+    order: list[int]
+    examples: int
+    batch_size: int
+    micro_batch_size: int
+    processes: int
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the run."""
+        return len(self.order) // self.batch_size
+
+    @property
+    def accumulation(self) -> int:
+        """Forward passes of one process for one step."""
+        return self.batch_size // (self.micro_batch_size * self.processes)
+
+    def of_step(self, step: int) -> list[int]:
+        """Examples of a step (from 0), of all processes."""
+        return self.order[step * self.batch_size : (step + 1) * self.batch_size]
+
+    def micro_batches(self, process: int) -> list[list[int]]:
+        """All micro-batches of a process, in order; the examples of a step do not depend on how it is spread."""
+        size = self.micro_batch_size
+        starts = range(process * size, len(self.order), size * self.processes)
+        return [self.order[start : start + size] for start in starts]
+
+
+def plan_batches(groups: Sequence[Hashable], settings: TrainingSettings, seed: int, processes: int) -> BatchPlan:
+    """One shuffled pass over the examples after the other, cut into steps of the same size.
+
+    Args:
+        groups: Group of each example; examples of a group stay together (a batch's edge may still divide one).
+        settings: steps or epochs, batch_size, micro_batch_size.
+        seed: Of the run.
+        processes: That share each step.
+
+    Raises:
+        ConfigError: batch_size is no multiple of micro_batch_size times processes.
+    """
+    share = settings.micro_batch_size * processes
+    if settings.batch_size % share:
+        raise ConfigError(
+            f"training.batch_size {settings.batch_size} is no multiple of {share}, which is micro_batch_size"
+            f" {settings.micro_batch_size} x {processes} processes"
+        )
+    steps = settings.steps or math.ceil(settings.epochs * len(groups) / settings.batch_size)
+    members: dict[Hashable, list[int]] = {}
+    for index, group in enumerate(groups):
+        members.setdefault(group, []).append(index)
+    order: list[int] = []
+    places, epoch = steps * settings.batch_size, 0
+    blocks = list(members.values())
+    while len(order) < places:
+        shuffled = np.random.default_rng([seed, epoch]).permutation(len(blocks))
+        order += [index for block in shuffled for index in blocks[block]]
+        epoch += 1
+    return BatchPlan(order[:places], len(groups), settings.batch_size, settings.micro_batch_size, processes)

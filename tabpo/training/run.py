@@ -1,0 +1,183 @@
+"""One training run from inputs to outputs: lock, checkpoint to go on from, training, the model and its records."""
+
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from accelerate.utils import broadcast_object_list
+from peft import get_peft_model_state_dict
+from transformers import PreTrainedTokenizerBase
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled, unset_hf_deepspeed_config
+
+from tabpo.artefacts import whole_directory, write_json, write_whole
+from tabpo.errors import ConfigError
+from tabpo.records import StepTiming, TrainingStep, write_records
+from tabpo.training.adapters import add_adapters, merged
+from tabpo.training.arguments import prepare_process, training_arguments
+from tabpo.training.checkpoints import newest_complete, run_key, single_writer
+from tabpo.training.models import load_model, save_model
+from tabpo.training.order import BatchPlan, plan_batches
+from tabpo.training.provenance import describe_code, describe_machine, input_hashes
+from tabpo.training.settings import TrainingSettings, training_settings
+from tabpo.training.trainer import StepTrainer
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is to be trained, and on what.
+
+    Attributes:
+        settings: As in run.yaml, every default explicit; from `explicit_settings`.
+        resources: processes, nodes and gpus; where a run takes place is no part of run.yaml.
+        start: Folder of the model that training starts from.
+        inputs: All that the run reads, by name; their hashes are part of the checkpoints' key.
+        checkpoints: Folder for the checkpoints of this run alone.
+        deepspeed: Folder of the configurations that `training.deepspeed` names.
+    """
+
+    settings: dict[str, Any]
+    resources: dict[str, int]
+    start: Path
+    inputs: dict[str, Path]
+    checkpoints: Path
+    deepspeed: Path
+
+    @property
+    def training(self) -> TrainingSettings:
+        """The training settings, typed."""
+        return training_settings(**self.settings["training"])
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the artefacts of a run go."""
+
+    run: Path
+    model: Path
+    log_steps: Path
+    timing: Path
+    provenance: Path
+
+
+def explicit_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """What run.yaml holds: a job's settings with the training defaults made explicit, without its resources.
+
+    Raises:
+        ConfigError: From `training_settings`.
+    """
+    explicit = {**settings, "training": asdict(training_settings(**settings["training"]))}
+    return {name: value for name, value in explicit.items() if name != "resources"}
+
+
+def execute(
+    run: Run,
+    outputs: Outputs,
+    tokenizer: PreTrainedTokenizerBase,
+    groups: Sequence[Hashable],
+    build_trainer: Callable[..., StepTrainer],
+) -> None:
+    """Train and write the outputs; the first process alone writes. Checkpoints are removed when all is in place.
+
+    Args:
+        run: What to train.
+        outputs: Where to.
+        tokenizer: Of the model; goes into its folder.
+        groups: Of each example, for the order.
+        build_trainer: Makes the stage's trainer from model, arguments, settings, numerics and plan.
+
+    Raises:
+        ConfigError: Settings that do not fit each other or the processes that were started.
+        DataError: Another process writes this run, or training met what it must not go on with.
+    """
+    started = time.monotonic()
+    first = int(os.environ.get("RANK", 0)) == 0
+    plan = plan_batches(groups, run.training, run.settings["seed"], _processes(run))
+    device = prepare_process(run.settings["numerics"], run.resources["gpus"])
+    text = yaml.safe_dump(run.settings, allow_unicode=True)
+    hashes = input_hashes(run.inputs)
+    folder = run.checkpoints / run_key(text, hashes)
+    with single_writer(run.checkpoints) if first else nullcontext():
+        if first:
+            write_whole(outputs.run, text)
+        trainer, checkpoint = _set_up(run, plan, device, folder, build_trainer)
+        trainer.run(checkpoint)
+        _write_model(run, trainer, tokenizer, outputs.model)
+        if first:
+            write_records(outputs.log_steps, TrainingStep, trainer.steps)
+            write_records(outputs.timing, StepTiming, trainer.timings)
+            earlier = sum(timing.seconds for timing in trainer.timings[: trainer.first_step])
+            wall_s = time.monotonic() - started + earlier
+            write_json(outputs.provenance, _provenance(run, trainer, hashes, device, wall_s))
+            shutil.rmtree(folder, ignore_errors=True)
+        trainer.accelerator.end_training()
+
+
+def _processes(run: Run) -> int:
+    started, wanted = int(os.environ.get("WORLD_SIZE", 1)), run.resources["processes"]
+    if started != wanted:
+        raise ConfigError(
+            f"resources.processes is {wanted}, but {started} were started: use python -m workflow_scripts.launch"
+        )
+    return wanted
+
+
+def _set_up(
+    run: Run, plan: BatchPlan, device: torch.device, folder: Path, build_trainer: Callable[..., StepTrainer]
+) -> tuple[StepTrainer, Path | None]:
+    settings, numerics, seed = run.training, run.settings["numerics"], run.settings["seed"]
+    with_deepspeed = settings.deepspeed is not None
+    arguments = training_arguments(
+        settings,
+        plan,
+        seed=seed,
+        folder=folder,
+        device=device,
+        deepspeed=run.deepspeed / f"{settings.deepspeed}.json" if with_deepspeed else None,
+        bf16=with_deepspeed and numerics["precision"] == "bf16",
+    )
+    checkpoint = [newest_complete(folder, plan.processes) if arguments.process_index == 0 else None]
+    broadcast_object_list(checkpoint)
+    model = load_model(run.start, numerics)
+    if settings.lora is not None:
+        model = add_adapters(model, settings.lora, seed)
+    trainer = build_trainer(model=model, arguments=arguments, settings=settings, numerics=numerics, plan=plan)
+    return trainer, checkpoint[0]
+
+
+def _write_model(run: Run, trainer: StepTrainer, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    divided = is_deepspeed_zero3_enabled()
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if divided else None  # needs all processes
+    unset_hf_deepspeed_config()
+    if trainer.args.process_index != 0:
+        return
+    model, lora = trainer.model, run.training.lora
+    if lora is not None:
+        adapters = get_peft_model_state_dict(model, state_dict=state)
+        model, state = merged(run.start, adapters, lora, run.settings["numerics"]), None
+    with whole_directory(folder) as partial:
+        save_model(model, tokenizer, partial, state)
+
+
+def _provenance(
+    run: Run, trainer: StepTrainer, hashes: dict[str, str], device: torch.device, wall_s: float
+) -> dict[str, Any]:
+    gpus = run.resources["gpus"] if device.type == "cuda" else 0
+    logging.info("%d steps in %.1f s", len(trainer.steps), wall_s)
+    return {
+        **describe_code(),
+        "inputs": hashes,
+        **describe_machine(device),
+        **run.resources,
+        "seed": run.settings["seed"],
+        "wall_s": round(wall_s, 3),
+        "gpu_seconds": round(wall_s * gpus, 3),
+        "tokens": sum(timing.tokens for timing in trainer.timings),
+    }

@@ -1,0 +1,205 @@
+"""The loop that SFT and preference training share: exact denominators, one logged row per step, whole checkpoints."""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+
+from tabpo.errors import ConfigError, DataError
+from tabpo.progress import progress
+from tabpo.records import StepTiming, TrainingStep, read_records, write_records
+from tabpo.training.arguments import build_optimizer, learning_rate_share
+from tabpo.training.checkpoints import mark_complete
+from tabpo.training.order import BatchPlan
+from tabpo.training.settings import TrainingSettings
+
+Batch = dict[str, Tensor | list[str]]
+"""Tensors from `collate`, and under "ids" what the examples are called."""
+
+
+class StepTrainer(Trainer):
+    """`transformers.Trainer` without its saving, logging, sampling and loss, which a stage's own take the place of.
+
+    A subclass says what a micro-batch contributes; sums and counts are added over micro-batches and processes
+    before anything is divided, so that a step does not depend on how its examples are spread.
+
+    Attributes:
+        steps: A row per optimiser step done, those before a checkpoint included.
+        timings: The same for wall time and tokens.
+        first_step: Steps that were done before this process began.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        arguments: TrainingArguments,
+        *,
+        settings: TrainingSettings,
+        numerics: dict,
+        plan: BatchPlan,
+        examples: Sequence[object],
+        collate: Callable[[Sequence[object]], Batch],
+    ):
+        super().__init__(model=model, args=arguments, train_dataset=examples, data_collator=collate)
+        self.settings, self.numerics, self.plan = settings, numerics, plan
+        self.steps: list[TrainingStep] = []
+        self.timings: list[StepTiming] = []
+        self.first_step = 0
+        self._sums: Tensor | None = None
+        self._tokens = 0
+        self._progress: Iterator[int] = iter(())
+        self.restart_clock()
+        self.remove_callback(PrinterCallback)
+        self.add_callback(_Checkpoints(self))
+
+    def run(self, checkpoint: Path | None) -> None:
+        """Train from the beginning, or go on from a complete checkpoint as if nothing had happened.
+
+        Raises:
+            ConfigError: No parameter is trained.
+            DataError: A loss, log-prob or gradient is not finite; names the step and the examples.
+        """
+        trained = sum(one.numel() for one in self.model.parameters() if one.requires_grad)
+        if not trained:
+            raise ConfigError("no parameter of the model is trained: all are frozen")
+        logging.info("training %d parameters for %d steps of %d", trained, self.plan.steps, self.plan.batch_size)
+        if checkpoint is not None:
+            self.steps = read_records(checkpoint / "training.parquet", TrainingStep)
+            self.timings = read_records(checkpoint / "timing.parquet", StepTiming)
+            self.first_step = len(self.steps)
+            logging.info("going on from %s", checkpoint.name)
+        if self.args.process_index == 0:
+            self._progress = self._progress_of(self.first_step)
+            next(self._progress)
+        torch.manual_seed(self.args.seed + self.args.process_index)  # dropout differs between processes
+        self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+
+    def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The summed loss of a micro-batch with its gradient, and its sums and counts for the log, float64."""
+        raise NotImplementedError
+
+    def denominator(self, step: int) -> int:
+        """What the summed loss of a step (from 0) is divided by, over all its micro-batches and processes."""
+        raise NotImplementedError
+
+    def quantities(self, sums: Tensor) -> dict[str, float | None]:
+        """Fields of `TrainingStep` from the sums of a step."""
+        raise NotImplementedError
+
+    def before_training(self, model: nn.Module) -> None:
+        """What must hold before the first step of a run."""
+
+    def get_train_dataloader(self) -> DataLoader:
+        """This process's micro-batches of the whole run, as one epoch."""
+        return DataLoader(
+            self.train_dataset,
+            batch_sampler=self.plan.micro_batches(self.args.process_index),
+            collate_fn=self.data_collator,
+            generator=torch.Generator(),  # its own: drawing from torch's would change dropout
+        )
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Weight decay on matrices alone, which the Trainer knows by name."""
+        if self.optimizer is None:
+            decayed = set(self.get_decay_parameter_names(self.model))
+            self.optimizer = build_optimizer(self.model.named_parameters(), decayed, self.settings)
+        return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """The settings' own course of the learning rate."""
+        share = partial(learning_rate_share, self.settings, num_training_steps)
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, share)
+        return self.lr_scheduler
+
+    def training_step(self, model: nn.Module, inputs: Batch, num_items_in_batch: None = None) -> Tensor:
+        """Forward and backward of one micro-batch, scaled so that the step's gradient is that of its mean loss."""
+        if not self.steps and self._sums is None:
+            self.before_training(model)
+        model.train()
+        batch = self._prepare_inputs(inputs)
+        try:
+            loss, sums = self.micro_batch(model, batch)
+            if not loss.isfinite():
+                raise FloatingPointError(f"the loss is {loss.item()}")
+        except FloatingPointError as error:
+            raise DataError(
+                f"step {self.state.global_step + 1}: {error}, in the batch of {', '.join(batch['ids'])};"
+                " lower the learning rate, or look at these records"
+            ) from error
+        scale = self.plan.processes / self.denominator(self.state.global_step)  # gradients are averaged over processes
+        whole = {"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}
+        self.accelerator.backward(loss * scale, **whole)
+        self._sums = sums if self._sums is None else self._sums + sums
+        self._tokens += int(batch["attention_mask"].sum())
+        return loss.detach() * scale
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Take what the Trainer tells of an optimiser step into `steps` and `timings`; nothing is printed."""
+        if "grad_norm" not in logs:
+            return  # the Trainer's summary at the end
+        step = self.state.global_step
+        if not math.isfinite(logs["grad_norm"]):
+            raise DataError(f"step {step}: the norm of the gradient is {logs['grad_norm']}; lower the learning rate")
+        sums, tokens = self.total(self._sums), self.total(torch.tensor([self._tokens], device=self.args.device))
+        self._sums, self._tokens = None, 0
+        row = TrainingStep(
+            step=step,
+            epoch=step * self.plan.batch_size / self.plan.examples,
+            learning_rate=float(logs["learning_rate"]),
+            grad_norm=float(logs["grad_norm"]),
+            **self.quantities(sums),
+        )
+        self.steps.append(row)
+        self.timings.append(StepTiming(step, time.monotonic() - self._clock, int(tokens)))
+        next(self._progress, None)
+        self.restart_clock()
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sum over all processes."""
+        return self.accelerator.reduce(values, "sum") if self.plan.processes > 1 else values
+
+    def floating_point_ops(self, inputs: Batch) -> float:
+        """Not counted: it would walk through all modules in every micro-batch."""
+        return 0.0
+
+    def restart_clock(self) -> None:
+        """Time the next step from now on: what lies between two steps (a checkpoint) is no part of either."""
+        self._clock = time.monotonic()
+
+    def _progress_of(self, first: int) -> Iterator[int]:
+        """Advances by one for every step done; the first process alone shows it."""
+        left = range(first, self.plan.steps)
+        return progress(left, len(left), f"steps after step {first}" if first else "steps")
+
+
+class _Checkpoints(TrainerCallback):
+    """Every so many steps, but not after the last: the Trainer's files, the logged rows, then the mark."""
+
+    def __init__(self, trainer: StepTrainer):
+        self.trainer = trainer
+
+    def on_train_begin(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
+        self.trainer.restart_clock()
+
+    def on_step_end(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
+        due = state.global_step % self.trainer.settings.checkpoint_steps == 0
+        control.should_save = due and state.global_step < self.trainer.plan.steps
+
+    def on_save(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
+        self.trainer.accelerator.wait_for_everyone()
+        if args.process_index == 0:
+            checkpoint = Path(args.output_dir, f"checkpoint-{state.global_step}")
+            write_records(checkpoint / "training.parquet", TrainingStep, self.trainer.steps)
+            write_records(checkpoint / "timing.parquet", StepTiming, self.trainer.timings)
+            mark_complete(checkpoint, self.trainer.plan.processes)
+        self.trainer.accelerator.wait_for_everyone()
+        self.trainer.restart_clock()

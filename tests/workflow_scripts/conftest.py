@@ -1,0 +1,120 @@
+"""A study of one minute's work: prompts, a tiny model from scratch, pairs and their reference log-probs as files."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tabpo.artefacts import whole_directory
+from tabpo.records import Edit, Message, Pair, Prompt, Reference, write_records
+from tabpo.training.base import make_base
+from tabpo.training.models import load_model, load_tokenizer
+from tabpo.training.reference import reference_key, score_references
+from tabpo.training.tokenise import encode_pairs
+
+NOUNS = ("parser", "corpus", "tagger", "lexicon", "grammar", "model", "score", "tree")
+SCRATCH = {
+    "architecture": "qwen2",
+    "hidden_size": 32,
+    "layers": 2,
+    "heads": 2,
+    "intermediate_size": 48,
+    "vocab_size": 400,
+    "max_positions": 256,
+    "init_std": 0.1,
+    "seed": 1,
+}
+TRAINING = {
+    "optimizer": "adamw",
+    "learning_rate": 5e-3,
+    "schedule": "linear",
+    "min_learning_rate_ratio": 0.1,
+    "warmup_steps": 2,
+    "steps": 6,
+    "batch_size": 8,
+    "micro_batch_size": 4,
+    "adam_beta2": 0.98,
+    "checkpoint_steps": 2,
+}
+
+
+def answer(first: str, label: str, second: str) -> str:
+    return (
+        f'{{"entities":[{{"id":1,"label":"{label}","span":"{first}"}},{{"id":2,"label":"Task","span":"{second}"}}],'
+        '"relations":[{"head":1,"label":"USED-FOR","tail":2}]}'
+    )
+
+
+@dataclass(frozen=True)
+class TinyStudy:
+    """Paths of the inputs, and the command lines of the two programs."""
+
+    folder: Path
+
+    def path(self, name: str) -> str:
+        return str(self.folder / name)
+
+    def settings(self, method: dict, *, precision="fp32", processes=1, gpus=0, **training) -> str:
+        return json.dumps(
+            {
+                "dataset": "tiny",
+                "model": "tiny",
+                "method": method,
+                "seed": 1,
+                "training": {**TRAINING, **training},
+                "numerics": {"precision": precision, "attention": "eager", "threads": 1},
+                "limits": {"max_prompt_tokens": 60, "max_completion_tokens": 120},
+                "resources": {"processes": processes, "nodes": 1, "gpus": gpus},
+            }
+        )
+
+    def outputs(self, folder: Path) -> list[str]:
+        files = {
+            "run": "run.yaml",
+            "model": "model",
+            "log-steps": "training.parquet",
+            "timing": "timing.parquet",
+            "provenance": "provenance.json",
+        }
+        written = [part for name, file in files.items() for part in (f"--output-{name}", str(folder / file))]
+        return ["--checkpoints", str(folder / "checkpoints"), *written]
+
+    def sft(self, folder: Path, **settings) -> list[str]:
+        inputs = ["--base", self.path("base"), "--prompts", self.path("prompts.parquet")]
+        return ["--settings", self.settings({"name": "sft"}, **settings), *inputs, *self.outputs(folder)]
+
+    def train(self, folder: Path, *, loss="dpo", reference="reference.parquet", sft="base", **settings) -> list[str]:
+        method = {"name": loss, "loss": loss, "params": {}, "pairing": "mixed"}
+        inputs = ["--sft", self.path(sft), "--prompts", self.path("prompts.parquet")]
+        inputs += ["--pairs", self.path("pairs.parquet"), "--reference", self.path(reference)]
+        return ["--settings", self.settings(method, **settings), *inputs, *self.outputs(folder)]
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory) -> TinyStudy:
+    """Twelve prompts with a pair each; the base model stands for the SFT model."""
+    tiny = TinyStudy(tmp_path_factory.mktemp("tiny"))
+    prompts, pairs = [], []
+    for number in range(12):
+        first, second = NOUNS[number % 8], NOUNS[(3 * number + 1) % 8]
+        text = f"the {first} is used for the {second}" + " again" * (number % 3)
+        gold, wrong = answer(first, "Method", second), answer(first, "Metric", second)
+        prompt = Prompt(f"d{number}#0", f"d{number}", (Message("user", text),), gold)
+        edit = Edit("label", "entities/0/label", "Method", "Metric", "uniform")
+        prompts.append(prompt)
+        pairs.append(Pair(f"{prompt.prompt_id}/0", prompt.prompt_id, gold, wrong, (edit,), 1))
+    write_records(tiny.folder / "prompts.parquet", Prompt, prompts)
+    write_records(tiny.folder / "pairs.parquet", Pair, pairs)
+    with whole_directory(tiny.folder / "base") as base:
+        make_base({"scratch": SCRATCH}, prompts, base)
+    for precision, name in (("fp32", "reference"), ("bf16", "reference_bf16")):
+        numerics = {"precision": precision, "attention": "eager", "threads": 1}
+        tokenizer = load_tokenizer(tiny.folder / "base")
+        limits = {"max_prompt_tokens": 60, "max_completion_tokens": 120}
+        encoded = encode_pairs(tokenizer, prompts, pairs, None, limits)
+        model = load_model(tiny.folder / "base", numerics)
+        references = score_references(model, encoded, tokenizer.pad_token_id, numerics, 4)
+        key = reference_key(*(tiny.folder / one for one in ("base", "pairs.parquet", "prompts.parquet")), numerics)
+        write_records(tiny.folder / f"{name}.parquet", Reference, references, key)
+    return tiny

@@ -1,0 +1,29 @@
+"""Start a training program: alone as plain Python, or with torchrun where there are several processes or DeepSpeed."""
+
+import argparse
+import logging
+import os
+
+from tabpo.errors import exit_on_error
+from tabpo.training.launching import LAUNCHER, plan_launch, read_settings, worker_command
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Become the program, or torchrun; as one of torchrun's processes, become the program."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("program", choices=["sft", "train"])
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the program; --settings must be among them")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    if LAUNCHER in os.environ:
+        command = worker_command(args.program, args.arguments)
+        os.execv(command[0], command)
+    launch = plan_launch(args.program, args.arguments, read_settings(args.arguments), os.environ)
+    gpus = ",".join(launch.gpus)
+    logging.info("launch: %s, %d processes, GPUs [%s]", args.program, launch.processes, gpus)
+    os.execve(launch.command[0], launch.command, launch.environment)
+
+
+if __name__ == "__main__":
+    exit_on_error(main)

@@ -1,0 +1,53 @@
+"""Train one policy with one loss, starting from its SFT reference; start it through workflow_scripts.launch."""
+
+import argparse
+import json
+import logging
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from tabpo.errors import exit_on_error
+from tabpo.losses import build_loss
+from tabpo.records import Pair, Prompt, read_records
+from tabpo.training.models import load_tokenizer
+from tabpo.training.preference import PreferenceTrainer, check_needs
+from tabpo.training.reference import read_reference, reference_key
+from tabpo.training.run import Outputs, Run, execute, explicit_settings
+from tabpo.training.tokenise import encode_pairs
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read SFT model, pairs and reference; write run.yaml, the model, its logs and where it came from."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: all settings of the run")
+    for name in ("sft", "prompts", "pairs", "reference", "checkpoints"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in ("run", "model", "log-steps", "timing", "provenance"):
+        parser.add_argument(f"--output-{name}", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    settings = explicit_settings(args.settings)
+    method = settings["method"]
+    loss = build_loss(method["loss"], **method["params"])
+    check_needs(method["loss"], loss.needs)
+    method["params"] = asdict(loss)  # defaults become explicit
+    numerics = settings["numerics"]
+    key = reference_key(args.sft, args.pairs, args.prompts, numerics)
+    tokenizer = load_tokenizer(args.sft)
+    prompts, pairs = read_records(args.prompts, Prompt), read_records(args.pairs, Pair)
+    examples = encode_pairs(tokenizer, prompts, pairs, read_reference(args.reference, key), settings["limits"])
+    logging.info("%d pairs", len(examples))
+    inputs = {name: getattr(args, name) for name in ("sft", "prompts", "pairs", "reference")}
+    deepspeed = Path(__file__).parents[1] / "config/deepspeed"
+    run = Run(settings, args.settings["resources"], args.sft, inputs, args.checkpoints, deepspeed)
+    outputs = Outputs(
+        args.output_run, args.output_model, args.output_log_steps, args.output_timing, args.output_provenance
+    )
+    build_trainer = partial(PreferenceTrainer, examples=examples, pad_id=tokenizer.pad_token_id, loss=loss)
+    execute(run, outputs, tokenizer, [pair.prompt_id for pair in pairs], build_trainer)
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
