@@ -31,9 +31,7 @@ rule all:
     """The study's tables; everything else is made because they need it."""
     default_target: True
     input:
-        STUDY_TABLES,
-        STUDY_METRICS,
-        STUDY_CARDS,
+        STUDY_FILES,
 
 
 onsuccess:

@@ -82,14 +82,17 @@ def either(names):
     return "|".join(re.escape(str(name)) for name in names)
 
 
-STUDY_TABLES = [results(f"tables/{table}.md") for table in STUDY.tables]
-STUDY_METRICS = [results(f"tables/per_metric/{metric}.md") for metric in STUDY.metrics()]
-STUDY_CARDS = [results(f"{dataset}/card.json") for dataset in STUDY.datasets]
+STUDY_TABLES = [f"tables/{table}" for table in STUDY.tables]
+STUDY_METRICS = [f"tables/per_metric/{metric}" for metric in STUDY.metrics()]
+STUDY_FILES = [
+    *(results(f"{table}.{ending}") for table in STUDY_TABLES + STUDY_METRICS for ending in ("csv", "md", "tex")),
+    *(results(f"{dataset}/card.json") for dataset in STUDY.datasets),
+]
 
 
 def made_tables():
     """Where a user finds the tables, once there are any."""
-    return filter(os.path.exists, [*STUDY_TABLES, results("tables/per_metric")])
+    return filter(os.path.exists, [*(results(f"{table}.md") for table in STUDY_TABLES), results("tables/per_metric")])
 
 
 wildcard_constraints:

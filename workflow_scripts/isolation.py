@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     prompts = {split: read_records(getattr(args, split), Prompt) for split in PROMPT_SPLITS}
-    proof = prove_isolation(args.ids.read_text().split("\n")[:-1], read_records(args.pairs, Pair), prompts)
+    proof = prove_isolation(args.ids.read_text().splitlines(), read_records(args.pairs, Pair), prompts)
     logging.info("isolation holds: %s", proof)
     write_json(args.output, proof)
 

@@ -1,0 +1,331 @@
+"""What a change makes Snakemake do again, on dry runs over a study whose jobs were done by a stand-in for python."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = ("Snakefile", "rules", "config", "envs", "tabpo", "workflow_scripts")
+SNAKEMAKE = (sys.executable, "-m", "snakemake", "--cores", "2")
+
+# Does what every program of the workflow promises: its outputs exist afterwards.
+STAND_IN = """#!/bin/sh
+if [ -n "$STOP_AT" ] && echo "$*" | grep -q -e "$STOP_AT"; then exit 1; fi
+while [ $# -gt 1 ]; do
+    case "$1" in --output*)
+        case "$2" in
+            */base|*/model) mkdir -p "$2" ;;
+            *) mkdir -p "$(dirname "$2")"; echo "$2" > "$2" ;;
+        esac ;;
+    esac
+    shift
+done
+"""
+
+SCIERC = {"source": "scierc", "unit": "sentence", "prompt": "bare", "ontology": "scierc"}
+
+
+def small_study() -> dict:
+    """Two datasets, one of them in a user's folder, and two methods on pairings of their own."""
+    study = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    limits = {"max_prompt_tokens": 128, "max_completion_tokens": 200}
+    study["results"] = "results/small"
+    study["datasets"] = {"own": SCIERC | limits | {"folder": "own"}, "phee": SCIERC | limits}
+    study["datasets"]["phee"] |= {"source": "phee", "unit": "document", "ontology": "phee"}
+    study["pairings"]["other"] = study["pairings"]["mixed"] | {"confusions": "uniform"}
+    study["methods"] = {"dpo": {"params": {"beta": 0.1}}, "tab_po": {"pairing": "other"}}
+    study["tables"] = {
+        "first": {"caption": "One.", "datasets": ["own"], "metrics": ["rel"]},
+        "second": {"caption": "Two.", "datasets": ["phee"], "metrics": ["code"]},
+    }
+    return study
+
+
+def snakemake(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    env = os.environ | {"PATH": f"{folder.parent}/bin:{os.environ['PATH']}"} | environment
+    return subprocess.run([*SNAKEMAKE, *arguments], cwd=folder, env=env, capture_output=True, text=True)
+
+
+def run(folder: Path, study: dict, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    return snakemake(folder, "--configfile", "study.yaml", *arguments, **environment)
+
+
+def jobs(dry_run: subprocess.CompletedProcess) -> set[str]:
+    """What a dry run would do, as `rule value value ...` with the values of the wildcards in the order of the path."""
+    assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
+    found = set()
+    for block in re.split(r"\n(?=(?:local)?rule \w+:\n)", dry_run.stdout + dry_run.stderr)[1:]:
+        rule = re.match(r"(?:local)?rule (\w+):", block)[1]
+        wildcards = re.search(r"^    wildcards: (.*)$", block, re.M)
+        values = [pair.split("=")[1] for pair in wildcards[1].split(", ")] if wildcards else []
+        found.add(" ".join([rule, *values]))
+    return found - {"all"}
+
+
+def again(folder: Path, study: dict) -> set[str]:
+    return jobs(run(folder, study, "--dry-run"))
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory) -> Path:
+    """A copy of the project in which the small study has run to its end."""
+    top = tmp_path_factory.mktemp("workflow")
+    folder = top / "project"
+    folder.mkdir()
+    for name in PROJECT:
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy2)(source, folder / name)
+    stand_in = top / "bin" / "python"
+    stand_in.parent.mkdir()
+    stand_in.write_text(STAND_IN)
+    stand_in.chmod(stand_in.stat().st_mode | stat.S_IXUSR)
+    (folder / "own").mkdir()
+    for split in ("train", "dev", "test"):
+        (folder / "own" / f"{split}.json").write_text(split)
+    first = run(folder, small_study())
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "Tables: results/small/tables/first.md results/small/tables/second.md results/small/tables/per_metric" in (
+        first.stdout + first.stderr
+    )
+    return folder
+
+
+@pytest.fixture
+def study() -> dict:
+    return small_study()
+
+
+TABLES = {
+    "own": {"table first", "per_metric_table rel"},
+    "phee": {"table second", "per_metric_table code"},
+}
+
+
+def run_jobs(dataset: str, method: str, seed: int = 1) -> set[str]:
+    """The three jobs of a run."""
+    where = f"{dataset} tiny {method} {seed}"
+    return {f"train {where}", f"predict {where} test", f"score {where} test"}
+
+
+def seed_jobs(dataset: str, seed: int = 1) -> set[str]:
+    """Everything that belongs to one seed: SFT, confusions, pairs, references, runs."""
+    where = f"{dataset} tiny"
+    found = {f"sft {where} {seed}", f"confusions {where} {seed}"}
+    for split in ("test", "dev_confusion"):
+        found |= {f"predict {dataset} tiny sft {seed} {split}", f"score {dataset} tiny sft {seed} {split}"}
+    for pairing in ("mixed", "other"):
+        found |= {f"{rule} {where} {pairing} {seed}" for rule in ("pairs", "isolation", "reference")}
+    return found | run_jobs(dataset, "dpo", seed) | run_jobs(dataset, "tab_po", seed)
+
+
+def dataset_jobs(dataset: str) -> set[str]:
+    shared = {f"documents {dataset}", f"prompts {dataset}", f"dictionary {dataset}", f"base {dataset} tiny"}
+    return shared | seed_jobs(dataset) | TABLES[dataset]
+
+
+def test_nothing_to_be_done(done, study):
+    assert again(done, study) == set()
+
+
+def test_one_methods_beta(done, study):
+    study["methods"]["dpo"]["params"]["beta"] = 0.2
+    expected = run_jobs("own", "dpo") | run_jobs("phee", "dpo") | TABLES["own"] | TABLES["phee"]
+    assert again(done, study) == expected
+
+
+def test_a_new_seed(done, study):
+    study["seeds"] = [1, 2]
+    assert again(done, study) == seed_jobs("own", 2) | seed_jobs("phee", 2) | TABLES["own"] | TABLES["phee"]
+
+
+def test_a_new_method_trains_on_the_pairs_that_are_there(done, study):
+    study["methods"]["rpo"] = {}
+    expected = run_jobs("own", "rpo") | run_jobs("phee", "rpo") | TABLES["own"] | TABLES["phee"]
+    assert again(done, study) == expected
+
+
+def test_one_documents_content(done, study):
+    path = done / "own" / "train.json"
+    before = path.stat()
+    path.write_text("other")
+    try:
+        assert again(done, study) == dataset_jobs("own")
+    finally:
+        path.write_text("train")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_a_tables_caption(done, study):
+    study["tables"]["second"]["caption"] = "Another."
+    assert again(done, study) == {"table second"}
+
+
+def test_a_pairings_recipe_reaches_its_methods_only(done, study):
+    study["pairings"]["other"]["edits"] = 2
+    expected = TABLES["own"] | TABLES["phee"]
+    for dataset in ("own", "phee"):
+        expected |= {f"{rule} {dataset} tiny other 1" for rule in ("pairs", "isolation", "reference")}
+        expected |= run_jobs(dataset, "tab_po")
+    assert again(done, study) == expected
+
+
+def test_memory_and_time_of_a_machine(done, study):
+    study["resources"]["cpu"] |= {"mem_mb": 9000, "runtime": 9}
+    assert again(done, study) == set()
+
+
+def test_a_comment_in_python(done, study):
+    for path in [*(done / "tabpo").rglob("*.py"), *(done / "workflow_scripts").glob("*.py")]:
+        path.write_text(path.read_text() + "# A comment.\n")
+    assert again(done, study) == set()
+
+
+@pytest.mark.parametrize(
+    ("outputs", "missing"),
+    [
+        (["tables/second.tex"], {"table second"}),
+        (["own/tiny/dpo/seed1/scores/test.json"], set()),  # what was made from it is there
+        (
+            ["own/tiny/dpo/seed1/scores/test.json", "tables/first.csv"],
+            {"score own tiny dpo 1 test"} | TABLES["own"],
+        ),
+        (["phee/card.json"], dataset_jobs("phee")),  # made with the documents
+    ],
+)
+def test_an_output_that_is_missing(done, study, outputs, missing):
+    paths = [done / "results/small" / output for output in outputs]
+    for path in paths:
+        path.rename(path.with_name("aside"))
+    try:
+        assert again(done, study) == missing
+    finally:
+        for path in paths:
+            path.with_name("aside").rename(path)
+
+
+def test_an_interrupted_study_goes_on_where_it_stopped(done, study):
+    study["results"] = "results/interrupted"
+    stopped = run(done, study, STOP_AT="phee/tiny/tab_po/seed1/completions")
+    assert stopped.returncode != 0
+    left = again(done, study)
+    assert {"predict phee tiny tab_po 1 test", "score phee tiny tab_po 1 test", "table second"} <= left
+    assert not [
+        job for job in left if re.match(r"documents|prompts|base|sft|confusions|pairs|reference|dictionary", job)
+    ]
+    shutil.rmtree(done / study["results"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seedz": [1]}, "ConfigError: the study has an unknown key seedz; did you mean seeds? it takes: results, "),
+        (
+            {"methods": {"dpo": {"params": {"bta": 1}}}},
+            "ConfigError: methods.dpo.params: dpo: unknown hyperparameter bta; it takes: beta",
+        ),
+        (
+            {"methods": {"tab_po": {"params": {"tau": 2.0}, "pairing": "other"}}},
+            "ConfigError: methods.tab_po.params: tab_po: tau must be",
+        ),
+        ({"methods": {"mine": {"loss": "dpoo"}}}, "ConfigError: methods.mine.loss names dpoo; did you mean dpo? tabpo"),
+    ],
+)
+def test_a_mistake_ends_a_dry_run_with_one_message(done, study, change, message):
+    refused = run(done, study | change, "--dry-run", "--quiet", "all")
+    output = (refused.stdout + refused.stderr).strip().split("\n")
+    assert refused.returncode != 0
+    assert output[-1].startswith(message)
+    assert "Traceback" not in "".join(output)
+    assert [line for line in output if "ConfigError" in line] == output[-1:]
+
+
+@pytest.fixture
+def no_torch(tmp_path: Path) -> Path:
+    """A folder for PYTHONPATH in which importing torch is an error."""
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')\n")
+    return tmp_path
+
+
+def test_jobs_parse_without_torch_and_without_the_check(done, study, no_torch):
+    study["methods"]["dpo"]["params"]["bta"] = 1  # the main process would refuse it
+    parsed = run(done, study, "--dry-run", "--mode", "remote", PYTHONPATH=str(no_torch))
+    assert parsed.returncode == 0, parsed.stdout + parsed.stderr
+
+
+def test_the_main_process_checks_losses_elsewhere_and_once(done, study, no_torch):
+    study["methods"]["dpo"]["params"]["beta"] = 0.3
+    cache = done / ".cache/losses"
+    before = set(cache.iterdir())
+    jobs(run(done, study, "--dry-run", PYTHONPATH=str(no_torch)))
+    [answer] = set(cache.iterdir()) - before
+    assert {entry["loss"]: entry["params"] for entry in yaml.safe_load(answer.read_text())} == {
+        "dpo": {"beta": 0.3},
+        "tab_po": yaml.safe_load(answer.read_text())[1]["params"],
+    }
+    modified = answer.stat().st_mtime_ns
+    jobs(run(done, study, "--dry-run"))
+    assert set(cache.iterdir()) - before == {answer} and answer.stat().st_mtime_ns == modified
+
+
+def count(*arguments: str) -> Counter:
+    planned = snakemake(ROOT, "--dry-run", "--nolock", "--forceall", *arguments)
+    return Counter(job.split()[0] for job in jobs(planned))
+
+
+def test_three_jobs_a_run_in_the_demo():
+    study = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    starts = len(study["datasets"]) * len(study["models"]) * len(study["seeds"])
+    counts = count("--configfile", "config/demo.yaml")
+    assert counts["sft"] == counts["confusions"] == counts["pairs"] == counts["reference"] == starts
+    assert counts["train"] == starts * len(study["methods"])
+    assert counts["predict"] == counts["score"] == counts["train"] + 2 * starts
+    assert counts["table"] == len(study["tables"])
+    assert counts["fetch"] == 0
+
+
+def test_the_paper_without_any_file():
+    """Two datasets, five seeds; five methods on five models and three on the sixth."""
+    counts = count()
+    assert counts["fetch"] == 2
+    assert counts["sft"] == 2 * 6 * 5
+    assert counts["train"] == 2 * (5 * 5 + 3) * 5
+
+
+def test_lint_and_format(tmp_path):
+    linted = snakemake(ROOT, "--lint")
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    formatted = subprocess.run(
+        [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "rules"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert formatted.returncode == 0, formatted.stderr
+
+
+RULES = [
+    (path.name, block)
+    for path in sorted((ROOT / "rules").glob("*.smk"))
+    for block in re.split(r"^(?=rule |use rule )", path.read_text(), flags=re.M)[1:]
+]
+
+
+@pytest.mark.parametrize(("file", "block"), RULES, ids=[block.split("\n")[0] for _, block in RULES])
+def test_every_rule_says_all(file, block):
+    inherited = block.startswith("use rule")
+    assert inherited or '"""' in block.split("\n")[1]
+    for directive in ("output", "log", "benchmark", *(() if inherited else ("conda", "threads", "resources", "shell"))):
+        assert re.search(rf"^    {directive}:", block, re.M), f"{file}: no {directive}"
+    for directive in ("input", "output", "params"):
+        lines = re.search(rf"^    {directive}:\n((?:        .*\n)*)", block, re.M)
+        entries = re.findall(r"^        (\S.*)$", lines[1], re.M) if lines else []
+        assert all(re.match(r"\w+=|\)", entry) for entry in entries), f"{file}: unnamed {directive}"
+    if not inherited:
+        assert re.search(r"mem_mb=", block) and re.search(r"runtime=", block)
+        assert '" 2>> {log}"' in block
