@@ -1,7 +1,8 @@
 """The tokenizer of a model from scratch: byte-level BPE with short JSON scaffolding, one id per word wherever it is."""
 
+import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -32,7 +33,7 @@ def train_tokenizer(prompts: Sequence[Prompt], vocab_size: int) -> PreTrainedTok
 
     Args:
         prompts: Of the train split.
-        vocab_size: Upper bound, added tokens included; fewer where the texts have no more pairs to merge.
+        vocab_size: Upper bound of training, added tokens included; what the texts never use is taken out again.
 
     Raises:
         ConfigError: `vocab_size` does not hold all bytes and the added tokens.
@@ -59,6 +60,7 @@ def train_tokenizer(prompts: Sequence[Prompt], vocab_size: int) -> PreTrainedTok
         show_progress=False,
     )
     tokenizer.train_from_iterator(_texts(prompts), trainer)
+    tokenizer.model = _pruned(tokenizer, {word for text in _texts(prompts) for word in _words(tokenizer, text)})
     # Normalised like the text that they are looked for in: a value's space is never part of them.
     tokenizer.add_tokens([AddedToken(run, special=False, normalized=True) for run in structure])
     wrapped = PreTrainedTokenizerFast(
@@ -88,6 +90,40 @@ def structural_runs(answers: Iterator[str]) -> list[str]:
         counts[answer[start:]] += 1
     runs = [(-count, run) for run, count in counts.items() if len(run) > 1]
     return [run for _, run in sorted(runs)[:MAX_STRUCTURAL_TOKENS]]
+
+
+def _pruned(tokenizer: Tokenizer, words: set[str]) -> models.BPE:
+    """The trained model without the tokens that no word of the training texts ends in, bytes aside.
+
+    Most merges only lead to longer ones; their rows in the embedding would be noise that slows a small model down. A
+    word that is one token is looked up whole, for others the merges that make their pieces are kept, so that all of
+    `words` are split as before.
+    """
+    trained = json.loads(tokenizer.to_str())["model"]
+    makers = defaultdict(list)
+    for left, right in trained["merges"]:
+        makers[left + right].append((left, right))
+    pieces = [[token.value for token in tokenizer.model.tokenize(word)] for word in words]
+    whole = {first for first, *rest in pieces if not rest}
+    pending = [piece for split in pieces if len(split) > 1 for piece in split]
+    made: set[str] = set()
+    while pending:
+        piece = pending.pop()
+        if piece not in made:
+            made.add(piece)
+            pending += [part for pair in makers[piece] for part in pair]
+    kept = {PAD, END, SEPARATOR, *pre_tokenizers.ByteLevel.alphabet(), *whole, *made}
+    vocabulary = [token for token, _ in sorted(trained["vocab"].items(), key=lambda item: item[1]) if token in kept]
+    return models.BPE(
+        vocab={token: number for number, token in enumerate(vocabulary)},
+        merges=[(left, right) for left, right in trained["merges"] if left + right in made],
+        ignore_merges=True,
+    )
+
+
+def _words(tokenizer: Tokenizer, text: str) -> list[str]:
+    normalised = tokenizer.normalizer.normalize_str(text)
+    return [word for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normalised)]
 
 
 def _texts(prompts: Sequence[Prompt]) -> Iterator[str]:

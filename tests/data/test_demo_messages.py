@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+
+from tabpo.data.demo_messages import generate
+from tabpo.data.demo_phrases import CONFUSABLE, TEMPLATES
+from tabpo.data.ontology import read_ontology
+
+ONTOLOGY = Path(__file__).parents[2] / "config/ontologies/pvminer.yaml"
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    sizes = {"train": (2000, 1), "dev": (250, 2), "test": (250, 11)}
+    return {split: generate(split, count, seed) for split, (count, seed) in sizes.items()}
+
+
+@pytest.fixture(scope="module")
+def ontology():
+    return read_ontology(ONTOLOGY)
+
+
+def test_the_codebook_has_8_codes_36_pairs_and_26_named_sub_codes(ontology):
+    pairs = [(code, sub_code) for code, label in ontology.labels.items() for sub_code in label.sublabels]
+    assert (len(ontology.labels), len(pairs)) == (8, 36)
+    # "Clinical care" and "Clinical Care" are one sub-code in two spellings; None is none
+    assert len({sub_code.lower() for _, sub_code in pairs} - {"none"}) == 26
+
+
+def test_every_pair_of_the_codebook_is_in_train_and_nothing_else_anywhere(corpus, ontology):
+    pairs = {(code, sub_code) for code, label in ontology.labels.items() for sub_code in label.sublabels}
+    seen = {split: {(s.label, s.sublabel) for d in corpus[split] for s in d.spans} for split in corpus}
+    assert seen["train"] == pairs
+    assert seen["dev"] | seen["test"] <= pairs
+
+
+def test_direction_stands_in_text_and_attribute_and_decides_the_codes(corpus):
+    wrong_side = {"N": "Provider", "Y": "Patient"}
+    for document in corpus["train"]:
+        (name, direction), *_ = document.attributes
+        assert name == "TO_PAT_YN"
+        assert document.text.startswith(f"TO_PAT_YN: {direction} | ")
+        assert not any(span.label.endswith(wrong_side[direction]) for span in document.spans)
+    patients = sum(document.attributes[0][1] == "N" for document in corpus["train"])
+    assert patients / 2000 == pytest.approx(2 / 3, abs=0.05)
+
+
+def test_no_word_of_dev_or_test_is_missing_from_train(corpus):
+    words = {word for document in corpus["train"] for word in document.tokens}
+    assert {word for split in ("dev", "test") for document in corpus[split] for word in document.tokens} <= words
+
+
+def test_sixteen_confusable_kinds_each_with_another_kind_of_its_direction():
+    assert sum(map(len, CONFUSABLE.values())) == 16
+    for direction, partners in CONFUSABLE.items():
+        for kind, partner in partners.items():
+            assert kind != partner
+            assert {kind, partner} <= set(TEMPLATES[direction])
