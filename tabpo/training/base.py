@@ -6,25 +6,17 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
 from transformers import PreTrainedTokenizerBase
 
 from tabpo.artefacts import write_json
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Prompt
+from tabpo.training.hub import fetch_files
 from tabpo.training.models import load_tokenizer, save_model, weight_files, weights_sha256
 from tabpo.training.scratch import ScratchModel, build_model
 from tabpo.training.scratch_tokenizer import train_tokenizer
 
 _CONFIGS = ("config.json", "generation_config.json", "model.safetensors.index.json")
-_TOKENIZER = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-)
-_WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors")
 
 
 def make_base(source: dict, prompts: Sequence[Prompt], folder: Path) -> None:
@@ -66,13 +58,7 @@ def _from_hub(hub: str, revision: str | None, folder: Path) -> None:
         raise ConfigError(
             f"hub model {hub} has no revision, neither its own nor in config/models.lock.yaml: run `make fetch`"
         )
-    try:
-        snapshot = Path(snapshot_download(hub, revision=revision, allow_patterns=[*_CONFIGS, *_TOKENIZER, *_WEIGHTS]))
-    except OSError as error:  # what the hub answers, and what the network does, are both of this kind
-        raise DataError(
-            f"hub model {hub} at {revision} cannot be fetched; a gated one needs its licence accepted"
-            f" and HF_TOKEN set: {error}"
-        ) from error
+    snapshot = fetch_files(hub, revision)
     name = f"hub model {hub} at {revision}"
     _check_files(snapshot, name)
     _chat_tokenizer(snapshot, name).save_pretrained(folder)

@@ -1,0 +1,46 @@
+"""Download the hub models of a study, and pin for each the commit that it has today, where none is pinned yet."""
+
+import argparse
+import logging
+from pathlib import Path
+
+import yaml
+
+from tabpo.artefacts import write_whole
+from tabpo.errors import ConfigError, DataError, exit_on_error
+from tabpo.training.hub import current_commit, fetch_files
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Fetch one model after the other; one that fails does not keep the others from being fetched."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, required=True, help="YAML of the study")
+    parser.add_argument("--lock", type=Path, default=Path("config/models.lock.yaml"), help="commits by model id")
+    args = parser.parse_args(argv)
+
+    if not args.config.is_file():
+        raise ConfigError(f"--config {args.config}: no such file; studies are YAML files in config/")
+    models = [entry for entry in yaml.safe_load(args.config.read_text())["models"].values() if "hub" in entry]
+    lock = yaml.safe_load(args.lock.read_text()) if args.lock.exists() else {}
+    failed = []
+    for number, entry in enumerate(models, start=1):
+        hub, pinned = entry["hub"], entry.get("revision")
+        try:
+            commit = pinned or lock.get(hub) or current_commit(hub)
+            if not pinned and hub not in lock:
+                lock[hub] = commit
+                write_whole(args.lock, yaml.safe_dump(lock))
+            logging.info("%d/%d %s at %s", number, len(models), hub, commit)
+            logging.info("%d/%d is in %s", number, len(models), fetch_files(hub, commit))
+        except DataError as error:
+            logging.error("%s", error)
+            failed.append(hub)
+    if failed:
+        raise DataError(
+            f"not fetched: {', '.join(failed)}; the others are, and another call fetches only what is missing"
+        )
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
