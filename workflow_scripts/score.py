@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     completions = read_records(args.completions, Completion)
     units = units_of_prompts(read_records(args.documents, Document), [prompt.prompt_id for prompt in prompts])
 
-    predictions = read_completions(completions, units, ontology)
+    predictions = read_completions(completions, units, ontology, str(args.completions))
     answers = [prompt.answer for prompt in prompts]
     mean_tokens = fmean(completion.n_tokens for completion in completions)
     scores = score(args.prompts.stem, units, predictions, answers, ontology, mean_tokens)

@@ -31,8 +31,10 @@ _LEVEL = {
 _PIECE = re.compile("|".join(map(re.escape, _LEVEL)) + r"|\S")
 
 
-def read_completions(completions: Sequence[Completion], units: Sequence[Unit], ontology: Ontology) -> list[Prediction]:
-    """Parse and ground what a model generated, one prediction per unit, in order.
+def read_completions(
+    completions: Sequence[Completion], units: Sequence[Unit], ontology: Ontology, source: str
+) -> list[Prediction]:
+    """Parse and ground what a model generated, one prediction per unit, in order; `source` is named in errors.
 
     Raises:
         DataError: The prompt ids of the completions are not those of the units, in the same order.
@@ -41,7 +43,7 @@ def read_completions(completions: Sequence[Completion], units: Sequence[Unit], o
     if asked != given:
         missing, unknown = sorted(set(asked) - set(given)), sorted(set(given) - set(asked))
         raise DataError(
-            f"{len(given)} completions do not answer the {len(asked)} prompts one by one, in order;"
+            f"{source}: {len(given)} completions do not answer the {len(asked)} prompts one by one, in order;"
             f" without completion: {missing[:3]}, without prompt: {unknown[:3]}"
         )
     return [read_answer(item.completion, unit, ontology) for item, unit in zip(completions, units, strict=True)]

@@ -182,10 +182,10 @@ def test_unreadable_answers_are_empty():
 def test_completions_must_answer_the_prompts_one_by_one():
     units = [unit_of("a")]
     done = Completion("d", "x", 1, True)
-    assert len(read_completions([done], units, SCIENCE)) == 1
+    assert len(read_completions([done], units, SCIENCE, "c.parquet")) == 1
     for completions in ([], [done, done], [Completion("e", "x", 1, True)]):
-        with pytest.raises(DataError, match="do not answer the 1 prompts"):
-            read_completions(completions, units, SCIENCE)
+        with pytest.raises(DataError, match=r"c\.parquet: \d completions do not answer the 1 prompts"):
+            read_completions(completions, units, SCIENCE, "c.parquet")
 
 
 LETTERS = st.text(alphabet="ab -LRB()Aß'\"`", max_size=12)

@@ -1,0 +1,100 @@
+import pytest
+
+from tabpo.data.answers import gold_answer, render
+from tabpo.data.grounding import read_answer
+from tabpo.data.ontology import Label, Ontology, RelationType
+from tabpo.data.units import document_units
+from tabpo.metrics.scores import micro_scores, score, strict_f1
+from tabpo.records import Document, Relation, Span
+
+SCIENCE = Ontology(
+    "entities",
+    {"Task": Label("", {}), "Method": Label("", {})},
+    {"USED-FOR": RelationType("", False), "COMPARE": RelationType("", True)},
+)
+MEDICINE = Ontology("results", {"Drug": Label("", {"None": ""})}, {})
+
+EMPTY = '{"entities":[],"relations":[]}'
+
+
+def science_units():
+    """Sentences "a b ." (a COMPARE b) and "b b ." (the second b annotated, which no answer can say)."""
+    spans = (Span(1, "Task", None, 0, 1), Span(2, "Method", None, 2, 3), Span(3, "Method", None, 8, 9))
+    document = Document(
+        "d", None, "a b . b b .", tuple("ab.bb."), ((0, 3), (3, 6)), spans, (Relation(1, 2, "COMPARE"),)
+    )
+    return document_units(document, "sentence")
+
+
+def scores_of(*texts):
+    units = science_units()
+    predictions = [read_answer(text, unit, SCIENCE) for text, unit in zip(texts, units, strict=True)]
+    answers = [render(gold_answer(unit), "entities") for unit in units]
+    return score("test", units, predictions, answers, SCIENCE, mean_tokens=4.5)
+
+
+def test_gold_scores_its_ceiling():
+    answers = [render(gold_answer(unit), "entities") for unit in science_units()]
+    scores = scores_of(*answers)
+    assert scores["metrics"] == scores["ceiling"]
+    strict = scores["metrics"]["ner_strict"]["set_directed"]
+    assert (strict["tp"], strict["predicted"], strict["gold"]) == (2, 3, 3)
+    assert strict["precision"] == strict["recall"] == strict["f1"] == pytest.approx(2 / 3)
+
+
+def test_content_of_a_score_file():
+    reversed_pair = (
+        '{"entities":[{"id":1,"label":"Task","span":"a"},{"id":2,"label":"Method","span":"B"},'
+        '{"id":3,"label":"Person","span":"z"}],"relations":[{"head":2,"label":"COMPARE","tail":1}]}'
+    )
+    scores = scores_of(reversed_pair, '{"entities":[{')
+    assert set(scores) == {"split", "prompts", "answers", "items", "metrics", "valid", "mean_tokens", "ceiling"}
+    assert (scores["split"], scores["prompts"], scores["valid"], scores["mean_tokens"]) == ("test", 2, 0.5, 4.5)
+    assert scores["answers"] == {
+        "empty": 0,
+        "truncated": 1,
+        "not_json": 0,
+        "too_deep": 0,
+        "duplicate_key": 0,
+        "wrong_shape": 0,
+        "ok": 1,
+    }
+    assert {name: number for name, number in scores["items"].items() if number} == {
+        "unknown_label": 1,
+        "normalised_span": 1,
+        "ok": 2,  # an entity and the relation
+    }
+    f1 = {
+        (metric, convention): counts["f1"]
+        for metric, conventions in scores["metrics"].items()
+        for convention, counts in conventions.items()
+    }
+    assert f1 == {
+        ("ner_strict", "set_directed"): pytest.approx(2 * 2 / (3 + 3)),
+        ("ner_boundary", "set_directed"): pytest.approx(2 * 2 / (3 + 3)),
+        ("rel", "set_directed"): 0,
+        ("rel", "set_canonical"): 1,
+        ("rel_plus", "set_directed"): 0,
+        ("rel_plus", "set_canonical"): 1,
+    }
+
+
+def test_results_have_their_own_metrics():
+    document = Document("d", None, "x y", ("x", "y"), ((0, 2),), (Span(1, "Drug", "None", 0, 1),))
+    units = document_units(document, "document")
+    prediction = read_answer('{"results":[{"Code":"Drug","Sub-code":"None","Span":"y"}]}', units[0], MEDICINE)
+    scores = micro_scores(units, [prediction], MEDICINE)
+    assert {metric: scores[metric]["set_directed"]["f1"] for metric in scores} == {
+        "code": 1,
+        "sub_code": 1,
+        "span": 0,
+        "triple": 0,
+    }
+    assert strict_f1(units, [prediction], MEDICINE) == 0
+
+
+def test_strict_f1_of_entities():
+    units = science_units()
+    answers = ['{"entities":[{"id":1,"label":"Task","span":"a"}],"relations":[]}', EMPTY]
+    predictions = [read_answer(text, unit, SCIENCE) for text, unit in zip(answers, units, strict=True)]
+    assert strict_f1(units, predictions, SCIENCE) == pytest.approx(2 * 1 / (1 + 3))

@@ -1,0 +1,108 @@
+"""The scripts of the rules `score` and `dictionary` on small files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tabpo.data.ontology import read_ontology
+from tabpo.data.prompts import build_prompts
+from tabpo.errors import DataError
+from tabpo.records import Completion, Document, Prediction, Prompt, Relation, Span, read_records, write_records
+from workflow_scripts import dictionary, score
+
+ONTOLOGY = """
+answer: entities
+labels: {Task: {definition: a task}, Method: {definition: a method}}
+relations: {USED-FOR: {definition: a link}}
+"""
+
+
+def documents(names):
+    """Each "a parser for parsing ." with both mentions and their relation."""
+    spans = (Span(1, "Method", None, 2, 8), Span(2, "Task", None, 13, 20))
+    tokens = ("a", "parser", "for", "parsing", ".")
+    links = (Relation(1, 2, "USED-FOR"),)
+    return [Document(name, None, " ".join(tokens), tokens, ((0, 5),), spans, links) for name in names]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "ontology.yaml").write_text(ONTOLOGY)
+    for split, names in {"train": "ab", "dev": "cd", "test": "ef"}.items():
+        write_records(tmp_path / f"documents/{split}.parquet", Document, documents(names))
+        prompts = build_prompts(documents(names), read_ontology(tmp_path / "ontology.yaml"), "sentence", "bare")
+        write_records(tmp_path / f"prompts/{split}.parquet", Prompt, prompts)
+    return tmp_path
+
+
+def score_arguments(folder, completions):
+    write_records(folder / "completions.parquet", Completion, completions)
+    return [
+        *("--completions", str(folder / "completions.parquet")),
+        *("--prompts", str(folder / "prompts/test.parquet")),
+        *("--documents", str(folder / "documents/test.parquet")),
+        *("--ontology", str(folder / "ontology.yaml")),
+        *("--output-predictions", str(folder / "predictions/test.parquet")),
+        *("--output-scores", str(folder / "scores/test.json")),
+    ]
+
+
+def test_score(folder):
+    gold = read_records(folder / "prompts/test.parquet", Prompt)
+    completions = [
+        Completion(gold[0].prompt_id, gold[0].answer, 10, True),
+        Completion(gold[1].prompt_id, gold[1].answer[:30], 5, False),
+    ]
+    score.main(score_arguments(folder, completions))
+    scores = json.loads((folder / "scores/test.json").read_text())
+    assert (scores["split"], scores["valid"], scores["mean_tokens"]) == ("test", 0.5, 7.5)
+    assert scores["metrics"]["rel_plus"]["set_directed"] == {
+        "precision": 1.0,
+        "recall": 0.5,
+        "f1": pytest.approx(2 / 3),
+        "tp": 1,
+        "predicted": 1,
+        "gold": 2,
+    }
+    assert scores["ceiling"]["rel_plus"]["set_directed"]["f1"] == 1
+    predictions = read_records(folder / "predictions/test.parquet", Prediction)
+    assert [item.answer_class for item in predictions] == ["ok", "truncated"]
+    assert (predictions[0].spans[1].start, predictions[0].spans[1].end) == (13, 20)
+
+    first = (folder / "predictions/test.parquet").read_bytes(), (folder / "scores/test.json").read_bytes()
+    score.main(score_arguments(folder, completions))
+    assert first == ((folder / "predictions/test.parquet").read_bytes(), (folder / "scores/test.json").read_bytes())
+
+
+def test_score_refuses_completions_of_other_prompts(folder):
+    with pytest.raises(
+        DataError,
+        match=r"completions.parquet: 1 completions do not answer the 2 prompts.*without completion: \['f#0'\]",
+    ):
+        score.main(score_arguments(folder, [Completion("e#0", "", 1, True)]))
+    assert not (folder / "scores").exists()
+
+
+def test_dictionary(folder):
+    arguments = [
+        argument
+        for part, split in (("train", "train"), ("select", "dev"), ("test", "test"))
+        for kind in ("prompts", "documents")
+        for argument in (f"--{part}-{kind}", str(folder / kind / f"{split}.parquet"))
+    ]
+    outputs = ["--output-predictions", str(folder / "p.parquet"), "--output-scores", str(folder / "s.json")]
+    dictionary.main([*arguments, "--ontology", str(folder / "ontology.yaml"), *outputs])
+    scores = json.loads((folder / "s.json").read_text())
+    assert (scores["split"], scores["valid"], scores["mean_tokens"]) == ("test", 1.0, None)
+    assert scores["metrics"]["ner_strict"]["set_directed"]["f1"] == 1
+    assert scores["metrics"]["rel"]["set_directed"]["predicted"] == 0
+    assert [len(item.spans) for item in read_records(folder / "p.parquet", Prediction)] == [2, 2]
+
+
+@pytest.mark.parametrize("script", ["score", "dictionary"])
+def test_no_torch_is_imported(script):
+    code = f"import sys, workflow_scripts.{script}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2]).returncode == 0
