@@ -17,7 +17,7 @@ rule fetch:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=memory(1000),
         runtime=60,
     shell:
         "python -m workflow_scripts.fetch"
@@ -48,7 +48,7 @@ rule documents:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     shell:
         "python -m workflow_scripts.documents"
@@ -84,7 +84,7 @@ rule prompts:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     shell:
         "python -m workflow_scripts.prompts"

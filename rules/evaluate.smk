@@ -49,7 +49,7 @@ rule score:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     shell:
         "python -m workflow_scripts.score"
@@ -83,7 +83,7 @@ rule dictionary:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     shell:
         "python -m workflow_scripts.dictionary"

@@ -37,6 +37,11 @@ def model_memory(wildcards, attempt):
     return machine("mem_mb")(wildcards) * attempt
 
 
+def memory(mb):
+    """The same for rules without a model."""
+    return lambda wildcards, attempt: mb * attempt
+
+
 def model_threads(wildcards):
     """CPU threads of a job: those of all its processes."""
     return machine("threads")(wildcards) * machine("processes")(wildcards)

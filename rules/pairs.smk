@@ -19,7 +19,7 @@ rule confusions:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     shell:
         "python -m workflow_scripts.confusions"
@@ -55,7 +55,7 @@ rule pairs:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=memory(4000),
         runtime=60,
     shell:
         "python -m workflow_scripts.pairs"
@@ -90,7 +90,7 @@ rule isolation:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=memory(2000),
         runtime=30,
     shell:
         "python -m workflow_scripts.isolation"
