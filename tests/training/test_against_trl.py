@@ -1,0 +1,85 @@
+"""The whole chain from token ids to loss, held to TRL's trainer on the same rows."""
+
+import pytest
+import torch
+
+from tabpo.losses import build_loss
+from tabpo.training.collate import collate_pairs
+from tabpo.training.scoring import completion_logps, score_pairs
+from tabpo.training.tokenise import PairExample, differing_tokens
+
+pytest.importorskip("trl", reason="the peer is no dependency of the project")
+PAIRS = 3
+
+
+@pytest.fixture(scope="module")
+def peer(make_model, tokenizer, prompts, pairs, tmp_path_factory):
+    """TRL's trainer with a policy and another model as reference, and its collated batch of three pairs."""
+    from datasets import Dataset
+    from trl import DPOConfig, DPOTrainer
+
+    texts = {prompt.prompt_id: prompt.messages[0].content + "<sep>" for prompt in prompts}
+    rows = [
+        {"prompt": texts[pair.prompt_id], "chosen": pair.chosen, "rejected": pair.rejected} for pair in pairs[:PAIRS]
+    ]
+    arguments = DPOConfig(
+        output_dir=str(tmp_path_factory.mktemp("trl")),
+        per_device_train_batch_size=PAIRS,
+        beta=0.1,
+        bf16=False,
+        use_cpu=True,
+        gradient_checkpointing=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+    trainer = DPOTrainer(
+        model=make_model(seed=0),
+        ref_model=make_model(seed=1),
+        args=arguments,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer,
+    )
+    batch = trainer.data_collator([trainer.train_dataset[row] for row in range(PAIRS)])
+    return trainer, batch
+
+
+def rows_of(batch):
+    """Prompt and completion ids of each row as TRL tokenised them."""
+    for ids, attention, completion in zip(
+        batch["input_ids"], batch["attention_mask"], batch["completion_mask"], strict=True
+    ):
+        kept, ours = ids[attention.bool()].tolist(), completion[attention.bool()].bool().tolist()
+        yield tuple(kept[: ours.index(True)]), tuple(kept[ours.index(True) :])
+
+
+def test_dpo_equals_the_peers(peer, make_model, fp32):
+    trainer, batch = peer
+    expected = trainer.compute_loss(trainer.model, batch)
+    expected.backward()
+    expected_gradient = trainer.model.model.layers[0].mlp.up_proj.weight.grad
+
+    rows = list(rows_of(batch))
+    examples = [
+        PairExample(
+            pair_id=f"{n}/0",
+            prompt_ids=rows[n][0],
+            chosen_ids=rows[n][1],
+            rejected_ids=rows[PAIRS + n][1],
+            chosen_fields=(0,) * len(rows[n][1]),
+            rejected_fields=(0,) * len(rows[PAIRS + n][1]),
+            chosen_differs=differing_tokens(rows[n][1], rows[PAIRS + n][1])[0],
+            rejected_differs=differing_tokens(rows[n][1], rows[PAIRS + n][1])[1],
+            chosen_reference=None,
+            rejected_reference=None,
+        )
+        for n in range(PAIRS)
+    ]
+    ours = collate_pairs(examples, pad_id=0)
+    with torch.no_grad():
+        ours["reference_logps"] = completion_logps(make_model(seed=1), ours, fp32)
+    model = make_model(seed=0)
+    loss = build_loss("dpo", beta=0.1)(*score_pairs(model, ours, fp32)).losses.mean()
+    loss.backward()
+    assert abs(loss.item() - 0.6931) > 0.01  # two models that do differ
+    torch.testing.assert_close(loss, expected.detach().to(loss.dtype), atol=1e-5, rtol=0)
+    torch.testing.assert_close(model.model.layers[0].mlp.up_proj.weight.grad, expected_gradient, atol=1e-5, rtol=1e-4)
