@@ -7,8 +7,12 @@ import pytest
 import yaml
 
 from tabpo import study as job
-from tabpo.config import Known, resolve_study
+from tabpo.config import METRICS, Known, resolve_study
+from tabpo.data.ontology import read_ontology
+from tabpo.data.units import Unit
 from tabpo.errors import ConfigError
+from tabpo.metrics.scores import HEADLINE, unit_counts
+from tabpo.records import Prediction
 from tabpo.training.settings import DEFAULTS, training_settings
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -228,6 +232,17 @@ def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trai
         ("dpo", 2),
         ("dpo", 1),
     ]
+
+
+@pytest.mark.parametrize("name", ["scierc", "phee"])
+def test_metrics_are_those_that_are_scored(name):
+    ontology = read_ontology(CONFIG / f"ontologies/{name}.yaml")
+    unit = Unit("D", "D", 0, "a", ((0, 1),), (), (), None)
+    scored = {
+        metric if convention == HEADLINE else f"{metric}@{convention}"
+        for metric, convention in unit_counts(unit, Prediction("D", "ok", ()), ontology)
+    }
+    assert scored | {"valid"} == set(METRICS[ontology.answer])
 
 
 def test_a_metrics_table_takes_the_datasets_whose_tables_have_it(demo):
