@@ -21,6 +21,8 @@ THRESHOLDS = tuple(step / 20 for step in range(1, 21))
 
 Words = tuple[str, ...]
 Labels = tuple[tuple[str, str | None], ...]
+_Match = tuple[int, int, Labels, float]
+"""Characters of the document, labels and share."""
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -62,24 +64,41 @@ def build_dictionary(units: Sequence[Unit]) -> Dictionary:
 
 def annotate(dictionary: Dictionary, unit: Unit, threshold: float) -> Prediction:
     """What the entries whose share is at least `threshold` find in a unit; every item is of class "ok"."""
-    spans: list[PredictedSpan] = []
-    free_from = unit.start
-    for surface, start, end in _candidates(_words(unit), dictionary.longest):
-        found, share = dictionary.entries.get(surface, ((), 0.0))
-        if start < free_from or not found or share < threshold:
-            continue
-        free_from = end
-        text = unit.text[start - unit.start : end - unit.start]
-        for label, sublabel in found:
-            spans.append(PredictedSpan(len(spans) + 1, label, sublabel, text, start, end, "ok"))
-    return Prediction(unit.prompt_id, "ok", tuple(spans))
+    return _prediction(unit, _matches(dictionary, unit), threshold)
 
 
 def best_threshold(
     dictionary: Dictionary, units: Sequence[Unit], score: Callable[[Sequence[Prediction]], float]
 ) -> float:
     """The threshold of `THRESHOLDS` whose predictions for these units score highest; the lowest of equal ones."""
-    return max(THRESHOLDS, key=lambda threshold: score([annotate(dictionary, unit, threshold) for unit in units]))
+    matches = [_matches(dictionary, unit) for unit in units]
+
+    def score_at(threshold: float) -> float:
+        return score([_prediction(unit, found, threshold) for unit, found in zip(units, matches, strict=True)])
+
+    return max(THRESHOLDS, key=score_at)
+
+
+def _matches(dictionary: Dictionary, unit: Unit) -> list[_Match]:
+    """Every entry in the unit, overlapping ones too, from left to right and the longest first."""
+    return [
+        (start, end, *dictionary.entries[surface])
+        for surface, start, end in _candidates(_words(unit), dictionary.longest)
+        if surface in dictionary.entries
+    ]
+
+
+def _prediction(unit: Unit, matches: Sequence[_Match], threshold: float) -> Prediction:
+    spans: list[PredictedSpan] = []
+    free_from = unit.start
+    for start, end, labels, share in matches:
+        if start < free_from or share < threshold:
+            continue
+        free_from = end
+        text = unit.text[start - unit.start : end - unit.start]
+        for label, sublabel in labels:
+            spans.append(PredictedSpan(len(spans) + 1, label, sublabel, text, start, end, "ok"))
+    return Prediction(unit.prompt_id, "ok", tuple(spans))
 
 
 def _mentions(unit: Unit) -> Iterator[tuple[Words, Labels]]:

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -112,7 +111,6 @@ def test_the_best_threshold_is_the_lowest_of_equal_ones():
     assert best_threshold(dictionary, asked, lambda found: -len(found[0].spans)) == 0.55
 
 
-@pytest.mark.skipif("TABPO_DATA" not in os.environ, reason="TABPO_DATA is not set")
 @pytest.mark.parametrize(
     ("dataset", "unit_kind", "metric", "entries", "threshold", "counts"),
     [
@@ -120,9 +118,9 @@ def test_the_best_threshold_is_the_lowest_of_equal_ones():
         (phee, "document", "triple", 7903, 0.35, (2294, 4356, 6566)),  # F1 42.0
     ],
 )
-def test_on_published_data(dataset, unit_kind, metric, entries, threshold, counts):
+def test_on_published_data(data_root, dataset, unit_kind, metric, entries, threshold, counts):
     name = dataset.__name__.rpartition(".")[2]
-    folder = Path(os.environ["TABPO_DATA"]) / name
+    folder = data_root / name
     ontology = read_ontology(Path(__file__).parents[2] / "config" / "ontologies" / f"{name}.yaml")
     documents = {split: dataset.read_documents(folder / f"{split}.json") for split in ("train", "dev", "test")}
     train, select, test = (

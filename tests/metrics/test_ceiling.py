@@ -1,6 +1,5 @@
 """Gold rendered, parsed, grounded and scored: all right but for texts that occur more often than they are annotated."""
 
-import os
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +14,6 @@ from tabpo.data.units import document_units
 from tabpo.metrics.scores import micro_scores
 
 CONFIG = Path(__file__).parents[2] / "config"
-published = pytest.mark.skipif("TABPO_DATA" not in os.environ, reason="TABPO_DATA is not set")
 
 
 def ontology_of(name):
@@ -66,10 +64,9 @@ SCIERC = [
 ]
 
 
-@published
 @pytest.mark.parametrize(("split", "unit", "spans", "relations", "gold_spans", "gold_relations"), SCIERC)
-def test_ceiling_of_scierc(split, unit, spans, relations, gold_spans, gold_relations):
-    documents = scierc.read_documents(Path(os.environ["TABPO_DATA"]) / "scierc" / f"{split}.json")
+def test_ceiling_of_scierc(data_root, split, unit, spans, relations, gold_spans, gold_relations):
+    documents = scierc.read_documents(data_root / "scierc" / f"{split}.json")
     units, scores = ceiling(documents, ontology_of("scierc"), unit)
     assert scores["ner_strict", "set_directed"] == (spans, gold_spans, gold_spans)
     assert scores["rel", "set_directed"] == (relations, gold_relations, gold_relations)
@@ -90,10 +87,9 @@ PHEE = [
 ]
 
 
-@published
 @pytest.mark.parametrize(("split", "codes", "sub_codes", "spans", "triples", "gold"), PHEE)
-def test_ceiling_of_phee(split, codes, sub_codes, spans, triples, gold):
-    documents = phee.read_documents(Path(os.environ["TABPO_DATA"]) / "phee" / f"{split}.json")
+def test_ceiling_of_phee(data_root, split, codes, sub_codes, spans, triples, gold):
+    documents = phee.read_documents(data_root / "phee" / f"{split}.json")
     units, scores = ceiling(documents, ontology_of("phee"), "document")
     assert scores == {
         ("code", "set_directed"): (codes[0], *codes),
