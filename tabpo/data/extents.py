@@ -35,7 +35,7 @@ def span_shape(units: Sequence[Unit]) -> SpanShape:
     last: Counter[str] = Counter()
     lengths: Counter[int] = Counter()
     for unit in units:
-        texts = [unit.text[start - unit.start : end - unit.start] for start, end in unit.token_offsets]
+        texts = token_texts(unit)
         tokens.update(texts)
         for span in unit.spans:
             inside = [number for number, token in enumerate(unit.token_offsets) if _overlaps(token, span)]
@@ -54,7 +54,7 @@ def span_shape(units: Sequence[Unit]) -> SpanShape:
 def free_extents(unit: Unit, spans: Sequence[Span], shape: SpanShape) -> list[tuple[float, tuple[int, int]]]:
     """Extents of whole tokens that overlap none of the spans, each with the weight that its shape gives it."""
     tokens = unit.token_offsets
-    texts = [unit.text[start - unit.start : end - unit.start] for start, end in tokens]
+    texts = token_texts(unit)
     free = [not any(_overlaps(token, span) for span in spans) for token in tokens]
     options = []
     for first in range(len(tokens)):
@@ -69,31 +69,39 @@ def free_extents(unit: Unit, spans: Sequence[Span], shape: SpanShape) -> list[tu
     return options
 
 
-def changed_extents(unit: Unit, start: int, end: int) -> list[tuple[float, int, int]]:
+def changed_extents(unit: Unit, start: int, end: int, shape: SpanShape) -> list[tuple[float, int, int]]:
     """Extents that share text with `start:end`, each end the same or moved by one or two tokens, with their weights.
 
-    A moved end lies at a token's edge; one that stays may lie inside a token, as published spans may. A step of one
-    token weighs 1, of two a half; weights of both ends multiply.
+    A moved end lies at a token's edge; one that stays may lie inside a token, as published spans may. A moved end
+    weighs what the shape gives to its token, halved for a step of two; weights of both ends multiply.
 
     Returns:
         (weight, start, end), characters of the document; without the extents themselves.
     """
-    starts = _moved([token[0] for token in unit.token_offsets], start)
-    ends = _moved([token[1] for token in unit.token_offsets], end)
+    texts = token_texts(unit)
+    first = {
+        token[0]: shape.first.get(text, shape.unseen) for token, text in zip(unit.token_offsets, texts, strict=True)
+    }
+    last = {token[1]: shape.last.get(text, shape.unseen) for token, text in zip(unit.token_offsets, texts, strict=True)}
     return [
         (start_weight * end_weight, new_start, new_end)
-        for start_weight, new_start in starts
-        for end_weight, new_end in ends
+        for start_weight, new_start in _moved(first, start)
+        for end_weight, new_end in _moved(last, end)
         if (new_start, new_end) != (start, end) and max(start, new_start) < min(end, new_end)
     ]
 
 
-def _moved(edges: list[int], edge: int) -> list[tuple[float, int]]:
-    """The edge itself and the nearest token edges on either side, with the weight of each step."""
-    before = [item for item in edges if item < edge][-MAX_BOUNDARY_TOKENS:]
-    after = [item for item in edges if item > edge][:MAX_BOUNDARY_TOKENS]
+def token_texts(unit: Unit) -> list[str]:
+    """The unit's tokens."""
+    return [unit.text[start - unit.start : end - unit.start] for start, end in unit.token_offsets]
+
+
+def _moved(rates: dict[int, float], edge: int) -> list[tuple[float, int]]:
+    """The edge itself at weight 1, and the nearest token edges on either side at their rates by the step."""
+    before = [item for item in rates if item < edge][-MAX_BOUNDARY_TOKENS:]
+    after = [item for item in rates if item > edge][:MAX_BOUNDARY_TOKENS]
     steps = [*enumerate(reversed(before), start=1), *enumerate(after, start=1)]
-    return [(1.0, edge)] + [(1 / step, item) for step, item in steps]
+    return [(1.0, edge)] + [(rates[item] / step, item) for step, item in steps]
 
 
 def _overlaps(token: tuple[int, int], span: Span) -> bool:

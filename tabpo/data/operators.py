@@ -5,6 +5,7 @@ of the unit's text. A span that an edit has touched, or an end of a relation tha
 one, so that several edits never undo each other.
 """
 
+from collections import defaultdict
 from dataclasses import replace
 from random import Random
 
@@ -24,7 +25,7 @@ FIELDS = {
 def relabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
     """Another label; a sub-label that is not legal under it is replaced too, which makes a second Edit."""
     options = [
-        (target.weight * share, (span, replace(span, label=target.wrong, sublabel=sublabel), target))
+        (target.weight * share, (span, Span(span.id, target.wrong, sublabel, span.start, span.end), target))
         for span in draft.free_spans()
         for target in context.proposals.targets("label", span.label, others(context.ontology.labels, span.label))
         for share, sublabel in _legal_sublabels(context, target.wrong, span.sublabel)
@@ -35,7 +36,7 @@ def relabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
 def resublabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
     """Another sub-label that is legal under the label."""
     options = [
-        (target.weight, (span, replace(span, sublabel=target.wrong), target))
+        (target.weight, (span, Span(span.id, span.label, target.wrong, span.start, span.end), target))
         for span in draft.free_spans()
         if span.sublabel is not None
         for valid in [others(context.ontology.labels[span.label].sublabels, span.sublabel)]
@@ -49,8 +50,12 @@ def move_boundary(draft: Draft, context: Context, rng: Random) -> Draft | None:
     options = []
     for span in draft.free_spans():
         changes = [
-            (weight, boundary_shape(span.start, span.end, start, end), replace(span, start=start, end=end))
-            for weight, start, end in changed_extents(draft.unit, span.start, span.end)
+            (
+                weight,
+                boundary_shape(span.start, span.end, start, end),
+                Span(span.id, span.label, span.sublabel, start, end),
+            )
+            for weight, start, end in changed_extents(draft.unit, span.start, span.end, context.shape)
         ]
         for target in context.proposals.targets("boundary", span.label, SHAPES):
             fitting = [(weight, changed) for weight, shape, changed in changes if shape == target.wrong]
@@ -100,8 +105,10 @@ def _replace_span(
     operator: str,
 ) -> Draft | None:
     """Draw one of (gold span, wrong span, what proposed it) that repeats no other record, and put it in place."""
-    allowed = [option for option in options if not _repeats(draft, context, option[1][1])]
-    picked = pick(rng, allowed)
+    said = defaultdict(set)
+    for item in draft.spans:
+        said[_statement(item, context)].add(item.id)
+    picked = pick(rng, [option for option in options if said[_statement(option[1][1], context)] <= {option[1][1].id}])
     if picked is None:
         return None
     span, wrong, target = picked
@@ -123,14 +130,10 @@ def _replace_span(
     )
 
 
-def _repeats(draft: Draft, context: Context, span: Span) -> bool:
-    """Whether another record says the same: in "entities" a span has one label, in "results" it may have several."""
-
-    def key(item: Span) -> tuple[object, ...]:
-        place = (item.start, item.end)
-        return place if context.ontology.answer == "entities" else (*place, item.label, item.sublabel)
-
-    return any(key(item) == key(span) for item in draft.spans if item.id != span.id)
+def _statement(span: Span, context: Context) -> tuple[object, ...]:
+    """What no two records may share: the place in "entities", place and labels in "results" (spans with several)."""
+    place = (span.start, span.end)
+    return place if context.ontology.answer == "entities" else (*place, span.label, span.sublabel)
 
 
 def _legal_sublabels(context: Context, label: str, sublabel: str | None) -> list[tuple[float, str | None]]:
