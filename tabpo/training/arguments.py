@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 from transformers import TrainingArguments
+from transformers.utils.logging import disable_progress_bar
 
 from tabpo.training.models import set_threads
 from tabpo.training.order import BatchPlan
@@ -23,6 +24,7 @@ def prepare_process(numerics: dict, gpus: int) -> torch.device:
         gpus: That the run asks for; a machine whose torch sees none trains on the CPU all the same, and says so.
     """
     set_threads(numerics)
+    disable_progress_bar()  # those of loading and saving; the run has one of its own
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # would only cost time: nothing reads such memory
     on_gpu = gpus > 0 and torch.cuda.is_available()

@@ -1,0 +1,68 @@
+"""The order of a run: complete passes, whole groups, and the same steps however they are spread."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabpo.errors import ConfigError
+from tabpo.training.order import plan_batches
+from tabpo.training.settings import training_settings
+
+
+def plan(groups, *, processes=1, seed=1, **settings):
+    return plan_batches(groups, training_settings(**settings), seed, processes)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 3), min_size=1, max_size=12),
+    steps=st.integers(1, 9),
+    batch_size=st.integers(1, 8),
+    seed=st.integers(0, 5),
+)
+def test_every_pass_sees_every_example_once_and_keeps_groups_together(sizes, steps, batch_size, seed):
+    groups = [number for number, size in enumerate(sizes) for _ in range(size)]
+    order = plan(groups, steps=steps, batch_size=batch_size, micro_batch_size=batch_size, seed=seed).order
+    assert len(order) == steps * batch_size
+    for start in range(0, len(order) - len(groups) + 1, len(groups)):
+        one_pass = order[start : start + len(groups)]
+        assert sorted(one_pass) == list(range(len(groups)))
+        changes = sum(groups[first] != groups[second] for first, second in pairwise(one_pass))
+        assert changes == len(sizes) - 1
+
+
+@given(micro=st.integers(1, 3), accumulation=st.integers(1, 3), processes=st.integers(1, 3), steps=st.integers(1, 4))
+def test_a_step_has_the_same_examples_however_it_is_spread(micro, accumulation, processes, steps):
+    batch_size = micro * accumulation * processes
+    spread = plan(range(7), steps=steps, batch_size=batch_size, micro_batch_size=micro, processes=processes)
+    alone = plan(range(7), steps=steps, batch_size=batch_size, micro_batch_size=batch_size)
+    assert spread.accumulation == accumulation
+    streams = [spread.micro_batches(process) for process in range(processes)]
+    assert {len(stream) for stream in streams} == {steps * accumulation}
+    for step in range(steps):
+        seen = [
+            index
+            for number in range(step * accumulation, (step + 1) * accumulation)
+            for stream in streams
+            for index in stream[number]
+        ]
+        assert seen == alone.of_step(step) == alone.micro_batches(0)[step]
+
+
+def test_seeds_differ_and_passes_differ():
+    first = plan(range(50), steps=10, batch_size=10, micro_batch_size=10)
+    assert first.order == plan(range(50), steps=10, batch_size=10, micro_batch_size=10).order
+    assert first.order != plan(range(50), steps=10, batch_size=10, micro_batch_size=10, seed=2).order
+    assert first.order[:50] != first.order[50:]
+
+
+def test_epochs_fill_the_last_step_from_the_next_pass():
+    # 2 passes over 5 examples in steps of 4: 10 / 4 -> 3 steps, 12 places
+    two_passes = plan(range(5), epochs=2.0, batch_size=4, micro_batch_size=4)
+    assert (two_passes.steps, len(two_passes.order)) == (3, 12)
+
+
+def test_a_batch_that_cannot_be_spread_is_refused():
+    with pytest.raises(ConfigError, match=r"batch_size 8 is no multiple of 6, which is micro_batch_size 3 x 2 proc"):
+        plan(range(5), steps=1, batch_size=8, micro_batch_size=3, processes=2)

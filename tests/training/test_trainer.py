@@ -1,0 +1,240 @@
+"""Both trainers on models of a few thousand parameters: denominators, logs, refusals, and a resumed run."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from peft import get_peft_model_state_dict
+
+from tabpo.errors import ConfigError, DataError
+from tabpo.losses import build_loss
+from tabpo.training.adapters import add_adapters, merged
+from tabpo.training.arguments import learning_rate_share, prepare_process, training_arguments
+from tabpo.training.checkpoints import newest_complete
+from tabpo.training.collate import collate_examples
+from tabpo.training.models import load_model, save_model
+from tabpo.training.order import plan_batches
+from tabpo.training.preference import PreferenceTrainer, check_needs, check_step0
+from tabpo.training.reference import score_references
+from tabpo.training.scoring import completion_logps
+from tabpo.training.settings import training_settings
+from tabpo.training.sft import SftTrainer
+from tabpo.training.tokenise import encode_examples, encode_pairs
+
+NUMERICS = {"precision": "fp32", "attention": "eager", "threads": 1}
+SETTINGS = {"learning_rate": 1e-3, "steps": 4, "batch_size": 4, "micro_batch_size": 2, "weight_decay": 0.1}
+
+
+@pytest.fixture(scope="module")
+def examples(tokenizer, prompts, limits):
+    return encode_examples(tokenizer, prompts, limits)
+
+
+@pytest.fixture(scope="module")
+def pair_examples(tokenizer, prompts, pairs, limits, make_model):
+    encoded = encode_pairs(tokenizer, prompts, pairs, None, limits)
+    references = score_references(make_model(), encoded, tokenizer.pad_token_id, NUMERICS, 2)
+    return encode_pairs(tokenizer, prompts, pairs, references, limits)
+
+
+def trainer(stage, model, examples, folder, *, seed=1, lora_seed=None, **settings):
+    settings = training_settings(**{**SETTINGS, **settings})
+    plan = plan_batches([str(number) for number in range(len(examples))], settings, seed, 1)
+    device = prepare_process(NUMERICS, 0)
+    arguments = training_arguments(settings, plan, seed=seed, folder=folder, device=device, deepspeed=None, bf16=False)
+    if settings.lora is not None:
+        model = add_adapters(model, settings.lora, seed)
+    return stage(model, arguments, settings=settings, numerics=NUMERICS, plan=plan, examples=examples, pad_id=0)
+
+
+def preference(name="dpo", **params):
+    return partial(PreferenceTrainer, loss=build_loss(name, **params))
+
+
+def weights(one):
+    return {name: value.clone() for name, value in one.model.state_dict().items()}
+
+
+def test_sft_loss_is_the_mean_over_the_steps_completion_tokens(make_model, examples, tmp_path):
+    one = trainer(SftTrainer, make_model(), examples, tmp_path, steps=1)
+    batch = [examples[index] for index in one.plan.of_step(0)]
+    nats, tokens = 0.0, 0
+    for example in batch:  # one row at a time, by the definition: no padding, no head hook, no denominator shared
+        ids = torch.tensor([[*example.prompt_ids, *example.completion_ids]])
+        logps = make_model()(ids).logits.log_softmax(-1)[0]
+        for place, token in enumerate(example.completion_ids, start=len(example.prompt_ids)):
+            nats -= logps[place - 1, token].item()
+            tokens += 1
+    one.run(None)
+    assert one.steps[0].loss == pytest.approx(nats / tokens, rel=1e-5)
+    assert one.timings[0].tokens == sum(len(example.prompt_ids) + len(example.completion_ids) for example in batch)
+    assert one.steps[0].margin is None
+
+
+@pytest.mark.parametrize("stage", [SftTrainer, *(preference(name) for name in ("dpo", "simpo", "rpo", "tab_po"))])
+def test_accumulation_changes_nothing(stage, make_model, examples, pair_examples, tmp_path):
+    data = examples if stage is SftTrainer else pair_examples
+    runs = []
+    for micro in (4, 1):
+        one = trainer(stage, make_model(), data, tmp_path, micro_batch_size=micro)
+        one.run(None)
+        runs.append(one)
+    for whole, parts in zip(runs[0].steps, runs[1].steps, strict=True):
+        assert parts.loss == pytest.approx(whole.loss, rel=1e-4)
+        assert parts.grad_norm == pytest.approx(whole.grad_norm, rel=1e-3)
+        assert parts.learning_rate == whole.learning_rate
+        assert parts.share_edited == (whole.share_edited and pytest.approx(whole.share_edited, rel=1e-3))
+    assert [timing.tokens for timing in runs[0].timings] == [timing.tokens for timing in runs[1].timings]
+
+
+def test_dpo_starts_at_ln_2_and_separates_the_pairs(make_model, pair_examples, tmp_path):
+    one = trainer(preference(), make_model(), pair_examples, tmp_path, steps=8)
+    one.run(None)
+    first, last = one.steps[0], one.steps[-1]
+    assert first.loss == pytest.approx(math.log(2), abs=1e-6)
+    assert (first.step, first.epoch, last.step, last.epoch) == (1, 1.0, 8, 8.0)
+    assert last.loss < first.loss and last.margin > 0 and last.accuracy == 1.0
+    assert first.share_edited + first.share_prefix + first.share_tail == pytest.approx(1.0)
+
+
+def test_another_seed_has_another_order_and_the_same_one_the_same_bits(make_model, pair_examples, tmp_path):
+    states = []
+    for seed in (1, 1, 2):
+        one = trainer(preference(), make_model(), pair_examples, tmp_path, seed=seed, batch_size=2)
+        one.run(None)
+        states.append(weights(one))
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])
+
+
+def test_a_policy_that_is_not_its_reference_stops(make_model, pair_examples, tmp_path):
+    one = trainer(preference(), make_model(seed=1), pair_examples, tmp_path)
+    with pytest.raises(DataError, match=r"step 0: policy and reference are .* make the reference file again"):
+        one.run(None)
+    assert one.steps == []
+
+
+@pytest.mark.parametrize(("mean", "largest"), [(math.nan, 0.0), (0.0, math.inf), (3e-2, 3e-2)])
+def test_step0_refuses_what_is_no_number(mean, largest):
+    check_step0(1e-2, 0.5, "bf16")
+    with pytest.raises(DataError):
+        check_step0(mean, largest, "bf16")
+
+
+def test_a_nan_names_the_step_and_the_pairs(make_model, pair_examples, tmp_path):
+    one = trainer(preference(), make_model(), pair_examples, tmp_path)
+    micro_batch = one.micro_batch
+
+    def broken(model, batch):
+        loss, sums = micro_batch(model, batch)
+        return (loss * math.nan if one.state.global_step == 2 else loss), sums
+
+    one.micro_batch = broken
+    batch = [pair_examples[index].pair_id for index in one.plan.micro_batches(0)[4]]
+    with pytest.raises(DataError, match=rf"step 3: the loss is nan, in the batch of {', '.join(batch)};"):
+        one.run(None)
+
+
+def test_a_gradient_that_is_no_number_stops(make_model, examples, tmp_path):
+    model = make_model()
+    model.model.norm.weight.register_hook(lambda gradient: gradient * math.inf)
+    with pytest.raises(DataError, match="step 1: the norm of the gradient is"):
+        trainer(SftTrainer, model, examples, tmp_path).run(None)
+
+
+def test_a_frozen_model_is_refused(make_model, examples, tmp_path):
+    with pytest.raises(ConfigError, match="no parameter of the model is trained"):
+        trainer(SftTrainer, make_model().requires_grad_(False), examples, tmp_path).run(None)
+
+
+def test_a_loss_that_needs_more_is_refused():
+    check_needs("dpo", frozenset())
+    with pytest.raises(ConfigError, match="tdpo2 needs token_kl"):
+        check_needs("tdpo2", frozenset({"token_kl"}))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"lora": {"r": 2, "alpha": 4, "dropout": 0.3, "target_modules": ["q_proj", "up_proj"]}},
+        {"optimizer": "rmsprop", "weight_decay": 0.0, "schedule": "cosine"},
+        {"gradient_checkpointing": True},
+    ],
+    ids=["full", "lora with dropout", "rmsprop", "gradient checkpointing"],
+)
+def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(settings, make_model, pair_examples, tmp_path):
+    build = partial(trainer, preference(), examples=pair_examples, steps=6, checkpoint_steps=2, **settings)
+    unbroken = build(make_model(), folder=tmp_path / "unbroken")
+    unbroken.run(None)
+
+    broken = build(make_model(), folder=tmp_path / "broken")
+    micro_batch = broken.micro_batch
+
+    def killed(model, batch):
+        if broken.state.global_step == 4:
+            raise KeyboardInterrupt
+        return micro_batch(model, batch)
+
+    broken.micro_batch = killed
+    with pytest.raises(KeyboardInterrupt):
+        broken.run(None)
+    checkpoint = newest_complete(tmp_path / "broken", 1)
+    assert checkpoint.name == "checkpoint-4"
+
+    resumed = build(make_model(), folder=tmp_path / "broken")
+    resumed.run(checkpoint)
+    assert resumed.steps == unbroken.steps
+    assert [timing.step for timing in resumed.timings] == [1, 2, 3, 4, 5, 6]
+    ours, theirs = weights(resumed), weights(unbroken)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert any(
+        not torch.equal(value, weights(build(make_model(), folder=tmp_path))[name]) for name, value in ours.items()
+    )
+
+
+def test_merged_adapters_score_as_the_adapted_model(make_model, tokenizer, examples, tmp_path):
+    folder = tmp_path / "start"
+    folder.mkdir()
+    save_model(make_model(), tokenizer, folder)
+    lora = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "down_proj"]}
+    one = trainer(SftTrainer, load_model(folder, NUMERICS), examples, tmp_path, learning_rate=1e-2, lora=lora)
+    one.run(None)
+    batch = collate_examples(examples, 0)
+    with torch.no_grad():
+        adapted = completion_logps(one.model.eval(), batch, NUMERICS)
+        whole = merged(folder, get_peft_model_state_dict(one.model), one.settings.lora, NUMERICS)
+        start = completion_logps(load_model(folder, NUMERICS), batch, NUMERICS)
+        difference = (completion_logps(whole.eval(), batch, NUMERICS) - adapted).abs().max().item()
+    assert difference < 1e-4 < (adapted - start).abs().max().item()
+    assert {name for name, _ in whole.named_parameters()} == {name for name, _ in make_model().named_parameters()}
+
+
+def test_lora_trains_adapters_alone_and_refuses_layers_the_model_has_not(make_model):
+    model = add_adapters(make_model(), training_settings(steps=1, lora={"r": 2, "alpha": 4}).lora, 1)
+    assert {"lora" in name for name, one in model.named_parameters() if one.requires_grad} == {True}
+    unknown = training_settings(steps=1, lora={"r": 2, "alpha": 4, "target_modules": ["q_proj", "c_attn"]}).lora
+    with pytest.raises(ConfigError, match=r"no layer c_attn; there are: \['down_proj', 'gate_proj'"):
+        add_adapters(make_model(), unknown, 1)
+
+
+def test_weight_decay_spares_biases_and_norms(make_model, examples, tmp_path):
+    one = trainer(SftTrainer, make_model(), examples, tmp_path)
+    decayed, spared = one.create_optimizer().param_groups
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
+    assert all(parameter.ndim == 2 for parameter in decayed["params"])
+    assert all(parameter.ndim == 1 for parameter in spared["params"])
+
+
+def shares(steps, **settings):
+    return [learning_rate_share(training_settings(steps=steps, **settings), steps, step) for step in range(steps)]
+
+
+def test_learning_rate_by_hand():
+    # warm-up of 2: 1/3, 2/3, then the peak, and down by a quarter a step: 1, 3/4, 2/4, 1/4 of what lies over the floor
+    assert shares(6, warmup_steps=2) == pytest.approx([1 / 3, 2 / 3, 1, 0.75, 0.5, 0.25])
+    assert shares(6, warmup_ratio=1 / 3, min_learning_rate_ratio=0.2) == pytest.approx([1 / 3, 2 / 3, 1, 0.8, 0.6, 0.4])
+    assert shares(4, schedule="cosine") == pytest.approx([1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2])
+    assert shares(3, schedule="constant", warmup_steps=1) == [0.5, 1, 1]
+    assert shares(2, warmup_steps=5) == pytest.approx([1 / 6, 2 / 6])
