@@ -11,6 +11,7 @@ from tabpo.config import METRICS, Known, resolve_study
 from tabpo.data.ontology import read_ontology
 from tabpo.data.units import Unit
 from tabpo.errors import ConfigError
+from tabpo.losses import build_loss
 from tabpo.metrics.scores import HEADLINE, unit_counts
 from tabpo.records import Prediction
 from tabpo.training.settings import DEFAULTS, training_settings
@@ -169,6 +170,19 @@ def test_an_empty_entry_is_its_preset_and_an_entry_changes_it(demo):
     assert methods["dpo"] == {"loss": "dpo", "params": {"beta": 0.1}, "pairing": "mixed"}
     assert methods["tab_po"]["params"] == {"beta": 0.1, "tau": 0.5, "lambda_": 0.5}
     assert methods["mine"] == {"loss": "dpo", "params": {}, "pairing": "mixed"}
+
+
+@pytest.mark.parametrize("family", ["matched", "published"])
+def test_every_preset_is_a_method(demo, family):
+    presets = KNOWN.presets[family]
+    demo |= {"presets": family, "methods": {name: {} for name in presets}}
+    for table in demo["tables"].values():
+        table.pop("methods", None)
+    study = resolve_study(demo, KNOWN)
+    for name, preset in presets.items():
+        build_loss(study.methods[name]["loss"], **study.methods[name]["params"])
+        training_settings(**study.training["tiny", name])
+        assert preset.get("training", {}).items() <= study.training["tiny", name].items()
 
 
 def test_settings_of_a_run_hold_what_the_run_needs_and_nothing_else(demo):
