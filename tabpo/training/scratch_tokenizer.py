@@ -31,6 +31,9 @@ def train_tokenizer(prompts: Sequence[Prompt], vocab_size: int) -> PreTrainedTok
     the start of a value, at the start of a prompt and inside a text: a space is put after the opening quote of a value
     before encoding, and taken away by decoding, so that `decode(encode(answer)) == answer` for compact JSON.
 
+    To be loaded as `PreTrainedTokenizerFast`: beside a Qwen2 `config.json`, `AutoTokenizer` puts Qwen2's own splitting
+    in the place of this one's.
+
     Args:
         prompts: Of the train split.
         vocab_size: Upper bound of training, added tokens included; what the texts never use is taken out again.
@@ -41,17 +44,7 @@ def train_tokenizer(prompts: Sequence[Prompt], vocab_size: int) -> PreTrainedTok
     if vocab_size < _SMALLEST_VOCABULARY:
         raise ConfigError(f"scratch: vocab_size is {vocab_size}; at least {_SMALLEST_VOCABULARY} are needed")
     structure = structural_runs(prompt.answer for prompt in prompts)
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.Replace(Regex(_VALUE_START + '(?=[^"])'), " ")
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_WORD), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.ByteLevel(), decoders.Replace(Regex(_VALUE_START + " "), "")]  # leaves one space of two
-    )
+    tokenizer = _untrained()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - len(structure),
         min_frequency=2,
@@ -73,6 +66,21 @@ def train_tokenizer(prompts: Sequence[Prompt], vocab_size: int) -> PreTrainedTok
     )
     wrapped.chat_template = CHAT_TEMPLATE
     return wrapped
+
+
+def _untrained() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Replace(Regex(_VALUE_START + '(?=[^"])'), " ")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORD), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.ByteLevel(), decoders.Replace(Regex(_VALUE_START + " "), "")]  # leaves one space of two
+    )
+    return tokenizer
 
 
 def structural_runs(answers: Iterator[str]) -> list[str]:

@@ -209,7 +209,7 @@ def run_on_hub(endpoint, tmp_path, prompts, model):
         environment.pop(name, None)
     command = [sys.executable, "-m", "workflow_scripts.base", "--settings", settings]
     command += ["--prompts", str(tmp_path / "train.parquet"), "--output", str(tmp_path / "base")]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_a_hub_model_leaves_its_weights_in_the_cache(hub, scratch, prompts, tmp_path):
