@@ -1,6 +1,5 @@
 """A study is resolved, or refused with one message that says where and what is accepted."""
 
-import copy
 from pathlib import Path
 
 import pytest
@@ -34,7 +33,14 @@ def load(name: str) -> dict:
 
 @pytest.fixture
 def demo() -> dict:
-    return copy.deepcopy(load("demo"))
+    """The demo's shape with numbers of our own, so that it can be tuned."""
+    config = load("demo")
+    for dataset in config["datasets"].values():
+        dataset |= {"max_prompt_tokens": 128, "max_completion_tokens": 200}
+    config["models"]["tiny"]["scratch"] |= {"hidden_size": 128, "layers": 3, "heads": 2, "max_positions": 512}
+    for stage in config["training"].values():
+        stage |= {"batch_size": 32, "micro_batch_size": 32, "adam_beta2": 0.98}
+    return config
 
 
 def edit(config: dict, path: str, value: object) -> None:
