@@ -12,7 +12,7 @@ PATIENT_SHARE = 2 / 3
 SALUTATION, SIGNOFF, FILLER = 0.35, 0.30, 0.25
 """Shares of messages with a salutation, with a sign-off, and of segments followed by an unlabelled sentence."""
 
-CONFUSED = 0.20
+CONFUSED = 0.30
 """Share of the segments of a confusable kind that carry their partner's labels."""
 
 RANDOM_LABEL = 0.02
