@@ -46,7 +46,7 @@ def resublabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
 
 
 def move_boundary(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """Other extents, each end by at most two tokens: shortened, extended or shifted."""
+    """Other extents with another text, each end by at most two tokens: shortened, extended or shifted."""
     options = []
     for span in draft.free_spans():
         changes = [
@@ -56,6 +56,7 @@ def move_boundary(draft: Draft, context: Context, rng: Random) -> Draft | None:
                 Span(span.id, span.label, span.sublabel, start, end),
             )
             for weight, start, end in changed_extents(draft.unit, span.start, span.end, context.shape)
+            if span_text(draft, span) != draft.unit.text[start - draft.unit.start : end - draft.unit.start]
         ]
         for target in context.proposals.targets("boundary", span.label, SHAPES):
             fitting = [(weight, changed) for weight, shape, changed in changes if shape == target.wrong]
@@ -85,9 +86,9 @@ def delete_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
 
 
 def insert_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """A superfluous record: a stretch of the text that overlaps no record and looks like gold spans."""
+    """A superfluous record: a stretch of the text that overlaps no record, deleted ones included, and looks like gold spans."""
     target = pick_target(rng, context.proposals.targets("spurious", NONE, tuple(context.ontology.labels)))
-    extents = pick(rng, free_extents(draft.unit, draft.spans, context.shape))
+    extents = pick(rng, free_extents(draft.unit, (*draft.unit.spans, *draft.spans), context.shape))
     if target is None or extents is None:
         return None
     sublabel = pick(rng, _legal_sublabels(context, target.wrong, None))

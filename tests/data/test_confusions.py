@@ -1,0 +1,262 @@
+"""The confusion table: hand-worked units, every kind of row, and what is left out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from tabpo.data.confusions import UNKNOWN, boundary_shape, count_confusions, wilson_interval
+from tabpo.data.ontology import Label, Ontology, RelationType
+from tabpo.data.units import document_units
+from tabpo.errors import DataError
+from tabpo.records import Document, PredictedRelation, PredictedSpan, Prediction, Relation, Span
+
+ENTITIES = Ontology(
+    answer="entities",
+    labels={name: Label("", {}) for name in ("Method", "Task", "Generic")},
+    relations={
+        "USED-FOR": RelationType("", symmetric=False),
+        "PART-OF": RelationType("", symmetric=False),
+        "COMPARE": RelationType("", symmetric=True),
+    },
+)
+RESULTS = Ontology(
+    answer="results",
+    labels={"Treatment": Label("", {"None": "", "Drug": "", "Dosage": ""}), "Effect": Label("", {"None": ""})},
+    relations={},
+)
+WORDS = [f"w{number}" for number in range(10)]  # token n is characters 3n to 3n + 2
+
+
+def unit(spans, relations=()):
+    document = Document("d", None, " ".join(WORDS), tuple(WORDS), ((0, 10),), tuple(spans), tuple(relations))
+    return document_units(document, "sentence")[0]
+
+
+def gold(id_, first, last, label, sublabel=None):
+    return Span(id_, label, sublabel, 3 * first, 3 * last + 2)
+
+
+def said(id_, first, last, label, sublabel=None, item_class="ok"):
+    start, end = (None, None) if first is None else (3 * first, 3 * last + 2)
+    return PredictedSpan(id_, label, sublabel, "", start, end, item_class)
+
+
+def link(head, label, tail, item_class="ok"):
+    return PredictedRelation(head, tail, label, item_class)
+
+
+def count(units, predictions, ontology=ENTITIES):
+    rows, left_out = count_confusions(units, predictions, ontology)
+    return {(row.kind, row.gold, row.predicted): row for row in rows}, left_out
+
+
+def counts(units, predictions, ontology=ENTITIES):
+    return {key: row.count for key, row in count(units, predictions, ontology)[0].items()}
+
+
+def answer(spans, relations=()):
+    return Prediction("d#0", "ok", tuple(spans), tuple(relations))
+
+
+def test_spans_by_hand():
+    # Method 0-1 right; Task 3 called Method and extended; Generic 6 missed; Method 8 invented
+    gold_unit = unit([gold(1, 0, 1, "Method"), gold(2, 3, 3, "Task"), gold(3, 6, 6, "Generic")])
+    prediction = answer([said(1, 0, 1, "Method"), said(2, 3, 4, "Method"), said(3, 8, 8, "Method")])
+    assert counts([gold_unit], [prediction]) == {
+        ("label", "Method", "Method"): 1,
+        ("label", "Task", "Method"): 1,
+        ("boundary", "Method", "exact"): 1,
+        ("boundary", "Task", "extended"): 1,
+        ("missed", "Method", "Method"): 1,
+        ("missed", "Task", "Task"): 1,
+        ("missed", "Generic", "NONE"): 1,
+        ("spurious", "NONE", "Method"): 1,
+    }
+
+
+def test_probabilities_are_of_all_cases_with_that_gold_value():
+    units = [unit([gold(1, 0, 0, "Method"), gold(2, 2, 2, "Method"), gold(3, 4, 4, "Method"), gold(4, 6, 6, "Method")])]
+    prediction = answer([said(1, 0, 0, "Method"), said(2, 2, 2, "Task"), said(3, 4, 4, "Method")])
+    rows, _ = count(units, [prediction])
+    assert rows["label", "Method", "Task"].probability == pytest.approx(1 / 3)
+    assert rows["label", "Method", "Method"].probability == pytest.approx(2 / 3)
+    assert rows["missed", "Method", "NONE"].probability == pytest.approx(1 / 4)
+    assert rows["missed", "Method", "NONE"].low == pytest.approx(binomtest(1, 4).proportion_ci(method="wilson").low)
+
+
+@pytest.mark.parametrize(
+    ("extents", "shape"),
+    [
+        ((3, 9), "exact"),
+        ((3, 8), "shortened"),
+        ((4, 9), "shortened"),
+        ((4, 8), "shortened"),
+        ((2, 9), "extended"),
+        ((3, 10), "extended"),
+        ((2, 10), "extended"),
+        ((2, 8), "shifted"),
+        ((4, 10), "shifted"),
+    ],
+)
+def test_boundary_shapes(extents, shape):
+    assert boundary_shape(3, 9, *extents) == shape
+
+
+def test_relations_by_hand():
+    spans = [gold(number, 2 * number - 2, 2 * number - 2, "Method") for number in range(1, 6)]  # tokens 0 2 4 6 8
+    relations = [
+        Relation(1, 2, "USED-FOR"),  # right
+        Relation(1, 3, "USED-FOR"),  # called PART-OF
+        Relation(2, 3, "PART-OF"),  # reversed
+        Relation(3, 4, "COMPARE"),  # the other way round, which means the same
+        Relation(1, 4, "PART-OF"),  # tail at 5 instead
+        Relation(2, 4, "COMPARE"),  # missed
+    ]
+    said_spans = [said(number + 10, 2 * number - 2, 2 * number - 2, "Method") for number in range(1, 6)]
+    links = [
+        link(11, "USED-FOR", 12),
+        link(11, "PART-OF", 13),
+        link(13, "PART-OF", 12),
+        link(14, "COMPARE", 13),
+        link(11, "PART-OF", 15),
+        link(14, "USED-FOR", 15),  # spurious
+    ]
+    found = counts([unit(spans, relations)], [answer(said_spans, links)])
+    assert {key: n for key, n in found.items() if key[0].startswith("relation")} == {
+        ("relation_label", "USED-FOR", "USED-FOR"): 1,
+        ("relation_label", "USED-FOR", "PART-OF"): 1,
+        ("relation_label", "PART-OF", "PART-OF"): 1,
+        ("relation_label", "COMPARE", "COMPARE"): 1,
+        ("relation_direction", "USED-FOR", "kept"): 2,
+        ("relation_direction", "PART-OF", "reversed"): 1,
+        ("relation_endpoint", "USED-FOR", "kept"): 2,
+        ("relation_endpoint", "PART-OF", "kept"): 1,
+        ("relation_endpoint", "COMPARE", "kept"): 1,
+        ("relation_endpoint", "PART-OF", "tail"): 1,
+        ("relation_missed", "USED-FOR", "USED-FOR"): 2,
+        ("relation_missed", "PART-OF", "PART-OF"): 1,
+        ("relation_missed", "COMPARE", "COMPARE"): 1,
+        ("relation_missed", "COMPARE", "NONE"): 1,
+        ("relation_spurious", "NONE", "USED-FOR"): 1,
+    }
+
+
+def test_the_best_agreement_is_taken_when_one_pair_has_two_relations():
+    spans = [gold(1, 0, 0, "Method"), gold(2, 2, 2, "Task")]
+    links = [link(2, "USED-FOR", 1), link(1, "PART-OF", 2), link(1, "USED-FOR", 2)]
+    prediction = answer([said(1, 0, 0, "Method"), said(2, 2, 2, "Task")], links)
+    found = counts([unit(spans, [Relation(1, 2, "USED-FOR")])], [prediction])
+    assert found["relation_label", "USED-FOR", "USED-FOR"] == 1
+    assert found["relation_direction", "USED-FOR", "kept"] == 1
+    assert ("relation_spurious", "NONE", "USED-FOR") in found
+    assert ("relation_spurious", "NONE", "PART-OF") in found
+
+
+def test_a_label_confused_with_a_symmetric_one_has_no_direction():
+    spans = [gold(1, 0, 0, "Method"), gold(2, 2, 2, "Task")]
+    prediction = answer([said(1, 0, 0, "Method"), said(2, 2, 2, "Task")], [link(2, "COMPARE", 1)])
+    found = counts([unit(spans, [Relation(1, 2, "USED-FOR")])], [prediction])
+    assert found["relation_label", "USED-FOR", "COMPARE"] == 1
+    assert not [key for key in found if key[0] == "relation_direction"]
+
+
+def test_relations_that_follow_from_span_errors_are_counted_apart():
+    # gold 1-2 with 2 missed; predicted relation from 1 to an invented span
+    gold_unit = unit([gold(1, 0, 0, "Method"), gold(2, 2, 2, "Task")], [Relation(1, 2, "USED-FOR")])
+    prediction = answer([said(1, 0, 0, "Method"), said(2, 8, 8, "Task")], [link(2, "PART-OF", 1)])
+    rows, left_out = count([gold_unit], [prediction])
+    assert not [key for key in rows if key[0].startswith("relation")]
+    assert left_out["relations_of_unaligned_spans"] == 2
+
+
+def test_wrong_end_at_an_invented_span():
+    gold_unit = unit([gold(1, 0, 0, "Method"), gold(2, 2, 2, "Task")], [Relation(1, 2, "USED-FOR")])
+    prediction = answer([said(1, 0, 0, "Method"), said(2, 8, 8, "Task")], [link(1, "USED-FOR", 2)])
+    rows, left_out = count([gold_unit], [prediction])
+    assert rows["relation_endpoint", "USED-FOR", "tail"].count == 1
+    assert left_out["relations_of_unaligned_spans"] == 0
+
+
+def test_wrong_end_of_a_symmetric_relation():
+    spans = [gold(1, 0, 0, "Method"), gold(2, 2, 2, "Task"), gold(3, 4, 4, "Task")]
+    said_spans = [said(1, 0, 0, "Method"), said(2, 2, 2, "Task"), said(3, 4, 4, "Task")]
+    found = counts([unit(spans, [Relation(1, 2, "COMPARE")])], [answer(said_spans, [link(2, "COMPARE", 3)])])
+    assert found["relation_endpoint", "COMPARE", "head"] == 1
+
+
+def test_a_relation_to_a_duplicate_counts_at_its_place():
+    gold_unit = unit([gold(1, 0, 0, "Method"), gold(2, 2, 2, "Task")], [Relation(1, 2, "USED-FOR")])
+    spans = [said(1, 0, 0, "Method"), said(2, 2, 2, "Task"), said(3, 2, 2, "Task", item_class="duplicate")]
+    rows, left_out = count([gold_unit], [answer(spans, [link(1, "USED-FOR", 3)])])
+    assert rows["relation_label", "USED-FOR", "USED-FOR"].count == 1
+    assert left_out["duplicates"] == 1
+    assert ("spurious", "NONE", "Task") not in rows
+
+
+def test_sublabels_are_compared_where_the_label_is_right():
+    spans = [gold(1, 0, 0, "Treatment", "Drug"), gold(2, 2, 2, "Treatment", "None"), gold(3, 4, 4, "Effect", "None")]
+    said_spans = [
+        said(1, 0, 0, "Treatment", "Dosage"),
+        said(2, 2, 2, "Effect", "None"),
+        said(3, 4, 4, "Effect", "Drug", "invalid_pair"),
+    ]
+    found = counts([unit(spans)], [answer(said_spans)], RESULTS)
+    assert {key: n for key, n in found.items() if key[0] in ("label", "sublabel")} == {
+        ("label", "Treatment", "Treatment"): 1,
+        ("label", "Treatment", "Effect"): 1,
+        ("label", "Effect", "Effect"): 1,
+        ("sublabel", "Drug", "Dosage"): 1,
+        ("sublabel", "None", UNKNOWN): 1,
+    }
+
+
+def test_labels_outside_the_ontology_are_never_quoted():
+    spans = [
+        said(1, 0, 0, "Jane Doe", item_class="unknown_label"),
+        said(2, None, None, "secret", None, "unknown_label"),
+    ]
+    links = [link(1, "is married to", 3, "unknown_label")]
+    gold_unit = unit([gold(1, 0, 0, "Method"), gold(2, 2, 2, "Task")], [Relation(1, 2, "USED-FOR")])
+    found = counts([gold_unit], [answer([*spans, said(3, 2, 2, "Task")], links)])
+    assert found["label", "Method", UNKNOWN] == 1
+    assert found["spurious", "NONE", UNKNOWN] == 1
+    assert found["relation_label", "USED-FOR", UNKNOWN] == 1
+    assert not [key for key in found if "Doe" in "".join(key) or "secret" in "".join(key)]
+
+
+def test_dangling_and_self_relations_say_nothing():
+    gold_unit = unit([gold(1, 0, 0, "Method"), gold(2, 2, 2, "Task")])
+    links = [link(1, "USED-FOR", 9, "dangling_relation"), link(1, "USED-FOR", 1, "self_relation")]
+    found = counts([gold_unit], [answer([said(1, 0, 0, "Method"), said(2, 2, 2, "Task")], links)])
+    assert not [key for key in found if key[0].startswith("relation")]
+
+
+def test_unreadable_answers_are_counted_but_say_nothing():
+    document = Document("d", None, " ".join(WORDS), tuple(WORDS), ((0, 5), (5, 10)), (gold(1, 0, 0, "Method"),))
+    units = document_units(document, "sentence")
+    predictions = [answer([said(1, 0, 0, "Method")]), Prediction("d#1", "truncated", ())]
+    rows, left_out = count(units, predictions)
+    assert left_out["unreadable"] == 1
+    assert set(rows) == {("label", "Method", "Method"), ("boundary", "Method", "exact"), ("missed", "Method", "Method")}
+    with pytest.raises(DataError, match="of 1 predictions 1 are unreadable"):
+        count([unit([gold(1, 0, 0, "Method")])], [Prediction("d#0", "not_json", ())])
+
+
+def test_predictions_must_be_of_these_units():
+    with pytest.raises(DataError, match="2 ids are on one side only"):
+        count([unit([])], [Prediction("other#0", "ok", ())])
+    with pytest.raises(DataError, match="each once"):
+        count([unit([])], [answer([]), answer([])])
+
+
+def test_wilson_by_hand():
+    # 8 of 10, z = 1.96: centre (0.8 + 0.19207) / 1.38415, half width 1.96 sqrt(0.016 + 0.0096036) / 1.38415
+    low, high = wilson_interval(8, 10)
+    assert (low, high) == pytest.approx((0.4901625, 0.9433178), abs=1e-6)
+
+
+@given(st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
+def test_wilson_as_scipy(case):
+    expected = binomtest(*case).proportion_ci(method="wilson")
+    assert wilson_interval(*case) == pytest.approx((expected.low, expected.high), abs=1e-9)

@@ -1,0 +1,366 @@
+"""Pairs: what is refused, what is drawn, the audit, and that neither order nor process changes a byte."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from rapidfuzz.distance import Levenshtein
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+from tabpo.data.answers import gold_answer, render
+from tabpo.data.grounding import read_answer
+from tabpo.data.ontology import Label, Ontology, RelationType
+from tabpo.data.pair_audit import audit
+from tabpo.data.pairs import (
+    NO_OPERATOR,
+    Pairing,
+    check_answers,
+    check_split,
+    draw_pairs,
+    pairing_context,
+    token_encoder,
+)
+from tabpo.data.proposals import Proposals
+from tabpo.data.units import document_units
+from tabpo.errors import ConfigError, DataError
+from tabpo.records import (
+    Confusion,
+    Document,
+    Message,
+    Pair,
+    Prediction,
+    Prompt,
+    Relation,
+    Span,
+    read_records,
+    write_records,
+)
+from workflow_scripts import confusions as confusions_script
+from workflow_scripts import pairs as pairs_script
+
+ROOT = Path(__file__).parents[2]
+ONTOLOGY = Ontology(
+    answer="entities",
+    labels={name: Label("", {}) for name in ("Method", "Task", "Generic")},
+    relations={"USED-FOR": RelationType("", symmetric=False), "COMPARE": RelationType("", symmetric=True)},
+)
+WORDS = ["we", "use", "a", "neural", "net", "for", "parsing", "long", "noisy", "texts", "with", "it"]
+
+
+def document(doc_id="d", spans=None, relations=()):
+    if spans is None:
+        spans = [("Method", 3, 4), ("Task", 6, 6), ("Generic", 11, 11)]
+        relations = [Relation(1, 2, "USED-FOR"), Relation(3, 2, "USED-FOR")]
+    starts = [len(" ".join([*WORDS[:number], ""])) for number in range(len(WORDS))]
+    return Document(
+        doc_id,
+        None,
+        " ".join(WORDS),
+        tuple(WORDS),
+        ((0, len(WORDS)),),
+        tuple(
+            Span(number, label, None, starts[first], starts[last] + len(WORDS[last]))
+            for number, (label, first, last) in enumerate(spans, start=1)
+        ),
+        tuple(relations),
+    )
+
+
+def unit(doc_id="d", spans=None, relations=()):
+    return document_units(document(doc_id, spans, relations), "sentence")[0]
+
+
+def words(text):
+    """One id per character: a tokenizer that needs no training."""
+    return [ord(letter) for letter in text]
+
+
+def pairing(**changes):
+    return Pairing(**{"name": "mixed", "negatives": 3, "edits": 1, "seed": 1, "max_completion_tokens": 1000} | changes)
+
+
+def draw(units, encode=words, proposals=None, **changes):
+    proposals = proposals or Proposals("uniform", 1.0, [], [], ONTOLOGY)
+    return draw_pairs(units, pairing(**changes), pairing_context(units, ONTOLOGY, proposals), encode)
+
+
+def test_pairs_of_one_unit():
+    pairs, tally = draw([unit()])
+    chosen = render(gold_answer(unit()), "entities")
+    assert [pair.pair_id for pair in pairs] == ["d#0/0", "d#0/1", "d#0/2"]
+    assert {pair.chosen for pair in pairs} == {chosen}
+    assert len({chosen, *(pair.rejected for pair in pairs)}) == 4
+    for pair in pairs:
+        assert len(pair.edits) == 1
+        assert pair.token_edit_distance == Levenshtein.distance(pair.chosen, pair.rejected)
+    assert tally.drawn.total() == 3
+
+
+def test_the_order_and_number_of_units_do_not_matter():
+    units = [unit(f"d{number}") for number in range(6)]
+    context = pairing_context(units, ONTOLOGY, Proposals("uniform", 1.0, [], [], ONTOLOGY))
+    forward, _ = draw_pairs(units, pairing(), context, words)
+    backward, _ = draw_pairs(units[::-1], pairing(), context, words)
+    alone, _ = draw_pairs(units[2:3], pairing(), context, words)
+    assert sorted(forward, key=lambda pair: pair.pair_id) == sorted(backward, key=lambda pair: pair.pair_id)
+    assert alone == [pair for pair in forward if pair.prompt_id == "d2#0"]
+
+
+def test_seed_name_and_number_change_the_draw():
+    units = [unit(f"d{number}") for number in range(6)]
+    rejected = [[pair.rejected for pair in draw(units, **changes)[0]] for changes in ({}, {"seed": 2}, {"name": "b"})]
+    assert rejected[0] == [pair.rejected for pair in draw(units)[0]]
+    assert rejected[0] != rejected[1]
+    assert rejected[0] != rejected[2]
+    more, _ = draw(units, negatives=4)
+    assert [pair.rejected for pair in more if not pair.pair_id.endswith("/3")] == rejected[0]
+
+
+def test_up_to_three_edits():
+    pairs, tally = draw([unit(f"d{number}") for number in range(20)], edits=3)
+    assert max(len(pair.edits) for pair in pairs) == 3
+    assert tally.fewer_edits == sum(len(pair.edits) < 3 for pair in pairs)
+    for changes in ({"edits": 0}, {"edits": 4}, {"negatives": 0}):
+        with pytest.raises(ConfigError, match="1 to 3 edits"):
+            pairing(**changes)
+
+
+def test_kinds_come_as_wanted():
+    # all kinds apply to this unit, so shares must follow the mix: 9 errors of 20 are labels, 6 missed, 5 relations
+    rows = [
+        Confusion("label", "Method", "Task", 9, 0, 0, 0),
+        Confusion("missed", "Task", "NONE", 6, 0, 0, 0),
+        Confusion("relation_missed", "USED-FOR", "NONE", 5, 0, 0, 0),
+    ]
+    proposals = Proposals("empirical", 0.0, rows, [], ONTOLOGY)
+    pairs, tally = draw([unit(f"d{number}") for number in range(600)], proposals=proposals, negatives=1)
+    assert len(pairs) == 600
+    assert tally.drawn["label"] == pytest.approx(270, abs=40)
+    assert tally.drawn["missed"] == pytest.approx(180, abs=40)
+    assert tally.drawn["relation_missed"] == pytest.approx(150, abs=40)
+    assert tally.sources == {"empirical": 600}
+    # only what was seen: Method is called Task, Task is missed
+    assert {edit.wrong for pair in pairs for edit in pair.edits if edit.operator == "label"} == {"Task"}
+    assert {edit.field for pair in pairs for edit in pair.edits} == {
+        "entities/0/label",
+        "entities/1",
+        "relations/0",
+        "relations/1",
+    }
+
+
+def test_an_operator_that_cannot_apply_renormalises_the_mix():
+    _, tally = draw([unit(f"d{number}", [("Method", 3, 4)]) for number in range(30)])
+    assert set(tally.drawn) <= {"label", "boundary", "missed", "spurious"}
+    assert set(tally.inapplicable) == {"relation_label", "relation_direction", "relation_missed", "relation_spurious"}
+
+
+def test_an_empty_answer_gets_an_invented_record():
+    pairs, tally = draw([unit(spans=[])])
+    assert {edit.operator for pair in pairs for edit in pair.edits} == {"insert"}
+    assert set(tally.drawn) == {"spurious"}
+
+
+def test_examples_without_pair_are_counted():
+    rows = [Confusion("label", "Method", "Task", 9, 0, 0, 0)]
+    proposals = Proposals("empirical", 0.0, rows, [], ONTOLOGY)
+    pairs, tally = draw([unit("full"), unit("empty", [])], proposals=proposals)
+    assert {pair.prompt_id for pair in pairs} == {"full#0"}
+    assert tally.without_pair == {NO_OPERATOR: 1}
+    # Method -> Task is all there is: the second and third negative repeat the first
+    assert len(pairs) == 1
+    assert set(tally.refusals) == {"repeats another negative", NO_OPERATOR}
+    with pytest.raises(DataError, match="none of 1 examples allows a pair"):
+        draw([unit("empty", [])], proposals=proposals)
+
+
+def test_answers_that_differ_in_text_only_are_refused():
+    # a tokenizer that does not tell the labels apart
+    def blind(text):
+        return words(text.replace("Task", "Method").replace("Generic", "Method"))
+
+    pairs, tally = draw([unit(f"d{number}") for number in range(10)], encode=blind)
+    assert tally.refusals["equal as tokens"] > 0
+    assert "label" not in tally.drawn
+    assert all(pair.token_edit_distance > 0 for pair in pairs)
+
+
+def test_edits_that_render_the_gold_answer_are_refused():
+    # of two equal words the first is the record: deleting it and inventing the second reads the same
+    doc = Document("d", None, "net net", ("net", "net"), ((0, 2),), (Span(1, "Method", None, 0, 3),))
+    rows = [Confusion("missed", "Method", "NONE", 1, 0, 0, 0), Confusion("spurious", "NONE", "Method", 1, 0, 0, 0)]
+    proposals = Proposals("empirical", 0.0, rows, [], ONTOLOGY)
+    with pytest.raises(DataError, match=r"none of 1 examples allows a pair: \{'equal': 60\}"):
+        draw(document_units(doc, "sentence"), proposals=proposals, edits=2)
+
+
+def test_long_answers_are_refused_not_cut():
+    chosen = render(gold_answer(unit()), "entities")
+    # the end-of-turn token counts: the gold answer alone fills len + 1
+    with pytest.raises(DataError, match="none of 1 examples"):
+        draw([unit()], max_completion_tokens=len(chosen))
+    pairs, tally = draw([unit(f"d{number}") for number in range(10)], max_completion_tokens=len(chosen) + 1)
+    assert tally.refusals["over max_completion_tokens"] > 0
+    assert max(len(pair.rejected) for pair in pairs) <= len(chosen)
+    both = [unit("short", []), unit("long")]
+    _, tally = draw(both, max_completion_tokens=len(chosen))
+    assert tally.without_pair == {"chosen over max_completion_tokens": 1}
+
+
+def test_the_audit_adds_up_and_holds_no_text():
+    units = [unit(f"d{number}") for number in range(40)] + [unit("empty", [])]
+    proposals = Proposals("uniform", 1.0, [], [], ONTOLOGY)
+    pairs, tally = draw(units, proposals=proposals, edits=2)
+    report = audit(tally, proposals, len(units), 3)
+    assert report["pairs"] == len(pairs)
+    assert report["pairs_wanted"] == 123
+    assert sum(kind["got"] for kind in report["kinds"].values()) == pytest.approx(1, abs=1e-4)
+    assert sum(kind["wanted"] for kind in report["kinds"].values()) == pytest.approx(1, abs=1e-4)
+    assert report["sources"] == {"uniform": 1.0}
+    distances = [pair.token_edit_distance for pair in pairs]
+    assert report["token_edit_distance"]["mean"] == pytest.approx(sum(distances) / len(distances))
+    assert report["token_edit_distance"]["p100"] == max(distances)
+    shares = [pair.token_edit_distance / max(len(pair.chosen), len(pair.rejected)) for pair in pairs]
+    assert report["share_of_differing_tokens"]["mean"] == pytest.approx(sum(shares) / len(shares), abs=1e-6)
+    text = json.dumps(report)
+    assert not [word for word in ("neural", "parsing", "noisy", "texts") if word in text]
+
+
+def test_prompts_and_documents_must_belong_together():
+    prompt = Prompt("d#0", "d", (Message("user", ""),), render(gold_answer(unit()), "entities"))
+    check_answers([unit()], [prompt], "entities")
+    with pytest.raises(DataError, match="prompt d#0: its answer is not that of its document") as raised:
+        check_answers([unit(spans=[])], [prompt], "entities")
+    assert "neural" not in str(raised.value)
+
+
+def test_confusions_must_be_of_the_records_that_the_pairing_names():
+    check_split("dev_confusion", {"split": "dev_confusion"})
+    with pytest.raises(DataError, match="heldout is 'dev_confusion', but the confusion table is of 'test'"):
+        check_split("dev_confusion", {"split": "test"})
+
+
+def save_tokenizer(folder):
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0} | {word: i for i, word in enumerate(WORDS, 1)}, "[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.enable_truncation(3)
+    tokenizer.enable_padding(length=8)
+    folder.mkdir()
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def test_the_encoder_neither_cuts_nor_pads(tmp_path):
+    save_tokenizer(tmp_path / "base")
+    encode = token_encoder(tmp_path / "base")
+    assert encode(" ".join(WORDS)) == list(range(1, 13))
+    assert encode("We") == [1]
+    with pytest.raises(DataError, match=r"tokenizer\.json: no such file"):
+        token_encoder(tmp_path)
+
+
+def character_tokenizer(folder):
+    letters = {chr(code): code for code in range(32, 127)}
+    tokenizer = Tokenizer(models.WordLevel(letters | {"[UNK]": 0}, "[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    folder.mkdir()
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+def write_inputs(folder):
+    """Everything that the two scripts read: gold as predictions, one label wrong."""
+    documents = [document(f"d{number}") for number in range(8)] + [document("empty", [])]
+    units = [item for doc in documents for item in document_units(doc, "sentence")]
+    answers = [render(gold_answer(item), "entities") for item in units]
+    prompts = [
+        Prompt(item.prompt_id, item.doc_id, (Message("user", item.text),), answer)
+        for item, answer in zip(units, answers, strict=True)
+    ]
+    said = [
+        read_answer(answer.replace("Task", "Method", 1), item, ONTOLOGY)
+        for item, answer in zip(units, answers, strict=True)
+    ]
+    write_records(folder / "documents.parquet", Document, documents)
+    write_records(folder / "prompts.parquet", Prompt, prompts)
+    write_records(folder / "predictions.parquet", Prediction, said)
+    names = {name: {"definition": name} for name in ONTOLOGY.labels}
+    relations = {name: {"definition": name, "symmetric": item.symmetric} for name, item in ONTOLOGY.relations.items()}
+    content = {"answer": "entities", "labels": names, "relations": relations}
+    (folder / "ontology.yaml").write_text(yaml.safe_dump(content))
+    pattern = {"gold": "Task", "predicted": "Generic", "weight": 1, "reason": "alike", "source": "ours"}
+    (folder / "ambiguities.yaml").write_text(yaml.safe_dump({"label": [pattern]}))
+    character_tokenizer(folder / "base")
+
+
+def confusion_arguments(inputs, out):
+    names = ("predictions", "prompts", "documents")
+    return [
+        *(part for name in names for part in (f"--{name}", str(inputs / f"{name}.parquet"))),
+        *("--ontology", str(inputs / "ontology.yaml"), "--split", "dev_confusion"),
+        *("--output", str(out / "confusions.parquet"), "--output-ids", str(out / "confusions.ids.txt")),
+    ]
+
+
+def pair_arguments(inputs, out, **changes):
+    settings = {
+        "name": "mixed",
+        "confusions": "mixed",
+        "heldout": "dev_confusion",
+        "negatives": 2,
+        "edits": 1,
+        "smoothing": 1.0,
+        "seed": 1,
+        "limits": {"max_prompt_tokens": 100, "max_completion_tokens": 400},
+    }
+    return [
+        *("--settings", json.dumps(settings | changes), "--confusions", str(out / "confusions.parquet")),
+        *("--prompts", str(inputs / "prompts.parquet"), "--documents", str(inputs / "documents.parquet")),
+        *("--ontology", str(inputs / "ontology.yaml"), "--ambiguities", str(inputs / "ambiguities.yaml")),
+        *("--base", str(inputs / "base"), "--output", str(out / "pairs.parquet")),
+        *("--output-audit", str(out / "pairs.audit.json")),
+    ]
+
+
+def test_from_predictions_to_pairs(tmp_path):
+    write_inputs(tmp_path)
+    confusions_script.main(confusion_arguments(tmp_path, tmp_path))
+    rows = {
+        (row.kind, row.gold, row.predicted): row for row in read_records(tmp_path / "confusions.parquet", Confusion)
+    }
+    assert rows["label", "Task", "Method"].count == 8
+    ids = (tmp_path / "confusions.ids.txt").read_text().splitlines()
+    assert ids == sorted([f"d{number}#0" for number in range(8)] + ["empty#0"])
+
+    pairs_script.main(pair_arguments(tmp_path, tmp_path))
+    pairs = read_records(tmp_path / "pairs.parquet", Pair)
+    report = json.loads((tmp_path / "pairs.audit.json").read_text())
+    assert report["pairs"] == len(pairs) == 18
+    assert report["confusions"]["split"] == "dev_confusion"
+    assert report["confusions"]["n"] == "9"
+    assert (report["kinds"]["label"]["errors_held_out"], report["kinds"]["label"]["cases_held_out"]) == (8, 24)
+    with pytest.raises(DataError, match="heldout"):
+        pairs_script.main(pair_arguments(tmp_path, tmp_path, heldout="dev"))
+
+
+def test_another_process_writes_the_same_bytes(tmp_path):
+    write_inputs(tmp_path)
+    program = (
+        "import json, sys; from workflow_scripts import confusions, pairs;"
+        " first, second = json.loads(sys.argv[1]); confusions.main(first); pairs.main(second)"
+    )
+    for hash_seed in ("1", "2"):
+        out = tmp_path / hash_seed
+        arguments = json.dumps([confusion_arguments(tmp_path, out), pair_arguments(tmp_path, out)])
+        subprocess.run(
+            [sys.executable, "-c", program, arguments],
+            check=True,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+        )
+    for name in ("confusions.parquet", "confusions.ids.txt", "pairs.parquet", "pairs.audit.json"):
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
