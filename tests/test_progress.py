@@ -20,11 +20,11 @@ def test_lines_in_a_log_every_ten_seconds_and_at_the_end(clock, caplog, monkeypa
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     caplog.set_level("INFO")
     seen = []
-    for item in progress("abcdef", 6, "letters"):
+    for item in progress("abcde", 5, "letters"):
         seen.append(item)
         clock[0] += 4.0
-    assert seen == list("abcdef")
-    assert [record.message for record in caplog.records] == ["letters: 3/6", "letters: 6/6"]
+    assert seen == list("abcde")
+    assert [record.message for record in caplog.records] == ["letters: 3/5", "letters: 5/5"]
 
 
 def test_a_bar_on_a_terminal(caplog, monkeypatch):

@@ -94,8 +94,7 @@ def gradient_norms(
         completion_ids: (2B, T), chosen rows first.
     """
     chosen_ids, rejected_ids = completion_ids.chunk(2)
-    same = (chosen_ids == rejected_ids) & chosen.completion_mask & rejected.completion_mask
-    prefix = same.cumprod(-1).bool()
+    prefix = (chosen_ids == rejected_ids).cumprod(-1).bool()  # ends within both: neither answer begins the other
     branch = (~prefix).cumsum(-1) == 1
 
     g, h = chosen_gradient, rejected_gradient
