@@ -86,7 +86,7 @@ def delete_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
 
 
 def insert_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """A superfluous record: a stretch of the text that overlaps no record, deleted ones included, and looks like gold spans."""
+    """A superfluous record: a stretch that overlaps no record, deleted ones included, and looks like gold spans."""
     target = pick_target(rng, context.proposals.targets("spurious", NONE, tuple(context.ontology.labels)))
     extents = pick(rng, free_extents(draft.unit, (*draft.unit.spans, *draft.spans), context.shape))
     if target is None or extents is None:
