@@ -59,6 +59,10 @@ def training_arguments(
         bf16: Whether DeepSpeed keeps bfloat16 weights (beside float32 ones in its optimizer).
     """
     on_cpu = device.type == "cpu"
+    if deepspeed is not None:
+        import deepspeed as engine  # a second to load, which most runs can save
+
+        engine.init_distributed(dist_backend="gloo" if on_cpu else "nccl")  # before ZeRO-3 divides a model
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=plan.steps,

@@ -99,6 +99,8 @@ def execute(
     """
     started = time.monotonic()
     first = int(os.environ.get("RANK", 0)) == 0
+    if not first:
+        logging.getLogger().setLevel(logging.WARNING)
     plan = plan_batches(groups, run.training, run.settings["seed"], _processes(run))
     device = prepare_process(run.settings["numerics"], run.resources["gpus"])
     text = yaml.safe_dump(run.settings, allow_unicode=True)

@@ -171,6 +171,16 @@ class StepTrainer(Trainer):
         """Not counted: it would walk through all modules in every micro-batch."""
         return 0.0
 
+    def tell_gradient_norm(self) -> None:
+        """Let DeepSpeed keep the norm that it clips by: without ZeRO, in float32, it throws it away."""
+        engine = self.model_wrapped
+
+        def clip() -> None:
+            parameters = engine.module.parameters()
+            engine._global_grad_norm = nn.utils.clip_grad_norm_(parameters, self.settings.max_grad_norm)
+
+        engine.clip_fp32_gradients = clip
+
     def restart_clock(self) -> None:
         """Time the next step from now on: what lies between two steps (a checkpoint) is no part of either."""
         self._clock = time.monotonic()
@@ -188,6 +198,8 @@ class _Checkpoints(TrainerCallback):
         self.trainer = trainer
 
     def on_train_begin(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
+        if self.trainer.is_deepspeed_enabled:
+            self.trainer.tell_gradient_norm()
         self.trainer.restart_clock()
 
     def on_step_end(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
