@@ -29,7 +29,8 @@ class Loss:
 
     Attributes:
         beta: Reward per nat of mu, > 0.
-        tau: Probability below which a chosen token is gated, in (0, 1].
+        tau: Probability below which a chosen token is gated, in (0, 1]; at 1 every token is, those whose probability
+            rounds to 1 too, and the unweighted barrier is RPO's likelihood term.
         lambda_: Weight of the barrier, >= 0; 0 without weights gives back DPO exactly.
         aggregate: "sum" or "mean" over the tokens of a completion.
         label_weight: Of tokens of labels (entity types, relation labels, codes), > 0.
@@ -70,7 +71,8 @@ class Loss:
         chosen_reward = self.beta * self._advantage(chosen, chosen_weights)
         rejected_reward = self.beta * self._advantage(rejected, rejected_weights)
 
-        gate = (chosen.policy_logps.detach() < math.log(self.tau)) & chosen.completion_mask
+        threshold = math.log(self.tau) if self.tau < 1 else math.inf
+        gate = (chosen.policy_logps.detach() < threshold) & chosen.completion_mask
         barrier_weights = chosen_weights if self.weighted_barrier else torch.ones_like(chosen_weights)
         surprise = (-chosen.policy_logps.where(gate, 0.0) * barrier_weights).sum(-1)
         barrier = surprise / masked_sum(barrier_weights, gate).clamp(min=1.0)

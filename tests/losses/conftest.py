@@ -1,5 +1,7 @@
 """Sides of pairs, by hand and by chance."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -44,6 +46,17 @@ def make_side():
 @pytest.fixture(scope="session")
 def make_random_pair():
     return _make_random_pair
+
+
+@pytest.fixture(scope="session")
+def make_equal_pair():
+    """As by chance, but every completion has the same number of tokens."""
+
+    def make(seed, tokens):
+        pair = _make_random_pair(seed, tokens=tokens)
+        return [replace(side, completion_mask=torch.ones_like(side.completion_mask)) for side in pair]
+
+    return make
 
 
 @pytest.fixture(scope="session")

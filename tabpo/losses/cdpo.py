@@ -1,0 +1,46 @@
+"""Conservative DPO (E. Mitchell, "A note on DPO with noisy preferences", 2023, equation 3): smoothed labels."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch.nn.functional as F
+
+from tabpo.losses._interface import LossOutput, Side, masked_sum
+from tabpo.losses._ranges import require_flip_rate, require_positive
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Cross-entropy of DPO's margin with a label that is wrong in a share epsilon of the pairs.
+
+        m = beta * (S(chosen) - S(rejected)),   S = sum_t log pi(y_t) - log ref(y_t)
+        loss = -(1 - epsilon) * log sigmoid(m) - epsilon * log sigmoid(-m)
+
+    The best margin is finite, log((1 - epsilon) / epsilon): beyond it the gradient turns. Elsewhere this is
+    `sigmoid` with `label_smoothing`, in TRL up to its version 0; TRL 1 has only the unbiased form, `robust_dpo`.
+
+    Attributes:
+        beta: Reward per nat of summed log-ratio, > 0.
+        epsilon: Share of flipped pairs, from 0 to 0.5; 0 gives back DPO exactly, 0.5 has no preference.
+    """
+
+    beta: float = 0.1
+    epsilon: float = 0.1
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    def __post_init__(self) -> None:
+        require_positive("cdpo", beta=self.beta)
+        require_flip_rate("cdpo", half=True, epsilon=self.epsilon)
+
+    def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
+        chosen_reward = self.beta * masked_sum(chosen.policy_logps - chosen.reference_logps, chosen.completion_mask)
+        rejected_reward = self.beta * masked_sum(
+            rejected.policy_logps - rejected.reference_logps, rejected.completion_mask
+        )
+        margin = chosen_reward - rejected_reward
+        return LossOutput(
+            losses=-(1 - self.epsilon) * F.logsigmoid(margin) - self.epsilon * F.logsigmoid(-margin),
+            chosen_rewards=chosen_reward.detach(),
+            rejected_rewards=rejected_reward.detach(),
+        )
