@@ -10,7 +10,7 @@ from tabpo.config import METRICS, Known, resolve_study
 from tabpo.data.ontology import read_ontology
 from tabpo.data.units import Unit
 from tabpo.errors import ConfigError
-from tabpo.losses import build_loss
+from tabpo.losses import build_loss, loss_names
 from tabpo.metrics.scores import HEADLINE, unit_counts
 from tabpo.records import Prediction
 from tabpo.training.settings import DEFAULTS, training_settings
@@ -21,7 +21,7 @@ KNOWN = Known(
     presets=yaml.safe_load((CONFIG / "methods.yaml").read_text()),
     defaults=DEFAULTS,
     ontologies={"scierc": "entities", "phee": "results", "pvminer": "results"},
-    losses=("dpo", "rpo", "sft_continued", "simpo", "tab_po"),
+    losses=loss_names(),
     revisions={"Qwen/Qwen2.5-1.5B-Instruct": "0" * 40},
 )
 STUDIES = ("config", "extended", "demo", "scierc_cpu")
@@ -120,8 +120,12 @@ MISTAKES = [
     ("resources/cpu/nodes", 2, "resources.cpu: 1 processes cannot be shared equally by 2 nodes"),
     ("resources/cpu/processes", 3, "models.tiny with sft: batch_size 32 is no multiple of 30, which is 3 processes x"),
     # methods
-    ("methods/mine", {}, "methods.mine has no loss and is no preset of the family matched; presets are: dpo, simpo"),
-    ("methods/tdpo3", {"loss": "dop"}, "methods.tdpo3.loss names dop; did you mean dpo? tabpo/losses has: dpo, rpo"),
+    ("methods/own", {}, "methods.own has no loss and is no preset of the family matched; presets are: dpo, simpo"),
+    (
+        "methods/own",
+        {"loss": "tabpo"},
+        "methods.own.loss names tabpo; did you mean tab_po? tabpo/losses has: cal_dpo, c",
+    ),
     ("methods/dpo", {"loss": "rpo"}, "methods.dpo.loss is rpo, but the preset of that name has dpo: rename the method"),
     ("methods/dpo", {"pairing": "mxed"}, "methods.dpo.pairing names mxed; did you mean mixed? pairings has: mixed"),
     ("methods/dpo", {"training": {"steps": 1, "epochs": 1}}, "methods.dpo.training has both steps and epochs"),

@@ -1,0 +1,67 @@
+"""Presets that stand for another loss: the ablations of TAB-PO say what they leave out."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabpo.losses import build_loss
+
+FAMILIES = yaml.safe_load((Path(__file__).parents[2] / "config/methods.yaml").read_text())
+
+
+def preset(name, family="matched"):
+    entry = FAMILIES[family][name]
+    return build_loss(entry["loss"], **entry.get("params", {}))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_preset_can_be_built_and_trained(family):
+    for name in FAMILIES[family]:
+        assert preset(name, family).needs == frozenset()
+
+
+@given(seed=st.integers(0, 10_000))
+def test_without_barrier_is_dpo(make_random_pair, seed):
+    pair = make_random_pair(seed)
+    assert torch.equal(preset("tab_po_no_barrier")(*pair).losses, preset("dpo")(*pair).losses)
+
+
+@given(seed=st.integers(0, 10_000), certain=st.integers(0, 6))
+def test_ungated_is_rpo_with_certain_tokens_too(make_random_pair, seed, certain):
+    # the first `certain` log-probs are 0, as float32 gives them: up to whole completions without surprise
+    chosen, rejected = make_random_pair(seed)
+    rounded = chosen.policy_logps.clone()
+    rounded[:, :certain] = 0.0
+    pair = replace(chosen, policy_logps=rounded), rejected
+    expected = build_loss("rpo", beta=0.1, alpha=0.5)(*pair).losses
+    torch.testing.assert_close(preset("tab_po_ungated")(*pair).losses, expected)
+
+
+@given(seed=st.integers(0, 10_000))
+def test_the_gated_control_and_dpo_add_up_to_tab_po(make_random_pair, seed):
+    pair = make_random_pair(seed)
+    total = preset("dpo")(*pair).losses + 0.5 * preset("gated_sft")(*pair).losses
+    torch.testing.assert_close(preset("tab_po")(*pair).losses, total)
+
+
+def test_gates_differ_in_tau_alone():
+    for tau in (0.5, 0.66, 0.8, 0.99):
+        assert preset(f"tab_po_tau_{tau}") == replace(preset("tab_po"), tau=tau)
+
+
+def test_the_released_form_is_in_both_families():
+    assert preset("tab_po_code") == preset("tab_po", "published") == preset("tab_po_code", "published")
+
+
+@given(seed=st.integers(0, 10_000))
+def test_unweighted_is_the_released_form_without_weights(make_random_pair, seed):
+    pair = make_random_pair(seed)
+    flat = replace(preset("tab_po_code"), label_weight=1.0, sublabel_weight=1.0, span_weight=1.0, difference_weight=1.0)
+    torch.testing.assert_close(preset("tab_po_unweighted")(*pair).losses, flat(*pair).losses)
+    preference = build_loss("dpo_mean", beta=0.5)(*pair).losses
+    torch.testing.assert_close(replace(preset("tab_po_unweighted"), lambda_=0)(*pair).losses, preference)
