@@ -1,0 +1,168 @@
+"""The smallest study on a real Slurm: the same bytes as locally, jobs killed in two ways, and a job of two GPUs."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+RESULTS = Path("results/tests/slurm")
+RUNS = Path("demo_abstracts/tiny")
+NOT_COMPARED = {"provenance.json", "timing.parquet"}
+NOT_ARTEFACTS = {"logs", "benchmarks", "checkpoints"}
+
+pytestmark = pytest.mark.slurm
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster():
+    """Only the cluster of start-slurm.sh is used: these tests cancel jobs."""
+    if shutil.which("scontrol") is None:
+        pytest.skip("no Slurm here: make test-slurm starts one")
+    shown = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True).stdout
+    if "tabpo" not in next((line for line in shown.splitlines() if line.startswith("ClusterName")), ""):
+        pytest.skip("the Slurm here is not the one of start-slurm.sh: make test-slurm starts it")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """Profiles linked by the project's own set-up, in a configuration folder where nobody has profiles yet."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "XDG_CONFIG_HOME": str(tmp_path_factory.mktemp("config"))}
+    subprocess.run([PROJECT / "envs/setup.sh"], env=environment, check=True)
+    return environment
+
+
+def command(profile, results, *targets, **config):
+    profiles = ["--profile", "slurm", "--profile", "tests/slurm/site"] if profile == "slurm" else ["--profile", "local"]
+    settings = [f"{key}={value}" for key, value in {"results": results, **config}.items()]
+    return ["snakemake", *targets, *profiles, "--configfile", "tests/slurm/study.yaml", "--config", *settings]
+
+
+def run(environment, *args, **config):
+    """Run the study; its messages, once it has ended well."""
+    result = subprocess.run(command(*args, **config), env=environment, cwd=PROJECT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-6000:]
+    return result.stderr
+
+
+def jobs(messages):
+    """What Slurm's accounting says of the jobs of a run: comment (rule and wildcards), state, allocation."""
+    name = messages.split("SLURM run ID: ")[1].split()[0]
+    ended = {"COMPLETED", "CANCELLED", "FAILED", "OUT_OF_MEMORY"}
+    for _ in range(20):  # accounting hears of an end a moment later than the queue
+        answer = subprocess.run(
+            ["sacct", "--allocations", "--noheader", "--parsable2", "--name", name, "--format=comment,state,alloctres"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = [line.split("|") for line in answer.stdout.splitlines()]
+        found = [(comment, state.split()[0], allocation) for comment, state, allocation in found]
+        if {state for _, state, _ in found} <= ended:
+            return found
+        time.sleep(1)
+    raise AssertionError(f"jobs without an end: {found}")
+
+
+def states(messages, rule):
+    return sorted(state for comment, state, _ in jobs(messages) if comment.startswith(f"rule_{rule}"))
+
+
+def artefacts(results):
+    """Bytes of everything that must not depend on when and where it was made, by path."""
+    folder = PROJECT / results
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in NOT_COMPARED and path.relative_to(folder).parts[0] not in NOT_ARTEFACTS
+    }
+
+
+def assert_same(one, other):
+    one, other = artefacts(one), artefacts(other)
+    assert one.keys() == other.keys()
+    assert [path for path, content in one.items() if content != other[path]] == []
+
+
+@pytest.fixture(scope="module")
+def local(environment):
+    shutil.rmtree(PROJECT / RESULTS / "local", ignore_errors=True)
+    run(environment, "local", RESULTS / "local")
+    return RESULTS / "local"
+
+
+@pytest.fixture(scope="module")
+def slurm(environment):
+    """The study's folder on the cluster, and what its run said."""
+    shutil.rmtree(PROJECT / RESULTS / "slurm", ignore_errors=True)
+    return RESULTS / "slurm", run(environment, "slurm", RESULTS / "slurm")
+
+
+def test_every_job_runs_once_and_ends_well(slurm):
+    _, messages = slurm
+    found = jobs(messages)
+    comments = [comment for comment, _, _ in found]
+    assert {state for _, state, _ in found} == {"COMPLETED"}
+    assert len(set(comments)) == len(comments)
+    assert sum(comment.startswith("rule_train") for comment in comments) == 2
+
+
+def test_artefacts_are_those_of_the_local_run(local, slurm):
+    folder, _ = slurm
+    assert {"tables/abstracts.csv", f"{RUNS}/tab_po/seed1/model/model.safetensors"} <= artefacts(local).keys()
+    assert_same(local, folder)
+
+
+def test_a_cancelled_job_is_done_again_with_the_same_result(environment, local, slurm):
+    folder, _ = slurm
+    shutil.rmtree(PROJECT / folder / RUNS / "dpo")
+    log = PROJECT / folder / f"logs/train/{RUNS}/dpo/seed1.log"
+    launched = log.read_text().count("launch: train")
+    target = str(folder / RUNS / "dpo/seed1/scores/test.json")
+    messages = log.parent / "messages"
+    with messages.open("w") as file:
+        process = subprocess.Popen(command("slurm", folder, target), env=environment, cwd=PROJECT, stderr=file)
+        deadline = time.monotonic() + 120
+        while log.read_text().count("launch: train") == launched:
+            assert process.poll() is None and time.monotonic() < deadline, messages.read_text()[-6000:]
+            time.sleep(0.5)
+        running = subprocess.run(["squeue", "--noheader", "--format=%A %k"], capture_output=True, text=True, check=True)
+        (job,) = [line.split()[0] for line in running.stdout.splitlines() if "rule_train" in line]
+        subprocess.run(["scancel", job], check=True)
+        assert process.wait(timeout=300) == 0, messages.read_text()[-6000:]
+    assert states(messages.read_text(), "train") == ["CANCELLED", "COMPLETED"]
+    assert log.read_text().count("launch: train") == launched + 2  # the first attempt's log is still there
+    assert_same(local, folder)
+
+
+def test_a_job_that_is_killed_for_memory_gets_more(environment, local, slurm):
+    folder, _ = slurm
+    target = folder / RUNS / "tab_po/seed1/completions/test.parquet"
+    (PROJECT / target).unlink()
+    messages = run(environment, "slurm", folder, str(target), models="{tiny: {resources: too_small}}")
+    killed, done = sorted(jobs(messages), key=lambda job: job[1] == "COMPLETED")
+    assert killed[1] in ("FAILED", "OUT_OF_MEMORY") and "mem=500M" in killed[2]
+    assert done[1] == "COMPLETED" and "mem=1000M" in done[2]
+    assert_same(local, folder)
+
+
+def test_a_job_of_two_gpus_runs_its_script_once_and_sees_both(environment, slurm):
+    folder, _ = slurm
+    gpus = RESULTS / "gpus"
+    shutil.rmtree(PROJECT / gpus, ignore_errors=True)
+    for part in ("demo_abstracts/documents", "demo_abstracts/prompts", RUNS / "base"):
+        shutil.copytree(PROJECT / folder / part, PROJECT / gpus / part)
+    target = gpus / RUNS / "sft/seed1/run.yaml"
+    settings = {"models": "{tiny: {resources: two_gpus}}", "training": "{sft: {steps: 4, warmup_steps: 1}}"}
+    messages = run(environment, "slurm", gpus, str(target), **settings)
+    ((_, state, allocation),) = jobs(messages)
+    assert state == "COMPLETED" and "gres/gpu=2" in allocation and "node=1" in allocation
+    log = (PROJECT / gpus / f"logs/sft/{RUNS}/seed1.log").read_text()
+    assert [line.split("launch: ")[1] for line in log.splitlines() if "launch: " in line] == [
+        "sft, 2 processes, GPUs [0,1]"
+    ]
