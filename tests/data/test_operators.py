@@ -210,6 +210,15 @@ def test_boundaries_move_by_whole_tokens():
     assert moved == {(start, end) for start, ends in ends_for.items() for end in ends}
 
 
+def test_a_step_of_two_tokens_weighs_half():
+    # no span, five tokens: every rate is (0 + 1/6) / 2; "d e" from 6:9 starts one step earlier at c, two at b
+    unit = unit_of(["a", "b", "c", "d", "e"], [])
+    weights = {(start, end): weight for weight, start, end in changed_extents(unit, 6, 9, span_shape([unit]))}
+    assert weights[4, 9] == pytest.approx(1 / 12)
+    assert weights[2, 9] == pytest.approx(1 / 24)
+    assert weights[4, 7] == pytest.approx(1 / 144)
+
+
 def test_a_boundary_inside_a_word_can_move_to_the_edge():
     unit = unit_of(["drug-induced", "fever"], [Span(1, "A", None, 0, 4)])
     assert {(start, end) for _, start, end in changed_extents(unit, 0, 4, span_shape([unit]))} == {(0, 12), (0, 18)}
