@@ -7,8 +7,9 @@ from pkgutil import iter_modules
 
 from tabpo.errors import ConfigError
 from tabpo.losses._interface import LossOutput, Side, TokenField
+from tabpo.losses._listing import describe_loss
 
-__all__ = ["LossOutput", "Side", "TokenField", "build_loss", "loss_names"]
+__all__ = ["LossOutput", "Side", "TokenField", "build_loss", "describe_loss", "loss_names"]
 
 
 def loss_names() -> list[str]:
