@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_pt_utils import get_model_param_count
 
 from tabpo.errors import ConfigError, DataError
 from tabpo.progress import progress
@@ -66,7 +67,7 @@ class StepTrainer(Trainer):
             ConfigError: No parameter is trained.
             DataError: A loss, log-prob or gradient is not finite; names the step and the examples.
         """
-        trained = sum(one.numel() for one in self.model.parameters() if one.requires_grad)
+        trained = get_model_param_count(self.model, trainable_only=True)
         if not trained:
             raise ConfigError("no parameter of the model is trained: all are frozen")
         logging.info("training %d parameters for %d steps of %d", trained, self.plan.steps, self.plan.batch_size)

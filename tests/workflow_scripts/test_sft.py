@@ -3,26 +3,98 @@
 import json
 
 import pandas as pd
+import pytest
 import yaml
 
+from tabpo.errors import ConfigError, DataError
+from tabpo.training.checkpoints import single_writer
+from tabpo.training.models import weights_sha256
+from tabpo.training.sft import SftTrainer
 from workflow_scripts import sft
+
+LORA = {"r": 2, "alpha": 4, "dropout": 0.2}
+
+
+def files(folder):
+    """All artefacts but the two that may name a time or a place."""
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {name: content for name, content in found.items() if name not in ("provenance.json", "timing.parquet")}
+
+
+def stop_at(monkeypatch, trainer, step):
+    """Kill the run in the middle of a step."""
+    micro_batch = trainer.micro_batch
+
+    def killed(self, model, batch):
+        if self.state.global_step == step:
+            raise KeyboardInterrupt
+        return micro_batch(self, model, batch)
+
+    monkeypatch.setattr(trainer, "micro_batch", killed)
 
 
 def test_outputs_are_whole_and_explicit(study, tmp_path):
     sft.main(study.sft(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("model", "provenance.json", "run.yaml", "timing.parquet", "training.parquet")
+    ]
     run = yaml.safe_load((tmp_path / "run.yaml").read_text())
+    assert sorted(run) == ["dataset", "limits", "method", "model", "numerics", "seed", "training"]
     assert run["method"] == {"name": "sft"}
-    assert run["training"]["adam_beta1"] == 0.9
-    assert str(tmp_path) not in (tmp_path / "run.yaml").read_text()
+    assert (run["training"]["adam_beta1"], run["training"]["epochs"], run["training"]["lora"]) == (0.9, None, None)
+
     steps = pd.read_parquet(tmp_path / "training.parquet")
     assert steps["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert steps["epoch"].tolist() == pytest.approx([number * 8 / 12 for number in range(1, 7)])
     assert steps["loss"].iloc[-1] < steps["loss"].iloc[0]
+    assert steps["margin"].isna().all()
+
     provenance = json.loads((tmp_path / "provenance.json").read_text())
-    assert "tabpo.training.sft" in provenance["code"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "model",
-        "provenance.json",
-        "run.yaml",
-        "timing.parquet",
-        "training.parquet",
-    ]
+    assert "tabpo.training.sft" in provenance["code"] and "tabpo.losses.dpo" not in provenance["code"]
+    assert sorted(provenance["inputs"]) == ["base", "prompts"]
+    timing = pd.read_parquet(tmp_path / "timing.parquet")
+    assert provenance["tokens"] == timing["tokens"].sum() and provenance["wall_s"] >= timing["seconds"].sum()
+    manifest = json.loads((tmp_path / "model/manifest.json").read_text())
+    assert manifest == {"kind": "weights", "weights_sha256": weights_sha256(tmp_path / "model")}
+
+
+@pytest.mark.parametrize("training", [{}, {"lora": LORA}, {"precision": "bf16"}], ids=["full", "lora", "bf16"])
+def test_broken_off_and_gone_on_gives_the_same_bytes(study, tmp_path, monkeypatch, training):
+    sft.main(study.sft(tmp_path / "unbroken", **training))
+    with monkeypatch.context() as patch:
+        stop_at(patch, SftTrainer, 5)
+        with pytest.raises(KeyboardInterrupt):
+            sft.main(study.sft(tmp_path / "broken", **training))
+    assert not (tmp_path / "broken/model").exists()
+    (left,) = (tmp_path / "broken/checkpoints").iterdir()
+    assert sorted(path.name for path in left.iterdir()) == ["checkpoint-2", "checkpoint-4"]
+    (left / "checkpoint-6").mkdir()  # one that was being written
+    sft.main(study.sft(tmp_path / "broken", **training))
+    assert files(tmp_path / "broken") == files(tmp_path / "unbroken")
+    assert not (tmp_path / "broken/checkpoints").exists()
+
+
+def test_checkpoints_of_other_settings_are_not_gone_on_from(study, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop_at(patch, SftTrainer, 5)
+        with pytest.raises(KeyboardInterrupt):
+            sft.main(study.sft(tmp_path / "changed"))
+    sft.main(study.sft(tmp_path / "changed", learning_rate=1e-3))
+    sft.main(study.sft(tmp_path / "fresh", learning_rate=1e-3))
+    ours, theirs = files(tmp_path / "changed"), files(tmp_path / "fresh")
+    assert {name: ours[name] for name in theirs} == theirs
+
+
+def test_a_run_that_is_being_written_is_refused(study, tmp_path):
+    with single_writer(tmp_path / "checkpoints"), pytest.raises(DataError, match="is writing this run"):
+        sft.main(study.sft(tmp_path))
+    assert not (tmp_path / "model").exists()
+
+
+def test_settings_that_do_not_fit_are_refused(study, tmp_path):
+    with pytest.raises(ConfigError, match="batch_size 8 is no multiple of 3"):
+        sft.main(study.sft(tmp_path, micro_batch_size=3))
+    with pytest.raises(ConfigError, match=r"resources\.processes is 2, but 1 were started"):
+        sft.main(study.sft(tmp_path, processes=2))
+    with pytest.raises(ConfigError, match="unknown setting learning_rte"):
+        sft.main(study.sft(tmp_path, learning_rte=1))

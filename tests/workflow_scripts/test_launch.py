@@ -1,0 +1,194 @@
+"""How programs are started: what is planned, and what real processes do when they are killed."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+
+from tabpo.errors import ConfigError, DataError
+from tabpo.training.launching import LAUNCHER, first_host, plan_launch, read_settings
+from workflow_scripts import launch, sft
+
+ROOT = Path(__file__).parents[2]
+
+
+def settings(*, processes=1, nodes=1, gpus=0, deepspeed=None, threads=3):
+    resources = {"processes": processes, "nodes": nodes, "gpus": gpus}
+    return {"resources": resources, "numerics": {"threads": threads}, "training": {"deepspeed": deepspeed}}
+
+
+def test_one_process_is_plain_python():
+    plan = plan_launch("sft", ["--settings", "{}"], settings(), {"HOME": "/h", "CUDA_VISIBLE_DEVICES": "0,1"})
+    assert plan.command == [sys.executable, "-m", "workflow_scripts.sft", "--settings", "{}"]
+    assert (plan.environment["OMP_NUM_THREADS"], plan.environment["HOME"]) == ("3", "/h")
+    assert (plan.gpus, plan.environment["CUDA_VISIBLE_DEVICES"]) == ([], "")  # asked for none, sees none
+    assert LAUNCHER not in plan.environment
+
+
+@pytest.mark.parametrize("asked", [{"processes": 2}, {"deepspeed": "zero2"}])
+def test_several_processes_or_deepspeed_go_through_torchrun(asked):
+    plan = plan_launch("train", ["--x", "1"], settings(**asked), {})
+    count = f"--nproc-per-node={asked.get('processes', 1)}"
+    assert plan.command[1:] == [
+        *("-m", "torch.distributed.run", "--standalone", count),
+        *("-m", "workflow_scripts.launch", "train", "--x", "1"),
+    ]
+    assert plan.environment[LAUNCHER] == str(os.getpid())
+
+
+def test_nodes_meet_at_the_first_of_the_job():
+    slurm = {"SLURM_NNODES": "2", "SLURM_NODEID": "1", "SLURM_JOB_ID": "70007", "SLURM_JOB_NODELIST": "gpu[07-08]"}
+    slurm["CUDA_VISIBLE_DEVICES"] = "0,1,2,3"
+    plan = plan_launch("sft", [], settings(processes=8, nodes=2, gpus=8), slurm)
+    meeting = ["--nnodes=2", "--node-rank=1", "--master-addr=gpu07", "--master-port=20007", "--nproc-per-node=4"]
+    assert plan.command[3:8] == meeting
+    with pytest.raises(ConfigError, match=r"asks for 2 nodes; the scheduler gave no \(SLURM_NNODES\)"):
+        plan_launch("sft", [], settings(processes=2, nodes=2), {})
+    with pytest.raises(ConfigError, match="3 processes and 0 gpus cannot be shared equally by 2 nodes"):
+        plan_launch("sft", [], settings(processes=3, nodes=2), {})
+
+
+@pytest.mark.parametrize(
+    ("node_list", "host"),
+    [("n1", "n1"), ("n1,n2", "n1"), ("gpu[07-09,12],b1", "gpu07"), ("r[3,5]n1,x", "r3n1"), ("a-b.c,d[1-2]", "a-b.c")],
+)
+def test_first_host(node_list, host):
+    assert first_host(node_list) == host
+
+
+@pytest.mark.parametrize("visible", ["", "0", "0,1,2", "-1", "NoDevFiles"])
+def test_other_gpus_than_asked_for_are_refused(visible):
+    with pytest.raises(ConfigError, match=r"asks for 2 GPUs on each node; visible are .* ask the scheduler for 2"):
+        plan_launch("sft", [], settings(processes=2, gpus=2), {"CUDA_VISIBLE_DEVICES": visible})
+    plan = plan_launch("sft", [], settings(processes=2, gpus=2), {"CUDA_VISIBLE_DEVICES": "4,6"})
+    assert (plan.gpus, plan.environment["CUDA_VISIBLE_DEVICES"]) == (["4", "6"], "4,6")
+
+
+def test_settings_are_found_among_the_arguments():
+    assert read_settings(["--base", "b", "--settings", '{"a": 1}']) == {"a": 1}
+    for arguments, message in ((["--settings"], "is missing"), (["--settings", "{"], "is no JSON")):
+        with pytest.raises(ConfigError, match=message):
+            read_settings(arguments)
+
+
+def test_it_says_once_what_it_starts(study, tmp_path, monkeypatch, caplog):
+    started = []
+    monkeypatch.setattr(os, "execve", lambda program, command, environment: started.append(command))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with caplog.at_level(logging.INFO):
+        launch.main(["sft", *study.sft(tmp_path, processes=2, gpus=2)])
+    assert [record.getMessage() for record in caplog.records] == ["launch: sft, 2 processes, GPUs [0,1]"]
+    assert "torch.distributed.run" in started[0]
+    with pytest.raises(SystemExit):
+        launch.main(["predict", "--settings", "{}"])
+
+
+def test_a_worker_that_lost_its_parent_ends(monkeypatch):
+    code = "from tabpo.training.launching import worker_command; print(worker_command('sft', ['--x'])[1:])"
+    monkeypatch.setenv(LAUNCHER, str(os.getpid()))
+    alive = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert alive.stdout == "['-m', 'workflow_scripts.sft', '--x']\n"
+    monkeypatch.setenv(LAUNCHER, "1234567")
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+
+
+def start(program: str, arguments: list[str], **environment: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "workflow_scripts.launch", program, *arguments]
+    clean = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
+    return subprocess.Popen(command, cwd=ROOT, env=clean | environment, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process: subprocess.Popen) -> str:
+    said = process.communicate(timeout=400)[1]
+    assert process.returncode == 0, said[-4000:]
+    return said
+
+
+def children(process: subprocess.Popen) -> list[int]:
+    return [int(one) for one in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+
+
+def kill_after_checkpoint(process: subprocess.Popen, folder: Path, number: int) -> list[int]:
+    """Send a signal once a checkpoint is complete; the workers that were there."""
+    deadline = time.monotonic() + 300
+    while not list(folder.glob("checkpoints/*/checkpoint-*/COMPLETE")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    workers = children(process)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    return workers
+
+
+def wait_until_gone(processes: list[int]) -> None:
+    deadline = time.monotonic() + 40
+    while any(Path(f"/proc/{one}").exists() for one in processes):
+        assert time.monotonic() < deadline, f"still there: {processes}"
+        time.sleep(0.1)
+
+
+def same(first: Path, second: Path, tolerance: float) -> None:
+    steps = [pd.read_parquet(folder / "training.parquet") for folder in (first, second)]
+    pd.testing.assert_frame_equal(*steps, check_exact=False, rtol=tolerance, atol=tolerance)
+    tensors = [load_file(folder / "model/model.safetensors") for folder in (first, second)]
+    assert tensors[0].keys() == tensors[1].keys()
+    assert max((tensors[0][name] - tensors[1][name]).abs().max().item() for name in tensors[0]) <= tolerance
+
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpeed compiles its CPU messages with g++")
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_zero2_on_two_processes_is_the_one_process_run(study, tmp_path):
+    """Same steps and weights within 2e-5: the sums of gradients are taken in another order."""
+    for program, arguments in (("sft", study.sft), ("train", study.train)):
+        alone, shared = tmp_path / program / "alone", tmp_path / program / "shared"
+        finish(start(program, arguments(alone)))
+        said = finish(start(program, arguments(shared, processes=2, deepspeed="zero2")))
+        assert said.count(f"launch: {program}, 2 processes, GPUs []") == 1
+        assert said.count("6 steps in") == 1  # the first process alone speaks
+        same(alone, shared, 2e-5)
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_zero3_gathers_adapters_and_merges_them(study, tmp_path):
+    lora = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}
+    finish(start("train", study.train(tmp_path / "alone", lora=lora)))
+    finish(start("train", study.train(tmp_path / "shared", lora=lora, processes=2, deepspeed="zero3")))
+    same(tmp_path / "alone", tmp_path / "shared", 2e-5)
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_killed_processes_leave_no_worker_and_the_run_goes_on(study, tmp_path):
+    run = {"processes": 2, "deepspeed": "zero2", "steps": 30, "checkpoint_steps": 3}
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    finish(start("sft", study.sft(unbroken, **run)))
+
+    wait_until_gone(kill_after_checkpoint(start("sft", study.sft(broken, **run)), broken, signal.SIGKILL))
+    with pytest.raises(DataError, match="was written by 2 processes and can only be continued by as many, not by 1"):
+        sft.main(study.sft(broken, **{**run, "processes": 1, "deepspeed": "zero2"}))
+    wait_until_gone(kill_after_checkpoint(start("sft", study.sft(broken, **run)), broken, signal.SIGTERM))
+    said = finish(start("sft", study.sft(broken, **run)))
+    assert "going on from checkpoint-" in said
+    same(unbroken, broken, 0.0)
+    assert not (broken / "checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_gpus_that_torch_does_not_see_are_trained_without(study, tmp_path):
+    said = finish(start("sft", study.sft(tmp_path, processes=2, gpus=2), CUDA_VISIBLE_DEVICES="0,1"))
+    assert said.count("launch: sft, 2 processes, GPUs [0,1]") == 1
+    assert "2 GPUs are asked for, but torch sees no CUDA: training on the CPU" in said
+    assert json.loads((tmp_path / "provenance.json").read_text())["gpu_seconds"] == 0

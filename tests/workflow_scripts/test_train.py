@@ -1,0 +1,78 @@
+"""The program `train`, as its rule calls it."""
+
+import json
+import math
+import shutil
+
+import pandas as pd
+import pytest
+import yaml
+
+from tabpo.errors import ConfigError, DataError
+from tabpo.records import Reference, read_metadata, read_records, write_records
+from tabpo.training.preference import PreferenceTrainer
+from workflow_scripts import train
+
+
+def files(folder):
+    """All artefacts but the two that may name a time or a place."""
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {name: content for name, content in found.items() if name not in ("provenance.json", "timing.parquet")}
+
+
+@pytest.mark.parametrize(("precision", "reference"), [("fp32", "reference"), ("bf16", "reference_bf16")])
+def test_dpo_starts_at_ln_2_and_separates_the_pairs(study, tmp_path, precision, reference):
+    train.main(study.train(tmp_path, precision=precision, reference=f"{reference}.parquet"))
+    run = yaml.safe_load((tmp_path / "run.yaml").read_text())
+    assert run["method"] == {"name": "dpo", "loss": "dpo", "params": {"beta": 0.1}, "pairing": "mixed"}
+    steps = pd.read_parquet(tmp_path / "training.parquet")
+    assert steps["loss"].iloc[0] == pytest.approx(math.log(2), abs=1e-6)
+    assert steps["loss"].iloc[-1] < steps["loss"].iloc[0] and steps["accuracy"].iloc[-1] == 1.0
+    assert steps["drift_edited"].abs().iloc[0] == 0.0
+    code = json.loads((tmp_path / "provenance.json").read_text())["code"]
+    assert "tabpo.losses.dpo" in code and "tabpo.training.preference" in code
+
+
+@pytest.mark.parametrize("loss", ["tab_po", "simpo"])
+def test_the_same_run_in_two_folders_gives_the_same_bytes(study, tmp_path, loss):
+    for name in ("first", "second"):
+        train.main(study.train(tmp_path / name, loss=loss))
+    assert files(tmp_path / "first") == files(tmp_path / "second")
+    assert str(tmp_path).encode() not in b"".join(files(tmp_path / "first").values())
+
+
+def test_broken_off_and_gone_on_gives_the_same_bytes(study, tmp_path, monkeypatch):
+    train.main(study.train(tmp_path / "unbroken"))
+    micro_batch = PreferenceTrainer.micro_batch
+
+    def killed(self, model, batch):
+        if self.state.global_step == 3:
+            raise KeyboardInterrupt
+        return micro_batch(self, model, batch)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(PreferenceTrainer, "micro_batch", killed)
+        train.main(study.train(tmp_path / "broken"))
+    train.main(study.train(tmp_path / "broken"))
+    assert files(tmp_path / "broken") == files(tmp_path / "unbroken")
+
+
+def test_a_reference_of_other_weights_is_refused_by_its_key_or_at_step_0(study, tmp_path):
+    for name in ("prompts.parquet", "pairs.parquet"):
+        shutil.copy(study.folder / name, tmp_path)
+    path = study.folder / "reference.parquet"
+    shifted = [
+        Reference(one.pair_id, tuple(logp - 0.01 for logp in one.chosen_logps), one.rejected_logps)
+        for one in read_records(path, Reference)
+    ]
+    write_records(tmp_path / "shifted.parquet", Reference, shifted, read_metadata(path))
+    with pytest.raises(DataError, match=r"step 0: policy and reference are 0\.00\d+ nats per token apart"):
+        train.main(study.train(tmp_path, reference=str(tmp_path / "shifted.parquet")))
+    write_records(tmp_path / "stale.parquet", Reference, shifted, {**read_metadata(path), "weights_sha256": "other"})
+    with pytest.raises(DataError, match="weights_sha256 other is now"):
+        train.main(study.train(tmp_path, reference=str(tmp_path / "stale.parquet")))
+
+
+def test_a_loss_that_is_not_there_is_refused(study, tmp_path):
+    with pytest.raises(ConfigError, match="unknown loss dpoo; there are: "):
+        train.main(study.train(tmp_path, loss="dpoo"))
