@@ -21,7 +21,7 @@ def _make_side(policy, reference, *, mask=None, fields=None, differs=None, dtype
 
 
 def _make_random_pair(seed: int, pairs: int = 3, tokens: int = 6) -> tuple[Side, Side]:
-    """Two sides with ragged masks, fields and differing tokens; log-probs from about 0 to -4 nats."""
+    """Two sides with ragged masks, fields, differing tokens and KLs; log-probs from about 0 to -4 nats."""
     generator = torch.Generator().manual_seed(seed)
     sides = []
     for _ in range(2):
@@ -35,7 +35,8 @@ def _make_random_pair(seed: int, pairs: int = 3, tokens: int = 6) -> tuple[Side,
                 differs=torch.rand(pairs, tokens, generator=generator) < 0.3,
             )
         )
-    return sides[0], sides[1]
+    kls = torch.rand(2, pairs, tokens, generator=generator, dtype=torch.float64)
+    return replace(sides[0], token_kl=kls[0]), replace(sides[1], token_kl=kls[1])
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,7 @@ def test_masked_positions_reach_neither_loss_nor_gradient(make_random_pair, name
             reference_logps=side.reference_logps.masked_fill(~side.completion_mask, poison),
             token_fields=side.token_fields.masked_fill(~side.completion_mask, -77),
             differs=side.differs ^ ~side.completion_mask,
+            token_kl=side.token_kl.masked_fill(~side.completion_mask, poison),
         )
         for side in clean
     ]
@@ -85,6 +86,7 @@ def test_keeps_the_dtype_and_detaches_rewards(make_random_pair, name, params, dt
             side,
             policy_logps=side.policy_logps.to(dtype).requires_grad_(),
             reference_logps=side.reference_logps.to(dtype),
+            token_kl=side.token_kl.to(dtype),
         )
         for side in make_random_pair(4)
     )

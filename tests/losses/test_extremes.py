@@ -31,7 +31,8 @@ PAIRS = {
 @pytest.fixture(params=PAIRS)
 def pair(request, make_side):
     policy, reference, rejected_policy, rejected_reference = PAIRS[request.param]
-    return make_side([policy], [reference]), make_side([rejected_policy], [rejected_reference])
+    sides = make_side([policy], [reference]), make_side([rejected_policy], [rejected_reference])
+    return [replace(side, token_kl=0.03 * (side.policy_logps - side.reference_logps).square()) for side in sides]
 
 
 def gradients(loss, pair):
@@ -67,7 +68,12 @@ def test_gradient_is_that_of_finite_differences(pair, name, params):
 def test_single_precision_stays_finite_and_close(pair, name, params):
     loss = build_loss(name, **params)
     single = [
-        replace(side, policy_logps=side.policy_logps.float(), reference_logps=side.reference_logps.float())
+        replace(
+            side,
+            policy_logps=side.policy_logps.float(),
+            reference_logps=side.reference_logps.float(),
+            token_kl=side.token_kl.float(),
+        )
         for side in pair
     ]
     torch.testing.assert_close(loss(*single).losses.double(), loss(*pair).losses, atol=1e-4, rtol=1e-5)
