@@ -45,7 +45,8 @@ def main(argv: list[str] | None = None) -> None:
         args.output_run, args.output_model, args.output_log_steps, args.output_timing, args.output_provenance
     )
     build_trainer = partial(SftTrainer, examples=examples, pad_id=tokenizer.pad_token_id)
-    execute(run, outputs, tokenizer, [example.prompt_id for example in examples], build_trainer)
+    groups, lengths = zip(*((example.prompt_id, example.length) for example in examples), strict=True)
+    execute(run, outputs, tokenizer, groups, lengths, build_trainer)
 
 
 if __name__ == "__main__":

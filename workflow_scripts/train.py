@@ -46,7 +46,8 @@ def main(argv: list[str] | None = None) -> None:
         args.output_run, args.output_model, args.output_log_steps, args.output_timing, args.output_provenance
     )
     build_trainer = partial(PreferenceTrainer, examples=examples, pad_id=tokenizer.pad_token_id, loss=loss)
-    execute(run, outputs, tokenizer, [pair.prompt_id for pair in pairs], build_trainer)
+    groups, lengths = [pair.prompt_id for pair in pairs], [example.length for example in examples]
+    execute(run, outputs, tokenizer, groups, lengths, build_trainer)
 
 
 if __name__ == "__main__":

@@ -49,11 +49,17 @@ class BatchPlan:
         return [self.order[start : start + size] for start in starts]
 
 
-def plan_batches(groups: Sequence[Hashable], settings: TrainingSettings, seed: int, processes: int) -> BatchPlan:
+def plan_batches(
+    groups: Sequence[Hashable], lengths: Sequence[int], settings: TrainingSettings, seed: int, processes: int
+) -> BatchPlan:
     """One shuffled pass over the examples after the other, cut into steps of the same size.
+
+    Within a step the longest come first, so that a micro-batch holds examples of like length and little padding;
+    which examples a step has, and so its gradient, does not depend on that.
 
     Args:
         groups: Group of each example; examples of a group stay together (a batch's edge may still divide one).
+        lengths: Of each example, in tokens.
         settings: steps or epochs, batch_size, micro_batch_size.
         seed: Of the run.
         processes: That share each step.
@@ -69,8 +75,10 @@ def plan_batches(groups: Sequence[Hashable], settings: TrainingSettings, seed: i
         )
     steps = settings.steps or math.ceil(settings.epochs * len(groups) / settings.batch_size)
     members: dict[Hashable, list[int]] = {}
+    longest: dict[Hashable, int] = {}
     for index, group in enumerate(groups):
         members.setdefault(group, []).append(index)
+        longest[group] = max(longest.get(group, 0), lengths[index])
     order: list[int] = []
     places, epoch = steps * settings.batch_size, 0
     blocks = list(members.values())
@@ -78,4 +86,9 @@ def plan_batches(groups: Sequence[Hashable], settings: TrainingSettings, seed: i
         shuffled = np.random.default_rng([seed, epoch]).permutation(len(blocks))
         order += [index for block in shuffled for index in blocks[block]]
         epoch += 1
-    return BatchPlan(order[:places], len(groups), settings.batch_size, settings.micro_batch_size, processes)
+    by_length = [
+        index
+        for start in range(0, places, settings.batch_size)
+        for index in sorted(order[start : start + settings.batch_size], key=lambda index: -longest[groups[index]])
+    ]
+    return BatchPlan(by_length, len(groups), settings.batch_size, settings.micro_batch_size, processes)

@@ -82,6 +82,7 @@ def execute(
     outputs: Outputs,
     tokenizer: PreTrainedTokenizerBase,
     groups: Sequence[Hashable],
+    lengths: Sequence[int],
     build_trainer: Callable[..., StepTrainer],
 ) -> None:
     """Train and write the outputs; the first process alone writes. Checkpoints are removed when all is in place.
@@ -91,6 +92,7 @@ def execute(
         outputs: Where to.
         tokenizer: Of the model; goes into its folder.
         groups: Of each example, for the order.
+        lengths: Of each example in tokens, likewise.
         build_trainer: Makes the stage's trainer from model, arguments, settings, numerics and plan.
 
     Raises:
@@ -101,7 +103,7 @@ def execute(
     first = int(os.environ.get("RANK", 0)) == 0
     if not first:
         logging.getLogger().setLevel(logging.WARNING)
-    plan = plan_batches(groups, run.training, run.settings["seed"], _processes(run))
+    plan = plan_batches(groups, lengths, run.training, run.settings["seed"], _processes(run))
     device = prepare_process(run.settings["numerics"], run.resources["gpus"])
     text = yaml.safe_dump(run.settings, allow_unicode=True)
     hashes = input_hashes(run.inputs)
@@ -109,7 +111,8 @@ def execute(
     with single_writer(run.checkpoints) if first else nullcontext():
         if first:
             write_whole(outputs.run, text)
-        trainer, checkpoint = _set_up(run, plan, device, folder, build_trainer)
+        checkpoint = newest_complete(folder, plan.processes) if first else None
+        trainer, checkpoint = _set_up(run, plan, device, folder, checkpoint, build_trainer)
         trainer.run(checkpoint)
         _write_model(run, trainer, tokenizer, outputs.model)
         if first:
@@ -128,12 +131,22 @@ def _processes(run: Run) -> int:
         raise ConfigError(
             f"resources.processes is {wanted}, but {started} were started: use python -m workflow_scripts.launch"
         )
+    if run.training.deepspeed is not None and "WORLD_SIZE" not in os.environ:
+        raise ConfigError(
+            "training.deepspeed needs torchrun for one process too: use python -m workflow_scripts.launch"
+        )
     return wanted
 
 
 def _set_up(
-    run: Run, plan: BatchPlan, device: torch.device, folder: Path, build_trainer: Callable[..., StepTrainer]
+    run: Run,
+    plan: BatchPlan,
+    device: torch.device,
+    folder: Path,
+    checkpoint: Path | None,
+    build_trainer: Callable[..., StepTrainer],
 ) -> tuple[StepTrainer, Path | None]:
+    """The trainer, and the checkpoint to go on from: the first process's choice, told to all."""
     settings, numerics, seed = run.training, run.settings["numerics"], run.settings["seed"]
     with_deepspeed = settings.deepspeed is not None
     arguments = training_arguments(
@@ -145,13 +158,13 @@ def _set_up(
         deepspeed=run.deepspeed / f"{settings.deepspeed}.json" if with_deepspeed else None,
         bf16=with_deepspeed and numerics["precision"] == "bf16",
     )
-    checkpoint = [newest_complete(folder, plan.processes) if arguments.process_index == 0 else None]
-    broadcast_object_list(checkpoint)
+    told = [checkpoint]
+    broadcast_object_list(told)
     model = load_model(run.start, numerics)
     if settings.lora is not None:
         model = add_adapters(model, settings.lora, seed)
     trainer = build_trainer(model=model, arguments=arguments, settings=settings, numerics=numerics, plan=plan)
-    return trainer, checkpoint[0]
+    return trainer, told[0]
 
 
 def _write_model(run: Run, trainer: StepTrainer, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -20,6 +20,11 @@ class Example:
     prompt_ids: tuple[int, ...]
     completion_ids: tuple[int, ...]
 
+    @property
+    def length(self) -> int:
+        """Tokens of prompt and completion."""
+        return len(self.prompt_ids) + len(self.completion_ids)
+
 
 @dataclass(frozen=True, slots=True)
 class PairExample:
@@ -48,6 +53,11 @@ class PairExample:
     rejected_differs: tuple[bool, ...]
     chosen_reference: tuple[float, ...] | None
     rejected_reference: tuple[float, ...] | None
+
+    @property
+    def length(self) -> int:
+        """Tokens of the prompt and the longer completion."""
+        return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: dict) -> tuple[int, ...]:

@@ -11,8 +11,8 @@ from tabpo.training.order import plan_batches
 from tabpo.training.settings import training_settings
 
 
-def plan(groups, *, processes=1, seed=1, **settings):
-    return plan_batches(groups, training_settings(**settings), seed, processes)
+def plan(groups, *, lengths=None, processes=1, seed=1, **settings):
+    return plan_batches(groups, lengths or [1] * len(groups), training_settings(**settings), seed, processes)
 
 
 @given(
@@ -66,3 +66,14 @@ def test_epochs_fill_the_last_step_from_the_next_pass():
 def test_a_batch_that_cannot_be_spread_is_refused():
     with pytest.raises(ConfigError, match=r"batch_size 8 is no multiple of 6, which is micro_batch_size 3 x 2 proc"):
         plan(range(5), steps=1, batch_size=8, micro_batch_size=3, processes=2)
+
+
+@given(st.lists(st.integers(1, 50), min_size=4, max_size=30), st.integers(0, 5))
+def test_a_step_has_the_same_examples_longest_first(lengths, seed):
+    settings = {"steps": 5, "batch_size": 4, "micro_batch_size": 2, "seed": seed}
+    groups = list(range(len(lengths)))
+    sorted_plan, plain = plan(groups, lengths=lengths, **settings), plan(groups, **settings)
+    for step in range(5):
+        assert sorted(sorted_plan.of_step(step)) == sorted(plain.of_step(step))
+        ordered = [lengths[index] for index in sorted_plan.of_step(step)]
+        assert ordered == sorted(ordered, reverse=True)

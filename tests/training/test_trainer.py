@@ -40,7 +40,8 @@ def pair_examples(tokenizer, prompts, pairs, limits, make_model):
 
 def trainer(stage, model, examples, folder, *, seed=1, lora_seed=None, **settings):
     settings = training_settings(**{**SETTINGS, **settings})
-    plan = plan_batches([str(number) for number in range(len(examples))], settings, seed, 1)
+    groups, lengths = [str(number) for number in range(len(examples))], [example.length for example in examples]
+    plan = plan_batches(groups, lengths, settings, seed, 1)
     device = prepare_process(NUMERICS, 0)
     arguments = training_arguments(settings, plan, seed=seed, folder=folder, device=device, deepspeed=None, bf16=False)
     if settings.lora is not None:
