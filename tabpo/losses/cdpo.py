@@ -17,7 +17,7 @@ class Loss:
         loss = -(1 - epsilon) * log sigmoid(m) - epsilon * log sigmoid(-m)
 
     The best margin is finite, log((1 - epsilon) / epsilon): beyond it the gradient turns. Elsewhere this is
-    `sigmoid` with `label_smoothing`, in TRL up to its version 0; TRL 1 has only the unbiased form, `robust_dpo`.
+    `sigmoid` with `label_smoothing`, in earlier versions of TRL too; TRL 1.16 has only the unbiased form, `robust_dpo`.
 
     Attributes:
         beta: Reward per nat of summed log-ratio, > 0.

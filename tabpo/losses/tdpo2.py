@@ -18,8 +18,8 @@ class Loss:
         d = K(rejected) - stop_grad(K(chosen)),   K = sum_t KL(ref || pi)_t
         loss = -log sigmoid(beta * (u - alpha * d))
 
-    The gradient goes through the rejected side's KL alone. The authors' code (commit 4a36a00) computes this where its
-    setting `if_tdpo2` is true; its shipped configuration says false, which is `tdpo1`. Rewards are DPO's, so that
+    Of the two KLs only the rejected side's passes a gradient. The authors' code (commit 4a36a00) computes this where
+    its setting `if_tdpo2` is true; its shipped configuration says false, which is `tdpo1`. Rewards are DPO's, so that
     margins compare; that code logs beta * (r + K).
 
     Attributes:

@@ -15,6 +15,7 @@ def test_hand_worked_pair(golden):
     # M(chosen) = -.35 / 4 = -.0875; M(rejected) = .35 / 5 = .07; log(1 + exp(.1 * .1575))
     output = build_loss("dpo_mean", beta=0.1)(*golden)
     assert output.losses.item() == pytest.approx(math.log(1 + math.exp(0.01575)), abs=1e-12)
+    assert output.losses.item() == pytest.approx(0.701053188, abs=1e-9)
     assert (output.chosen_rewards.item(), output.rejected_rewards.item()) == pytest.approx((-0.00875, 0.007))
 
 
