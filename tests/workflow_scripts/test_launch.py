@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from tabpo.errors import ConfigError, DataError
 from tabpo.training.launching import LAUNCHER, first_host, plan_launch, read_settings
-from workflow_scripts import launch, sft
+from workflow_scripts import launch, sft, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,23 +117,26 @@ def children(process: subprocess.Popen) -> list[int]:
     return [int(one) for one in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
-def kill_after_checkpoint(process: subprocess.Popen, folder: Path, number: int) -> list[int]:
-    """Send a signal once a checkpoint is complete; the workers that were there."""
+def kill_after_checkpoint(program: str, arguments: list[str], folder: Path, number: int) -> None:
+    """Send a signal once a new checkpoint is complete; no worker may outlive it."""
+    before = complete_checkpoints(folder)
+    process = start(program, arguments)
     deadline = time.monotonic() + 300
-    while not list(folder.glob("checkpoints/*/checkpoint-*/COMPLETE")):
+    while complete_checkpoints(folder) <= before:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     workers = children(process)
+    assert len(workers) == 2
     process.send_signal(number)
     process.communicate(timeout=60)
-    return workers
-
-
-def wait_until_gone(processes: list[int]) -> None:
     deadline = time.monotonic() + 40
-    while any(Path(f"/proc/{one}").exists() for one in processes):
-        assert time.monotonic() < deadline, f"still there: {processes}"
+    while any(Path(f"/proc/{one}").exists() for one in workers):
+        assert time.monotonic() < deadline, f"still there: {workers}"
         time.sleep(0.1)
+
+
+def complete_checkpoints(folder: Path) -> set[str]:
+    return {path.parent.name for path in folder.glob("checkpoints/*/checkpoint-*/COMPLETE")}
 
 
 def same(first: Path, second: Path, tolerance: float) -> None:
@@ -151,9 +154,9 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpe
 @needs_compiler
 def test_zero2_on_two_processes_is_the_one_process_run(study, tmp_path):
     """Same steps and weights within 2e-5: the sums of gradients are taken in another order."""
-    for program, arguments in (("sft", study.sft), ("train", study.train)):
+    for program, main, arguments in (("sft", sft.main, study.sft), ("train", train.main, study.train)):
         alone, shared = tmp_path / program / "alone", tmp_path / program / "shared"
-        finish(start(program, arguments(alone)))
+        main(arguments(alone))
         said = finish(start(program, arguments(shared, processes=2, deepspeed="zero2")))
         assert said.count(f"launch: {program}, 2 processes, GPUs []") == 1
         assert said.count("6 steps in") == 1  # the first process alone speaks
@@ -164,22 +167,23 @@ def test_zero2_on_two_processes_is_the_one_process_run(study, tmp_path):
 @needs_compiler
 def test_zero3_gathers_adapters_and_merges_them(study, tmp_path):
     lora = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}
-    finish(start("train", study.train(tmp_path / "alone", lora=lora)))
+    train.main(study.train(tmp_path / "alone", lora=lora))
     finish(start("train", study.train(tmp_path / "shared", lora=lora, processes=2, deepspeed="zero3")))
     same(tmp_path / "alone", tmp_path / "shared", 2e-5)
 
 
 @pytest.mark.slow
 @needs_compiler
-def test_killed_processes_leave_no_worker_and_the_run_goes_on(study, tmp_path):
+def test_killed_processes_leave_no_worker_and_the_run_goes_on(study, tmp_path, monkeypatch):
     run = {"processes": 2, "deepspeed": "zero2", "steps": 30, "checkpoint_steps": 3}
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     finish(start("sft", study.sft(unbroken, **run)))
 
-    wait_until_gone(kill_after_checkpoint(start("sft", study.sft(broken, **run)), broken, signal.SIGKILL))
-    with pytest.raises(DataError, match="was written by 2 processes and can only be continued by as many, not by 1"):
-        sft.main(study.sft(broken, **{**run, "processes": 1, "deepspeed": "zero2"}))
-    wait_until_gone(kill_after_checkpoint(start("sft", study.sft(broken, **run)), broken, signal.SIGTERM))
+    kill_after_checkpoint("sft", study.sft(broken, **run), broken, signal.SIGKILL)
+    with monkeypatch.context() as patch, pytest.raises(DataError, match=r"written by 2 processes .* not by 1: set"):
+        patch.setenv("WORLD_SIZE", "1")
+        sft.main(study.sft(broken, **{**run, "processes": 1}))
+    kill_after_checkpoint("sft", study.sft(broken, **run), broken, signal.SIGTERM)
     said = finish(start("sft", study.sft(broken, **run)))
     assert "going on from checkpoint-" in said
     same(unbroken, broken, 0.0)

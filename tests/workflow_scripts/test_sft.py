@@ -96,5 +96,7 @@ def test_settings_that_do_not_fit_are_refused(study, tmp_path):
         sft.main(study.sft(tmp_path, micro_batch_size=3))
     with pytest.raises(ConfigError, match=r"resources\.processes is 2, but 1 were started"):
         sft.main(study.sft(tmp_path, processes=2))
+    with pytest.raises(ConfigError, match="deepspeed needs torchrun for one process too"):
+        sft.main(study.sft(tmp_path, deepspeed="zero2"))
     with pytest.raises(ConfigError, match="unknown setting learning_rte"):
         sft.main(study.sft(tmp_path, learning_rte=1))
