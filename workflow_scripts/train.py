@@ -11,9 +11,10 @@ from tabpo.errors import exit_on_error
 from tabpo.losses import build_loss
 from tabpo.records import Pair, Prompt, read_records
 from tabpo.training.models import load_tokenizer
-from tabpo.training.preference import PreferenceTrainer, check_needs
+from tabpo.training.preference import PreferenceTrainer
 from tabpo.training.reference import read_reference, reference_key
 from tabpo.training.run import Outputs, Run, execute, explicit_settings
+from tabpo.training.settings import check_needs
 from tabpo.training.tokenise import encode_pairs
 
 

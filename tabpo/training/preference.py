@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers import TrainingArguments
 
-from tabpo.errors import ConfigError, DataError
+from tabpo.errors import DataError
 from tabpo.losses import LossOutput, Side
 from tabpo.training.collate import collate_pairs
 from tabpo.training.diagnostics import pair_sums, step_quantities
@@ -93,13 +93,3 @@ def check_step0(mean: float, largest: float, precision: str) -> None:
             f" accepted in {precision}: {bar['mean']:.2g} and {bar['max']:.2g}. The reference log-probs are of other"
             " weights, token ids or arithmetic than this run starts from: make the reference file again"
         )
-
-
-def check_needs(name: str, needs: frozenset[str]) -> None:
-    """Refuse a loss that reads what this trainer does not compute.
-
-    Raises:
-        ConfigError: Names what it needs.
-    """
-    if needs:
-        raise ConfigError(f"{name} needs {', '.join(sorted(needs))}, which training does not compute yet")

@@ -9,6 +9,9 @@ from tabpo.errors import ConfigError
 SCORER_VERSION = 1
 """Part of the key of reference files; raise it whenever scores of the same weights may change."""
 
+COMPUTED: frozenset[str] = frozenset()
+"""What training computes of the things that losses list in `needs`."""
+
 OPTIMIZERS = ("adamw", "rmsprop")
 SCHEDULES = ("linear", "cosine", "constant")
 DEEPSPEED = ("zero0", "zero1", "zero2", "zero3")
@@ -188,3 +191,14 @@ _LORA_RANGES = {
     ),
     "merge": (lambda value: value is True, "true (adapters alone cannot be read by later stages)"),
 }
+
+
+def check_needs(name: str, needs: frozenset[str]) -> None:
+    """Refuse a loss that reads what training does not compute.
+
+    Raises:
+        ConfigError: Names what it needs.
+    """
+    missing = needs - COMPUTED
+    if missing:
+        raise ConfigError(f"{name} needs {', '.join(sorted(missing))}, which training does not compute yet")

@@ -15,10 +15,10 @@ from tabpo.training.checkpoints import newest_complete
 from tabpo.training.collate import collate_examples
 from tabpo.training.models import load_model, save_model
 from tabpo.training.order import plan_batches
-from tabpo.training.preference import PreferenceTrainer, check_needs, check_step0
+from tabpo.training.preference import PreferenceTrainer, check_step0
 from tabpo.training.reference import score_references
 from tabpo.training.scoring import completion_logps
-from tabpo.training.settings import training_settings
+from tabpo.training.settings import check_needs, training_settings
 from tabpo.training.sft import SftTrainer
 from tabpo.training.tokenise import encode_examples, encode_pairs
 
