@@ -37,9 +37,7 @@ def main(argv: list[str] | None = None) -> None:
             logging.error("%s", error)
             failed.append(hub)
     if failed:
-        raise DataError(
-            f"not fetched: {', '.join(failed)}; the others are, and another call fetches only what is missing"
-        )
+        raise DataError(f"not fetched: {', '.join(failed)}; what came stays, and another call fetches the rest")
 
 
 if __name__ == "__main__":
