@@ -88,37 +88,18 @@ run_isolation = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolati
 run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet")
 
 
-def scores_of(runs):
-    """The score file of each run of a table, in their order; the dictionary has no model."""
-    return [
-        results(
-            f"{run['dataset']}/{job.DICTIONARY}/scores/test.json"
-            if run["model"] is None
-            else "{dataset}/{model}/{method}/seed{seed}/scores/test.json".format(**run)
-        )
-        for run in runs
-    ]
+def run_files(settings, name, path):
+    """An input function: one file of each run of a table."""
+
+    def files(wildcards):
+        folders = job.run_folders(settings(STUDY, wildcards[name])["runs"])
+        return [results(f"{folder}/{path}") for run, folder in folders if run["model"] or path != PROVENANCE]
+
+    return files
 
 
-def provenance_of(runs):
-    return [
-        results("{dataset}/{model}/{method}/seed{seed}/provenance.json".format(**run))
-        for run in runs
-        if run["model"] is not None
-    ]
-
-
-def table_scores(wildcards):
-    return scores_of(job.table_settings(STUDY, wildcards.table)["runs"])
-
-
-def table_provenance(wildcards):
-    return provenance_of(job.table_settings(STUDY, wildcards.table)["runs"])
-
-
-def metric_scores(wildcards):
-    return scores_of(job.metric_settings(STUDY, wildcards.metric)["runs"])
-
-
-def metric_provenance(wildcards):
-    return provenance_of(job.metric_settings(STUDY, wildcards.metric)["runs"])
+SCORES, PROVENANCE = "scores/test.json", "provenance.json"  # the dictionary was not trained: it has no provenance
+table_scores = run_files(job.table_settings, "table", SCORES)
+table_provenance = run_files(job.table_settings, "table", PROVENANCE)
+metric_scores = run_files(job.metric_settings, "metric", SCORES)
+metric_provenance = run_files(job.metric_settings, "metric", PROVENANCE)

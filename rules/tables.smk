@@ -12,6 +12,7 @@ rule table:
         tex=results("tables/{table}.tex"),
     params:
         settings=table_settings,
+        results=STUDY.results,
     log:
         results("logs/table/{table}.log"),
     benchmark:
@@ -25,8 +26,7 @@ rule table:
     shell:
         "python -m workflow_scripts.tables"
         " --settings {params.settings:q}"
-        " --scores {input.scores}"
-        " --provenance {input.provenance}"
+        " --results {params.results}"
         " --output-csv {output.csv}"
         " --output-md {output.md}"
         " --output-tex {output.tex}"
@@ -43,6 +43,7 @@ use rule table as per_metric_table with:
         tex=results("tables/per_metric/{metric}.tex"),
     params:
         settings=metric_settings,
+        results=STUDY.results,
     log:
         results("logs/per_metric/{metric}.log"),
     benchmark:

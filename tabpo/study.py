@@ -1,6 +1,6 @@
 """A resolved study: which runs there are, and the settings that each job is given."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Set
 
 
 def table_settings(study: Study, table: str) -> Settings:
-    """Settings of one configured table; `runs` has the order of its score files."""
+    """Settings of one configured table."""
     entry = study.tables[table]
     return {
         "caption": entry["caption"],
@@ -143,15 +143,27 @@ def metric_settings(study: Study, metric: str) -> Settings:
     }
 
 
+def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
+    """Each run of a table, one by one, and its folder under the study's results.
+
+    A command line holds only so much, and a table may be of a thousand runs: settings name their seeds together,
+    and files are found by this function, in the Snakefile and in the program alike.
+    """
+    for run in runs:
+        for seed in run["seeds"]:
+            one = {"dataset": run["dataset"], "model": run["model"], "method": run["method"], "seed": seed}
+            folder = "{dataset}/{method}" if seed is None else "{dataset}/{model}/{method}/seed{seed}"
+            yield one, folder.format(**one)
+
+
 def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
-    """The runs of a table; a method that a model is not trained with has none."""
+    """The runs of a table; a method that a model is not trained with has none, the dictionary no model and seed."""
     for dataset in entry["datasets"]:
-        yield {"dataset": dataset, "model": None, "method": DICTIONARY, "seed": None}
+        yield {"dataset": dataset, "model": None, "method": DICTIONARY, "seeds": [None]}
         for model in entry["models"]:
             for method in (SFT, *entry["methods"]):
                 if (model, method) in study.training:
-                    for seed in study.seeds:
-                        yield {"dataset": dataset, "model": model, "method": method, "seed": seed}
+                    yield {"dataset": dataset, "model": model, "method": method, "seeds": study.seeds}
 
 
 def _numerics(study: Study, model: str) -> Settings:

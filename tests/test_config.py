@@ -1,5 +1,6 @@
 """A study is resolved, or refused with one message that says where and what is accepted."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -249,13 +250,19 @@ def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trai
     demo["tables"]["abstracts"]["methods"] = ["rpo", "dpo"]
     settings = job.table_settings(resolve_study(demo, KNOWN), "abstracts")
     assert settings["rows"] == ["sft", "rpo", "dpo", "dictionary"]
-    assert [(run["method"], run["seed"]) for run in settings["runs"]] == [
-        ("dictionary", None),
-        ("sft", 2),
-        ("sft", 1),
-        ("dpo", 2),
-        ("dpo", 1),
+    assert [(run["method"], run["seed"], folder) for run, folder in job.run_folders(settings["runs"])] == [
+        ("dictionary", None, "demo_abstracts/dictionary"),
+        ("sft", 2, "demo_abstracts/tiny/sft/seed2"),
+        ("sft", 1, "demo_abstracts/tiny/sft/seed1"),
+        ("dpo", 2, "demo_abstracts/tiny/dpo/seed2"),
+        ("dpo", 1, "demo_abstracts/tiny/dpo/seed1"),
     ]
+
+
+def test_the_papers_largest_table_fits_a_command_line():
+    study = resolve_study(yaml.safe_load((CONFIG / "config.yaml").read_text()), KNOWN)
+    assert len(list(job.run_folders(job.metric_settings(study, "valid")["runs"]))) > 600
+    assert len(json.dumps(job.metric_settings(study, "valid"))) < 32_768  # Linux takes 131,072 characters an argument
 
 
 @pytest.mark.parametrize("name", ["scierc", "phee"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
+from tabpo.study import run_folders
 from tabpo.tables import Run, build_cells, code_differences, describe
 from tabpo.typeset import to_csv, to_latex, to_markdown
 
@@ -16,21 +17,20 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the table's entry and its runs")
-    parser.add_argument("--scores", type=Path, nargs="+", required=True, help="scores of the runs, in their order")
-    parser.add_argument("--provenance", type=Path, nargs="*", default=[], help="provenance of the trained runs")
+    parser.add_argument("--results", type=Path, required=True, help="folder of the study; its runs lie below")
     parser.add_argument("--output-csv", type=Path, required=True)
     parser.add_argument("--output-md", type=Path, required=True)
     parser.add_argument("--output-tex", type=Path, required=True)
     args = parser.parse_args(argv)
 
     settings = args.settings
-    runs = [
-        Run(**run, scores=json.loads(path.read_text())) for run, path in zip(settings["runs"], args.scores, strict=True)
-    ]
+    runs, provenance = [], []
+    for run, folder in run_folders(settings["runs"]):
+        runs.append(Run(**run, scores=json.loads((args.results / folder / "scores/test.json").read_text())))
+        if run["model"] is not None:
+            provenance.append(json.loads((args.results / folder / "provenance.json").read_text()))
     cells = build_cells(runs, rows=settings["rows"], metrics=settings["metrics"], baseline=settings["baseline"])
-    differing = code_differences(
-        [json.loads(path.read_text()) for path in args.provenance], strict=settings["strict_code"]
-    )
+    differing = code_differences(provenance, strict=settings["strict_code"])
     text = describe(settings, runs, cells, differing)
     logging.info("%d runs, %d cells", len(runs), len(cells))
     write_whole(args.output_csv, to_csv(cells))
