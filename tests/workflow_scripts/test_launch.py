@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from tabpo.errors import ConfigError, DataError
@@ -191,8 +192,12 @@ def test_killed_processes_leave_no_worker_and_the_run_goes_on(study, tmp_path, m
 
 
 @pytest.mark.slow
-def test_gpus_that_torch_does_not_see_are_trained_without(study, tmp_path):
-    said = finish(start("sft", study.sft(tmp_path, processes=2, gpus=2), CUDA_VISIBLE_DEVICES="0,1"))
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees the GPUs of this machine")
+def test_two_processes_whose_gpus_torch_does_not_see_train_as_one(study, tmp_path):
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    sft.main(study.sft(alone))
+    said = finish(start("sft", study.sft(shared, processes=2, gpus=2), CUDA_VISIBLE_DEVICES="0,1"))
     assert said.count("launch: sft, 2 processes, GPUs [0,1]") == 1
     assert "2 GPUs are asked for, but torch sees no CUDA: training on the CPU" in said
-    assert json.loads((tmp_path / "provenance.json").read_text())["gpu_seconds"] == 0
+    assert json.loads((shared / "provenance.json").read_text())["gpu_seconds"] == 0
+    same(alone, shared, 2e-5)
