@@ -50,7 +50,7 @@ def test_outputs_are_whole_and_explicit(study, tmp_path):
     assert steps["margin"].isna().all()
 
     provenance = json.loads((tmp_path / "provenance.json").read_text())
-    assert "tabpo.training.sft" in provenance["code"] and "tabpo.losses.dpo" not in provenance["code"]
+    assert "tabpo.training.sft" in provenance["code"]
     assert sorted(provenance["inputs"]) == ["base", "prompts"]
     timing = pd.read_parquet(tmp_path / "timing.parquet")
     assert provenance["tokens"] == timing["tokens"].sum() and provenance["wall_s"] >= timing["seconds"].sum()
