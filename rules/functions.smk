@@ -88,6 +88,10 @@ run_isolation = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolati
 run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet")
 
 
+def study_folder(wildcards):
+    return STUDY.results
+
+
 def run_files(settings, name, path):
     """An input function: one file of each run of a table."""
 

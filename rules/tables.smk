@@ -12,7 +12,7 @@ rule table:
         tex=results("tables/{table}.tex"),
     params:
         settings=table_settings,
-        results=STUDY.results,
+        results=study_folder,
     log:
         results("logs/table/{table}.log"),
     benchmark:
@@ -43,7 +43,7 @@ use rule table as per_metric_table with:
         tex=results("tables/per_metric/{metric}.tex"),
     params:
         settings=metric_settings,
-        results=STUDY.results,
+        results=study_folder,
     log:
         results("logs/per_metric/{metric}.log"),
     benchmark:
