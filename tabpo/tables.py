@@ -202,6 +202,8 @@ def describe(
         )
     elif any(cell.significant for cell in cells):
         notes.append(f"*: the 95 % Student interval of the paired difference to {settings['baseline']} excludes 0.")
+    if "valid" in settings["metrics"]:
+        notes.append("Valid: share of answers that can be read, in percent; the dictionary writes none.")
     notes += _ceilings(runs)
     notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason})]
     if differing:

@@ -83,7 +83,7 @@ def test_rehearsal_is_below_twice_the_dictionary():
 def test_rehearsal_withholds_marks():
     runs = [run("sft", 1, 0.3), run("dpo", 1, 0.35), run("dictionary", None, 0.2)]
     cells = build_cells(runs, rows=["dictionary", "sft", "dpo"], metrics=["ner_strict"], baseline="sft")
-    settings = {"caption": "Main.", "presets": "matched", "baseline": "sft"}
+    settings = {"caption": "Main.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
     text = describe(settings, runs, cells, [])
     assert text["caption"] == "REHEARSAL. Main." and not text["marks"]
     assert "**35.0**" not in to_markdown(cells, layout="main", **text)
