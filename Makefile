@@ -28,7 +28,7 @@ lint: setup ## formatting and rules of Python and of the workflow
 	snakemake --lint
 
 test: setup lint ## lint and all tests, small studies included, but no Slurm
-	pytest -m "not slurm and not gpu" -ra --durations=10
+	pytest -n 2 --dist worksteal -m "not slurm and not gpu" -ra --durations=10
 
 test-slurm: setup ## a small study and faults on a real Slurm, started here: root on Debian or Ubuntu
 	tests/slurm/run-tests.sh
