@@ -20,7 +20,8 @@ def test_nothing_of_nothing_is_zero():
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS, NUMBERS), min_size=1))
-def test_f1_is_the_harmonic_mean_of_the_sums(rows):
+def test_f1_is_the_harmonic_mean_of_the_sums(drawn):
+    rows = [(tp, tp + wrong, tp + missed) for tp, wrong, missed in drawn]
     counts = total(Counts(*row) for row in rows)
     assert (counts.tp, counts.predicted, counts.gold) == tuple(map(sum, zip(*rows, strict=True)))
     precision, recall = counts.precision, counts.recall
