@@ -1,9 +1,11 @@
 """Sides of pairs, by hand and by chance."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 import torch
+from torch import Tensor
 
 from tabpo.losses import Side
 
@@ -21,7 +23,7 @@ def _make_side(policy, reference, *, mask=None, fields=None, differs=None, dtype
 
 
 def _make_random_pair(seed: int, pairs: int = 3, tokens: int = 6) -> tuple[Side, Side]:
-    """Two sides with ragged masks, fields, differing tokens and KLs; log-probs from about 0 to -4 nats."""
+    """Two sides with ragged masks and all that a loss may need; log-probs from about 0 to -4 nats."""
     generator = torch.Generator().manual_seed(seed)
     sides = []
     for _ in range(2):
@@ -36,7 +38,84 @@ def _make_random_pair(seed: int, pairs: int = 3, tokens: int = 6) -> tuple[Side,
             )
         )
     kls = torch.rand(2, pairs, tokens, generator=generator, dtype=torch.float64)
-    return replace(sides[0], token_kl=kls[0]), replace(sides[1], token_kl=kls[1])
+    return _with_needs(replace(sides[0], token_kl=kls[0]), replace(sides[1], token_kl=kls[1]), generator)
+
+
+def _with_needs(chosen: Side, rejected: Side, generator: torch.Generator) -> tuple[Side, Side]:
+    """Hidden states of width 5, importances, baselines and, on the chosen side, anchors, all by chance."""
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, dtype=torch.float64)
+
+    sides = []
+    for side in (chosen, rejected):
+        shape = side.policy_logps.shape
+        states, values = draw(*shape, 5), (draw(*shape), 2 * draw(*shape) - 1)
+        sides.append(replace(side, hidden_states=states, importance=values[0], baseline=values[1]))
+    rows, tokens = chosen.policy_logps.shape
+    lengths = torch.randint(1, tokens + 1, (rows, 1), generator=generator)
+    logps = -4 * draw(2, rows, tokens)
+    anchor = _make_side(logps[0], logps[1], mask=torch.arange(tokens) < lengths)
+    return replace(sides[0], anchor=anchor), sides[1]
+
+
+def _live_names(loss) -> list[str]:
+    """What each side gives a loss that passes a gradient."""
+    return ["policy_logps", *sorted(loss.needs & {"token_kl", "baseline"})]
+
+
+def _leaves(loss, pair) -> list[Tensor]:
+    """Copies, as leaves, of all that `loss` may pass a gradient to: both sides, then the anchor."""
+    values = [getattr(side, name) for side in pair for name in _live_names(loss)]
+    if "anchor" in loss.needs:
+        values.append(pair[0].anchor.policy_logps)
+    return [value.clone().requires_grad_() for value in values]
+
+
+def _with_leaves(loss, pair, leaves) -> list[Side]:
+    """The pair with the tensors of `_leaves` put back."""
+    remaining = iter(leaves)
+    sides = [replace(side, **{name: next(remaining) for name in _live_names(loss)}) for side in pair]
+    if "anchor" in loss.needs:
+        sides[0] = replace(sides[0], anchor=replace(sides[0].anchor, policy_logps=next(remaining)))
+    return sides
+
+
+def _gradients(loss, pair):
+    """What `loss` returns, and the gradients of the summed losses by all of `_leaves`."""
+    leaves = _leaves(loss, pair)
+    output = loss(*_with_leaves(loss, pair, leaves))
+    return output, torch.autograd.grad(output.losses.sum(), leaves, allow_unused=True, materialize_grads=True)
+
+
+def _hold_constants(loss, pair):
+    """`loss` with every stop-gradient held at its value for `pair`, so that differences see what gradients see."""
+    detach, values = Tensor.detach, []
+
+    def recorded(tensor):
+        values.append(detach(tensor))
+        return values[-1]
+
+    with patch.object(Tensor, "detach", recorded):
+        loss(*pair)
+
+    def held(*sides):
+        replayed = iter(values)
+        with patch.object(Tensor, "detach", lambda tensor: next(replayed)):
+            return loss(*sides)
+
+    return held
+
+
+def _map_side(function, side: Side) -> Side:
+    """`function(name, tensor)` of all that a side has; of its anchor, each by its name there."""
+    present = {name: value for name, value in vars(side).items() if value is not None}
+    return Side(
+        **{
+            name: _map_side(function, value) if isinstance(value, Side) else function(name, value)
+            for name, value in present.items()
+        }
+    )
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +126,36 @@ def make_side():
 @pytest.fixture(scope="session")
 def make_random_pair():
     return _make_random_pair
+
+
+@pytest.fixture(scope="session")
+def with_needs():
+    return _with_needs
+
+
+@pytest.fixture(scope="session")
+def leaves_of():
+    return _leaves
+
+
+@pytest.fixture(scope="session")
+def with_leaves():
+    return _with_leaves
+
+
+@pytest.fixture(scope="session")
+def gradients_of():
+    return _gradients
+
+
+@pytest.fixture(scope="session")
+def hold_constants():
+    return _hold_constants
+
+
+@pytest.fixture(scope="session")
+def map_side():
+    return _map_side
 
 
 @pytest.fixture(scope="session")

@@ -28,69 +28,59 @@ VARIANTS = [
 every_loss = pytest.mark.parametrize(("name", "params"), VARIANTS)
 
 
-def gradients(loss, chosen, rejected):
-    leaves = [side.policy_logps.clone().requires_grad_() for side in (chosen, rejected)]
-    sides = [replace(side, policy_logps=leaf) for side, leaf in zip((chosen, rejected), leaves, strict=True)]
-    output = loss(*sides)
-    found = torch.autograd.grad(output.losses.sum(), leaves, allow_unused=True, materialize_grads=True)
-    return output, found
+def poisoned(side, map_side, value):
+    """Masked positions hold `value`; fields and differences that cannot be."""
+    mask = side.completion_mask
+
+    def spoil(name, tensor):
+        if name == "completion_mask":
+            return tensor
+        if name == "differs":
+            return tensor ^ ~mask
+        if name == "token_fields":
+            return tensor.masked_fill(~mask, -77)
+        return tensor.masked_fill(~mask.view(*mask.shape, *[1] * (tensor.ndim - 2)), value)
+
+    anchor = side.anchor and poisoned(side.anchor, map_side, value)
+    return replace(map_side(spoil, replace(side, anchor=None)), anchor=anchor)
 
 
 @every_loss
 @given(seed=st.integers(0, 10_000), poison=st.sampled_from([math.nan, math.inf, -math.inf, 1e30, -1e30]))
 @settings(max_examples=25, deadline=None)
-def test_masked_positions_reach_neither_loss_nor_gradient(make_random_pair, name, params, seed, poison):
+def test_masked_positions_reach_neither_loss_nor_gradient(
+    make_random_pair, map_side, leaves_of, gradients_of, name, params, seed, poison
+):
     loss = build_loss(name, **params)
     clean = make_random_pair(seed)
-    poisoned = [
-        replace(
-            side,
-            policy_logps=side.policy_logps.masked_fill(~side.completion_mask, poison),
-            reference_logps=side.reference_logps.masked_fill(~side.completion_mask, poison),
-            token_fields=side.token_fields.masked_fill(~side.completion_mask, -77),
-            differs=side.differs ^ ~side.completion_mask,
-            token_kl=side.token_kl.masked_fill(~side.completion_mask, poison),
-        )
-        for side in clean
-    ]
-    (expected, expected_gradients), (found, found_gradients) = gradients(loss, *clean), gradients(loss, *poisoned)
+    broken = [poisoned(side, map_side, poison) for side in clean]
+    (expected, expected_gradients), (found, found_gradients) = gradients_of(loss, clean), gradients_of(loss, broken)
     assert torch.equal(found.losses, expected.losses)
     assert torch.equal(found.chosen_rewards, expected.chosen_rewards)
     assert torch.equal(found.rejected_rewards, expected.rejected_rewards)
-    for side, gradient, clean_gradient in zip(clean, found_gradients, expected_gradients, strict=True):
-        assert torch.equal(gradient, clean_gradient)
-        assert (gradient[~side.completion_mask] == 0).all()
+    for found_gradient, gradient in zip(found_gradients, expected_gradients, strict=True):
+        assert torch.equal(found_gradient, gradient)
+    for spoilt, leaf, gradient in zip(leaves_of(loss, broken), leaves_of(loss, clean), found_gradients, strict=True):
+        assert (gradient[spoilt != leaf] == 0).all()
     if found.gate is not None:
         assert not (found.gate & ~clean[0].completion_mask).any()
 
 
 @every_loss
-def test_gradient_is_that_of_finite_differences(make_random_pair, name, params):
+def test_gradient_is_that_of_finite_differences(make_random_pair, leaves_of, with_leaves, hold_constants, name, params):
     loss = build_loss(name, **params)
-    chosen, rejected = make_random_pair(3)
-
-    def total(chosen_logps, rejected_logps):
-        return loss(
-            replace(chosen, policy_logps=chosen_logps), replace(rejected, policy_logps=rejected_logps)
-        ).losses.sum()
-
-    leaves = [side.policy_logps.clone().requires_grad_() for side in (chosen, rejected)]
-    assert torch.autograd.gradcheck(total, leaves)
+    pair = make_random_pair(3)
+    held = hold_constants(loss, pair)
+    leaves = leaves_of(loss, pair)
+    assert torch.autograd.gradcheck(lambda *moved: held(*with_leaves(loss, pair, moved)).losses.sum(), leaves)
 
 
 @every_loss
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_keeps_the_dtype_and_detaches_rewards(make_random_pair, name, params, dtype):
-    chosen, rejected = (
-        replace(
-            side,
-            policy_logps=side.policy_logps.to(dtype).requires_grad_(),
-            reference_logps=side.reference_logps.to(dtype),
-            token_kl=side.token_kl.to(dtype),
-        )
-        for side in make_random_pair(4)
-    )
-    output = build_loss(name, **params)(chosen, rejected)
+def test_keeps_the_dtype_and_detaches_rewards(make_random_pair, map_side, leaves_of, with_leaves, name, params, dtype):
+    loss = build_loss(name, **params)
+    pair = [map_side(lambda _, x: x.to(dtype) if x.is_floating_point() else x, s) for s in make_random_pair(4)]
+    output = loss(*with_leaves(loss, pair, leaves_of(loss, pair)))
     assert output.losses.dtype == dtype
     assert output.losses.shape == output.chosen_rewards.shape == output.rejected_rewards.shape == (3,)
     assert output.losses.requires_grad
@@ -98,23 +88,37 @@ def test_keeps_the_dtype_and_detaches_rewards(make_random_pair, name, params, dt
 
 
 @every_loss
-def test_pairs_do_not_see_each_other(make_random_pair, name, params):
+def test_pairs_do_not_see_each_other(make_random_pair, map_side, name, params):
     loss = build_loss(name, **params)
     pair = make_random_pair(5)
     together = loss(*pair).losses
     for row in range(3):
-        alone = [type(s)(**{k: v[row : row + 1] for k, v in vars(s).items() if v is not None}) for s in pair]
+        alone = [map_side(lambda _, tensor: tensor[row : row + 1], side) for side in pair]  # noqa: B023
         torch.testing.assert_close(loss(*alone).losses[0], together[row], atol=1e-14, rtol=0)
 
 
 @every_loss
-def test_raising_a_chosen_token_lowers_the_loss(make_random_pair, name, params):
-    chosen, _ = make_random_pair(6)
-    _, (gradient, rejected_gradient) = gradients(build_loss(name, **params), *make_random_pair(6))
-    raised = gradient[chosen.completion_mask]
-    assert (raised <= 0).all()
-    assert (raised < 0).all() or (name == "confpo" and (raised < 0).any())  # ConfPO leaves out confident tokens
-    assert (rejected_gradient >= 0).all()
+def test_padding_changes_nothing(make_random_pair, map_side, name, params):
+    loss = build_loss(name, **params)
+    pair = make_random_pair(7)
+    wide = [map_side(lambda _, x: torch.cat([x, torch.zeros_like(x[:, :1])], 1), side) for side in pair]
+    torch.testing.assert_close(loss(*wide).losses, loss(*pair).losses, atol=1e-14, rtol=0)
+
+
+PULLED_ELSEWHERE = {"ti_dpo"}
+"""Losses that draw log-ratios to those of an anchor, whichever way that is."""
+
+
+@every_loss
+def test_raising_a_chosen_token_lowers_the_loss(make_random_pair, gradients_of, name, params):
+    if name in PULLED_ELSEWHERE:
+        pytest.skip("an anchor pulls log-ratios up or down")
+    pair = make_random_pair(6)
+    _, found = gradients_of(build_loss(name, **params), pair)
+    raised, rejected = found[0][pair[0].completion_mask], found[len(found) // 2]
+    assert (raised <= 0).all() and (rejected >= 0).all()
+    # ConfPO leaves out confident tokens, TBPO those beyond the shorter completion.
+    assert (raised < 0).all() or (name in ("confpo", "tbpo_a", "tbpo_q") and (raised < 0).any())
 
 
 def test_an_unknown_loss_is_refused_with_all_names():
