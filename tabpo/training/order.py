@@ -3,6 +3,7 @@
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
@@ -42,6 +43,15 @@ class BatchPlan:
         """Examples of a step (from 0), of all processes."""
         return self.order[step * self.batch_size : (step + 1) * self.batch_size]
 
+    def pass_of(self, step: int) -> int:
+        """Number of the pass over the examples (from 0) in which a step begins."""
+        return step * self.batch_size // self.examples
+
+    def of_pass(self, number: int) -> list[int]:
+        """Examples of all steps that begin in a pass."""
+        steps = [step for step in range(self.steps) if self.pass_of(step) == number]
+        return [index for step in steps for index in self.of_step(step)]
+
     def micro_batches(self, process: int) -> list[list[int]]:
         """All micro-batches of a process, in order; the examples of a step do not depend on how it is spread."""
         size = self.micro_batch_size
@@ -54,8 +64,9 @@ def plan_batches(
 ) -> BatchPlan:
     """One shuffled pass over the examples after the other, cut into steps of the same size.
 
-    Within a step the longest come first, so that a micro-batch holds examples of like length and little padding;
-    which examples a step has, and so its gradient, does not depend on that.
+    Within a step the longest come first, so that a micro-batch holds examples of like length and little padding, and
+    a group is divided among micro-batches only where it fits into none: one forward pass reads their prompt once.
+    Which examples a step has, and so its gradient, does not depend on either.
 
     Args:
         groups: Group of each example; examples of a group stay together (a batch's edge may still divide one).
@@ -86,9 +97,26 @@ def plan_batches(
         shuffled = np.random.default_rng([seed, epoch]).permutation(len(blocks))
         order += [index for block in shuffled for index in blocks[block]]
         epoch += 1
-    by_length = [
-        index
-        for start in range(0, places, settings.batch_size)
-        for index in sorted(order[start : start + settings.batch_size], key=lambda index: -longest[groups[index]])
-    ]
-    return BatchPlan(by_length, len(groups), settings.batch_size, settings.micro_batch_size, processes)
+    packed = []
+    for start in range(0, places, settings.batch_size):
+        step = sorted(order[start : start + settings.batch_size], key=lambda index: -longest[groups[index]])
+        together = [list(members) for _, members in groupby(step, key=lambda index: groups[index])]
+        packed += _pack(together, settings.micro_batch_size)
+    return BatchPlan(packed, len(groups), settings.batch_size, settings.micro_batch_size, processes)
+
+
+def _pack(together: list[list[int]], size: int) -> list[int]:
+    """Fill micro-batches of `size` one after the other, each time with the first group that still fits in whole.
+
+    Where none does, the first one is divided.
+    """
+    waiting, packed = list(together), []
+    while waiting:
+        space = size - len(packed) % size
+        fitting = next((number for number, members in enumerate(waiting) if len(members) <= space), None)
+        if fitting is None:
+            packed += waiting[0][:space]
+            waiting[0] = waiting[0][space:]
+        else:
+            packed += waiting.pop(fitting)
+    return packed

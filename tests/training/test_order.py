@@ -68,7 +68,7 @@ def test_a_batch_that_cannot_be_spread_is_refused():
         plan(range(5), steps=1, batch_size=8, micro_batch_size=3, processes=2)
 
 
-@given(st.lists(st.integers(1, 50), min_size=4, max_size=30), st.integers(0, 5))
+@given(st.lists(st.integers(1, 50), min_size=20, max_size=30), st.integers(0, 5))  # no example comes twice
 def test_a_step_has_the_same_examples_longest_first(lengths, seed):
     settings = {"steps": 5, "batch_size": 4, "micro_batch_size": 2, "seed": seed}
     groups = list(range(len(lengths)))
@@ -77,3 +77,43 @@ def test_a_step_has_the_same_examples_longest_first(lengths, seed):
         assert sorted(sorted_plan.of_step(step)) == sorted(plain.of_step(step))
         ordered = [lengths[index] for index in sorted_plan.of_step(step)]
         assert ordered == sorted(ordered, reverse=True)
+
+
+def test_a_group_stays_in_one_micro_batch_where_it_fits():
+    # longest first: a a | b b b | c | d d. Micro-batches of 4: a a fits, b b b does not, c does and fills up to 3,
+    # nothing fits the last place, so b is divided: a a c b, b b d d
+    groups = ["a", "a", "b", "b", "b", "c", "d", "d"]
+    lengths = [9, 1, 8, 1, 1, 7, 6, 1]
+    order = plan(groups, lengths=lengths, steps=1, batch_size=8, micro_batch_size=4).order
+    assert order == [0, 1, 5, 2, 3, 4, 6, 7]
+    # of 3, with another d: a a c | b b b | d d d
+    order = plan([*groups, "d"], lengths=[*lengths, 1], steps=1, batch_size=9, micro_batch_size=3).order
+    assert order == [0, 1, 5, 2, 3, 4, 6, 7, 8]
+    # of 2, b fits into none: a a | c b | b b | d d
+    order = plan(groups, lengths=lengths, steps=1, batch_size=8, micro_batch_size=2).order
+    assert order == [0, 1, 5, 2, 3, 4, 6, 7]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 3), min_size=8, max_size=12),
+    micro=st.sampled_from([1, 2, 4]),
+    seed=st.integers(0, 5),
+)
+def test_packing_keeps_the_examples_of_a_step(sizes, micro, seed):
+    groups = [number for number, size in enumerate(sizes) for _ in range(size)]
+    settings = {"steps": 3, "batch_size": 8, "seed": seed}
+    packed, whole = plan(groups, micro_batch_size=micro, **settings), plan(groups, micro_batch_size=8, **settings)
+    for step in range(3):
+        assert sorted(packed.of_step(step)) == sorted(whole.of_step(step))
+
+
+def test_a_pass_has_the_steps_that_begin_in_it():
+    # 5 examples in steps of 4: places 0-3, 4-7, 8-11 begin in passes 0, 0, 1
+    two_passes = plan(range(5), epochs=2.0, batch_size=4, micro_batch_size=4)
+    assert [two_passes.pass_of(step) for step in range(3)] == [0, 0, 1]
+    assert two_passes.of_pass(0) == two_passes.order[:8]
+    assert two_passes.of_pass(1) == two_passes.order[8:]
+    # steps of 12: 0, 24 // 5 = 4: no step begins in passes 1 to 3
+    wide = plan(range(5), steps=2, batch_size=12, micro_batch_size=12)
+    assert [wide.pass_of(step) for step in range(2)] == [0, 2]
+    assert wide.of_pass(1) == []
