@@ -1,6 +1,7 @@
 """Right-padded batches; the one place where the one-token shift is made.
 
-Rows of a pair batch are all chosen, then all rejected completions. Shapes: R rows, S tokens a row, T completion tokens.
+Rows of a pair batch are all chosen, then all rejected completions, then all anchors if there are any. Shapes: R rows,
+S tokens a row, T completion tokens.
 
     input_ids, attention_mask   (R, S)
     predicts                    (R, S) bool, true where the next token is one of the completion
@@ -8,7 +9,7 @@ Rows of a pair batch are all chosen, then all rejected completions. Shapes: R ro
     completion_mask             (R, T) bool
     token_fields                (R, T) int8, pairs only
     differs                     (R, T) bool, pairs only
-    reference_logps             (R, T) float32, pairs with reference only
+    reference_logps             (R, T) float32, pairs with reference only; zeros for anchors
 """
 
 from collections.abc import Sequence
@@ -24,18 +25,27 @@ def collate_examples(examples: Sequence[Example], pad_id: int) -> dict[str, Tens
     return _collate([(example.prompt_ids, example.completion_ids) for example in examples], pad_id)
 
 
-def collate_pairs(pairs: Sequence[PairExample], pad_id: int) -> dict[str, Tensor]:
-    """Two rows for each pair: row i is the chosen, row B + i the rejected completion of pair i."""
-    rows = [(pair.prompt_ids, pair.chosen_ids) for pair in pairs]
-    rows += [(pair.prompt_ids, pair.rejected_ids) for pair in pairs]
-    batch = _collate(rows, pad_id)
-    fields = [pair.chosen_fields for pair in pairs] + [pair.rejected_fields for pair in pairs]
-    differs = [pair.chosen_differs for pair in pairs] + [pair.rejected_differs for pair in pairs]
+def collate_pairs(
+    pairs: Sequence[PairExample], pad_id: int, anchors: Sequence[tuple[int, ...]] | None = None
+) -> dict[str, Tensor]:
+    """Two rows for each pair: row i is the chosen, row B + i the rejected completion of pair i.
+
+    Args:
+        pairs: At least one, all with or all without reference.
+        pad_id: Stands where no token is.
+        anchors: A further completion of each pair's prompt, row 2B + i.
+    """
+    nothing = [(0,) * len(anchor) for anchor in anchors or ()]
+    completions = [pair.chosen_ids for pair in pairs] + [pair.rejected_ids for pair in pairs] + list(anchors or ())
+    prompts = [pair.prompt_ids for pair in pairs] * (len(completions) // len(pairs))
+    fields = [pair.chosen_fields for pair in pairs] + [pair.rejected_fields for pair in pairs] + nothing
+    differs = [pair.chosen_differs for pair in pairs] + [pair.rejected_differs for pair in pairs] + nothing
+    batch = _collate(list(zip(prompts, completions, strict=True)), pad_id)
     batch["token_fields"] = _padded(fields, 0, torch.int8)
     batch["differs"] = _padded(differs, False, torch.bool)
     if pairs[0].chosen_reference is not None:
         references = [pair.chosen_reference for pair in pairs] + [pair.rejected_reference for pair in pairs]
-        batch["reference_logps"] = _padded(references, 0.0, torch.float32)
+        batch["reference_logps"] = _padded(references + nothing, 0.0, torch.float32)
     return batch
 
 

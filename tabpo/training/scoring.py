@@ -1,13 +1,15 @@
 """Per-token log-probs of completions: one forward, the output head only where a completion token is predicted."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from tabpo.losses import Side
+from tabpo.training.head import token_kl, token_logps
 from tabpo.training.models import autocast
 
 STEP0_BAR = {"fp32": {"mean": 1e-5, "max": 1e-3}, "bf16": {"mean": 1e-2, "max": 1.0}}
@@ -18,7 +20,20 @@ nothing at all with eager attention; with SDPA at most 4e-5 and 0.044 in bf16, 1
 unmeasured, hence the room; SFT of another seed or ten steps later was 0.05 and 0.16 away on average, 10 at most.
 """
 
-_CHUNK_ELEMENTS = 2**24
+
+@dataclass(frozen=True)
+class Scores:
+    """What one forward pass tells of a batch on the grid of its completions, 0 outside the mask.
+
+    Attributes:
+        logps: (R, T) log-probs of the completion tokens, float32.
+        token_kl: (R, T) KL(reference || policy) at the state that predicts each token; None without a reference.
+        hidden_states: (R, T, H) that state, as the output head sees it, detached; None unless asked for.
+    """
+
+    logps: Tensor
+    token_kl: Tensor | None
+    hidden_states: Tensor | None
 
 
 def completion_logps(model: nn.Module, batch: dict[str, Tensor], numerics: dict) -> Tensor:
@@ -35,74 +50,116 @@ def completion_logps(model: nn.Module, batch: dict[str, Tensor], numerics: dict)
     Raises:
         FloatingPointError: A log-prob is NaN or infinite.
     """
-    mask = batch["completion_mask"]
-    with autocast(numerics, mask.device.type), _head_only_at(model, batch["predicts"]):
-        logits = model(
-            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False
-        ).logits  # (completion tokens of all rows, V)
-    logps = token_logps(logits, batch["completion_ids"][mask])
-    if not logps.isfinite().all():
-        raise FloatingPointError(f"{int((~logps.isfinite()).sum())} of {len(logps)} log-probs are NaN or infinite")
-    return logps.new_zeros(mask.shape).masked_scatter(mask, logps)
+    return _scores(model, batch, numerics).logps
 
 
-def score_pairs(model: nn.Module, batch: dict[str, Tensor], numerics: dict) -> tuple[Side, Side]:
-    """Both sides of a batch of pairs with reference log-probs, ready for a loss; the policy's carry the gradient."""
-    values = {
-        "policy_logps": completion_logps(model, batch, numerics),
-        **{name: batch[name] for name in ("reference_logps", "completion_mask", "token_fields", "differs")},
-    }
-    pairs = len(batch["input_ids"]) // 2
-    chosen = Side(**{name: value[:pairs] for name, value in values.items()})
-    rejected = Side(**{name: value[pairs:] for name, value in values.items()})
+def score_pairs(
+    model: nn.Module,
+    batch: dict[str, Tensor],
+    numerics: dict,
+    needs: frozenset[str] = frozenset(),
+    frozen: Callable[[], AbstractContextManager[nn.Module]] | None = None,
+) -> tuple[Side, Side]:
+    """Both sides of a batch of pairs with reference log-probs, ready for a loss; the policy's carry the gradient.
+
+    Args:
+        model: As for `completion_logps`.
+        batch: From `collate_pairs`, with anchors if they are needed.
+        numerics: As for `models.load_model`.
+        needs: Of the loss; "token_kl", "hidden_states" and "anchor" are seen to here, others are not.
+        frozen: Gives the reference model for as long as its context is open: another model, or the policy with its
+            adapters off. For "token_kl" and the anchor's reference log-probs; scored first, in eval mode.
+
+    Raises:
+        FloatingPointError: A log-prob or KL is NaN or infinite.
+    """
+    reference, logits = None, None
+    if frozen is not None:
+        reference, logits = _frozen_scores(frozen, batch, numerics)
+    scores = _scores(
+        model, batch, numerics, logits if "token_kl" in needs else None, with_states="hidden_states" in needs
+    )
+    pairs = len(batch["reference_logps"]) // (3 if "anchor" in needs else 2)
+    chosen, rejected = (_side(scores, batch, slice(first, first + pairs)) for first in (0, pairs))
+    if "anchor" in needs:
+        rows = slice(2 * pairs, 3 * pairs)
+        anchor = replace(_side(scores, batch, rows), reference_logps=reference.logps[rows])
+        chosen = replace(chosen, anchor=anchor)
     return chosen, rejected
 
 
-def token_logps(logits: Tensor, targets: Tensor) -> Tensor:
-    """Log-softmax of (N, V) logits at (N,) targets, in float32 (float64 stays), a chunk of rows at a time."""
-    return _TokenLogps.apply(logits, targets)
+def _side(scores: Scores, batch: dict[str, Tensor], rows: slice) -> Side:
+    given = {name: batch[name][rows] for name in ("reference_logps", "completion_mask", "token_fields", "differs")}
+    return Side(
+        policy_logps=scores.logps[rows],
+        token_kl=None if scores.token_kl is None else scores.token_kl[rows],
+        hidden_states=None if scores.hidden_states is None else scores.hidden_states[rows],
+        **given,
+    )
 
 
-class _TokenLogps(torch.autograd.Function):
-    """Keeps the logits as they are and takes the softmax again in backward, so no float32 copy of them lives on."""
-
-    @staticmethod
-    def forward(ctx, logits: Tensor, targets: Tensor) -> Tensor:
-        ctx.save_for_backward(logits, targets)
-        chunks = zip(_chunks(logits), _chunks(targets, like=logits), strict=True)
-        logps = [_upcast(rows).log_softmax(-1).gather(-1, chosen.unsqueeze(-1)).squeeze(-1) for rows, chosen in chunks]
-        return torch.cat(logps)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        logits, targets = ctx.saved_tensors
-        result = torch.empty_like(logits)
-        parts = (_chunks(tensor, like=logits) for tensor in (logits, targets, gradient, result))
-        for rows, chosen, upstream, out in zip(*parts, strict=True):
-            softmax = _upcast(rows).softmax(-1)
-            picked = torch.zeros_like(softmax).scatter_(-1, chosen.unsqueeze(-1), 1.0)
-            out.copy_((picked - softmax) * upstream.unsqueeze(-1))
-        return result, None
+@torch.no_grad()
+def _frozen_scores(
+    frozen: Callable[[], AbstractContextManager[nn.Module]], batch: dict[str, Tensor], numerics: dict
+) -> tuple[Scores, Tensor]:
+    """Scores and logits of the reference, in eval mode; the mode it came in is put back."""
+    with frozen() as reference:
+        training = reference.training
+        reference.eval()
+        kept: list[Tensor] = []
+        scores = _scores(reference, batch, numerics, keep=kept)
+        reference.train(training)
+    return scores, kept[0]
 
 
-def _chunks(tensor: Tensor, like: Tensor | None = None) -> tuple[Tensor, ...]:
-    vocabulary = (tensor if like is None else like).shape[-1]
-    return tensor.split(max(1, _CHUNK_ELEMENTS // vocabulary))
+def _scores(
+    model: nn.Module,
+    batch: dict[str, Tensor],
+    numerics: dict,
+    reference_logits: Tensor | None = None,
+    with_states: bool = False,
+    keep: list[Tensor] | None = None,
+) -> Scores:
+    mask = batch["completion_mask"]
+    positions, targets = batch["predicts"], batch["completion_ids"][mask]
+    seen: list[Tensor] = []
+
+    def score(head: Callable[[Tensor], Tensor], hidden: Tensor) -> Tensor:
+        states = hidden[positions]
+        logits = head(states)
+        if with_states:
+            seen.append(states.detach())
+        if keep is not None:
+            keep.append(logits)
+        logps = token_logps(logits, torch.arange(len(logits), device=logits.device), targets)
+        return logps if reference_logits is None else torch.cat([logps, token_kl(logits, reference_logits)])
+
+    with autocast(numerics, mask.device.type), _head_replaced(model, score):
+        values = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
+    if not values.isfinite().all():
+        raise FloatingPointError(f"{int((~values.isfinite()).sum())} of {len(values)} log-probs are NaN or infinite")
+    logps, kl = values.split([len(targets), len(values) - len(targets)])
+    return Scores(
+        logps=logps.new_zeros(mask.shape).masked_scatter(mask, logps),
+        token_kl=None if reference_logits is None else kl.new_zeros(mask.shape).masked_scatter(mask, kl),
+        hidden_states=_scattered(seen[0], mask) if with_states else None,
+    )
 
 
-def _upcast(values: Tensor) -> Tensor:
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+def _scattered(states: Tensor, mask: Tensor) -> Tensor:
+    grid = states.new_zeros(*mask.shape, states.shape[-1])
+    grid[mask] = states
+    return grid
 
 
 @contextmanager
-def _head_only_at(model: nn.Module, positions: Tensor) -> Iterator[None]:
-    """Let the output head see only the hidden states at `positions`, (R, S) bool, row by row."""
+def _head_replaced(model: nn.Module, score: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]) -> Iterator[None]:
+    """Let `score(head, hidden states)` stand for the output head, inside its module, where its weights are at hand."""
     while hasattr(model, "module"):  # DDP, DeepSpeed
         model = model.module
     head = model.get_output_embeddings()
-    hook = head.register_forward_pre_hook(lambda _, inputs: (inputs[0][positions],))
+    head.forward = partial(score, head.forward)
     try:
         yield
     finally:
-        hook.remove()
+        del head.forward  # the class's own again

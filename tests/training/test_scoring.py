@@ -1,6 +1,7 @@
 """Completion scores are those of a plain forward pass, row by row, wrapped or not, and never NaN."""
 
 import copy
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -8,9 +9,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.parallel import DistributedDataParallel
 
-from tabpo.training import scoring
+from tabpo.training import head
 from tabpo.training.collate import collate_examples, collate_pairs
-from tabpo.training.scoring import completion_logps, score_pairs, token_logps
+from tabpo.training.head import token_kl, token_logps
+from tabpo.training.scoring import completion_logps, score_pairs
 from tabpo.training.tokenise import encode_examples, encode_pairs
 
 architectures = pytest.mark.parametrize("architecture", ["qwen2", "llama"])
@@ -91,12 +93,19 @@ def test_bf16_arithmetic_gives_float32_scores(make_model, batch, fp32):
     assert (low - exact).abs().mean() < 0.05
 
 
-def test_the_head_sees_completion_states_alone(make_model, batch, fp32):
+def test_the_head_sees_completion_states_alone(make_model, batch, fp32, monkeypatch):
     model = make_model()
-    seen = []
-    model.lm_head.register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    seen, linear = [], torch.nn.functional.linear
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "linear",
+        lambda states, weight, *bias: (
+            seen.append((weight is model.lm_head.weight, states.shape)) or linear(states, weight, *bias)
+        ),
+    )
     completion_logps(model, batch, fp32)
-    assert seen == [(int(batch["completion_mask"].sum()), 330)]
+    assert [shape for is_head, shape in seen if is_head] == [(int(batch["completion_mask"].sum()), 32)]
+    monkeypatch.undo()
     # and the model is as it was
     assert model(batch["input_ids"]).logits.shape == (*batch["input_ids"].shape, 330)
 
@@ -181,12 +190,12 @@ def test_a_nan_stops(make_model, batch, fp32):
 
 
 def test_token_logps_in_float64(monkeypatch):
-    monkeypatch.setattr(scoring, "_CHUNK_ELEMENTS", 14)  # chunks of two rows, the last one short
+    monkeypatch.setattr(head, "_CHUNK_ELEMENTS", 14)  # chunks of two rows, the last one short
     logits = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
     targets = torch.tensor([0, 6, 3, 3, 1])
     expected = logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0]
-    torch.testing.assert_close(token_logps(logits, targets), expected)
-    assert torch.autograd.gradcheck(lambda values: token_logps(values, targets), logits)
+    torch.testing.assert_close(token_logps(logits, torch.arange(5), targets), expected)
+    assert torch.autograd.gradcheck(lambda values: token_logps(values, torch.arange(5), targets), logits)
 
 
 def test_low_precision_logits_are_normalised_in_float32():
@@ -194,4 +203,57 @@ def test_low_precision_logits_are_normalised_in_float32():
     logits = torch.zeros(1, 50_001, dtype=torch.bfloat16)
     logits[0, 0] = 16.0
     expected = -torch.log1p(torch.tensor(50_000 * 2.718281828459045**-16.0, dtype=torch.float64)).item()
-    assert token_logps(logits, torch.tensor([0])).item() == pytest.approx(expected, abs=1e-4)
+    assert token_logps(logits, torch.tensor([0]), torch.tensor([0])).item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_kl_is_exact_and_its_gradient_too(monkeypatch):
+    monkeypatch.setattr(head, "_CHUNK_ELEMENTS", 14)
+    logits = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
+    reference = torch.randn(5, 7, dtype=torch.float64)
+    p, q = reference.softmax(-1), logits.softmax(-1)
+    torch.testing.assert_close(token_kl(logits, reference), (p * (p / q).log()).sum(-1))
+    assert torch.autograd.gradcheck(lambda values: token_kl(values, reference), logits)
+
+
+def test_kl_of_sure_and_opposed_distributions():
+    # both put all mass on one token each, 500 nats above the rest: KL = 500, where softmax().log() has -inf
+    logits, reference = torch.zeros(1, 9), torch.zeros(1, 9)
+    logits[0, 0], reference[0, 1] = 500.0, 500.0
+    logits.requires_grad_()
+    kl = token_kl(logits, reference)
+    kl.sum().backward()
+    assert kl.item() == pytest.approx(500.0)
+    assert logits.grad[0].tolist() == pytest.approx([1.0, -1.0] + [0.0] * 7)
+
+
+def test_what_a_loss_needs_comes_from_the_same_pass(make_model, pair_examples, fp32):
+    policy, other = make_model(seed=0), make_model(seed=1).train()
+    anchors = [pair.rejected_ids[:5] for pair in pair_examples]
+    batch = collate_pairs(pair_examples, 0, anchors)
+    needs = frozenset({"token_kl", "hidden_states", "anchor", "baseline"})
+    chosen, rejected = score_pairs(policy, batch, fp32, needs, lambda: nullcontext(other))
+    assert other.training  # as it came
+    plain, _ = score_pairs(policy, collate_pairs(pair_examples, 0), fp32)
+    torch.testing.assert_close(chosen.policy_logps, plain.policy_logps)
+    assert plain.token_kl is None and plain.hidden_states is None and plain.anchor is None
+    for row, pair in enumerate(pair_examples):
+        for side, ids in (
+            (chosen, pair.chosen_ids),
+            (rejected, pair.rejected_ids),
+            (chosen.anchor, anchors[row]),
+        ):
+            whole = torch.tensor([[*pair.prompt_ids, *ids]])
+            states = slice(len(pair.prompt_ids) - 1, -1)
+            with torch.no_grad():
+                p = other.eval()(whole).logits[0, states].log_softmax(-1)
+                outputs = policy(whole, output_hidden_states=True)
+            q = outputs.logits[0, states].log_softmax(-1)
+            kl, hidden = (p.exp() * (p - q)).sum(-1), outputs.hidden_states[-1][0, states]
+            torch.testing.assert_close(side.token_kl[row, : len(ids)], kl, atol=2e-5, rtol=1e-4)
+            torch.testing.assert_close(side.hidden_states[row, : len(ids)], hidden, atol=1e-5, rtol=1e-4)
+            assert not side.token_kl[row, len(ids) :].any() and not side.hidden_states[row, len(ids) :].any()
+            if side is chosen.anchor:
+                drawn = torch.tensor(ids)[:, None]
+                torch.testing.assert_close(side.reference_logps[row, : len(ids)], p.gather(-1, drawn)[:, 0])
+    assert chosen.token_kl.requires_grad and not chosen.hidden_states.requires_grad
+    assert chosen.anchor.policy_logps.requires_grad and not chosen.anchor.reference_logps.requires_grad
