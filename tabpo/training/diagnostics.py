@@ -1,8 +1,6 @@
 """What a step of preference training logs, as sums and counts, so that micro-batches and processes add up exactly."""
 
 import math
-from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -32,25 +30,25 @@ DEFAULT_TAU = 0.9
 """Gate whose rate is logged for losses that have none."""
 
 
-def pair_sums(loss: Callable[[Side, Side], LossOutput], chosen: Side, rejected: Side, completion_ids: Tensor) -> Tensor:
+def pair_sums(output: LossOutput, chosen: Side, rejected: Side, completion_ids: Tensor) -> Tensor:
     """Sums over the pairs of a micro-batch, float64, in the order of `SUMS`; add them over micro-batches and processes.
 
-    The loss is taken again on detached log-probs, which costs nothing beside a forward pass and leaves
-    the training graph alone.
+    Gradients are taken of the loss as it is, with respect to the log-probs of both sides; the graph is kept for the
+    training's own backward pass. What a loss passes on by other ways (through KLs, baselines or anchors) is not in
+    the gradient shares, which are exact for losses that read log-probs alone.
 
     Args:
-        loss: From `build_loss`.
-        chosen: As the loss is given it.
+        output: What the loss returned for these sides.
+        chosen: As the loss was given it.
         rejected: Likewise.
-        completion_ids: (2B, T) from `collate_pairs`.
+        completion_ids: From `collate_pairs`, (2B, T), or more rows where there are anchors.
     """
-    with torch.enable_grad():
-        chosen = replace(chosen, policy_logps=chosen.policy_logps.detach().requires_grad_())
-        rejected = replace(rejected, policy_logps=rejected.policy_logps.detach().requires_grad_())
-        output = loss(chosen, rejected)
-        gradients = torch.autograd.grad(
-            output.losses.sum(), (chosen.policy_logps, rejected.policy_logps), materialize_grads=True
-        )
+    gradients = torch.autograd.grad(
+        output.losses.sum(),
+        (chosen.policy_logps, rejected.policy_logps),
+        retain_graph=True,
+        materialize_grads=True,
+    )
     margins = output.chosen_rewards - output.rejected_rewards
     gate = output.gate
     if gate is None:
@@ -66,7 +64,7 @@ def pair_sums(loss: Callable[[Side, Side], LossOutput], chosen: Side, rejected: 
         rejected.policy_logps[rejected.completion_mask],
         chosen.completion_mask,
         gate,
-        *gradient_norms(chosen, rejected, *gradients, completion_ids),
+        *gradient_norms(chosen, rejected, *gradients, completion_ids[: 2 * len(margins)]),
         edited,
         drift[edited],
         shared,

@@ -64,7 +64,7 @@ class PreferenceTrainer(StepTrainer):
         """One forward pass for both sides; sums as `diagnostics.SUMS`."""
         chosen, rejected = score_pairs(model, batch, self.numerics)
         output = self.loss(chosen, rejected)
-        return output.losses.sum(), pair_sums(self.loss, chosen, rejected, batch["completion_ids"])
+        return output.losses.sum(), pair_sums(output, chosen, rejected, batch["completion_ids"])
 
     def denominator(self, step: int) -> int:
         """Pairs of the step."""

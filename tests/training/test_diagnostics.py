@@ -87,6 +87,12 @@ class Pairs:
         return [torch.stack(column) for column in zip(*totals, strict=True)]
 
 
+def sums_of(loss, chosen, rejected, completion_ids):
+    """As a step has them: log-probs that carry a gradient, one call of the loss."""
+    sides = [replace(side, policy_logps=side.policy_logps.detach().requires_grad_()) for side in (chosen, rejected)]
+    return pair_sums(loss(*sides), *sides, completion_ids)
+
+
 def found_norms(loss, chosen, rejected, completion_ids):
     leaves = [side.policy_logps.detach().requires_grad_() for side in (chosen, rejected)]
     sides = [replace(side, policy_logps=leaf) for side, leaf in zip((chosen, rejected), leaves, strict=True)]
@@ -126,11 +132,11 @@ def test_micro_batches_add_up(seed):
     def rows(side, keep):
         return Side(**{name: value[keep] for name, value in vars(side).items() if value is not None})
 
-    whole = pair_sums(loss, chosen, rejected, ids)
+    whole = sums_of(loss, chosen, rejected, ids)
     parts = []
     for keep in ([0], [1, 2, 3]):
         both = torch.cat([ids[keep], ids[[4 + row for row in keep]]])
-        parts.append(pair_sums(loss, rows(chosen, keep), rows(rejected, keep), both))
+        parts.append(sums_of(loss, rows(chosen, keep), rows(rejected, keep), both))
     assert whole.dtype == torch.float64
     torch.testing.assert_close(sum(parts), whole, atol=1e-12, rtol=1e-12)
 
@@ -158,7 +164,7 @@ def one_pair(make=torch.tensor):
 
 def test_hand_worked_step():
     # S(chosen) = .5 - .1 = .4; S(rejected) = -1; margin .1 * 1.4
-    step = step_quantities(pair_sums(build_loss("dpo", beta=0.1), *one_pair()))
+    step = step_quantities(sums_of(build_loss("dpo", beta=0.1), *one_pair()))
     slope = 0.1 / (1 + math.exp(0.14))
     # DPO: chosen gradients -slope, rejected +slope; they cancel where the sides part, G = 0, leaving |g| + |h|
     edited = 2 * slope + 2 * slope * (1 - math.exp(-0.3))
@@ -180,22 +186,33 @@ def test_hand_worked_step():
 
 
 def test_the_gate_of_a_loss_is_logged():
-    sums = pair_sums(build_loss("tab_po", tau=0.5), *one_pair())
+    sums = sums_of(build_loss("tab_po", tau=0.5), *one_pair())
     assert step_quantities(sums)["gate_rate"] == pytest.approx(1 / 3)
 
 
 def test_what_was_not_counted_is_none():
     # a pair whose chosen side lost nothing: no edited chosen token
     chosen, rejected, ids = one_pair()
-    sums = pair_sums(build_loss("dpo"), replace(chosen, differs=torch.zeros_like(chosen.differs)), rejected, ids)
+    sums = sums_of(build_loss("dpo"), replace(chosen, differs=torch.zeros_like(chosen.differs)), rejected, ids)
     assert step_quantities(sums)["drift_edited"] is None
     assert step_quantities(sums)["drift_shared"] == pytest.approx(0.4 / 3)
 
 
-def test_nothing_reaches_the_training_graph():
+def test_the_training_graph_is_left_as_it_is():
     chosen, rejected, ids = one_pair()
     leaf = chosen.policy_logps.clone().requires_grad_()
-    with torch.no_grad():
-        sums = pair_sums(build_loss("tab_po"), replace(chosen, policy_logps=leaf * 1), rejected, ids)
-    assert not sums.requires_grad and leaf.grad is None
-    assert len(sums) == len(SUMS)
+    sides = (
+        replace(chosen, policy_logps=leaf * 1),
+        replace(rejected, policy_logps=rejected.policy_logps * leaf.new_ones(1, 4).requires_grad_()),
+    )
+    output = build_loss("tab_po")(*sides)
+    sums = pair_sums(output, *sides, ids)
+    assert not sums.requires_grad and leaf.grad is None and len(sums) == len(SUMS)
+    output.losses.sum().backward()
+    assert leaf.grad.nansum() != 0
+
+
+def test_rows_of_anchors_are_left_out():
+    chosen, rejected, ids = one_pair()
+    expected = sums_of(build_loss("tab_po"), chosen, rejected, ids)
+    assert torch.equal(sums_of(build_loss("tab_po"), chosen, rejected, torch.cat([ids, ids[:1]])), expected)
