@@ -73,7 +73,8 @@ def ground(
     refer to it. Every item that is found has offsets, whatever its class. An unknown sub-code is an `unknown_label`,
     one that belongs to other codes an `invalid_pair`. A relation is dangling if an end names no span of the answer or
     one without a place, a self-relation if both ends lie in the same place, and a duplicate if an earlier `ok` one
-    has the same places, in the same order, and label. Clusters are returned as the answer has them; `clusters` tells their classes.
+    has the same places, in the same order, and label. Clusters are returned as the answer has them; the module
+    `clusters` tells their classes.
     """
     placed = _place(answer.spans, unit, by_token=ontology.answer == "entities")
     sublabels = {name for label in ontology.labels.values() for name in label.sublabels}
