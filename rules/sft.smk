@@ -27,8 +27,8 @@ rule sft:
         nodes=model_nodes,
         mem_mb=model_memory,
         runtime=model_runtime,
-    shell:
-        "python -m workflow_scripts.launch sft"
+    shell:  # exec: a scheduler's warning would end a shell in between, and the job with it
+        "exec python -m workflow_scripts.launch sft"
         " --settings {params.settings:q}"
         " --base {input.base}"
         " --prompts {input.prompts}"

@@ -32,8 +32,8 @@ rule train:
         nodes=model_nodes,
         mem_mb=model_memory,
         runtime=model_runtime,
-    shell:
-        "python -m workflow_scripts.launch train"
+    shell:  # exec: a scheduler's warning would end a shell in between, and the job with it
+        "exec python -m workflow_scripts.launch train"
         " --settings {params.settings:q}"
         " --sft {input.sft}"
         " --prompts {input.prompts}"

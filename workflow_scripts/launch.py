@@ -3,13 +3,14 @@
 import argparse
 import logging
 import os
+import sys
 
 from tabpo.errors import exit_on_error
-from tabpo.training.launching import LAUNCHER, plan_launch, read_settings, worker_command
+from tabpo.training.launching import LAUNCHER, plan_launch, read_settings, run_torchrun, worker_command
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Become the program, or torchrun; as one of torchrun's processes, become the program."""
+    """Become the program, or run torchrun; as one of torchrun's processes, become the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", choices=["sft", "train"])
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the program; --settings must be among them")
@@ -22,6 +23,8 @@ def main(argv: list[str] | None = None) -> None:
     launch = plan_launch(args.program, args.arguments, read_settings(args.arguments), os.environ)
     gpus = ",".join(launch.gpus)
     logging.info("launch: %s, %d processes, GPUs [%s]", args.program, launch.processes, gpus)
+    if launch.torchrun:
+        sys.exit(run_torchrun(launch))
     os.execve(launch.command[0], launch.command, launch.environment)
 
 

@@ -1,4 +1,4 @@
-"""How a training program is started: alone, or as several processes that end together."""
+"""How a training program is started: alone, or as several processes that are warned and end together."""
 
 import ctypes
 import json
@@ -7,9 +7,13 @@ import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
 
 from tabpo.errors import ConfigError
+from tabpo.training.stopping import STOPPED, handling
 
 NO_DEVICES = frozenset(("", "-1", "NoDevFiles"))
 """What CUDA_VISIBLE_DEVICES holds where a scheduler gives no GPU."""
@@ -22,19 +26,21 @@ _PR_SET_PDEATHSIG = 1
 
 @dataclass(frozen=True)
 class Launch:
-    """A command that takes the place of the launching process, so that signals meant for the job reach it.
+    """A command, and where it runs.
 
     Attributes:
         command: Program and arguments.
         environment: All of it.
         processes: Of the whole job.
         gpus: Those that this machine's processes see.
+        torchrun: Whether the command is torchrun, which starts the program.
     """
 
     command: list[str]
     environment: dict[str, str]
     processes: int
     gpus: list[str]
+    torchrun: bool
 
 
 def plan_launch(program: str, arguments: Sequence[str], settings: dict, environment: Mapping[str, str]) -> Launch:
@@ -66,22 +72,54 @@ def plan_launch(program: str, arguments: Sequence[str], settings: dict, environm
         "CUDA_VISIBLE_DEVICES": ",".join(visible),
     }
     command = [sys.executable, "-m"]
-    if processes == 1 and settings["training"].get("deepspeed") is None:
-        command += [f"workflow_scripts.{program}", *arguments]
-    else:
+    torchrun = processes > 1 or settings["training"].get("deepspeed") is not None
+    if torchrun:
         meeting = _meeting_point(nodes, environment)
-        ours[LAUNCHER] = str(os.getpid())  # torchrun takes this process over
         command += ["torch.distributed.run", *meeting, f"--nproc-per-node={processes // nodes}"]
         command += ["-m", "workflow_scripts.launch", program, *arguments]
-    return Launch(command, {**environment, **ours}, processes, visible)
+    else:
+        command += [f"workflow_scripts.{program}", *arguments]
+    return Launch(command, {**environment, **ours}, processes, visible, torchrun)
+
+
+def run_torchrun(launch: Launch) -> int:
+    """Run torchrun to its end, as a child that is killed when this process is gone; its exit code, or `STOPPED`.
+
+    A scheduler's warning goes to the workers alone: by itself torchrun gives them half a minute after SIGTERM, and on
+    SIGUSR1 dies and leaves them behind. It is kept in a session of its own, where a signal to the job's process group
+    does not reach it.
+    """
+    parent, warned = os.getpid(), False
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        _die_with(parent)
+        os.execve(launch.command[0], launch.command, {**launch.environment, LAUNCHER: str(os.getpid())})
+
+    def warn(number: int, frame: FrameType | None) -> None:
+        nonlocal warned
+        warned = True
+        workers = Path(f"/proc/{child}/task/{child}/children").read_text().split()
+        for worker in workers or [child]:  # before there are workers nothing can be lost
+            with suppress(ProcessLookupError):
+                os.kill(int(worker), number)
+
+    with handling(warn):
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return STOPPED if warned and code != 0 else code
 
 
 def worker_command(program: str, arguments: Sequence[str]) -> list[str]:
     """The command of one of torchrun's processes, which from now on is killed when torchrun is gone."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(os.environ[LAUNCHER]):  # it was gone before
-        os.kill(os.getpid(), signal.SIGKILL)
+    _die_with(int(os.environ[LAUNCHER]))
     return [sys.executable, "-m", f"workflow_scripts.{program}", *arguments]
+
+
+def _die_with(parent: int) -> None:
+    """Have this process killed when its parent ends, however that ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was gone before
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def read_settings(arguments: Sequence[str]) -> dict:

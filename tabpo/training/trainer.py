@@ -20,6 +20,7 @@ from tabpo.training.arguments import build_optimizer, learning_rate_share
 from tabpo.training.checkpoints import mark_complete
 from tabpo.training.order import BatchPlan
 from tabpo.training.settings import TrainingSettings
+from tabpo.training.stopping import STOPPED, Warned, handling
 
 Batch = dict[str, Tensor | list[str]]
 """Tensors from `collate`, and under "ids" what the examples are called."""
@@ -56,6 +57,7 @@ class StepTrainer(Trainer):
         self._sums: Tensor | None = None
         self._tokens = 0
         self._progress: Iterator[int] = iter(())
+        self._warned = Warned()
         self.restart_clock()
         self.remove_callback(PrinterCallback)
         self.add_callback(_Checkpoints(self))
@@ -66,6 +68,7 @@ class StepTrainer(Trainer):
         Raises:
             ConfigError: No parameter is trained.
             DataError: A loss, log-prob or gradient is not finite; names the step and the examples.
+            SystemExit: A process was warned (`stopping`); the step that it was in is done and has its checkpoint.
         """
         trained = get_model_param_count(self.model, trainable_only=True)
         if not trained:
@@ -80,7 +83,11 @@ class StepTrainer(Trainer):
             self._progress = self._progress_of(self.first_step)
             next(self._progress)
         torch.manual_seed(self.args.seed + self.args.process_index)  # dropout differs between processes
-        self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        with handling(self._warned.note):
+            self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+        if len(self.steps) < self.plan.steps:
+            logging.info("warned: stopped after step %d, which has its checkpoint", len(self.steps))
+            raise SystemExit(STOPPED)
 
     def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """The summed loss of a micro-batch with its gradient, and its sums and counts for the log, float64."""
@@ -150,7 +157,8 @@ class StepTrainer(Trainer):
         step = self.state.global_step
         if not math.isfinite(logs["grad_norm"]):
             raise DataError(f"step {step}: the norm of the gradient is {logs['grad_norm']}; lower the learning rate")
-        sums, tokens = self.total(self._sums), self.total(torch.tensor([self._tokens], device=self.args.device))
+        counts = torch.tensor([self._tokens, self._warned.yet], device=self.args.device)
+        sums, (tokens, warned) = self.total(self._sums), self.total(counts).tolist()
         self._sums, self._tokens = None, 0
         row = TrainingStep(
             step=step,
@@ -160,9 +168,11 @@ class StepTrainer(Trainer):
             **self.quantities(sums),
         )
         self.steps.append(row)
-        self.timings.append(StepTiming(step, time.monotonic() - self._clock, int(tokens)))
+        self.timings.append(StepTiming(step, time.monotonic() - self._clock, tokens))
         next(self._progress, None)
         self.restart_clock()
+        if warned and step < self.plan.steps:  # any process; all know it from here on
+            self.control.should_save = self.control.should_training_stop = True
 
     def total(self, values: Tensor) -> Tensor:
         """The sum over all processes."""

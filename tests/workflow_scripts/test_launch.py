@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 
 from tabpo.errors import ConfigError, DataError
 from tabpo.training.launching import LAUNCHER, first_host, plan_launch, read_settings
+from tabpo.training.stopping import SIGNALS, STOPPED
+from tabpo.training.trainer import StepTrainer
 from workflow_scripts import launch, sft, train
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +34,7 @@ def test_one_process_is_plain_python():
     assert plan.command == [sys.executable, "-m", "workflow_scripts.sft", "--settings", "{}"]
     assert (plan.environment["OMP_NUM_THREADS"], plan.environment["HOME"]) == ("3", "/h")
     assert (plan.gpus, plan.environment["CUDA_VISIBLE_DEVICES"]) == ([], "")  # asked for none, sees none
-    assert LAUNCHER not in plan.environment
+    assert not plan.torchrun
 
 
 @pytest.mark.parametrize("asked", [{"processes": 2}, {"deepspeed": "zero2"}])
@@ -43,7 +45,7 @@ def test_several_processes_or_deepspeed_go_through_torchrun(asked):
         *("-m", "torch.distributed.run", "--standalone", count),
         *("-m", "workflow_scripts.launch", "train", "--x", "1"),
     ]
-    assert plan.environment[LAUNCHER] == str(os.getpid())
+    assert plan.torchrun
 
 
 def test_nodes_meet_at_the_first_of_the_job():
@@ -83,9 +85,9 @@ def test_settings_are_found_among_the_arguments():
 
 def test_it_says_once_what_it_starts(study, tmp_path, monkeypatch, caplog):
     started = []
-    monkeypatch.setattr(os, "execve", lambda program, command, environment: started.append(command))
+    monkeypatch.setattr(launch, "run_torchrun", lambda plan: started.append(plan.command))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO), pytest.raises(SystemExit):
         launch.main(["sft", *study.sft(tmp_path, processes=2, gpus=2)])
     assert [record.getMessage() for record in caplog.records] == ["launch: sft, 2 processes, GPUs [0,1]"]
     assert "torch.distributed.run" in started[0]
@@ -102,6 +104,29 @@ def test_a_worker_that_lost_its_parent_ends(monkeypatch):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
 
 
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_warned_run_ends_after_its_step_and_goes_on(study, tmp_path, monkeypatch, number):
+    """Three steps of six, between two checkpoints: the rest of them later gives the run of six, to the bit."""
+    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
+    train.main(study.train(unbroken))
+
+    def warn_in_step_3(self, logs, *rest):
+        if self.state.global_step == 3 and "grad_norm" in logs:  # not the summary at the end
+            os.kill(os.getpid(), number)
+        log(self, logs, *rest)
+
+    log = StepTrainer.log
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as end:
+        patch.setattr(StepTrainer, "log", warn_in_step_3)
+        train.main(study.train(broken))
+    assert end.value.code == STOPPED
+    assert complete_checkpoints(broken) == {"checkpoint-2", "checkpoint-3"}
+    assert not (broken / "model").exists()
+    train.main(study.train(broken))
+    same(unbroken, broken, 0.0)
+    assert not (broken / "checkpoints").exists()
+
+
 def start(program: str, arguments: list[str], **environment: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "workflow_scripts.launch", program, *arguments]
     clean = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
@@ -115,7 +140,8 @@ def finish(process: subprocess.Popen) -> str:
 
 
 def children(process: subprocess.Popen) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    [torchrun] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [int(one) for one in Path(f"/proc/{torchrun}/task/{torchrun}/children").read_text().split()]
 
 
 def kill_after_checkpoint(program: str, arguments: list[str], folder: Path, number: int) -> None:
