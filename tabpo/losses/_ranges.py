@@ -23,6 +23,12 @@ def require_probability(loss: str, **values: object) -> None:
         _require(_is_number(value) and 0 < value <= 1, loss, name, value, "a number above 0, up to 1")
 
 
+def require_share(loss: str, **values: object) -> None:
+    """Refuse all but numbers from 0 to 1."""
+    for name, value in values.items():
+        _require(_is_number(value) and 0 <= value <= 1, loss, name, value, "a number from 0 to 1")
+
+
 def require_flip_rate(loss: str, *, half: bool, **values: object) -> None:
     """Refuse all but shares of flipped pairs: numbers from 0 and below 0.5, or up to 0.5 where `half`."""
     for name, value in values.items():

@@ -105,3 +105,54 @@ def test_equals_the_orpo_trainer(make_random_pair, seed, lambda_):
     gain = trl_orpo.ORPOTrainer.odds_ratio_loss(trainer, *means)[0]
     losses = build_loss("orpo", lambda_=lambda_)(*pair).losses
     torch.testing.assert_close(losses, -means[0] - gain.double(), atol=1e-5, rtol=1e-5)
+
+
+@given(seed=st.integers(0, 10_000), beta=st.floats(0.01, 5), weights=st.tuples(*[st.floats(0.1, 5)] * 2))
+@settings(max_examples=20)
+def test_equals_the_kto_trainer_with_the_other_completion_as_its_mismatched_one(make_random_pair, seed, beta, weights):
+    # one completion a batch there; that of the pair's other side gives the reference point
+    pair = make_random_pair(seed)
+    losses = build_loss("kto", beta=beta, lambda_d=weights[0], lambda_u=weights[1])(*pair).losses
+    for row, loss in enumerate(losses):
+        terms = [of_kto_trainer(beta, weights, pair[number], pair[1 - number], row, number == 0) for number in (0, 1)]
+        torch.testing.assert_close(loss, sum(terms) / 2)
+
+
+def of_kto_trainer(beta, weights, side, other, row, desirable):
+    """TRL's KTO loss of one completion, its KL estimated on another; the first column is the token before it."""
+    from trl import KTOTrainer
+
+    def column(values):
+        return torch.cat([torch.zeros(1), values.where(side.completion_mask[row], 0.0)])[None]
+
+    def total(values):
+        return values[row].where(other.completion_mask[row], 0.0).sum()[None]
+
+    mask = column(torch.ones_like(side.policy_logps[row])).long()
+    logps = column(side.policy_logps[row])[:, 1:]
+    outputs = SimpleNamespace(log_probs=logps, entropy=logps, mean_logits=logps)
+    accelerator = SimpleNamespace(device=logps.device, gather_for_metrics=lambda x: x)
+    trainer = SimpleNamespace(
+        model=SimpleNamespace(training=False),
+        accelerator=accelerator,
+        aux_loss_enabled=False,
+        precompute_ref_logps=True,
+        calculate_KL=True,
+        loss_type="kto",
+        beta=beta,
+        desirable_weight=weights[0],
+        undesirable_weight=weights[1],
+        _compute_kl_logps=lambda *_: total(other.policy_logps),
+        _metrics={"eval": defaultdict(list)},
+        _total_train_tokens=0,
+        _tp_size=1,
+    )
+    inputs = {
+        "input_ids": torch.zeros_like(mask),
+        "attention_mask": mask,
+        "completion_mask": mask,
+        "label": torch.tensor([desirable]),
+        "ref_logps": column(side.reference_logps[row]).sum(-1),
+        "ref_KL_logps": total(other.reference_logps),
+    }
+    return KTOTrainer._compute_loss(trainer, lambda **_: outputs, inputs, return_outputs=False)

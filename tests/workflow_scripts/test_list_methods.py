@@ -36,24 +36,35 @@ def test_the_page_has_the_list_s_losses_and_defaults(listing):
     on_page = {name.strip("`"): set(re.findall("`(.+?)`", parameters)) for name, *_, parameters in rows(LOSSES)}
     calls = re.findall(r"^(\w+)\((.*)\)$", listing, re.M)
     assert on_page == {name: set(filter(None, parameters.split(", "))) for name, parameters in calls}
-    needs = {name.strip("`"): frozenset(filter(None, [cell])) for name, _, _, cell, _ in rows(LOSSES)}
+    needs = {name.strip("`"): frozenset(filter(None, cell.split(", "))) for name, _, _, cell, _ in rows(LOSSES)}
     assert needs == {name: build_loss(name).needs for name in loss_names()}
 
 
-def side(policy, reference, kl):
-    grid = torch.zeros(1, len(policy))
-    third = (torch.arange(len(policy)) == 2)[None]
-    values = [torch.tensor([row], dtype=torch.float64) for row in (policy, reference, kl)]
+@pytest.fixture(scope="module")
+def page_pair():
+    """The pair that the page's values are of, from its table."""
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in VALUES.splitlines() if line.startswith("| ")]
+    fields = {name: cells for name, *cells in table if len(cells) == 2}
+    return [page_side({name: cells[number] for name, cells in fields.items()}) for number in (0, 1)]
+
+
+def page_side(cells):
+    values = {name: tensor(cells[name]) for name in ("token_kl", "baseline")}
+    third = (torch.arange(values["token_kl"].shape[1]) == 2)[None]
     fields = torch.where(third, TokenField.SUBLABEL, TokenField.SCAFFOLDING).to(torch.int8)
-    return Side(values[0], values[1], grid == 0, fields, third, token_kl=values[2])
+    return Side(tensor(cells["log pi"]), tensor(cells["log ref"]), third | True, fields, third, **values)
 
 
-@pytest.mark.parametrize(("name", "parameters", "value", "source"), rows(VALUES), ids=str)
-def test_frozen_values(name, parameters, value, source):
-    chosen = side([-0.1, -0.2, -1.5, -0.3], [-0.1, -0.25, -1.0, -0.4], [0.01, 0.02, 0.10, 0.03])
-    rejected = side([-0.1, -0.2, -0.9, -0.2, -0.5], [-0.1, -0.25, -1.2, -0.3, -0.4], [0.01, 0.02, 0.08, 0.02, 0.04])
+def tensor(cell):
+    return torch.tensor([yaml.safe_load(f"[{cell}]")], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "value", "source"), [row for row in rows(VALUES) if len(row) == 4], ids=str
+)
+def test_frozen_values(page_pair, name, parameters, value, source):
     params = yaml.safe_load("{" + parameters.replace("=", ": ") + "}")
-    losses = build_loss(name.strip("`"), **params)(chosen, rejected).losses
+    losses = build_loss(name.strip("`"), **params)(*page_pair).losses
     assert losses.item() == pytest.approx(float(value), abs=6e-10)
 
 
