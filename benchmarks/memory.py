@@ -1,0 +1,137 @@
+"""Memory that one GPU needs for a preference step of the paper's models, from models without storage.
+
+Nothing is allocated: parameters, adapters and saved activations are counted on torch's meta device, for the resource
+class, the adapters and the ZeRO stage that a study gives the model. These are estimates of what must be there at the
+peak; what the allocator loses to fragments (commonly some per cent), NCCL buffers and the CUDA context come on top.
+
+    python -m benchmarks.memory [--config config/config.yaml] [--prompt 1200] [--completion 300]
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import yaml
+from peft import LoraConfig, get_peft_model
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, Qwen2Config
+
+GIB = 2**30
+BF16, FP32 = 2, 4
+
+SHAPES = {
+    "Qwen/Qwen2.5-1.5B-Instruct": (Qwen2Config, 1536, 28, 12, 2, 8960, 151936, True),
+    "Qwen/Qwen2.5-7B-Instruct": (Qwen2Config, 3584, 28, 28, 4, 18944, 152064, False),
+    "Qwen/Qwen2.5-14B-Instruct": (Qwen2Config, 5120, 48, 40, 8, 13824, 152064, False),
+    "meta-llama/Llama-3.2-3B-Instruct": (LlamaConfig, 3072, 28, 24, 8, 8192, 128256, True),
+    "meta-llama/Llama-3.1-8B-Instruct": (LlamaConfig, 4096, 32, 32, 8, 14336, 128256, False),
+    "meta-llama/Llama-3.3-70B-Instruct": (LlamaConfig, 8192, 80, 64, 8, 28672, 128256, False),
+}
+"""From each model's config.json: class, hidden size, layers, heads, key-value heads, inner size, vocabulary, tied."""
+
+
+def main() -> None:
+    """Print one row a model as JSON lines."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, default=Path("config/config.yaml"))
+    parser.add_argument("--prompt", type=int, default=1200, help="tokens")
+    parser.add_argument("--completion", type=int, default=300, help="tokens, of which the last half differs")
+    args = parser.parse_args()
+    study = yaml.safe_load(args.config.read_text())
+    tokens = args.prompt + args.completion // 2 + 2 * (args.completion - args.completion // 2)
+    states = args.completion // 2 + 2 * (args.completion - args.completion // 2)
+    for name, entry in study["models"].items():
+        settings = study["training"]["preference"] | entry.get("training", {}).get("preference", {})
+        machine = study["resources"][entry["resources"]]
+        print(json.dumps(estimate(name, entry["hub"], settings, machine["processes"], tokens, states)))
+
+
+def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, states: int) -> dict:
+    """GiB on each GPU at the peak of a step of one pair a micro-batch.
+
+    Args:
+        name: Of the model in the study.
+        hub: One of `SHAPES`.
+        settings: Of preference training: lora, deepspeed.
+        processes: That share what the ZeRO stage divides.
+        tokens: Of one pair with its shared prefix once.
+        states: That the output head sees.
+    """
+    model = shape(hub)
+    stage = int(settings["deepspeed"].removeprefix("zero")[0]) if "deepspeed" in settings else None
+    frozen = sum(parameter.numel() for parameter in model.parameters())
+    layer = saved_bytes(model.model.layers[0], model, tokens)
+    lora = settings["lora"]
+    adapted = get_peft_model(model, LoraConfig(r=lora["r"], target_modules=lora["target_modules"]))
+    trained = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
+    share = processes if stage == 3 else 1
+    parts = {
+        # under DeepSpeed weights are bfloat16; without it they are float32 below an autocast
+        "weights": frozen * (FP32 if stage is None else BF16) / share,
+        # AdamW: float32 weights and two moments, divided from ZeRO-1 on; gradients from ZeRO-2 on
+        "optimizer": trained * 3 * FP32 / (processes if stage else 1),
+        "gradients": trained * FP32 / (processes if stage in (2, 3) else 1),
+        "checkpointed": tokens * model.config.hidden_size * BF16 * len(model.model.layers),
+        "one_layer": layer + (0 if stage != 3 else frozen / len(model.model.layers) * BF16),
+        "head": states * model.config.vocab_size * BF16 + min(states * model.config.vocab_size, 2**24) * 2 * FP32,
+    }
+    return {
+        "model": name,
+        "parameters": frozen,
+        "trained": trained,
+        "gpus": processes,
+        "zero": stage,
+        "tokens": tokens,
+        **{f"{part}_gib": round(size / GIB, 2) for part, size in parts.items()},
+        "peak_gib": round(sum(parts.values()) / GIB, 1),
+    }
+
+
+def shape(hub: str) -> PreTrainedModel:
+    """The model in bfloat16, without storage."""
+    kind, hidden, layers, heads, key_value, inner, vocabulary, tied = SHAPES[hub]
+    config = kind(
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        num_key_value_heads=key_value,
+        intermediate_size=inner,
+        vocab_size=vocabulary,
+        tie_word_embeddings=tied,
+        attn_implementation="sdpa",
+    )
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+
+
+def saved_bytes(layer: nn.Module, model: PreTrainedModel, tokens: int) -> int:
+    """Bytes that autograd keeps of one layer for a row of `tokens`, its parameters left out."""
+    states = torch.empty(1, tokens, model.config.hidden_size, dtype=torch.bfloat16, device="meta", requires_grad=True)
+    positions = torch.arange(tokens, device="meta").unsqueeze(0)
+    with torch.device("meta"):
+        rotary = model.model.rotary_emb(states, positions)
+    parameters = {id(parameter) for parameter in layer.parameters()}
+    return _kept(lambda: layer(states, position_embeddings=rotary, position_ids=positions), parameters)
+
+
+def _kept(forward: Callable[[], object], left_out: set[int]) -> int:
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        base = tensor if tensor._base is None else tensor._base
+        if id(base) not in left_out:
+            kept[id(base)] = base.numel() * base.element_size()
+            alive.append(base)  # an address is unique among living objects only
+        return tensor
+
+    alive: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = forward()
+    del output
+    return sum(kept.values())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""What benchmarks assume of models that they do not load."""
+
+import pytest
+
+from benchmarks.memory import saved_bytes, shape
+
+PUBLISHED = {
+    "Qwen/Qwen2.5-1.5B-Instruct": 1_543_714_304,
+    "meta-llama/Llama-3.2-3B-Instruct": 3_212_749_824,
+    "meta-llama/Llama-3.3-70B-Instruct": 70_553_706_496,
+}
+"""Parameters, as the models' cards and weight files have them."""
+
+
+@pytest.mark.parametrize("hub", PUBLISHED)
+def test_shapes_are_those_of_the_published_models(hub):
+    assert sum(parameter.numel() for parameter in shape(hub).parameters()) == PUBLISHED[hub]
+
+
+def test_what_a_layer_keeps_grows_with_the_tokens():
+    model = shape("Qwen/Qwen2.5-1.5B-Instruct")
+    one, two = (saved_bytes(model.model.layers[0], model, tokens) for tokens in (100, 200))
+    # The inner states alone: gate, up and their product in bfloat16.
+    assert 2 * 3 * 8960 * 100 < one < two == pytest.approx(2 * one, rel=0.05)
