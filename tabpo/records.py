@@ -212,6 +212,14 @@ class Reference:
 
 
 @dataclass(frozen=True, slots=True)
+class Anchor:
+    """A completion that was sampled from the policy, as token ids; part of a checkpoint."""
+
+    prompt_id: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingStep:
     """What one optimiser step logs; None where a stage has no such quantity (SFT has no rejected side).
 
@@ -315,6 +323,7 @@ SCHEMAS: dict[type, pa.Schema] = {
         token_edit_distance=pa.int32(),
     ),
     Reference: _schema(pair_id=pa.string(), chosen_logps=pa.list_(pa.float32()), rejected_logps=pa.list_(pa.float32())),
+    Anchor: _schema(prompt_id=pa.string(), token_ids=pa.list_(pa.int32())),
     TrainingStep: _schema(step=pa.int32(), **{field.name: pa.float64() for field in fields(TrainingStep)[1:]}),
     StepTiming: _schema(step=pa.int32(), seconds=pa.float64(), tokens=pa.int64()),
 }

@@ -7,7 +7,6 @@ from dataclasses import asdict
 
 from tabpo.errors import ConfigError, exit_on_error
 from tabpo.losses import build_loss
-from tabpo.training.settings import check_needs
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -18,7 +17,6 @@ def main(argv: list[str] | None = None) -> None:
     for entry in json.load(sys.stdin):
         try:
             loss = build_loss(entry["loss"], **entry["params"])
-            check_needs(entry["loss"], loss.needs)
         except ConfigError as error:
             raise ConfigError(f"{entry['where']}: {error}") from error
         resolved.append({**entry, "params": asdict(loss)})

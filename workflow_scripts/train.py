@@ -14,7 +14,6 @@ from tabpo.training.models import load_tokenizer
 from tabpo.training.preference import PreferenceTrainer
 from tabpo.training.reference import read_reference, reference_key
 from tabpo.training.run import Outputs, Run, execute, explicit_settings
-from tabpo.training.settings import check_needs
 from tabpo.training.tokenise import encode_pairs
 
 
@@ -32,10 +31,8 @@ def main(argv: list[str] | None = None) -> None:
     settings = explicit_settings(args.settings)
     method = settings["method"]
     loss = build_loss(method["loss"], **method["params"])
-    check_needs(method["loss"], loss.needs)
     method["params"] = asdict(loss)  # defaults become explicit
-    numerics = settings["numerics"]
-    key = reference_key(args.sft, args.pairs, args.prompts, numerics)
+    key = reference_key(args.sft, args.pairs, args.prompts, settings["numerics"])
     tokenizer = load_tokenizer(args.sft)
     prompts, pairs = read_records(args.prompts, Prompt), read_records(args.pairs, Pair)
     examples = encode_pairs(tokenizer, prompts, pairs, read_reference(args.reference, key), settings["limits"])
@@ -46,7 +43,15 @@ def main(argv: list[str] | None = None) -> None:
     outputs = Outputs(
         args.output_run, args.output_model, args.output_log_steps, args.output_timing, args.output_provenance
     )
-    build_trainer = partial(PreferenceTrainer, examples=examples, pad_id=tokenizer.pad_token_id, loss=loss)
+    build_trainer = partial(
+        PreferenceTrainer,
+        examples=examples,
+        pad_id=tokenizer.pad_token_id,
+        eos_id=tokenizer.eos_token_id,
+        limits=settings["limits"],
+        loss=loss,
+        start=args.sft,
+    )
     groups, lengths = [pair.prompt_id for pair in pairs], [example.length for example in examples]
     execute(run, outputs, tokenizer, groups, lengths, build_trainer)
 

@@ -3,7 +3,8 @@
 import logging
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from transformers import TrainingArguments
 from transformers.utils.logging import disable_progress_bar
 
+from tabpo.training.baseline import HEAD
 from tabpo.training.models import set_threads
 from tabpo.training.order import BatchPlan
 from tabpo.training.settings import TrainingSettings
@@ -93,7 +95,7 @@ def training_arguments(
 def build_optimizer(
     parameters: Iterable[tuple[str, nn.Parameter]], decayed: set[str], settings: TrainingSettings
 ) -> torch.optim.Optimizer:
-    """Torch's own AdamW or RMSprop over the parameters that are trained.
+    """Torch's own AdamW or RMSprop over the parameters that are trained; a baseline head has its own group, the last.
 
     Args:
         parameters: By name.
@@ -101,15 +103,26 @@ def build_optimizer(
         settings: Of the run.
     """
     trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
+    policy = [(name, parameter) for name, parameter in trained if not name.startswith(HEAD)]
+    head = [parameter for name, parameter in trained if name.startswith(HEAD)]
     groups = [
-        {"params": [one for name, one in trained if name in decayed], "weight_decay": settings.weight_decay},
-        {"params": [one for name, one in trained if name not in decayed], "weight_decay": 0.0},
+        {"params": [one for name, one in policy if name in decayed], "weight_decay": settings.weight_decay},
+        {"params": [one for name, one in policy if name not in decayed], "weight_decay": 0.0},
+        {"params": head, "weight_decay": 0.0, "lr": settings.baseline_learning_rate, "constant": True},
     ]
     groups = [group for group in groups if group["params"]]
     if settings.optimizer == "rmsprop":
         return torch.optim.RMSprop(groups, lr=settings.learning_rate, alpha=settings.adam_beta2)
     betas = (settings.adam_beta1, settings.adam_beta2)
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=betas, fused=True)
+
+
+def learning_rate_shares(
+    settings: TrainingSettings, steps: int, optimizer: torch.optim.Optimizer
+) -> list[Callable[[int], float]]:
+    """The course of each group of parameters: the settings' own, but constant where the group says so."""
+    share = partial(learning_rate_share, settings, steps)
+    return [(lambda step: 1.0) if group.get("constant") else share for group in optimizer.param_groups]
 
 
 def learning_rate_share(settings: TrainingSettings, steps: int, step: int) -> float:

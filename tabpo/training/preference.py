@@ -1,28 +1,47 @@
 """Preference training: any loss of `tabpo.losses` over pairs, from a policy that starts as the reference."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 
 import torch
+from peft import PeftModel
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from tabpo.errors import DataError
 from tabpo.losses import LossOutput, Side
+from tabpo.records import Anchor, read_records, write_records
+from tabpo.training.anchors import MAX_NEW_TOKENS, sample_anchors
+from tabpo.training.baseline import HEAD, add_baseline
 from tabpo.training.collate import collate_pairs
 from tabpo.training.diagnostics import pair_sums, step_quantities
+from tabpo.training.frozen import frozen_reference
+from tabpo.training.importance import collate_attribution, token_importance
 from tabpo.training.order import BatchPlan
 from tabpo.training.scoring import STEP0_BAR, score_pairs
 from tabpo.training.settings import TrainingSettings
 from tabpo.training.tokenise import PairExample
 from tabpo.training.trainer import Batch, StepTrainer
 
+ANCHORS = "anchors.parquet"
+BASELINE = "baseline.safetensors"
+"""Files of a checkpoint."""
+
 STEP0_BATCHES = 2
 """Micro-batches of each process that step 0 is checked on."""
 
 
 class PreferenceTrainer(StepTrainer):
-    """Loss of a step: the mean of the loss over its pairs."""
+    """Loss of a step: the mean of the loss over its pairs.
+
+    What a loss lists in its `needs` is computed here, and for no other loss.
+
+    Attributes:
+        anchors: A sampled completion of each prompt of the running pass, by prompt_id; for losses that need "anchor".
+    """
 
     def __init__(
         self,
@@ -34,15 +53,40 @@ class PreferenceTrainer(StepTrainer):
         plan: BatchPlan,
         examples: Sequence[PairExample],
         pad_id: int,
+        eos_id: int,
+        limits: dict,
         loss: Callable[[Side, Side], LossOutput],
+        start: Path,
     ):
-        def collate(batch: Sequence[PairExample]) -> Batch:
-            return {**collate_pairs(batch, pad_id), "ids": [pair.pair_id for pair in batch]}
-
+        if "baseline" in loss.needs:
+            add_baseline(model, arguments.seed)
         super().__init__(
-            model, arguments, settings=settings, numerics=numerics, plan=plan, examples=examples, collate=collate
+            model, arguments, settings=settings, numerics=numerics, plan=plan, examples=examples, pad_id=pad_id
         )
-        self.loss = loss
+        self.eos_id, self.loss = eos_id, loss
+        self.max_anchor_tokens = min(MAX_NEW_TOKENS, limits["max_completion_tokens"])
+        with_reference = loss.needs & {"token_kl", "anchor"}
+        self.frozen = frozen_reference(self.model, start, numerics, arguments) if with_reference else None
+        self.anchors: dict[str, tuple[int, ...]] = {}
+        self._anchored_pass: int | None = None
+
+    def read_state(self, checkpoint: Path) -> None:
+        """Rows logged, and what is neither in the model nor in the optimizer: anchors, and the head beside adapters."""
+        super().read_state(checkpoint)
+        if "anchor" in self.loss.needs:
+            records = read_records(checkpoint / ANCHORS, Anchor)
+            self.anchors = {record.prompt_id: record.token_ids for record in records}
+            self._anchored_pass = self.plan.pass_of(self.first_step - 1)
+        if self._has_head_beside_adapters:
+            getattr(self.model, HEAD).load_state_dict(load_file(checkpoint / BASELINE))
+
+    def write_state(self, checkpoint: Path) -> None:
+        """What `read_state` reads."""
+        super().write_state(checkpoint)
+        if "anchor" in self.loss.needs:
+            write_records(checkpoint / ANCHORS, Anchor, [Anchor(*item) for item in self.anchors.items()])
+        if self._has_head_beside_adapters:
+            save_file(getattr(self.model, HEAD).state_dict(), checkpoint / BASELINE)
 
     def before_training(self, model: nn.Module) -> None:
         """Policy equals reference on the first micro-batches.
@@ -52,19 +96,62 @@ class PreferenceTrainer(StepTrainer):
         """
         model.eval()
         apart = []
-        for batch in islice(self.get_train_dataloader(), STEP0_BATCHES):
+        for pairs in islice(self.get_train_dataloader(), STEP0_BATCHES):
+            batch = self._prepare_inputs(collate_pairs(pairs, self.pad_id))
             with torch.no_grad():
-                sides = score_pairs(model, self._prepare_inputs(batch), self.numerics)
+                sides = score_pairs(model, batch, self.numerics)
             apart += [(side.policy_logps - side.reference_logps)[side.completion_mask].abs() for side in sides]
         differences = torch.cat(apart).double()
         total, count = self.total(torch.stack([differences.sum(), differences.new_tensor(len(differences))])).tolist()
         check_step0(total / count, self.accelerator.gather(differences.max()).max().item(), self.numerics["precision"])
 
+    def before_step(self, step: int) -> None:
+        """Sample the anchors of a pass at the first step that begins in it."""
+        number = self.plan.pass_of(step)
+        if "anchor" not in self.loss.needs or number == self._anchored_pass:
+            return
+        pairs = [self.train_dataset[index] for index in self.plan.of_pass(number)]
+        self.anchors = sample_anchors(
+            self.model,
+            {prompt_id(pair): pair.prompt_ids for pair in pairs},
+            self.numerics,
+            pad_id=self.pad_id,
+            eos_id=self.eos_id,
+            max_new_tokens=self.max_anchor_tokens,
+            seed=(self.args.seed, number),
+            process=self.args.process_index,
+            processes=self.plan.processes,
+        )
+        self._anchored_pass = number
+
+    def collate(self, examples: Sequence[PairExample]) -> Batch:
+        """Both completions of each pair, and its anchor where the loss needs it."""
+        anchors = [self.anchors[prompt_id(pair)] for pair in examples] if "anchor" in self.loss.needs else None
+        batch: Batch = {**collate_pairs(examples, self.pad_id, anchors), "ids": [pair.pair_id for pair in examples]}
+        if "importance" in self.loss.needs:
+            batch["attribution"] = collate_attribution(examples, self.pad_id)
+        return batch
+
     def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """One forward pass for both sides; sums as `diagnostics.SUMS`."""
-        chosen, rejected = score_pairs(model, batch, self.numerics)
+        """One forward pass for both sides, one call of the loss; sums as `diagnostics.SUMS`."""
+        chosen, rejected = self.sides(model, batch)
         output = self.loss(chosen, rejected)
         return output.losses.sum(), pair_sums(output, chosen, rejected, batch["completion_ids"])
+
+    def sides(self, model: nn.Module, batch: Batch) -> tuple[Side, Side]:
+        """Both sides with all that the loss needs."""
+        needs, pairs = self.loss.needs, len(batch["ids"])
+        importance: tuple[Tensor | None, ...] = (None, None)
+        if "importance" in needs:  # first: its graph is gone before the one that is trained on is built
+            mask = batch["completion_mask"][: 2 * pairs]
+            importance = token_importance(self.model, batch["attribution"], mask, self.numerics).chunk(2)
+        scored = needs | {"hidden_states"} if "baseline" in needs else needs
+        sides = score_pairs(model, batch, self.numerics, scored, self.frozen)
+        sides = tuple(replace(side, importance=own) for side, own in zip(sides, importance, strict=True))
+        if "baseline" in needs:
+            head = getattr(self.model, HEAD)
+            sides = tuple(replace(side, baseline=head(side.hidden_states)) for side in sides)
+        return sides
 
     def denominator(self, step: int) -> int:
         """Pairs of the step."""
@@ -73,6 +160,16 @@ class PreferenceTrainer(StepTrainer):
     def quantities(self, sums: Tensor) -> dict[str, float | None]:
         """All that a step of preference training logs."""
         return step_quantities(sums)
+
+    @property
+    def _has_head_beside_adapters(self) -> bool:
+        """Whether there is a head that nobody else keeps: with adapters the Trainer keeps them alone."""
+        return "baseline" in self.loss.needs and isinstance(self.model, PeftModel) and not self.is_deepspeed_enabled
+
+
+def prompt_id(pair: PairExample) -> str:
+    """Of a pair, whose id is `{prompt_id}/{k}`."""
+    return pair.pair_id.rpartition("/")[0]
 
 
 def check_step0(mean: float, largest: float, precision: str) -> None:

@@ -22,6 +22,7 @@ from tabpo.errors import ConfigError
 from tabpo.records import StepTiming, TrainingStep, write_records
 from tabpo.training.adapters import add_adapters, merged
 from tabpo.training.arguments import prepare_process, training_arguments
+from tabpo.training.baseline import without_baseline
 from tabpo.training.checkpoints import newest_complete, run_key, single_writer
 from tabpo.training.models import load_model, save_model
 from tabpo.training.order import BatchPlan, plan_batches
@@ -169,16 +170,18 @@ def _set_up(
 
 def _write_model(run: Run, trainer: StepTrainer, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     divided = is_deepspeed_zero3_enabled()
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if divided else None  # needs all processes
+    # where weights are divided, to have them whole needs all processes
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if divided else trainer.model.state_dict()
     unset_hf_deepspeed_config()
     if trainer.args.process_index != 0:
         return
     model, lora = trainer.model, run.training.lora
     if lora is not None:
         adapters = get_peft_model_state_dict(model, state_dict=state)
-        model, state = merged(run.start, adapters, lora, run.settings["numerics"]), None
+        model = merged(run.start, adapters, lora, run.settings["numerics"])
+        state = model.state_dict()
     with whole_directory(folder) as partial:
-        save_model(model, tokenizer, partial, state)
+        save_model(model, tokenizer, partial, without_baseline(state))
 
 
 def _provenance(

@@ -9,9 +9,6 @@ from tabpo.errors import ConfigError
 SCORER_VERSION = 1
 """Part of the key of reference files; raise it whenever scores of the same weights may change."""
 
-COMPUTED: frozenset[str] = frozenset()
-"""What training computes of the things that losses list in `needs`."""
-
 OPTIMIZERS = ("adamw", "rmsprop")
 SCHEDULES = ("linear", "cosine", "constant")
 DEEPSPEED = ("zero0", "zero1", "zero2", "zero3")
@@ -47,6 +44,8 @@ class TrainingSettings:
     Attributes:
         optimizer: One of `OPTIMIZERS`; both torch's own.
         learning_rate: At the end of warm-up, in (0, 1].
+        baseline_learning_rate: Of the baseline head that TBPO-Q trains beside the policy, in (0, 1]: constant, without
+            weight decay, by the run's own optimizer. The default is the authors', who take AdamW for the head.
         schedule: One of `SCHEDULES`: the course after warm-up.
         min_learning_rate_ratio: Where linear and cosine end, as a share of `learning_rate`, in [0, 1].
         warmup_steps: Steps of linear warm-up, >= 0; or
@@ -67,6 +66,7 @@ class TrainingSettings:
 
     optimizer: str = "adamw"
     learning_rate: float = 1e-5
+    baseline_learning_rate: float = 1e-3
     schedule: str = "linear"
     min_learning_rate_ratio: float = 0.0
     warmup_steps: int | None = None
@@ -157,12 +157,14 @@ def _one_of(names: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
 
 _SWITCH = (lambda value: type(value) is bool, "true, false")
 _SHARE = _number(lambda value: 0 <= value <= 1, "from 0 to 1")
+_RATE = _number(lambda value: 0 < value <= 1, "above 0, up to 1")
 _DECAY = _number(lambda value: 0 <= value < 1, "from 0 to below 1")
 _POSITIVE = _number(lambda value: 0 < value < float("inf"), "> 0")
 
 _RANGES = {
     "optimizer": _one_of(OPTIMIZERS),
-    "learning_rate": _number(lambda value: 0 < value <= 1, "above 0, up to 1"),
+    "learning_rate": _RATE,
+    "baseline_learning_rate": _RATE,
     "schedule": _one_of(SCHEDULES),
     "min_learning_rate_ratio": _SHARE,
     "warmup_steps": _whole(0),
@@ -191,14 +193,3 @@ _LORA_RANGES = {
     ),
     "merge": (lambda value: value is True, "true (adapters alone cannot be read by later stages)"),
 }
-
-
-def check_needs(name: str, needs: frozenset[str]) -> None:
-    """Refuse a loss that reads what training does not compute.
-
-    Raises:
-        ConfigError: Names what it needs.
-    """
-    missing = needs - COMPUTED
-    if missing:
-        raise ConfigError(f"{name} needs {', '.join(sorted(missing))}, which training does not compute yet")

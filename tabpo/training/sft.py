@@ -4,12 +4,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from transformers import TrainingArguments
 
 from tabpo.training.collate import collate_examples
-from tabpo.training.order import BatchPlan
 from tabpo.training.scoring import completion_logps
-from tabpo.training.settings import TrainingSettings
 from tabpo.training.tokenise import Example
 from tabpo.training.trainer import Batch, StepTrainer
 
@@ -17,23 +14,9 @@ from tabpo.training.trainer import Batch, StepTrainer
 class SftTrainer(StepTrainer):
     """Loss of a step: negative log-prob of its completion tokens, summed, over their number in the whole step."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        arguments: TrainingArguments,
-        *,
-        settings: TrainingSettings,
-        numerics: dict,
-        plan: BatchPlan,
-        examples: Sequence[Example],
-        pad_id: int,
-    ):
-        def collate(batch: Sequence[Example]) -> Batch:
-            return {**collate_examples(batch, pad_id), "ids": [example.prompt_id for example in batch]}
-
-        super().__init__(
-            model, arguments, settings=settings, numerics=numerics, plan=plan, examples=examples, collate=collate
-        )
+    def collate(self, examples: Sequence[Example]) -> Batch:
+        """One row for each example."""
+        return {**collate_examples(examples, self.pad_id), "ids": [example.prompt_id for example in examples]}
 
     def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sums for the log: negative log-prob, completion tokens."""

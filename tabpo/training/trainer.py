@@ -3,8 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -16,13 +15,13 @@ from transformers.trainer_pt_utils import get_model_param_count
 from tabpo.errors import ConfigError, DataError
 from tabpo.progress import progress
 from tabpo.records import StepTiming, TrainingStep, read_records, write_records
-from tabpo.training.arguments import build_optimizer, learning_rate_share
+from tabpo.training.arguments import build_optimizer, learning_rate_shares
 from tabpo.training.checkpoints import mark_complete
 from tabpo.training.order import BatchPlan
 from tabpo.training.settings import TrainingSettings
 from tabpo.training.stopping import STOPPED, Warned, handling
 
-Batch = dict[str, Tensor | list[str]]
+Batch = dict[str, Tensor | list[str] | dict[str, Tensor]]
 """Tensors from `collate`, and under "ids" what the examples are called."""
 
 
@@ -47,10 +46,10 @@ class StepTrainer(Trainer):
         numerics: dict,
         plan: BatchPlan,
         examples: Sequence[object],
-        collate: Callable[[Sequence[object]], Batch],
+        pad_id: int,
     ):
-        super().__init__(model=model, args=arguments, train_dataset=examples, data_collator=collate)
-        self.settings, self.numerics, self.plan = settings, numerics, plan
+        super().__init__(model=model, args=arguments, train_dataset=examples, data_collator=list)
+        self.settings, self.numerics, self.plan, self.pad_id = settings, numerics, plan, pad_id
         self.steps: list[TrainingStep] = []
         self.timings: list[StepTiming] = []
         self.first_step = 0
@@ -75,9 +74,7 @@ class StepTrainer(Trainer):
             raise ConfigError("no parameter of the model is trained: all are frozen")
         logging.info("training %d parameters for %d steps of %d", trained, self.plan.steps, self.plan.batch_size)
         if checkpoint is not None:
-            self.steps = read_records(checkpoint / "training.parquet", TrainingStep)
-            self.timings = read_records(checkpoint / "timing.parquet", StepTiming)
-            self.first_step = len(self.steps)
+            self.read_state(checkpoint)
             logging.info("going on from %s", checkpoint.name)
         if self.args.process_index == 0:
             self._progress = self._progress_of(self.first_step)
@@ -88,6 +85,21 @@ class StepTrainer(Trainer):
         if len(self.steps) < self.plan.steps:
             logging.info("warned: stopped after step %d, which has its checkpoint", len(self.steps))
             raise SystemExit(STOPPED)
+
+    def read_state(self, checkpoint: Path) -> None:
+        """What a run goes on from besides the Trainer's own files."""
+        self.steps = read_records(checkpoint / "training.parquet", TrainingStep)
+        self.timings = read_records(checkpoint / "timing.parquet", StepTiming)
+        self.first_step = len(self.steps)
+
+    def write_state(self, checkpoint: Path) -> None:
+        """Write what `read_state` reads; the first process alone is asked to."""
+        write_records(checkpoint / "training.parquet", TrainingStep, self.steps)
+        write_records(checkpoint / "timing.parquet", StepTiming, self.timings)
+
+    def collate(self, examples: Sequence[object]) -> Batch:
+        """A micro-batch from its examples, at the moment when it is needed."""
+        raise NotImplementedError
 
     def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """The summed loss of a micro-batch with its gradient, and its sums and counts for the log, float64."""
@@ -104,8 +116,11 @@ class StepTrainer(Trainer):
     def before_training(self, model: nn.Module) -> None:
         """What must hold before the first step of a run."""
 
+    def before_step(self, step: int) -> None:
+        """What is to be done before the first micro-batch of a step (from 0), on all processes."""
+
     def get_train_dataloader(self) -> DataLoader:
-        """This process's micro-batches of the whole run, as one epoch."""
+        """This process's micro-batches of the whole run, as one epoch: lists of examples, fetched ahead."""
         return DataLoader(
             self.train_dataset,
             batch_sampler=self.plan.micro_batches(self.args.process_index),
@@ -124,16 +139,19 @@ class StepTrainer(Trainer):
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> torch.optim.lr_scheduler.LRScheduler:
         """The settings' own course of the learning rate."""
-        share = partial(learning_rate_share, self.settings, num_training_steps)
-        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, share)
+        optimizer = optimizer or self.optimizer
+        shares = learning_rate_shares(self.settings, num_training_steps, optimizer)
+        self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, shares)
         return self.lr_scheduler
 
-    def training_step(self, model: nn.Module, inputs: Batch, num_items_in_batch: None = None) -> Tensor:
+    def training_step(self, model: nn.Module, inputs: list, num_items_in_batch: None = None) -> Tensor:
         """Forward and backward of one micro-batch, scaled so that the step's gradient is that of its mean loss."""
-        if not self.steps and self._sums is None:
-            self.before_training(model)
+        if self._sums is None:
+            if not self.steps:
+                self.before_training(model)
+            self.before_step(self.state.global_step)
         model.train()
-        batch = self._prepare_inputs(inputs)
+        batch = self._prepare_inputs(self.collate(inputs))
         try:
             loss, sums = self.micro_batch(model, batch)
             if not loss.isfinite():
@@ -178,7 +196,7 @@ class StepTrainer(Trainer):
         """The sum over all processes."""
         return self.accelerator.reduce(values, "sum") if self.plan.processes > 1 else values
 
-    def floating_point_ops(self, inputs: Batch) -> float:
+    def floating_point_ops(self, inputs: list) -> float:
         """Not counted: it would walk through all modules in every micro-batch."""
         return 0.0
 
@@ -221,8 +239,7 @@ class _Checkpoints(TrainerCallback):
         self.trainer.accelerator.wait_for_everyone()
         if args.process_index == 0:
             checkpoint = Path(args.output_dir, f"checkpoint-{state.global_step}")
-            write_records(checkpoint / "training.parquet", TrainingStep, self.trainer.steps)
-            write_records(checkpoint / "timing.parquet", StepTiming, self.trainer.timings)
+            self.trainer.write_state(checkpoint)
             mark_complete(checkpoint, self.trainer.plan.processes)
         self.trainer.accelerator.wait_for_everyone()
         self.trainer.restart_clock()

@@ -1,0 +1,94 @@
+"""Anchor completions for TI-DPO (arXiv 2505.19653): sampled from the policy once a pass over the pairs."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from accelerate.utils import gather_object
+from peft import PeftModel
+from torch import nn
+from transformers import GenerationConfig
+
+from tabpo.progress import progress
+from tabpo.training.models import autocast
+
+TEMPERATURE = 0.8
+TOP_K = 50
+TOP_P = 0.95
+MAX_NEW_TOKENS = 64
+"""How the authors' code samples (github.com/gracefulning/TIDPO). It samples in every step, from the prompt, where
+Algorithm 1 starts from the preferred answer."""
+
+BATCH_SIZE = 16
+"""Prompts sampled together, whatever the number of processes."""
+
+
+def sample_anchors(
+    policy: nn.Module,
+    prompts: Mapping[str, Sequence[int]],
+    numerics: dict,
+    *,
+    pad_id: int,
+    eos_id: int,
+    max_new_tokens: int,
+    seed: Sequence[int],
+    process: int,
+    processes: int,
+) -> dict[str, tuple[int, ...]]:
+    """One completion of each prompt, sampled in eval mode; the end-of-turn token counts, so that none is empty.
+
+    Every batch has a seed of its own, and all processes sample equally often, as ZeRO-3 asks: how many they are
+    changes nothing.
+
+    Args:
+        policy: Not wrapped.
+        prompts: Token ids by prompt_id.
+        numerics: As for `models.load_model`.
+        pad_id: For padding.
+        eos_id: Ends a completion.
+        max_new_tokens: Cap.
+        seed: Whole numbers.
+        process: Of `processes`, which each sample their share and tell the others.
+        processes: That call this at the same time.
+    """
+    order = sorted(prompts, key=lambda prompt_id: (-len(prompts[prompt_id]), prompt_id))
+    batches = [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
+    rounds = -(-len(batches) // processes)
+    mine = range(process, rounds * processes, processes)
+    completions: list[tuple[str, tuple[int, ...]]] = []
+    model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
+    settings, training = model.generation_config, policy.training
+    model.generation_config = GenerationConfig(
+        do_sample=True,
+        temperature=TEMPERATURE,
+        top_k=TOP_K,
+        top_p=TOP_P,
+        max_new_tokens=max_new_tokens,
+        eos_token_id=eos_id,
+        pad_token_id=pad_id,
+    )
+    policy.eval()
+    for number in progress(mine, rounds, "batches of anchors") if process == 0 else mine:
+        batch = batches[number % len(batches)]
+        drawn = _sample(model, [prompts[prompt_id] for prompt_id in batch], numerics, pad_id, [*seed, number])
+        completions += [(prompt_id, _to_end(ids, eos_id)) for prompt_id, ids in zip(batch, drawn, strict=True)]
+    policy.train(training)
+    model.generation_config = settings
+    return dict(gather_object(completions))
+
+
+@torch.no_grad()
+def _sample(
+    model: nn.Module, prompts: Sequence[Sequence[int]], numerics: dict, pad_id: int, seed: Sequence[int]
+) -> list[list[int]]:
+    width = max(len(ids) for ids in prompts)
+    padded = torch.tensor([[pad_id] * (width - len(ids)) + list(ids) for ids in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts], device=model.device)
+    devices = [model.device] if model.device.type == "cuda" else []
+    with torch.random.fork_rng(devices), autocast(numerics, model.device.type):  # dropout is not disturbed
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        return model.generate(input_ids=padded, attention_mask=mask)[:, width:].tolist()
+
+
+def _to_end(ids: list[int], eos_id: int) -> tuple[int, ...]:
+    return tuple(ids[: ids.index(eos_id) + 1] if eos_id in ids else ids)
