@@ -8,7 +8,7 @@ DEMO := config/demo.yaml
 DEMO_RESULTS := results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fetch test-slurm clean
+.PHONY: help setup demo test lint fetch test-slurm drill clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ test: setup lint ## lint and all tests, small studies included, but no Slurm
 
 test-slurm: setup ## a small study and faults on a real Slurm, started here: root on Debian or Ubuntu
 	tests/slurm/run-tests.sh
+
+drill: setup ## kill a training run of two processes twenty times; it must end as if nothing had happened
+	pytest tests/drill -s --kills 20
 
 fetch: setup ## download the hub models of CONFIG=config/config.yaml and pin their revisions
 	python -m workflow_scripts.fetch_models --config $(CONFIG)

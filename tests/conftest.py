@@ -13,6 +13,10 @@ settings.register_profile("explore", deadline=None)
 settings.load_profile("gate")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=2, help="how often the drill kills its run")
+
+
 @pytest.fixture
 def data_root() -> Path:
     """The folder of the real data; without it the test is skipped."""

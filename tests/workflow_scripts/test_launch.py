@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tabpo.errors import ConfigError, DataError
+from tabpo.errors import ConfigError
 from tabpo.training.launching import LAUNCHER, first_host, plan_launch, read_settings
 from tabpo.training.stopping import SIGNALS, STOPPED
 from tabpo.training.trainer import StepTrainer
@@ -139,29 +138,6 @@ def finish(process: subprocess.Popen) -> str:
     return said
 
 
-def children(process: subprocess.Popen) -> list[int]:
-    [torchrun] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return [int(one) for one in Path(f"/proc/{torchrun}/task/{torchrun}/children").read_text().split()]
-
-
-def kill_after_checkpoint(program: str, arguments: list[str], folder: Path, number: int) -> None:
-    """Send a signal once a new checkpoint is complete; no worker may outlive it."""
-    before = complete_checkpoints(folder)
-    process = start(program, arguments)
-    deadline = time.monotonic() + 300
-    while complete_checkpoints(folder) <= before:
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    workers = children(process)
-    assert len(workers) == 2
-    process.send_signal(number)
-    process.communicate(timeout=60)
-    deadline = time.monotonic() + 40
-    while any(Path(f"/proc/{one}").exists() for one in workers):
-        assert time.monotonic() < deadline, f"still there: {workers}"
-        time.sleep(0.1)
-
-
 def complete_checkpoints(folder: Path) -> set[str]:
     return {path.parent.name for path in folder.glob("checkpoints/*/checkpoint-*/COMPLETE")}
 
@@ -197,24 +173,6 @@ def test_zero3_gathers_adapters_and_merges_them(study, tmp_path):
     train.main(study.train(tmp_path / "alone", lora=lora))
     finish(start("train", study.train(tmp_path / "shared", lora=lora, processes=2, deepspeed="zero3")))
     same(tmp_path / "alone", tmp_path / "shared", 2e-5)
-
-
-@pytest.mark.slow
-@needs_compiler
-def test_killed_processes_leave_no_worker_and_the_run_goes_on(study, tmp_path, monkeypatch):
-    run = {"processes": 2, "deepspeed": "zero2", "steps": 30, "checkpoint_steps": 3}
-    unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
-    finish(start("sft", study.sft(unbroken, **run)))
-
-    kill_after_checkpoint("sft", study.sft(broken, **run), broken, signal.SIGKILL)
-    with monkeypatch.context() as patch, pytest.raises(DataError, match=r"written by 2 processes .* not by 1: set"):
-        patch.setenv("WORLD_SIZE", "1")
-        sft.main(study.sft(broken, **{**run, "processes": 1}))
-    kill_after_checkpoint("sft", study.sft(broken, **run), broken, signal.SIGTERM)
-    said = finish(start("sft", study.sft(broken, **run)))
-    assert "going on from checkpoint-" in said
-    same(unbroken, broken, 0.0)
-    assert not (broken / "checkpoints").exists()
 
 
 @pytest.mark.slow
