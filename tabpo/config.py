@@ -99,7 +99,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         datasets=dict(config["datasets"]),
         models={name: _model(config, name, known) for name in config["models"]},
         resources=dict(config["resources"]),
-        pairings=dict(config["pairings"]),
+        pairings={name: _pairing(config, name) for name in config["pairings"]},
         methods=methods,
         training={
             (model, method): _training(config, known, model, method)
@@ -260,6 +260,15 @@ def _overlay(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Settings:
 
 
 def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
+def _pairing(config: Mapping[str, Any], name: str) -> Settings:
+    entry = config["pairings"][name]
+    is_mixed = entry["confusions"] == "mixed"
+    if is_mixed != ("expert_share" in entry):
+        need = "needs an" if is_mixed else "takes no"
+        raise ConfigError(f"pairings.{name}: confusions {entry['confusions']} {need} expert_share")
+    return {"expert_share": 0.0, "flip_rate": 0.0, **entry}
+
+
     where = f"tables.{name}"
     entry = {"models": list(config["models"]), "methods": list(config["methods"]), "baseline": SFT}
     entry |= config["tables"][name]

@@ -82,6 +82,8 @@ def test_a_null_revision_is_taken_from_the_lock():
     assert job.base_settings(study, "scierc", "qwen2.5-7b")["source"]["revision"] is None
 
 
+RECIPE = {"heldout": "dev_confusion", "negatives": 1, "edits": 1, "smoothing": 1.0}
+
 MISTAKES = [
     # shape
     ("seedz", [1], "the study has an unknown key seedz; did you mean seeds? it takes: results, seeds, presets"),
@@ -129,6 +131,8 @@ MISTAKES = [
     ),
     ("methods/dpo", {"loss": "rpo"}, "methods.dpo.loss is rpo, but the preset of that name has dpo: rename the method"),
     ("methods/dpo", {"pairing": "mxed"}, "methods.dpo.pairing names mxed; did you mean mixed? pairings has: mixed"),
+    ("pairings/mixed/confusions", "expert", "pairings.mixed: confusions expert takes no expert_share"),
+    ("pairings/own", {**RECIPE, "confusions": "mixed"}, "pairings.own: confusions mixed needs an expert_share"),
     ("methods/dpo", {"training": {"steps": 1, "epochs": 1}}, "methods.dpo.training has both steps and epochs"),
     ("methods/dpo", {"training": {"batch_size": 48}}, "models.tiny with dpo: batch_size 48 is no multiple of 32"),
     # tables

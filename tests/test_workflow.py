@@ -40,7 +40,8 @@ def small_study() -> dict:
     study["results"] = "results/small"
     study["datasets"] = {"own": SCIERC | limits | {"folder": "own"}, "phee": SCIERC | limits}
     study["datasets"]["phee"] |= {"source": "phee", "unit": "document", "ontology": "phee"}
-    study["pairings"]["other"] = study["pairings"]["mixed"] | {"confusions": "uniform"}
+    study["pairings"]["other"] = {"confusions": "uniform", "heldout": "dev_confusion"}
+    study["pairings"]["other"] |= {"negatives": 1, "edits": 1, "smoothing": 1.0}
     study["methods"] = {"dpo": {"params": {"beta": 0.1}}, "tab_po": {"pairing": "other"}}
     study["tables"] = {
         "first": {"caption": "One.", "datasets": ["own"], "metrics": ["rel"]},

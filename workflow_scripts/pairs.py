@@ -9,8 +9,8 @@ from tabpo.artefacts import write_json
 from tabpo.data.ambiguities import read_ambiguities
 from tabpo.data.ontology import read_ontology
 from tabpo.data.pair_audit import audit
-from tabpo.data.pairs import Pairing, check_answers, check_split, draw_pairs, pairing_context, token_encoder
-from tabpo.data.proposals import Proposals
+from tabpo.data.pairs import Pairing, check_answers, check_split, draw_pairs, pairing_contexts, token_encoder
+from tabpo.data.proposals import proposal_tables
 from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
 from tabpo.records import Confusion, Document, Pair, Prompt, read_metadata, read_records, write_records
@@ -34,25 +34,23 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
     settings = args.settings
-    limit = settings["limits"]["max_completion_tokens"]
-    pairing = Pairing(settings["name"], settings["negatives"], settings["edits"], settings["seed"], limit)
+    recipe = {key: settings[key] for key in ("name", "negatives", "edits", "flip_rate", "seed")}
+    pairing = Pairing(**recipe, max_completion_tokens=settings["limits"]["max_completion_tokens"])
     ontology = read_ontology(args.ontology)
-    ambiguities = read_ambiguities(args.ambiguities, ontology)
     confusions, held_out = read_records(args.confusions, Confusion), read_metadata(args.confusions)
     check_split(settings["heldout"], held_out)
-    proposals = Proposals(settings["confusions"], settings["smoothing"], confusions, ambiguities, ontology)
-
     prompts = read_records(args.prompts, Prompt)
     units = units_of_prompts(read_records(args.documents, Document), [prompt.prompt_id for prompt in prompts])
     check_answers(units, prompts, ontology.answer)
-    context = pairing_context(units, ontology, proposals)
-    pairs, tally = draw_pairs(units, pairing, context, token_encoder(args.base))
+
+    patterns = read_ambiguities(args.ambiguities, ontology)
+    tables = proposal_tables(settings, confusions, patterns, ontology, links=units[0].clusters is not None)
+    contexts = pairing_contexts(units, ontology, tables)
+    pairs, tally = draw_pairs(units, pairing, contexts, token_encoder(args.base))
     logging.info("%d pairs of %d prompts; refused: %s", len(pairs), len(units), dict(tally.refusals))
 
-    write_json(
-        args.output_audit,
-        {"pairing": pairing.name, "confusions": held_out} | audit(tally, proposals, len(units), pairing.negatives),
-    )
+    report = {"pairing": settings, "confusions": held_out} | audit(tally, tables, units, prompts, pairs)
+    write_json(args.output_audit, report)
     write_records(args.output, Pair, pairs)
 
 

@@ -14,6 +14,9 @@ Which cases count, by kind (gold -> predicted; the diagonal is listed where it s
                         -> kept, or the end (head, tail) that is wrong
     relation_missed     gold relations whose two ends were found: label -> NONE, or -> itself where one was predicted
     relation_spurious   predicted relations between two aligned spans that match no gold one: NONE -> label
+    coreference         aligned spans of whole documents, by antecedent (the nearest earlier aligned span of the
+                        cluster): label -> kept where the predicted antecedent is of the gold cluster, moved where it
+                        is not, removed where there is none; of a span without a gold antecedent NONE -> NONE, added
 
 A relation whose end was missed, or is spurious, follows from that error and is counted apart. So is an unreadable
 answer: it says nothing about which values are confused. Duplicates repeat what was said and are left out.
@@ -21,7 +24,8 @@ answer: it says nothing about which values are confused. Duplicates repeat what 
 
 import math
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 from tabpo.data.alignment import align
 from tabpo.data.ontology import Ontology
@@ -40,6 +44,13 @@ EXACT, SHORTENED, EXTENDED, SHIFTED = "exact", "shortened", "extended", "shifted
 
 KEPT, REVERSED, HEAD, TAIL = "kept", "reversed", "head", "tail"
 
+MOVED, REMOVED, ADDED = "moved", "removed", "added"
+
+SHAPES = (SHORTENED, EXTENDED, SHIFTED)
+
+OUTCOMES = {NONE, UNKNOWN, EXACT, *SHAPES, KEPT, REVERSED, HEAD, TAIL, MOVED, REMOVED, ADDED}
+"""Predicted values that stand in no ontology."""
+
 KINDS = (
     "label",
     "sublabel",
@@ -51,6 +62,7 @@ KINDS = (
     "relation_endpoint",
     "relation_missed",
     "relation_spurious",
+    "coreference",
 )
 
 Z_95 = 1.959963984540054
@@ -119,6 +131,7 @@ def _count_unit(
     left_out["duplicates"] += sum(relation.item_class == "duplicate" for relation in prediction.relations)
     left_out["relations_of_unaligned_spans"] += relations.unaligned
     cases.update(_relation_cases(relations, ontology))
+    cases.update(_link_cases(unit, prediction.clusters, gold_of))
 
 
 def _relation_cases(relations: RelationAlignment, ontology: Ontology) -> list[tuple[str, str, str]]:
@@ -133,6 +146,39 @@ def _relation_cases(relations: RelationAlignment, ontology: Ontology) -> list[tu
     cases += [("relation_missed", gold.label, NONE) for gold in relations.missed]
     cases += [("relation_spurious", NONE, _known(item.label, ontology.relations)) for item in relations.spurious]
     return cases
+
+
+def _link_cases(
+    unit: Unit, clusters: Sequence[Sequence[int]], gold_of: Mapping[int, int]
+) -> list[tuple[str, str, str]]:
+    """Gold ids run in text order, so that antecedents are smaller."""
+    if unit.clusters is None:
+        return []
+    aligned = set(gold_of.values())
+    right = _antecedents(aligned.intersection(cluster) for cluster in unit.clusters)
+    said = _antecedents({gold_of[mention] for mention in cluster if mention in gold_of} for cluster in clusters)
+    cluster_of = {mention: cluster for cluster in unit.clusters for mention in cluster}
+    cases = []
+    for span in unit.spans:
+        if span.id not in aligned:
+            continue
+        antecedent = said.get(span.id)
+        if span.id not in right:
+            cases.append(("coreference", NONE, NONE if antecedent is None else ADDED))
+        elif antecedent is None:
+            cases.append(("coreference", span.label, REMOVED))
+        else:
+            cases.append(("coreference", span.label, KEPT if antecedent in cluster_of[span.id] else MOVED))
+    return cases
+
+
+def _antecedents(clusters: Iterable[Iterable[int]]) -> dict[int, int]:
+    """The mention before each one of its cluster; the nearest, where a mention is in several."""
+    found: dict[int, int] = {}
+    for cluster in clusters:
+        for antecedent, mention in pairwise(sorted(cluster)):
+            found[mention] = max(antecedent, found.get(mention, 0))
+    return found
 
 
 def _span_cases(gold: Span, predicted: PredictedSpan, ontology: Ontology) -> list[tuple[str, str, str]]:

@@ -25,12 +25,15 @@ class Context:
         proposals: What is likely.
         shape: How gold spans of the training units look; invented ones look alike.
         sublabels: Gold spans of the training units by (label, sub-label); invented records follow them, plus one each.
+        signatures: Gold links of the training units by (label of the head, relation, label of the tail), for a link
+            of coreference (label of the antecedent, "coreference", label of the mention); invented links follow them.
     """
 
     ontology: Ontology
     proposals: Proposals
     shape: SpanShape
     sublabels: dict[tuple[str, str | None], int]
+    signatures: dict[tuple[str, str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class Draft:
         unit: The gold unit.
         spans: As edited, with the gold ids; invented ones are numbered on.
         relations: As edited, between these ids.
+        clusters: As edited, of these ids, sorted; mentions that were deleted are still there. None for a sentence.
         touched: Ids of spans that later edits leave alone.
         edits: What was done, in order.
     """
@@ -48,6 +52,7 @@ class Draft:
     unit: Unit
     spans: tuple[Span, ...]
     relations: tuple[Relation, ...]
+    clusters: tuple[tuple[int, ...], ...] | None
     touched: frozenset[int] = frozenset()
     edits: tuple[Edit, ...] = ()
 
@@ -62,7 +67,7 @@ class Draft:
 
 def gold_draft(unit: Unit) -> Draft:
     """The draft without edits."""
-    return Draft(unit=unit, spans=unit.spans, relations=unit.relations)
+    return Draft(unit=unit, spans=unit.spans, relations=unit.relations, clusters=unit.clusters)
 
 
 def draft_answer(draft: Draft) -> Answer:
@@ -70,7 +75,7 @@ def draft_answer(draft: Draft) -> Answer:
     spans = sorted(draft.spans, key=lambda span: (span.start, span.end, span.label, span.sublabel or ""))
     number = {span.id: position for position, span in enumerate(spans, start=1)}
     relations = sorted((number[item.head], number[item.tail], item.label) for item in draft.relations)
-    clusters = draft.unit.clusters
+    clusters = draft.clusters
     if clusters is not None:
         kept = [tuple(sorted(number[mention] for mention in cluster if mention in number)) for cluster in clusters]
         clusters = tuple(sorted(cluster for cluster in kept if len(cluster) > 1))
@@ -125,3 +130,8 @@ def span_text(draft: Draft, span: Span) -> str:
 def compact_json(**values: object) -> str:
     """A record as an Edit shows it."""
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
+
+
+def compact_ids(ids: Sequence[int]) -> str:
+    """A cluster as an Edit shows it."""
+    return json.dumps(ids, separators=(",", ":"))

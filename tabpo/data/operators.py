@@ -9,10 +9,10 @@ from collections import defaultdict
 from dataclasses import replace
 from random import Random
 
-from tabpo.data.confusions import NONE, boundary_shape
+from tabpo.data.confusions import NONE, SHAPES, boundary_shape
 from tabpo.data.drafts import Context, Draft, compact_json, others, pick, pick_target, span_path, span_text
 from tabpo.data.extents import changed_extents, free_extents
-from tabpo.data.proposals import SHAPES, Target
+from tabpo.data.proposals import Target
 from tabpo.records import Edit, Span
 
 FIELDS = {
@@ -81,6 +81,7 @@ def delete_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
         draft,
         spans=tuple(item for item in draft.spans if item.id != span.id),
         relations=tuple(item for item in draft.relations if span.id not in (item.head, item.tail)),
+        touched=draft.touched | {span.id},
         edits=(*draft.edits, edit),
     )
 

@@ -1,11 +1,16 @@
 """What a file of pairs is made of: counts and spreads, no text of records."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from tabpo.data.proposals import Proposals
-from tabpo.records import Edit
+from rapidfuzz.distance import Levenshtein
+
+from tabpo.data.proposals import COREFERENCE, Proposals
+from tabpo.data.units import Unit
+from tabpo.records import Edit, Pair, Prompt
 
 OPERATOR_NAMES = {
     "missed": "delete",
@@ -16,76 +21,144 @@ OPERATOR_NAMES = {
 """What an Edit calls the operator that makes an error of a kind, where the two names differ."""
 
 
+class Measure(NamedTuple):
+    """The size of one pair's difference.
+
+    Attributes:
+        kind: Of its first edit.
+        tokens: Edit distance.
+        characters: Edit distance.
+        longest: Tokens of the longer answer.
+    """
+
+    kind: str
+    tokens: int
+    characters: int
+    longest: int
+
+
 @dataclass(slots=True)
 class Tally:
     """What happened while pairs were drawn; counts only, no text.
 
     Attributes:
+        negatives: Pairs asked for of each example.
         edits_wanted: Edits asked for in each pair.
         drawn: Edits in the pairs, by kind of error.
         inapplicable: Draws of a kind that the answer at hand does not allow, the mix then renormalised.
         refusals: Draws that made no pair, by reason.
         without_pair: Examples that allowed none, by the reason of their last refusal.
         fewer_edits: Pairs with fewer edits than asked for.
-        distances: (kind of the first edit, token edit distance, tokens of the longer answer) of each pair.
+        flipped: Pairs whose answers changed places.
+        measures: One for each pair.
         sources: Edits by what proposed them.
     """
 
+    negatives: int
     edits_wanted: int
     drawn: Counter[str] = field(default_factory=Counter)
     inapplicable: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     without_pair: Counter[str] = field(default_factory=Counter)
     fewer_edits: int = 0
-    distances: list[tuple[str, int, int]] = field(default_factory=list)
+    flipped: int = 0
+    measures: list[Measure] = field(default_factory=list)
     sources: Counter[str] = field(default_factory=Counter)
 
-    def add(self, edits: Sequence[Edit], kinds: Sequence[str], distance: int, longest: int) -> None:
-        """Count one pair."""
+    def add(self, pair: Pair, kinds: Sequence[str], longest: int, *, is_flipped: bool) -> None:
+        """Count one pair with edits of these kinds, and the tokens of its longer answer."""
         self.drawn.update(kinds)
-        self.sources.update(edit.source for edit in edits)
+        self.sources.update(edit.source for edit in pair.edits)
         self.fewer_edits += len(kinds) < self.edits_wanted
-        self.distances.append((kinds[0], distance, longest))
+        self.flipped += is_flipped
+        characters = Levenshtein.distance(pair.chosen, pair.rejected)
+        self.measures.append(Measure(kinds[0], pair.token_edit_distance, characters, longest))
 
 
-def audit(tally: Tally, proposals: Proposals, examples: int, negatives: int) -> dict[str, object]:
+def audit(
+    tally: Tally,
+    tables: Sequence[tuple[float, Proposals]],
+    units: Sequence[Unit],
+    prompts: Sequence[Prompt],
+    pairs: Sequence[Pair],
+) -> dict[str, Any]:
     """What the pairs are, without any text of records.
 
-    Distances are Levenshtein's on token ids, without the end-of-turn token; shares are of the longer answer.
+    Distances are Levenshtein's on token ids (without the end-of-turn token) and on characters; shares are of the
+    tokens of the longer answer. A kind's spreads are of the pairs whose first edit is of that kind.
 
     Args:
         tally: What was drawn.
-        proposals: What was to be drawn.
-        examples: Units that pairs were asked of.
-        negatives: Pairs wanted of each.
+        tables: What was to be drawn, each table with its share.
+        units: That pairs were asked of.
+        prompts: Of the units.
+        pairs: That were drawn.
     """
     edits = tally.drawn.total()
-    distances = [distance for _, distance, _ in tally.distances]
-    shares = [distance / longest for _, distance, longest in tally.distances]
+    wanted = Counter()
+    for share, proposals in tables:
+        wanted.update({kind: share * part for kind, part in proposals.mix.items()})
+    evidence = tables[0][1].evidence
     by_kind = {
         kind: {
             "operator": OPERATOR_NAMES.get(kind, kind),
-            "errors_held_out": proposals.evidence[kind][0],
-            "cases_held_out": proposals.evidence[kind][1],
-            "wanted": round(wanted, 6),
+            "errors_held_out": evidence[kind][0],
+            "cases_held_out": evidence[kind][1],
+            "wanted": round(share, 6),
             "got": round(tally.drawn[kind] / edits, 6),
             "edits": tally.drawn[kind],
             "inapplicable": tally.inapplicable[kind],
-            "token_edit_distance": _spread([distance for first, distance, _ in tally.distances if first == kind]),
         }
-        for kind, wanted in proposals.mix.items()
+        | _sizes([measure for measure in tally.measures if measure.kind == kind])
+        for kind, share in wanted.items()
     }
     return {
-        "examples": examples,
+        "examples": len(units),
         "examples_without_pair": dict(sorted(tally.without_pair.items())),
-        "pairs_wanted": examples * negatives,
-        "pairs": len(tally.distances),
+        "pairs_wanted": len(units) * tally.negatives,
+        "pairs": len(tally.measures),
+        "pairs_flipped": tally.flipped,
         "pairs_with_fewer_edits": tally.fewer_edits,
         "refusals": dict(sorted(tally.refusals.items())),
         "kinds": by_kind,
         "sources": {name: round(count / tally.sources.total(), 6) for name, count in sorted(tally.sources.items())},
-        "token_edit_distance": _spread(distances),
-        "share_of_differing_tokens": _spread(shares),
+        "labels": class_balance(units, prompts, pairs),
+    } | _sizes(tally.measures)
+
+
+def class_balance(units: Sequence[Unit], prompts: Sequence[Prompt], pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
+    """By label of spans and relations: gold records of the units, and edits that are about such a record.
+
+    Links of coreference have no label of their own and stand beside the labels as "coreference".
+    """
+    answers = {prompt.prompt_id: prompt.answer for prompt in prompts}
+    records = Counter(item.label for unit in units for item in (*unit.spans, *unit.relations))
+    records[COREFERENCE] += sum(len(cluster) - 1 for unit in units for cluster in unit.clusters or ())
+    edits = Counter(label for pair in pairs for label in edited_labels(pair, answers[pair.prompt_id]))
+    return {label: {"records": records[label], "edits": edits[label]} for label in sorted(+(records | edits))}
+
+
+def edited_labels(pair: Pair, gold: str) -> list[str]:
+    """The label of the record that each edit of a pair is about: the one in the gold answer, or the invented one."""
+    return [_edited_label(edit, json.loads(gold)) for edit in pair.edits]
+
+
+def _edited_label(edit: Edit, gold: dict[str, Any]) -> str:
+    if edit.operator == COREFERENCE:
+        return COREFERENCE
+    if edit.operator == "insert":
+        record = json.loads(edit.wrong)
+    else:
+        name, position = edit.field.split("/")[:2]
+        record = gold[name][int(position)]
+    return record["Code"] if "Code" in record else record["label"]
+
+
+def _sizes(measures: Sequence[Measure]) -> dict[str, Any]:
+    return {
+        "token_edit_distance": _spread([measure.tokens for measure in measures]),
+        "character_edit_distance": _spread([measure.characters for measure in measures]),
+        "share_of_differing_tokens": _spread([measure.tokens / measure.longest for measure in measures]),
     }
 
 

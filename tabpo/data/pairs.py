@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -12,13 +13,20 @@ from rapidfuzz.distance import Levenshtein
 from tokenizers import Tokenizer
 
 from tabpo.data.answers import gold_answer, render
+from tabpo.data.coreference_operators import change_link
 from tabpo.data.drafts import Context, Draft, draft_answer, gold_draft, pick
 from tabpo.data.extents import span_shape
 from tabpo.data.ontology import Ontology
 from tabpo.data.operators import delete_span, insert_span, move_boundary, relabel, resublabel
 from tabpo.data.pair_audit import Tally
-from tabpo.data.proposals import Proposals
-from tabpo.data.relation_operators import delete_relation, insert_relation, relabel_relation, reverse_relation
+from tabpo.data.proposals import COREFERENCE, Proposals
+from tabpo.data.relation_operators import (
+    delete_relation,
+    insert_relation,
+    move_relation_end,
+    relabel_relation,
+    reverse_relation,
+)
 from tabpo.data.units import Unit
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Pair, Prompt
@@ -31,8 +39,10 @@ OPERATORS: dict[str, Callable[[Draft, Context, Random], Draft | None]] = {
     "spurious": insert_span,
     "relation_label": relabel_relation,
     "relation_direction": reverse_relation,
+    "relation_endpoint": move_relation_end,
     "relation_missed": delete_relation,
     "relation_spurious": insert_relation,
+    COREFERENCE: change_link,
 }
 """By the kind of error that they make."""
 
@@ -43,15 +53,19 @@ NO_OPERATOR = "no operator applies"
 
 Encode = Callable[[str], list[int]]
 
+Contexts = Sequence[tuple[float, Context]]
+"""What edits are drawn from, each with its share of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
     """A recipe of pairs.
 
     Attributes:
-        name: Part of each pair's random seed.
+        name: For messages.
         negatives: Rejected answers to each prompt.
         edits: Edits of each, at most: an answer that allows fewer gets fewer.
+        flip_rate: Share of pairs whose chosen and rejected answers change places, from 0 to 0.5: label noise.
         seed: The run's.
         max_completion_tokens: Longer answers, end-of-turn token included, make no pair.
     """
@@ -59,14 +73,15 @@ class Pairing:
     name: str
     negatives: int
     edits: int
+    flip_rate: float
     seed: int
     max_completion_tokens: int
 
     def __post_init__(self) -> None:
-        if self.negatives < 1 or not 1 <= self.edits <= 3:
+        if self.negatives < 1 or not 1 <= self.edits <= 3 or not 0 <= self.flip_rate <= 0.5:
             raise ConfigError(
-                f"pairing {self.name}: needs negatives of at least 1 and 1 to 3 edits,"
-                f" got {self.negatives} and {self.edits}"
+                f"pairing {self.name}: needs negatives of at least 1, 1 to 3 edits and a flip_rate from 0 to 0.5,"
+                f" got {self.negatives}, {self.edits} and {self.flip_rate}"
             )
 
 
@@ -85,10 +100,26 @@ def token_encoder(base: Path) -> Encode:
     return lambda text: tokenizer.encode(text, add_special_tokens=False).ids
 
 
-def pairing_context(units: Sequence[Unit], ontology: Ontology, proposals: Proposals) -> Context:
-    """What operators share, with the shape and the sub-labels of these units' gold spans."""
+def pairing_contexts(
+    units: Sequence[Unit], ontology: Ontology, tables: Sequence[tuple[float, Proposals]]
+) -> list[tuple[float, Context]]:
+    """What operators share, for each table, with the shape, sub-labels and signatures of these units' gold answers."""
     sublabels = Counter((span.label, span.sublabel) for unit in units for span in unit.spans)
-    return Context(ontology, proposals, span_shape(units), dict(sublabels))
+    signatures = Counter(signature for unit in units for signature in _signatures(unit))
+    shape = span_shape(units)
+    return [
+        (share, Context(ontology, proposals, shape, dict(sublabels), dict(signatures))) for share, proposals in tables
+    ]
+
+
+def _signatures(unit: Unit) -> Iterator[tuple[str, str, str]]:
+    """The labels that each gold link of a unit joins, with the link's own; coreference links the nearest mentions."""
+    label_of = {span.id: span.label for span in unit.spans}
+    for relation in unit.relations:
+        yield label_of[relation.head], relation.label, label_of[relation.tail]
+    for cluster in unit.clusters or ():
+        for antecedent, mention in pairwise(cluster):
+            yield label_of[antecedent], COREFERENCE, label_of[mention]
 
 
 def check_answers(units: Sequence[Unit], prompts: Sequence[Prompt], answer_format: str) -> None:
@@ -114,45 +145,49 @@ def check_split(heldout: str, metadata: Mapping[str, str]) -> None:
         raise DataError(f"pairing: heldout is {heldout!r}, but the confusion table is of {metadata.get('split')!r}")
 
 
-def draw_pairs(units: Sequence[Unit], pairing: Pairing, context: Context, encode: Encode) -> tuple[list[Pair], Tally]:
+def draw_pairs(units: Sequence[Unit], pairing: Pairing, contexts: Contexts, encode: Encode) -> tuple[list[Pair], Tally]:
     """Pairs of all units, in their order, and the tally of how they came about.
 
-    Each pair has a random generator of its own, from seed, name of the pairing, prompt id and number: the order of
-    the units does not matter. A draw is refused, and made again at most `ATTEMPTS` times, if the rejected answer
-    equals the chosen one, as text or as tokens, repeats another one of the example, or is too long.
+    Each pair has a random generator of its own, from seed, prompt id and number: the order of the units does not
+    matter, and pairings that differ in their negatives or flips alone have the same pairs otherwise. A draw is
+    refused, and made again at most `ATTEMPTS` times, if the rejected answer equals the chosen one, as text or as
+    tokens, repeats another one of the example, or is too long. The edits of a flipped pair still lead from the right
+    answer, now the rejected one, to the wrong one.
 
     Raises:
         DataError: No unit allows a pair.
     """
-    tally = Tally(edits_wanted=pairing.edits)
-    pairs = [pair for unit in units for pair in _unit_pairs(unit, pairing, context, encode, tally)]
+    tally = Tally(pairing.negatives, pairing.edits)
+    pairs = [pair for unit in units for pair in _unit_pairs(unit, pairing, contexts, encode, tally)]
     if not pairs:
         raise DataError(f"pairing {pairing.name}: none of {len(units)} examples allows a pair: {dict(tally.refusals)}")
     return pairs, tally
 
 
-def _unit_pairs(unit: Unit, pairing: Pairing, context: Context, encode: Encode, tally: Tally) -> list[Pair]:
-    chosen = render(gold_answer(unit), context.ontology.answer)
-    chosen_ids = encode(chosen)
-    if len(chosen_ids) >= pairing.max_completion_tokens:
-        tally.without_pair["chosen over max_completion_tokens"] += 1
+def _unit_pairs(unit: Unit, pairing: Pairing, contexts: Contexts, encode: Encode, tally: Tally) -> list[Pair]:
+    answer_format = contexts[0][1].ontology.answer
+    gold = render(gold_answer(unit), answer_format)
+    gold_ids = encode(gold)
+    if len(gold_ids) >= pairing.max_completion_tokens:
+        tally.without_pair["gold over max_completion_tokens"] += 1
         return []
     pairs: list[Pair] = []
-    taken = {tuple(chosen_ids)}
+    taken = {tuple(gold_ids)}
     reason = ""
     for number in range(pairing.negatives):
-        rng = _generator(pairing, unit.prompt_id, number)
+        rng = _generator(pairing.seed, unit.prompt_id, number)
         for _ in range(ATTEMPTS):
-            draft, kinds = _edited(unit, pairing.edits, context, rng, tally.inapplicable)
-            rejected = render(draft_answer(draft), context.ontology.answer)
-            ids = encode(rejected)
-            reason = _refusal(chosen, chosen_ids, rejected, ids, taken, pairing) if kinds else NO_OPERATOR
+            draft, kinds = _edited(unit, pairing.edits, contexts, rng, tally.inapplicable)
+            wrong = render(draft_answer(draft), answer_format)
+            ids = encode(wrong)
+            reason = _refusal(gold, gold_ids, wrong, ids, taken, pairing) if kinds else NO_OPERATOR
             if not reason:
-                distance = Levenshtein.distance(chosen_ids, ids)
-                pair_id = f"{unit.prompt_id}/{number}"
-                pairs.append(Pair(pair_id, unit.prompt_id, chosen, rejected, draft.edits, distance))
+                distance = Levenshtein.distance(gold_ids, ids)
+                pair = Pair(f"{unit.prompt_id}/{number}", unit.prompt_id, gold, wrong, draft.edits, distance)
+                is_flipped = _generator(pairing.seed, unit.prompt_id, number, "flip").random() < pairing.flip_rate
+                pairs.append(replace(pair, chosen=wrong, rejected=gold) if is_flipped else pair)
                 taken.add(tuple(ids))
-                tally.add(draft.edits, kinds, distance, max(len(chosen_ids), len(ids)))
+                tally.add(pair, kinds, max(len(gold_ids), len(ids)), is_flipped=is_flipped)
                 break
             tally.refusals[reason] += 1
             if reason == NO_OPERATOR:
@@ -162,36 +197,46 @@ def _unit_pairs(unit: Unit, pairing: Pairing, context: Context, encode: Encode, 
     return pairs
 
 
-def _generator(pairing: Pairing, prompt_id: str, number: int) -> Random:
-    key = json.dumps([pairing.seed, pairing.name, prompt_id, number])
-    return Random(int.from_bytes(sha256(key.encode()).digest()))
+def _generator(*key: int | str) -> Random:
+    return Random(int.from_bytes(sha256(json.dumps(key).encode()).digest()))
 
 
 def _edited(
-    unit: Unit, edits: int, context: Context, rng: Random, inapplicable: Counter[str]
+    unit: Unit, edits: int, contexts: Contexts, rng: Random, inapplicable: Counter[str]
 ) -> tuple[Draft, list[str]]:
     """A draft with as many edits as apply, at most `edits`, and their kinds."""
     draft, kinds = gold_draft(unit), []
     for _ in range(edits):
-        mix = dict(context.proposals.mix)
-        while kind := pick(rng, [(share, kind) for kind, share in mix.items()]):
-            changed = OPERATORS[kind](draft, context, rng)
-            if changed is not None:
-                draft = changed
-                kinds.append(kind)
-                break
-            inapplicable[kind] += 1
-            del mix[kind]
+        edited = _edited_once(draft, contexts, rng, inapplicable)
+        if edited is None:
+            break
+        draft, kind = edited
+        kinds.append(kind)
     return draft, kinds
 
 
+def _edited_once(draft: Draft, contexts: Contexts, rng: Random, inapplicable: Counter[str]) -> tuple[Draft, str] | None:
+    """One edit more and its kind: a table by its share, a kind by the table's mix, the next best where none applies."""
+    tables = list(contexts)
+    while context := pick(rng, tables):
+        mix = dict(context.proposals.mix)
+        while kind := pick(rng, [(share, kind) for kind, share in mix.items()]):
+            edited = OPERATORS[kind](draft, context, rng)
+            if edited is not None:
+                return edited, kind
+            inapplicable[kind] += 1
+            del mix[kind]
+        tables = [(share, other) for share, other in tables if other is not context]
+    return None
+
+
 def _refusal(
-    chosen: str, chosen_ids: list[int], rejected: str, ids: list[int], taken: set[tuple[int, ...]], pairing: Pairing
+    gold: str, gold_ids: list[int], wrong: str, ids: list[int], taken: set[tuple[int, ...]], pairing: Pairing
 ) -> str:
-    """Why a rejected answer makes no pair; "" if it does."""
-    if rejected == chosen:
+    """Why a wrong answer makes no pair; "" if it does."""
+    if wrong == gold:
         return "equal"
-    if ids == chosen_ids:
+    if ids == gold_ids:
         return "equal as tokens"
     if tuple(ids) in taken:
         return "repeats another negative"

@@ -5,32 +5,40 @@ the kind (add-one: (errors + 1) / (cases + 2)) and p(g, w) expert weights, a wro
 
     uniform     1 / number of valid wrong values
     empirical   (c(g, w) + s e / number of valid wrong values) / (n(g) + s)
-    mixed       (c(g, w) + s e p(g, w) / sum of p(g, valid)) / (n(g) + s); as empirical where g has no pattern
     expert      p(g, w) + s / number of valid wrong values
 
-so that empirical and mixed weights estimate P(w | g), and a value that is often confused is edited more often than
-one that never is. The kinds are mixed by their error counts (expert: by their patterns' total weight) plus s each;
-all alike for uniform. The mix of kinds for SciERC-like data after the counts of held-out errors plus one follows
-what a prototype of this project did; TAB-PO's own proportions are not published for SciERC.
+so that empirical weights estimate P(w | g), and a value that is often confused is edited more often than one that
+never is. The kinds are mixed by their error counts (expert: by their patterns' total weight) plus s each; all alike
+for uniform. `mixed` draws an edit from the patterns in a stated share of cases, from the counts in the others: as if
+the patterns were so many errors more, which a pseudo-count would make depend on the size of the held-out set. (The
+first version of arXiv 2603.00025 reports 40 % of its pairs from expert patterns; proportions for SciERC are not
+published.)
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tabpo.data.ambiguities import Ambiguity
-from tabpo.data.confusions import EXACT, EXTENDED, KEPT, NONE, REVERSED, SHIFTED, SHORTENED, UNKNOWN
+from tabpo.data.confusions import EXACT, KEPT, NONE, OUTCOMES
 from tabpo.data.ontology import Ontology
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Confusion
 
-MODES = ("expert", "empirical", "mixed", "uniform")
-
-SHAPES = (SHORTENED, EXTENDED, SHIFTED)
+MODES = ("expert", "empirical", "uniform")
 
 SPAN_KINDS = ("label", "sublabel", "boundary", "missed", "spurious")
 
-RELATION_KINDS = ("relation_label", "relation_direction", "relation_missed", "relation_spurious")
+RELATION_KINDS = (
+    "relation_label",
+    "relation_direction",
+    "relation_endpoint",
+    "relation_missed",
+    "relation_spurious",
+)
+
+COREFERENCE = "coreference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +51,10 @@ class Target:
 
 
 class Proposals:
-    """The proposal table of one pairing, from a confusion table and expert patterns.
+    """One table of proposals, from a confusion table or expert patterns.
 
     Attributes:
-        mix: Share of each kind of error that the ontology has.
+        mix: Share of each kind of error that the answers can hold.
         evidence: Errors and cases of each of these kinds in the confusion table.
     """
 
@@ -57,21 +65,32 @@ class Proposals:
         confusions: Sequence[Confusion],
         ambiguities: Sequence[Ambiguity],
         ontology: Ontology,
+        *,
+        links: bool = False,
     ) -> None:
         """Take over counts and patterns.
 
+        Args:
+            mode: One of `MODES`.
+            smoothing: s above.
+            confusions: Rows of the confusion table.
+            ambiguities: Expert patterns.
+            ontology: Of both.
+            links: Whether the answers state coreference.
+
         Raises:
             ConfigError: A mode that does not exist, or a negative smoothing.
-            DataError: A confusion between values that the ontology does not have; names kind and values.
+            DataError: A confusion between values that the ontology does not have; names kind and values. There is
+                nothing to draw from: no error is counted, or no pattern is there, and smoothing is 0.
         """
         if mode not in MODES:
-            raise ConfigError(f"pairing: confusions is {mode!r}; accepted: {', '.join(MODES)}")
+            raise ConfigError(f"pairing: proposals from {mode!r}; accepted: {', '.join(MODES)}")
         if smoothing < 0:
             raise ConfigError(f"pairing: smoothing must be at least 0, got {smoothing}")
         _check_values(confusions, ontology)
         self._mode = mode
         self._smoothing = smoothing
-        self._kinds = _kinds(ontology)
+        self._kinds = (*_kinds(ontology), COREFERENCE) if links else _kinds(ontology)
         self._counts: Counter[tuple[str, str, str]] = Counter()
         self._totals: Counter[tuple[str, str]] = Counter()
         for row in confusions:
@@ -112,10 +131,7 @@ class Proposals:
         counts = {wrong: float(self._counts[kind, gold, wrong]) for wrong in valid}
         errors, cases = self.evidence[kind]
         prior = smoothing * (errors + 1) / (cases + 2) / total
-        observed = _targets(counts, 1 / total, "empirical")
-        if self._mode == "mixed" and patterns:
-            return observed + _targets(patterns, prior / sum(patterns.values()), "expert")
-        return observed + _targets(uniform, prior, "uniform")
+        return _targets(counts, 1 / total, "empirical") + _targets(uniform, prior, "uniform")
 
     def _evidence(self, kind: str) -> tuple[int, int]:
         errors = sum(count for (of, _, _), count in self._counts.items() if of == kind)
@@ -133,8 +149,44 @@ class Proposals:
             weights = {kind: self.evidence[kind][0] + self._smoothing for kind in self._kinds}
         total = sum(weights.values())
         if total == 0:
-            raise DataError("pairing: the confusion table holds no error and smoothing is 0: nothing to draw from")
+            what = "there is no expert pattern" if self._mode == "expert" else "the confusion table holds no error"
+            raise DataError(f"pairing: {what} and smoothing is 0: nothing to draw from")
         return {kind: weight / total for kind, weight in weights.items()}
+
+
+def proposal_tables(
+    settings: Mapping[str, Any],
+    confusions: Sequence[Confusion],
+    ambiguities: Sequence[Ambiguity],
+    ontology: Ontology,
+    *,
+    links: bool,
+) -> list[tuple[float, Proposals]]:
+    """The tables of a pairing, each with the share of edits that it proposes; two for `mixed`, else one.
+
+    The expert table of a mix is not smoothed: what it proposes stands in the patterns. Without any pattern the counts
+    have its share too.
+
+    Args:
+        settings: `confusions` (a mode or "mixed"), `smoothing` and `expert_share` of the pairing.
+        confusions: As for `Proposals`.
+        ambiguities: As for `Proposals`.
+        ontology: As for `Proposals`.
+        links: As for `Proposals`.
+
+    Raises:
+        ConfigError: As `Proposals` does.
+        DataError: As `Proposals` does.
+    """
+    parts = [(1.0, settings["confusions"], settings["smoothing"])]
+    if settings["confusions"] == "mixed":
+        share = settings["expert_share"] if ambiguities else 0.0
+        parts = [(share, "expert", 0.0), (1 - share, "empirical", settings["smoothing"])]
+    return [
+        (share, Proposals(mode, smoothing, confusions, ambiguities, ontology, links=links))
+        for share, mode, smoothing in parts
+        if share > 0
+    ]
 
 
 def _targets(weights: dict[str, float], factor: float, source: str) -> list[Target]:
@@ -159,8 +211,7 @@ def _check_values(confusions: Sequence[Confusion], ontology: Ontology) -> None:
             known = sublabels
         else:
             known = set(ontology.relations if row.kind.startswith("relation") else ontology.labels)
-        outcomes = {NONE, UNKNOWN, EXACT, *SHAPES, KEPT, REVERSED, "head", "tail"}
-        if row.gold not in known | {NONE} or row.predicted not in known | outcomes:
+        if row.gold not in known | {NONE} or row.predicted not in known | OUTCOMES:
             raise DataError(
                 f"confusions: {row.kind} {row.gold!r} -> {row.predicted!r} is not of this ontology;"
                 f" it has {', '.join(sorted(known))}"

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from random import Random
 
-from tabpo.data.confusions import NONE, REVERSED
+from tabpo.data.confusions import HEAD, NONE, REVERSED, TAIL
 from tabpo.data.drafts import Context, Draft, compact_json, others, pick, pick_target, relation_path
 from tabpo.records import Edit, Relation
 
@@ -37,8 +37,39 @@ def reverse_relation(draft: Draft, context: Context, rng: Random) -> Draft | Non
     if picked is None:
         return None
     relation, wrong, target = picked
-    before, after = f"{relation.head}>{relation.tail}", f"{wrong.head}>{wrong.tail}"
-    edit = Edit("relation_direction", relation_path(draft, relation), before, after, target.source)
+    edit = Edit("relation_direction", relation_path(draft, relation), _ends(relation), _ends(wrong), target.source)
+    return _changed(draft, relation, wrong, edit)
+
+
+def move_relation_end(draft: Draft, context: Context, rng: Random) -> Draft | None:
+    """Another record as head or tail, in proportion to how often gold relations of the label join two such records.
+
+    The new ends have no other relation; those of a symmetric relation run in text order. The Edit shows both ends, as
+    `head>tail` in gold ids.
+    """
+    related = {frozenset((relation.head, relation.tail)) for relation in draft.relations}
+    options = []
+    for relation in draft.free_relations():
+        for target in context.proposals.targets("relation_endpoint", relation.label, (HEAD, TAIL)):
+            moved = [
+                _in_order(replace(relation, **{target.wrong: span.id}), context)
+                for span in draft.free_spans()
+                if span.id not in (relation.head, relation.tail)
+            ]
+            weighed = [
+                (_signature_weight(draft, context, wrong), wrong)
+                for wrong in moved
+                if frozenset((wrong.head, wrong.tail)) not in related
+            ]
+            total = sum(weight for weight, _ in weighed)
+            options += [
+                (target.weight * weight / total, (relation, wrong, target)) for weight, wrong in weighed if weight
+            ]
+    picked = pick(rng, options)
+    if picked is None:
+        return None
+    relation, wrong, target = picked
+    edit = Edit("relation_endpoint", relation_path(draft, relation), _ends(relation), _ends(wrong), target.source)
     return _changed(draft, relation, wrong, edit)
 
 
@@ -58,18 +89,25 @@ def delete_relation(draft: Draft, context: Context, rng: Random) -> Draft | None
 
 
 def insert_relation(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """A superfluous relation between two gold records that have none; a symmetric one runs in text order."""
+    """A superfluous relation between two gold records that have none and that gold relations of its label may join.
+
+    A symmetric one runs in text order.
+    """
     target = pick_target(rng, context.proposals.targets("relation_spurious", NONE, tuple(context.ontology.relations)))
+    if target is None:
+        return None
     related = {frozenset((relation.head, relation.tail)) for relation in draft.relations}
     free = [span.id for span in draft.free_spans()]
-    ends = [
-        (1.0, (head, tail)) for head in free for tail in free if head != tail and frozenset((head, tail)) not in related
+    invented = [
+        Relation(head, tail, target.wrong)
+        for head in free
+        for tail in free
+        if head != tail and frozenset((head, tail)) not in related
     ]
-    picked = pick(rng, ends)
-    if target is None or picked is None:
+    in_order = [relation for relation in invented if _in_order(relation, context) == relation]
+    relation = pick(rng, [(_signature_weight(draft, context, relation), relation) for relation in in_order])
+    if relation is None:
         return None
-    head, tail = sorted(picked) if context.ontology.relations[target.wrong].symmetric else picked
-    relation = Relation(head, tail, target.wrong)
     return _changed(draft, None, relation, Edit("insert", "relations/-", "", _record(relation), target.source))
 
 
@@ -83,6 +121,24 @@ def _changed(draft: Draft, old: Relation | None, new: Relation | None, edit: Edi
         touched=draft.touched | ends,
         edits=(*draft.edits, edit),
     )
+
+
+def _in_order(relation: Relation, context: Context) -> Relation:
+    """The relation itself, or with its ends in text order if it is symmetric."""
+    if not context.ontology.relations[relation.label].symmetric:
+        return relation
+    head, tail = sorted((relation.head, relation.tail))
+    return Relation(head, tail, relation.label)
+
+
+def _signature_weight(draft: Draft, context: Context, relation: Relation) -> int:
+    """Gold relations of this label between two records with the labels of these."""
+    label_of = {span.id: span.label for span in draft.spans}
+    return context.signatures.get((label_of[relation.head], relation.label, label_of[relation.tail]), 0)
+
+
+def _ends(relation: Relation) -> str:
+    return f"{relation.head}>{relation.tail}"
 
 
 def _reversed(relation: Relation) -> Relation:

@@ -19,7 +19,7 @@ class Unit:
         token_offsets: (start, end) of each token, characters of the document, end excluded.
         spans: Those that lie inside; offsets stay characters of the document.
         relations: Those with both ends inside, each once, by (head, tail, label), in the unit's ids.
-        clusters: Coreference clusters in the unit's ids, sorted, each mention once; None for a sentence.
+        clusters: Coreference clusters of at least two mentions in the unit's ids, sorted; None for a sentence.
     """
 
     prompt_id: str
@@ -88,6 +88,7 @@ def _unit(
         if relation.head in number and relation.tail in number
     }
     clusters = (tuple(sorted({number[mention] for mention in cluster})) for cluster in document.clusters if whole)
+    linked = sorted(cluster for cluster in clusters if len(cluster) > 1)  # SciERC has one with one mention, named twice
     return Unit(
         prompt_id=prompt_id,
         doc_id=document.doc_id,
@@ -96,5 +97,5 @@ def _unit(
         token_offsets=offsets,
         spans=tuple(replace(span, id=number[span.id]) for span in inside),
         relations=tuple(Relation(*relation) for relation in sorted(relations)),
-        clusters=tuple(sorted(clusters)) if whole else None,
+        clusters=tuple(linked) if whole else None,
     )

@@ -194,6 +194,59 @@ def test_a_relation_to_a_duplicate_counts_at_its_place():
     assert ("spurious", "NONE", "Task") not in rows
 
 
+def whole(clusters):
+    spans = [gold(number, number, number, "Method") for number in range(1, 6)]
+    document = Document("d", None, " ".join(WORDS), tuple(WORDS), ((0, 10),), tuple(spans), (), tuple(clusters))
+    return document_units(document, "document")[0]
+
+
+def linked(clusters, left_out=()):
+    spans = [said(number + 10, number, number, "Task") for number in range(1, 6) if number not in left_out]
+    return Prediction("d", "ok", (*spans, said(99, 8, 8, "Task")), (), tuple(clusters))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "expected"),
+    [
+        # 1 and 2 have no antecedent; 3 has 1, 4 has 2, 5 has 4
+        ([(1, 3), (2, 4, 5)], [(11, 13), (12, 14, 15)], {("Method", "kept"): 3, ("NONE", "NONE"): 2}),
+        # an antecedent further back is of the gold cluster too
+        (
+            [(1, 3), (2, 4, 5)],
+            [(11, 13), (12, 15)],
+            {("Method", "kept"): 2, ("Method", "removed"): 1, ("NONE", "NONE"): 2},
+        ),
+        # two clusters as one: 2, which begins one, gets an antecedent, 3 and 4 a wrong one
+        (
+            [(1, 3), (2, 4, 5)],
+            [(11, 12, 13, 14, 15)],
+            {("Method", "kept"): 1, ("Method", "moved"): 2, ("NONE", "NONE"): 1, ("NONE", "added"): 1},
+        ),
+        ([], [(11, 12)], {("NONE", "NONE"): 4, ("NONE", "added"): 1}),
+        # mentions that stand for no gold span link nothing
+        ([], [(11, 99)], {("NONE", "NONE"): 5}),
+    ],
+)
+def test_coreference_by_hand(right, wrong, expected):
+    found = counts([whole(right)], [linked(wrong)])
+    assert {key[1:]: n for key, n in found.items() if key[0] == "coreference"} == expected
+
+
+def test_an_antecedent_that_was_missed_is_none():
+    # of 1-2-3, 2 is missed: 3 has 1 for its antecedent, on both sides
+    found = counts([whole([(1, 2, 3)])], [linked([(11, 13)], left_out=[2])])
+    assert {key[1:]: n for key, n in found.items() if key[0] == "coreference"} == {
+        ("Method", "kept"): 1,
+        ("NONE", "NONE"): 3,
+    }
+
+
+def test_sentences_have_no_links():
+    prediction = Prediction("d#0", "ok", (said(1, 0, 0, "Method"), said(2, 2, 2, "Method")), (), ((1, 2),))
+    found = counts([unit([gold(1, 0, 0, "Method"), gold(2, 2, 2, "Method")])], [prediction])
+    assert not [key for key in found if key[0] == "coreference"]
+
+
 def test_sublabels_are_compared_where_the_label_is_right():
     spans = [gold(1, 0, 0, "Treatment", "Drug"), gold(2, 2, 2, "Treatment", "None"), gold(3, 4, 4, "Effect", "None")]
     said_spans = [

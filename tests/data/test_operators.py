@@ -10,14 +10,21 @@ from hypothesis import strategies as st
 
 from tabpo.data.answers import gold_answer, render
 from tabpo.data.confusions import boundary_shape
+from tabpo.data.coreference_operators import change_link
 from tabpo.data.drafts import draft_answer, gold_draft, pick
 from tabpo.data.extents import changed_extents, free_extents, span_shape
 from tabpo.data.grounding import read_answer
 from tabpo.data.ontology import Label, Ontology, RelationType
 from tabpo.data.operators import delete_span, insert_span, move_boundary, relabel, resublabel
-from tabpo.data.pairs import OPERATORS, pairing_context
+from tabpo.data.pairs import OPERATORS, pairing_contexts
 from tabpo.data.proposals import Proposals
-from tabpo.data.relation_operators import delete_relation, insert_relation, relabel_relation, reverse_relation
+from tabpo.data.relation_operators import (
+    delete_relation,
+    insert_relation,
+    move_relation_end,
+    relabel_relation,
+    reverse_relation,
+)
 from tabpo.data.units import document_units
 from tabpo.records import Document, Relation, Span
 
@@ -73,8 +80,9 @@ def units(draw, ontology):
     return unit_of(words, spans, relations, clusters, unit)
 
 
-def context_for(unit, ontology, mode="uniform"):
-    return pairing_context([unit], ontology, Proposals(mode, 1.0, [], [], ontology))
+def context_for(unit, ontology, others=()):
+    proposals = Proposals("uniform", 1.0, [], [], ontology, links=unit.clusters is not None)
+    return pairing_contexts([unit, *others], ontology, [(1.0, proposals)])[0][1]
 
 
 def at_path(answer, path):
@@ -114,6 +122,9 @@ def test_every_edit_is_valid_and_readable(ontology, data, seed):
         elif edit.operator == "delete":
             record = at_path(gold, edit.field)
             assert json.loads(edit.gold).items() <= record.items()
+        elif edit.operator == "coreference":
+            before = [] if edit.field.endswith("/-") else at_path(gold, edit.field)
+            assert before == json.loads(edit.gold or "[]") != json.loads(edit.wrong or "[]")
         elif edit.operator == "insert":
             assert edit.field.endswith("/-")
             assert edit.gold == ""
@@ -134,8 +145,8 @@ PLAIN = unit_of(
 )
 
 
-def apply(operator, unit=PLAIN, ontology=ENTITIES, seed=0):
-    return operator(gold_draft(unit), context_for(unit, ontology), Random(seed))
+def apply(operator, unit=PLAIN, ontology=ENTITIES, seed=0, others=()):
+    return operator(gold_draft(unit), context_for(unit, ontology, others), Random(seed))
 
 
 def rendered(draft, ontology=ENTITIES):
@@ -269,9 +280,85 @@ def test_a_symmetric_relation_has_no_direction_and_runs_in_text_order():
     unit = unit_of(["a", "b"], [Span(1, "A", None, 0, 1), Span(2, "A", None, 2, 3)], [Relation(2, 1, "S")])
     assert apply(reverse_relation, unit) is None
     bare = unit_of(["a", "b"], unit.spans)
-    inserted = [apply(insert_relation, bare, seed=seed).relations[0] for seed in range(60)]
+    gold = [unit_of(["a", "b"], unit.spans, [Relation(1, 2, label)]) for label in ("R", "S")]
+    drafts = [apply(insert_relation, bare, seed=seed, others=gold) for seed in range(60)]
+    inserted = [draft.relations[0] for draft in drafts if draft is not None]  # no gold relation is a Q
     assert {(item.head, item.tail) for item in inserted if item.label == "S"} == {(1, 2)}
     assert {(item.head, item.tail) for item in inserted if item.label == "R"} == {(1, 2), (2, 1)}
+    assert {item.label for item in inserted} == {"R", "S"}
+
+
+def line(labels, relations=(), clusters=()):
+    """One word for each label, all of them spans, ids from 1."""
+    words = ["w"] * len(labels)
+    spans = [Span(number, label, None, *extents_of(words, number - 1, 1)) for number, label in enumerate(labels, 1)]
+    return unit_of(words, spans, relations, clusters)
+
+
+def test_an_invented_relation_joins_labels_that_gold_ones_join():
+    gold = [line("BC", [Relation(1, 2, "R")])]
+    drafts = [apply(insert_relation, line("ABC"), seed=seed, others=gold) for seed in range(60)]
+    assert {draft.edits[0].wrong for draft in drafts if draft is not None} == {'{"head":2,"label":"R","tail":3}'}
+
+
+def test_a_moved_end_joins_labels_that_gold_relations_join():
+    # R runs from A to B in gold: its head may move to the other A (3), its tail to the other B (4), never to C (5)
+    unit = line("ABABC", [Relation(1, 2, "R")])
+    drafts = [apply(move_relation_end, unit, seed=seed) for seed in range(60)]
+    assert {draft.edits[0].wrong for draft in drafts} == {"3>2", "1>4"}
+    assert {(edit.operator, edit.field, edit.gold) for draft in drafts for edit in draft.edits} == {
+        ("relation_endpoint", "relations/0", "1>2")
+    }
+    assert apply(move_relation_end, line("ABC", [Relation(1, 2, "R")])) is None
+
+
+def test_a_moved_end_meets_no_related_record_and_leaves_symmetric_ones_in_text_order():
+    unit = line("AAA", [Relation(1, 2, "S"), Relation(1, 3, "R")])
+    ends = {
+        (draft.edits[0].gold, draft.edits[0].wrong)
+        for draft in (apply(move_relation_end, unit, seed=seed) for seed in range(60))
+    }
+    # S: head to 3 gives 3>2, in text order 2>3; tail to 3 would join what R joins. R: head to 2, tail to 2 is taken
+    assert ends == {("1>2", "2>3"), ("1>3", "2>3")}
+
+
+def test_links_are_moved_removed_and_added():
+    # gold 1-3 and 2-4 are clusters, 5 is in none; every label is A
+    unit = line("AAAAA", clusters=[(1, 3), (2, 4)])
+    found = {
+        tuple((e.field, e.gold, e.wrong) for e in apply(change_link, unit, seed=seed).edits) for seed in range(200)
+    }
+    assert found == {
+        (("coreference/0", "[1,3]", ""),),  # 3 removed
+        (("coreference/1", "[2,4]", ""),),  # 4 removed
+        (("coreference/0", "[1,3]", ""), ("coreference/1", "[2,4]", "[2,3,4]")),  # 3 to 2
+        (("coreference/1", "[2,4]", ""), ("coreference/0", "[1,3]", "[1,3,4]")),  # 4 to 1 or 3
+        (("coreference/0", "[1,3]", "[1,3,5]"),),  # 5 added
+        (("coreference/1", "[2,4]", "[2,4,5]"),),
+    }
+    answers = {json.dumps(rendered(apply(change_link, unit, seed=seed))["coreference"]) for seed in range(200)}
+    assert answers == {
+        "[[2, 4]]",
+        "[[1, 3]]",
+        "[[2, 3, 4]]",
+        "[[1, 3, 4]]",
+        "[[1, 3, 5], [2, 4]]",
+        "[[1, 3], [2, 4, 5]]",
+    }
+
+
+def test_two_records_in_no_cluster_become_one():
+    unit = line("AB", clusters=[])
+    assert apply(change_link, unit) is None  # no gold link joins A and B
+    draft = apply(change_link, unit, others=[line("AB", clusters=[(1, 2)])])
+    assert rendered(draft)["coreference"] == [[1, 2]]
+    assert draft.edits[0].field == "coreference/-"
+
+
+def test_links_of_touched_records_are_left_alone():
+    unit = line("AAA", clusters=[(1, 2, 3)])
+    draft = apply(delete_span, unit)
+    assert change_link(draft, context_for(unit, ENTITIES), Random(0)) is None
 
 
 def test_related_records_get_no_further_relation():

@@ -11,25 +11,27 @@ import yaml
 from rapidfuzz.distance import Levenshtein
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
+from tabpo.data.ambiguities import Ambiguity
 from tabpo.data.answers import gold_answer, render
 from tabpo.data.grounding import read_answer
 from tabpo.data.ontology import Label, Ontology, RelationType
-from tabpo.data.pair_audit import audit
+from tabpo.data.pair_audit import audit, edited_labels
 from tabpo.data.pairs import (
     NO_OPERATOR,
     Pairing,
     check_answers,
     check_split,
     draw_pairs,
-    pairing_context,
+    pairing_contexts,
     token_encoder,
 )
-from tabpo.data.proposals import Proposals
+from tabpo.data.proposals import RELATION_KINDS, Proposals, proposal_tables
 from tabpo.data.units import document_units
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import (
     Confusion,
     Document,
+    Edit,
     Message,
     Pair,
     Prediction,
@@ -80,12 +82,15 @@ def words(text):
 
 
 def pairing(**changes):
-    return Pairing(**{"name": "mixed", "negatives": 3, "edits": 1, "seed": 1, "max_completion_tokens": 1000} | changes)
+    return Pairing(
+        **{"name": "mixed", "negatives": 3, "edits": 1, "flip_rate": 0.0, "seed": 1, "max_completion_tokens": 1000}
+        | changes
+    )
 
 
 def draw(units, encode=words, proposals=None, **changes):
-    proposals = proposals or Proposals("uniform", 1.0, [], [], ONTOLOGY)
-    return draw_pairs(units, pairing(**changes), pairing_context(units, ONTOLOGY, proposals), encode)
+    tables = [(1.0, proposals or Proposals("uniform", 1.0, [], [], ONTOLOGY))]
+    return draw_pairs(units, pairing(**changes), pairing_contexts(units, ONTOLOGY, tables), encode)
 
 
 def test_pairs_of_one_unit():
@@ -102,29 +107,43 @@ def test_pairs_of_one_unit():
 
 def test_the_order_and_number_of_units_do_not_matter():
     units = [unit(f"d{number}") for number in range(6)]
-    context = pairing_context(units, ONTOLOGY, Proposals("uniform", 1.0, [], [], ONTOLOGY))
-    forward, _ = draw_pairs(units, pairing(), context, words)
-    backward, _ = draw_pairs(units[::-1], pairing(), context, words)
-    alone, _ = draw_pairs(units[2:3], pairing(), context, words)
+    contexts = pairing_contexts(units, ONTOLOGY, [(1.0, Proposals("uniform", 1.0, [], [], ONTOLOGY))])
+    assert contexts == pairing_contexts(units[::-1], ONTOLOGY, [(1.0, contexts[0][1].proposals)])
+    forward, _ = draw_pairs(units, pairing(flip_rate=0.4), contexts, words)
+    backward, _ = draw_pairs(units[::-1], pairing(flip_rate=0.4), contexts, words)
+    alone, _ = draw_pairs(units[2:3], pairing(flip_rate=0.4), contexts, words)
     assert sorted(forward, key=lambda pair: pair.pair_id) == sorted(backward, key=lambda pair: pair.pair_id)
     assert alone == [pair for pair in forward if pair.prompt_id == "d2#0"]
 
 
-def test_seed_name_and_number_change_the_draw():
+def test_seed_and_number_change_the_draw():
     units = [unit(f"d{number}") for number in range(6)]
     rejected = [[pair.rejected for pair in draw(units, **changes)[0]] for changes in ({}, {"seed": 2}, {"name": "b"})]
-    assert rejected[0] == [pair.rejected for pair in draw(units)[0]]
     assert rejected[0] != rejected[1]
-    assert rejected[0] != rejected[2]
+    assert rejected[0] == rejected[2]
     more, _ = draw(units, negatives=4)
     assert [pair.rejected for pair in more if not pair.pair_id.endswith("/3")] == rejected[0]
+
+
+def test_flips_change_places_in_the_stated_share_of_the_same_pairs():
+    units = [unit(f"d{number}") for number in range(400)]
+    plain, _ = draw(units, negatives=2)
+    flips = {}
+    for rate in (0.1, 0.2, 0.4):
+        pairs, tally = draw(units, negatives=2, flip_rate=rate)
+        flips[rate] = {pair.pair_id for pair, right in zip(pairs, plain, strict=True) if pair != right}
+        assert tally.flipped == len(flips[rate]) == pytest.approx(800 * rate, abs=3 * (800 * rate * (1 - rate)) ** 0.5)
+        for pair, right in zip(pairs, plain, strict=True):
+            assert {pair.chosen, pair.rejected} == {right.chosen, right.rejected}
+            assert pair.edits == right.edits
+    assert flips[0.1] < flips[0.2] < flips[0.4]
 
 
 def test_up_to_three_edits():
     pairs, tally = draw([unit(f"d{number}") for number in range(20)], edits=3)
     assert max(len(pair.edits) for pair in pairs) == 3
     assert tally.fewer_edits == sum(len(pair.edits) < 3 for pair in pairs)
-    for changes in ({"edits": 0}, {"edits": 4}, {"negatives": 0}):
+    for changes in ({"edits": 0}, {"edits": 4}, {"negatives": 0}, {"flip_rate": 0.6}):
         with pytest.raises(ConfigError, match="1 to 3 edits"):
             pairing(**changes)
 
@@ -156,7 +175,7 @@ def test_kinds_come_as_wanted():
 def test_an_operator_that_cannot_apply_renormalises_the_mix():
     _, tally = draw([unit(f"d{number}", [("Method", 3, 4)]) for number in range(30)])
     assert set(tally.drawn) <= {"label", "boundary", "missed", "spurious"}
-    assert set(tally.inapplicable) == {"relation_label", "relation_direction", "relation_missed", "relation_spurious"}
+    assert set(tally.inapplicable) == set(RELATION_KINDS)
 
 
 def test_an_empty_answer_gets_an_invented_record():
@@ -208,14 +227,31 @@ def test_long_answers_are_refused_not_cut():
     assert max(len(pair.rejected) for pair in pairs) <= len(chosen)
     both = [unit("short", []), unit("long")]
     _, tally = draw(both, max_completion_tokens=len(chosen))
-    assert tally.without_pair == {"chosen over max_completion_tokens": 1}
+    assert tally.without_pair == {"gold over max_completion_tokens": 1}
+
+
+def test_a_mix_draws_from_both_tables_and_from_the_other_where_one_has_nothing():
+    rows = [Confusion("missed", "Method", "NONE", 5, 0, 0, 0)]
+    patterns = [Ambiguity("label", "Task", "Generic", 3.0, "", "")]
+    settings = {"confusions": "mixed", "smoothing": 0.0, "expert_share": 0.25}
+    tables = proposal_tables(settings, rows, patterns, ONTOLOGY, links=False)
+    both = [unit(f"d{number}") for number in range(600)]
+    lone = [unit(f"m{number}", [("Method", 3, 4)]) for number in range(20)]
+    for units, share, margin in ((both, 0.25, 0.06), (lone, 0.0, 0.0)):
+        _, tally = draw_pairs(units, pairing(negatives=1), pairing_contexts(units, ONTOLOGY, tables), words)
+        assert tally.sources["expert"] / tally.sources.total() == pytest.approx(share, abs=margin)
+        assert tally.sources.total() == len(units)
+
+
+def prompt_of(item):
+    return Prompt(item.prompt_id, item.doc_id, (Message("user", ""),), render(gold_answer(item), "entities"))
 
 
 def test_the_audit_adds_up_and_holds_no_text():
     units = [unit(f"d{number}") for number in range(40)] + [unit("empty", [])]
     proposals = Proposals("uniform", 1.0, [], [], ONTOLOGY)
-    pairs, tally = draw(units, proposals=proposals, edits=2)
-    report = audit(tally, proposals, len(units), 3)
+    pairs, tally = draw(units, proposals=proposals, edits=2, flip_rate=0.3)
+    report = audit(tally, [(1.0, proposals)], units, [prompt_of(item) for item in units], pairs)
     assert report["pairs"] == len(pairs)
     assert report["pairs_wanted"] == 123
     assert sum(kind["got"] for kind in report["kinds"].values()) == pytest.approx(1, abs=1e-4)
@@ -224,10 +260,38 @@ def test_the_audit_adds_up_and_holds_no_text():
     distances = [pair.token_edit_distance for pair in pairs]
     assert report["token_edit_distance"]["mean"] == pytest.approx(sum(distances) / len(distances))
     assert report["token_edit_distance"]["p100"] == max(distances)
+    assert report["character_edit_distance"] == report["token_edit_distance"]  # one id per character
     shares = [pair.token_edit_distance / max(len(pair.chosen), len(pair.rejected)) for pair in pairs]
     assert report["share_of_differing_tokens"]["mean"] == pytest.approx(sum(shares) / len(shares), abs=1e-6)
+    assert {label: counts["records"] for label, counts in report["labels"].items() if counts["records"]} == {
+        "Method": 40,
+        "Task": 40,
+        "Generic": 40,
+        "USED-FOR": 80,
+    }
+    assert sum(counts["edits"] for counts in report["labels"].values()) == sum(len(pair.edits) for pair in pairs)
+    assert 0 < report["pairs_flipped"] < len(pairs)
     text = json.dumps(report)
     assert not [word for word in ("neural", "parsing", "noisy", "texts") if word in text]
+
+
+def test_the_label_that_an_edit_is_about():
+    # the answer has Method, Task, Generic and two USED-FOR
+    gold = render(gold_answer(unit()), "entities")
+    edits = [
+        Edit("label", "entities/1/label", "Task", "Method", "uniform"),
+        Edit("boundary", "entities/0/span", "a", "b", "uniform"),
+        Edit("delete", "entities/2", "{}", "", "uniform"),
+        Edit("insert", "entities/-", "", '{"label":"Generic","span":"a"}', "uniform"),
+        Edit("relation_endpoint", "relations/1", "3>2", "3>1", "uniform"),
+        Edit("insert", "relations/-", "", '{"head":1,"label":"COMPARE","tail":3}', "uniform"),
+        Edit("coreference", "coreference/0", "[1,2]", "", "uniform"),
+    ]
+    pair = Pair("d#0/0", "d#0", "wrong", gold, tuple(edits), 1)
+    assert edited_labels(pair, gold) == ["Task", "Method", "Generic", "Generic", "USED-FOR", "COMPARE", "coreference"]
+    results = '{"results":[{"Code":"X","Sub-code":"a","Span":"net"}]}'
+    coded = Pair("m/0", "m", results, "", (Edit("sublabel", "results/0/Sub-code", "a", "b", "uniform"),), 1)
+    assert edited_labels(coded, results) == ["X"]
 
 
 def test_prompts_and_documents_must_belong_together():
@@ -313,6 +377,8 @@ def pair_arguments(inputs, out, **changes):
         "negatives": 2,
         "edits": 1,
         "smoothing": 1.0,
+        "expert_share": 0.4,
+        "flip_rate": 0.0,
         "seed": 1,
         "limits": {"max_prompt_tokens": 100, "max_completion_tokens": 400},
     }

@@ -4,7 +4,7 @@ import pytest
 
 from tabpo.data.ambiguities import Ambiguity
 from tabpo.data.ontology import Label, Ontology, RelationType
-from tabpo.data.proposals import Proposals
+from tabpo.data.proposals import Proposals, proposal_tables
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Confusion
 
@@ -57,12 +57,31 @@ def test_empirical():
     )
 
 
-def test_mixed_smooths_towards_the_patterns():
-    assert weights("mixed", "A", ("B", "C")) == pytest.approx(
-        {("B", "empirical"): 3 / 12, ("C", "empirical"): 1 / 12, ("C", "expert"): 2 * E / 12}
-    )
-    # C has no pattern and no case: n = 0, so the pooled error rate, uniformly
-    assert weights("mixed", "C", ("A", "B")) == pytest.approx({("A", "uniform"): E / 2, ("B", "uniform"): E / 2})
+def test_a_value_without_cases_has_the_pooled_error_rate():
+    assert weights("empirical", "C", ("A", "B")) == pytest.approx({("A", "uniform"): E / 2, ("B", "uniform"): E / 2})
+
+
+def tables(share=0.4, smoothing=2.0, patterns=PATTERNS, mode="mixed"):
+    settings = {"confusions": mode, "smoothing": smoothing, "expert_share": share}
+    return proposal_tables(settings, COUNTS, patterns, ENTITIES, links=False)
+
+
+def test_a_mix_is_of_patterns_and_counts_in_the_stated_shares():
+    (expert_share, expert), (empirical_share, empirical) = tables()
+    assert (expert_share, empirical_share) == (0.4, 0.6)
+    assert {kind for kind, share in expert.mix.items() if share} == {"label"}
+    found = [(item.wrong, item.weight, item.source) for item in expert.targets("label", "A", ("B", "C"))]
+    assert found == [("C", 4.0, "expert")]
+    assert empirical.mix == Proposals("empirical", 2.0, COUNTS, PATTERNS, ENTITIES).mix
+    [(whole, alone)] = tables(mode="uniform")
+    assert (whole, alone.mix["label"]) == (1.0, 1 / 9)
+
+
+def test_a_mix_without_patterns_is_of_counts_alone():
+    [(share, empirical)] = tables(patterns=[])
+    assert (share, empirical.mix) == (1.0, tables()[1][1].mix)
+    [(share, expert)] = tables(share=1.0)
+    assert (share, expert.mix) == (1.0, tables()[0][1].mix)
 
 
 def test_expert():
@@ -70,7 +89,7 @@ def test_expert():
 
 
 def test_only_valid_values_are_proposed():
-    assert set(weights("mixed", "A", ("B",))) == {("B", "empirical"), ("B", "uniform")}
+    assert set(weights("empirical", "A", ("B",))) == {("B", "empirical"), ("B", "uniform")}
     assert weights("empirical", "A", ()) == {}
 
 
@@ -82,27 +101,28 @@ def test_without_smoothing_only_what_was_seen():
 
 
 def test_mix_follows_the_errors():
-    # errors: label 4, boundary 2, missed 0, spurious 0, relation label 0, direction 0, missed 5, spurious 0; + 1 each
-    mix = Proposals("mixed", 1.0, COUNTS, PATTERNS, ENTITIES).mix
+    # errors: label 4, boundary 2, relation missed 5, the others 0; + 1 each
+    mix = Proposals("empirical", 1.0, COUNTS, PATTERNS, ENTITIES).mix
     assert mix == pytest.approx(
         {
-            "label": 5 / 19,
-            "boundary": 3 / 19,
-            "missed": 1 / 19,
-            "spurious": 1 / 19,
-            "relation_label": 1 / 19,
-            "relation_direction": 1 / 19,
-            "relation_missed": 6 / 19,
-            "relation_spurious": 1 / 19,
+            "label": 5 / 20,
+            "boundary": 3 / 20,
+            "missed": 1 / 20,
+            "spurious": 1 / 20,
+            "relation_label": 1 / 20,
+            "relation_direction": 1 / 20,
+            "relation_endpoint": 1 / 20,
+            "relation_missed": 6 / 20,
+            "relation_spurious": 1 / 20,
         }
     )
 
 
 def test_mix_of_patterns_and_uniform():
     expert = Proposals("expert", 0.5, COUNTS, PATTERNS, ENTITIES).mix
-    assert expert["label"] == pytest.approx(5.5 / 9)
-    assert expert["missed"] == pytest.approx(0.5 / 9)
-    assert set(Proposals("uniform", 0.0, [], [], ENTITIES).mix.values()) == {1 / 8}
+    assert expert["label"] == pytest.approx(5.5 / 9.5)
+    assert expert["missed"] == pytest.approx(0.5 / 9.5)
+    assert set(Proposals("uniform", 0.0, [], [], ENTITIES).mix.values()) == {1 / 9}
     assert set(Proposals("uniform", 0.0, [], [], RESULTS).mix) == {
         "label",
         "sublabel",
@@ -123,7 +143,18 @@ def test_mix_of_patterns_and_uniform():
 )
 def test_a_table_of_another_ontology_is_refused(row, message):
     with pytest.raises(DataError, match=message):
-        Proposals("mixed", 1.0, [row], [], ENTITIES)
+        Proposals("empirical", 1.0, [row], [], ENTITIES)
+
+
+def test_links_are_a_kind_where_answers_state_them():
+    rows = [*COUNTS, confusion("coreference", "A", "moved", 3), confusion("coreference", "NONE", "NONE", 8)]
+    proposals = Proposals("empirical", 0.0, rows, [], ENTITIES, links=True)
+    assert proposals.evidence["coreference"] == (3, 11)
+    assert proposals.mix["coreference"] == pytest.approx(3 / 14)
+    [moved] = proposals.targets("coreference", "A", ("moved", "removed"))
+    assert (moved.wrong, moved.weight) == ("moved", 1.0)
+    assert proposals.targets("coreference", "NONE", ("added",)) == ()
+    assert "coreference" not in Proposals("empirical", 0.0, rows, [], ENTITIES).mix
 
 
 def test_unknown_values_are_no_targets():
@@ -133,9 +164,11 @@ def test_unknown_values_are_no_targets():
 
 
 def test_settings_are_checked():
-    with pytest.raises(ConfigError, match="confusions is 'mixd'; accepted: expert, empirical, mixed, uniform"):
+    with pytest.raises(ConfigError, match="proposals from 'mixd'; accepted: expert, empirical, uniform"):
         Proposals("mixd", 1.0, COUNTS, [], ENTITIES)
     with pytest.raises(ConfigError, match="smoothing"):
-        Proposals("mixed", -1.0, COUNTS, [], ENTITIES)
+        Proposals("empirical", -1.0, COUNTS, [], ENTITIES)
     with pytest.raises(DataError, match="nothing to draw from"):
         Proposals("empirical", 0.0, [confusion("label", "A", "A", 9)], [], ENTITIES)
+    with pytest.raises(DataError, match="there is no expert pattern and smoothing is 0"):
+        Proposals("expert", 0.0, COUNTS, [], ENTITIES)
