@@ -49,9 +49,14 @@ def page_pair():
 
 
 def page_side(cells):
-    values = {name: tensor(cells[name]) for name in ("token_kl", "baseline")}
+    values = {name: tensor(cells[name]) for name in ("token_kl", "baseline", "importance")}
+    values["hidden_states"] = tensor(cells["hidden state, of one number"])[:, :, None]
     third = (torch.arange(values["token_kl"].shape[1]) == 2)[None]
     fields = torch.where(third, TokenField.SUBLABEL, TokenField.SCAFFOLDING).to(torch.int8)
+    if cells["anchor: log pi"]:
+        policy, reference = tensor(cells["anchor: log pi"]), tensor(cells["anchor: log ref"])
+        every = torch.ones_like(policy, dtype=torch.bool)
+        values["anchor"] = Side(policy, reference, every, torch.zeros_like(every, dtype=torch.int8), ~every)
     return Side(tensor(cells["log pi"]), tensor(cells["log ref"]), third | True, fields, third, **values)
 
 
