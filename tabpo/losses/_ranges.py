@@ -23,6 +23,13 @@ def require_probability(loss: str, **values: object) -> None:
         _require(_is_number(value) and 0 < value <= 1, loss, name, value, "a number above 0, up to 1")
 
 
+def require_threshold(loss: str, **values: object) -> None:
+    """Refuse all but numbers above 0 and up to 1, and "mean"."""
+    for name, value in values.items():
+        fulfilled = value == "mean" or (_is_number(value) and 0 < value <= 1)
+        _require(fulfilled, loss, name, value, "a number above 0, up to 1, or mean")
+
+
 def require_share(loss: str, **values: object) -> None:
     """Refuse all but numbers from 0 to 1."""
     for name, value in values.items():

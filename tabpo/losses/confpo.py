@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tabpo.losses._interface import LossOutput, Side, masked_mean, masked_sum
+from tabpo.losses._gates import log_mean_probability
+from tabpo.losses._interface import LossOutput, Side, masked_sum
 from tabpo.losses._ranges import require_not_negative, require_positive
 
 
@@ -52,11 +52,7 @@ class Loss:
 
 def _selected(side: Side) -> Tensor:
     """(B, T), without gradient; a NaN is selected."""
-    logps = side.policy_logps.detach()
-    top = logps.where(side.completion_mask, -torch.inf).amax(-1, keepdim=True)
-    # Relative to the largest, the mean of equal probabilities is exactly theirs.
-    log_mean = top.squeeze(-1) + masked_mean((logps - top).exp(), side.completion_mask).log()
-    return ~(logps >= log_mean[:, None]) & side.completion_mask
+    return ~(side.policy_logps.detach() >= log_mean_probability(side)) & side.completion_mask
 
 
 def _selected_mean(side: Side, selected: Tensor) -> Tensor:

@@ -1,6 +1,5 @@
 """TAB-PO (arXiv 2603.00025): DPO's margin and a confidence-gated barrier on the chosen tokens."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -8,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tabpo.losses._gates import gate
 from tabpo.losses._interface import LossOutput, Side, TokenField, masked_sum
-from tabpo.losses._ranges import require_choice, require_not_negative, require_positive, require_probability
+from tabpo.losses._ranges import require_choice, require_not_negative, require_positive, require_threshold
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,15 @@ class Loss:
     beta 0.5, tau 0.66 and weights 1.1, 1.2, 1.1 and 1.2; it finds fields by searching the text and
     differences by index, where here a position in the JSON and an alignment of the tokens decide.
 
+    Extensions of this project, none of them the paper's, all off by default: the gate on tokens of the schema alone
+    (`gate_fields`), a tau that follows the completion (`tau` "mean"), and a soft gate (`gate_temperature`), which is
+    sigmoid((log tau - log pi(chosen_t)) / gate_temperature), a constant too.
+
     Attributes:
         beta: Reward per nat of mu, > 0.
         tau: Probability below which a chosen token is gated, in (0, 1]; at 1 every token is, those whose probability
-            rounds to 1 too, and the unweighted barrier is RPO's likelihood term.
+            rounds to 1 too, and the unweighted barrier is RPO's likelihood term. Or "mean": the mean probability of
+            the completion's tokens, whichever of them the gate is on, as ConfPO's selection has it.
         lambda_: Weight of the barrier, >= 0; 0 without weights gives back DPO exactly.
         aggregate: "sum" or "mean" over the tokens of a completion.
         label_weight: Of tokens of labels (entity types, relation labels, codes), > 0.
@@ -38,10 +43,12 @@ class Loss:
         span_weight: Of tokens of spans, > 0.
         difference_weight: Factor on tokens that the other side lacks, > 0.
         weighted_barrier: Whether the barrier weighs its tokens too.
+        gate_fields: "all" tokens can be gated, or "schema": those of labels, sub-codes and links.
+        gate_temperature: Nats over which a soft gate opens, >= 0; 0 is the hard one.
     """
 
     beta: float = 0.1
-    tau: float = 0.9
+    tau: float | str = 0.9
     lambda_: float = 0.5
     aggregate: str = "sum"
     label_weight: float = 1.0
@@ -49,13 +56,15 @@ class Loss:
     span_weight: float = 1.0
     difference_weight: float = 1.0
     weighted_barrier: bool = False
+    gate_fields: str = "all"
+    gate_temperature: float = 0.0
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def __post_init__(self) -> None:
         require_positive("tab_po", beta=self.beta)
-        require_probability("tab_po", tau=self.tau)
-        require_not_negative("tab_po", lambda_=self.lambda_)
+        require_threshold("tab_po", tau=self.tau)
+        require_not_negative("tab_po", lambda_=self.lambda_, gate_temperature=self.gate_temperature)
         require_choice("tab_po", ("sum", "mean"), aggregate=self.aggregate)
         require_positive(
             "tab_po",
@@ -65,23 +74,23 @@ class Loss:
             difference_weight=self.difference_weight,
         )
         require_choice("tab_po", (True, False), weighted_barrier=self.weighted_barrier)
+        require_choice("tab_po", ("all", "schema"), gate_fields=self.gate_fields)
 
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
         chosen_weights, rejected_weights = self._token_weights(chosen), self._token_weights(rejected)
         chosen_reward = self.beta * self._advantage(chosen, chosen_weights)
         rejected_reward = self.beta * self._advantage(rejected, rejected_weights)
 
-        threshold = math.log(self.tau) if self.tau < 1 else math.inf
-        gate = (chosen.policy_logps.detach() < threshold) & chosen.completion_mask
-        barrier_weights = chosen_weights if self.weighted_barrier else torch.ones_like(chosen_weights)
-        surprise = (-chosen.policy_logps.where(gate, 0.0) * barrier_weights).sum(-1)
-        barrier = surprise / masked_sum(barrier_weights, gate).clamp(min=1.0)
+        gated, strength = gate(chosen, self.tau, self.gate_fields, self.gate_temperature)
+        barrier_weights = strength * chosen_weights if self.weighted_barrier else strength
+        surprise = -masked_sum(barrier_weights * chosen.policy_logps, chosen.completion_mask)
+        barrier = surprise / barrier_weights.sum(-1).clamp(min=1.0)
 
         return LossOutput(
             losses=-F.logsigmoid(chosen_reward - rejected_reward) + self.lambda_ * barrier,
             chosen_rewards=chosen_reward.detach(),
             rejected_rewards=rejected_reward.detach(),
-            gate=gate,
+            gate=gated,
         )
 
     def _token_weights(self, side: Side) -> Tensor:

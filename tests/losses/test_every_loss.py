@@ -24,6 +24,9 @@ VARIANTS = [
             "weighted_barrier": True,
         },
     ),
+    ("tab_po", {"tau": "mean", "gate_fields": "schema", "gate_temperature": 0.5}),
+    ("tbpo_a", {"generator": "logistic"}),
+    ("tbpo_q", {"lambda_": 0.5, "epsilon": 0.1}),
 ]
 every_loss = pytest.mark.parametrize(("name", "params"), VARIANTS)
 

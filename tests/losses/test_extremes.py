@@ -12,6 +12,9 @@ VARIANTS = [(name, {}) for name in loss_names()] + [
     ("cpo", {"nll": "mean"}),
     ("dpop", {"beta": 0.5, "lambda_": 1.0}),
     ("tab_po", {"aggregate": "mean", "difference_weight": 1.2, "weighted_barrier": True}),
+    ("tab_po", {"tau": "mean", "gate_fields": "schema", "gate_temperature": 0.5}),
+    ("tbpo_a", {"generator": "logistic"}),
+    ("tbpo_q", {"lambda_": 0.5, "epsilon": 0.1}),
 ]
 every_loss = pytest.mark.parametrize(("name", "params"), VARIANTS, ids=str)
 

@@ -139,13 +139,89 @@ def test_mean_is_sum_over_length(make_random_pair, seed):
     torch.testing.assert_close(mean.chosen_rewards * chosen.completion_mask.sum(-1), total.chosen_rewards)
 
 
+def test_the_mean_probability_as_threshold(golden):
+    # (.904837 + .818731 + .223130 + .740818) / 4 = .671879: the third token alone is below
+    output = build_loss("tab_po", beta=0.5, tau="mean", lambda_=0.5)(*golden)
+    assert output.gate.tolist() == [[False, False, True, False]]
+    assert output.losses.item() == pytest.approx(0.883382155 + 0.5 * 1.5, abs=1e-9)
+
+
+@given(seed=st.integers(0, 10_000))
+def test_the_mean_is_that_of_each_completion(make_random_pair, map_side, seed):
+    pair = make_random_pair(seed)
+    followed = build_loss("tab_po", tau="mean")(*pair)
+    for row in range(3):
+        chosen, rejected = (map_side(lambda _, x: x[row : row + 1], side) for side in pair)  # noqa: B023
+        mean = chosen.policy_logps[chosen.completion_mask].exp().mean().item()
+        fixed = build_loss("tab_po", tau=mean * (1 - 1e-12))(chosen, rejected)
+        assert torch.equal(fixed.gate[0], followed.gate[row])
+        torch.testing.assert_close(fixed.losses[0], followed.losses[row])
+
+
+def test_equal_tokens_are_never_below_their_mean(make_side):
+    even = make_side([[-0.3, -0.3, -0.3], [-1 / 3, -1 / 3, -1 / 3]], [[0.0] * 3] * 2)
+    assert not build_loss("tab_po", tau="mean")(even, even).gate.any()
+
+
+def test_the_gate_on_tokens_of_the_schema(make_side):
+    chosen = make_side([[-1.0, -2.0, -3.0, -4.0, -5.0, -6.0]], [[0.0] * 6], fields=[list(TokenField)])
+    fields = TokenField.SCAFFOLDING, TokenField.LABEL, TokenField.SUBLABEL, TokenField.SPAN, TokenField.LINK
+    assert (*fields, TokenField.ID) == tuple(TokenField)
+    output = build_loss("tab_po", lambda_=1.0, gate_fields="schema")(chosen, chosen)
+    assert output.gate.tolist() == [[False, True, True, False, True, False]]
+    assert output.losses.item() == pytest.approx(math.log(2) + (2 + 3 + 5) / 3)
+    scaffolding = replace(chosen, token_fields=torch.zeros_like(chosen.token_fields))
+    assert build_loss("tab_po", gate_fields="schema")(scaffolding, chosen).losses.item() == pytest.approx(math.log(2))
+
+
+def test_the_soft_gate(golden, gradients_of):
+    # strengths sigmoid(log .66 - logp), which is .66 / (.66 + p), by hand for p = exp(-.1), ...; a constant
+    loss = build_loss("tab_po", beta=0.5, tau=0.66, lambda_=0.5, gate_temperature=1.0)
+    strengths = [0.66 / (0.66 + math.exp(-surprise)) for surprise in (0.1, 0.2, 1.5, 0.3)]
+    assert strengths == pytest.approx([0.421769, 0.446329, 0.747342, 0.471154], abs=1e-6)
+    barrier = sum(s * x for s, x in zip(strengths, (0.1, 0.2, 1.5, 0.3), strict=True)) / sum(strengths)
+    output, (chosen, _) = gradients_of(loss, golden)
+    assert output.losses.item() == pytest.approx(0.883382155 + 0.5 * barrier, abs=1e-9)
+    assert output.gate.tolist() == [[False, False, True, False]]
+    _, (preference, _) = gradients_of(replace(loss, lambda_=0.0), golden)
+    expected = torch.tensor([[-0.5 * strength / sum(strengths) for strength in strengths]], dtype=torch.float64)
+    torch.testing.assert_close(chosen - preference, expected)
+
+
+@given(seed=st.integers(0, 10_000), tau=st.sampled_from([0.3, 0.9, "mean"]), weighted=st.booleans())
+def test_a_cold_soft_gate_is_the_hard_one(make_random_pair, seed, tau, weighted):
+    pair = make_random_pair(seed)
+    hard = build_loss("tab_po", tau=tau, span_weight=2, weighted_barrier=weighted)
+    # one-token completions are at their own mean, where a soft gate is half open at any temperature
+    apart = (pair[0].completion_mask.sum(-1) > 1) | (tau != "mean")
+    soft = replace(hard, gate_temperature=1e-9)(*pair).losses
+    torch.testing.assert_close(soft[apart], hard(*pair).losses[apart], atol=1e-6, rtol=0)
+
+
+@given(seed=st.integers(0, 10_000), temperature=st.floats(0.01, 10))
+def test_at_tau_one_a_soft_gate_is_open(make_random_pair, seed, temperature):
+    pair = make_random_pair(seed)
+    soft = build_loss("tab_po", tau=1.0, gate_temperature=temperature)(*pair).losses
+    assert torch.equal(soft, build_loss("tab_po", tau=1.0)(*pair).losses)
+
+
+@given(seed=st.integers(0, 10_000), tau=st.floats(0.05, 1), lambda_=st.floats(0, 3))
+def test_without_extensions_it_is_the_paper_s_bit_for_bit(make_random_pair, seed, tau, lambda_):
+    pair = make_random_pair(seed)
+    plain = build_loss("tab_po", tau=tau, lambda_=lambda_, gate_fields="all", gate_temperature=0.0)(*pair)
+    barrier = build_loss("gated_sft", tau=tau)(*pair)
+    assert torch.equal(plain.losses, build_loss("dpo")(*pair).losses + lambda_ * barrier.losses)
+    assert torch.equal(plain.gate, barrier.gate)
+
+
 @pytest.mark.parametrize(
     ("params", "accepted"),
     [
         ({"beta": 0}, "a number above 0"),
-        ({"tau": 0}, "a number above 0, up to 1"),
-        ({"tau": 1.01}, "a number above 0, up to 1"),
-        ({"tau": True}, "a number above 0, up to 1"),
+        ({"tau": 0}, "a number above 0, up to 1, or mean"),
+        ({"tau": 1.01}, "a number above 0, up to 1, or mean"),
+        ({"tau": True}, "a number above 0, up to 1, or mean"),
+        ({"tau": "median"}, "a number above 0, up to 1, or mean"),
         ({"lambda_": -0.1}, "a number from 0"),
         ({"lambda_": "0.5"}, "a number from 0"),
         ({"aggregate": "summed"}, "one of sum, mean"),
@@ -156,6 +232,8 @@ def test_mean_is_sum_over_length(make_random_pair, seed):
         ({"difference_weight": -1}, "a number above 0"),
         ({"weighted_barrier": 1}, "one of True, False"),
         ({"weighted_barrier": "yes"}, "one of True, False"),
+        ({"gate_fields": "label"}, "one of all, schema"),
+        ({"gate_temperature": -1}, "a number from 0"),
     ],
 )
 def test_refused(params, accepted):
