@@ -1,0 +1,83 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabpo.data.units import document_units
+from tabpo.metrics.coreference import b_cubed, ceaf_e, coreference_scores, muc
+from tabpo.records import Document, PredictedSpan, Prediction, Span
+
+# The worked example of Pradhan et al. (2014): h and i are in the response alone, e in the key alone.
+KEY = [set("abc"), set("defg")]
+RESPONSE = [set("ab"), set("cd"), set("fghi")]
+
+
+@pytest.mark.parametrize(
+    ("metric", "precision", "recall"),
+    [
+        (muc, (1 + 0 + 1) / (1 + 1 + 3), (1 + 1) / (2 + 3)),
+        (b_cubed, (4 / 2 + 1 / 2 + 1 / 2 + 4 / 4) / 8, (4 / 3 + 1 / 3 + 1 / 4 + 4 / 4) / 7),
+        (ceaf_e, (2 * 2 / 5 + 2 * 2 / 8) / 3, (2 * 2 / 5 + 2 * 2 / 8) / 2),
+    ],
+)
+def test_worked_example(metric, precision, recall):
+    sums = metric(KEY, RESPONSE)
+    assert (sums.precision, sums.recall) == (pytest.approx(precision), pytest.approx(recall))
+    assert sums.f1 == pytest.approx(2 * precision * recall / (precision + recall))
+
+
+@pytest.mark.parametrize("metric", [muc, b_cubed, ceaf_e])
+def test_nothing_against_something(metric):
+    assert metric([], []).f1 == metric(KEY, []).f1 == metric([], KEY).f1 == 0
+    assert metric(KEY, []).gold > 0 == metric(KEY, []).predicted
+    assert metric([], KEY).predicted > 0 == metric([], KEY).gold
+
+
+PARTITIONS = st.lists(st.integers(min_value=0, max_value=4), min_size=2, max_size=9).map(
+    lambda groups: [
+        {mention for mention, group in enumerate(groups) if group == one}
+        for one in sorted(set(groups))
+        if groups.count(one) > 1
+    ]
+)
+
+
+@given(PARTITIONS, PARTITIONS)
+def test_sides_are_alike_and_what_is_right_scores_one(gold, predicted):
+    for metric in (muc, b_cubed, ceaf_e):
+        there, back = metric(gold, predicted), metric(predicted, gold)
+        assert (there.precision, there.recall) == pytest.approx((back.recall, back.precision))
+        assert 0 <= there.f1 <= 1 + 1e-9
+        if gold:
+            assert metric(gold, gold).f1 == pytest.approx(1)
+            assert (there.f1 == pytest.approx(1)) == (sorted(map(sorted, gold)) == sorted(map(sorted, predicted)))
+
+
+def document(clusters, doc_id="d"):
+    spans = tuple(Span(number, "Task", None, 2 * number - 2, 2 * number - 1) for number in range(1, 10))
+    text = " ".join("abcdefghi")
+    return document_units(
+        Document(doc_id, None, text, tuple("abcdefghi"), ((0, 9),), spans, clusters=clusters), "document"
+    )[0]
+
+
+def prediction(clusters):
+    spans = (PredictedSpan(n, "Task", None, "", 2 * n - 2, 2 * n - 1, "ok") for n in range(1, 10))
+    return Prediction("d", "ok", tuple(spans), clusters=clusters)
+
+
+def test_documents_are_summed():
+    # the worked example, and a document whose cluster is found whole
+    units = [document(((1, 2, 3), (4, 5, 6, 7))), document(((1, 2),))]
+    found = [prediction(((1, 2), (3, 4), (6, 7, 8, 9))), prediction(((2, 1),))]
+    scores = coreference_scores(units, found)
+    assert scores["muc"] == {"precision": 3 / 6, "recall": 3 / 6, "f1": 3 / 6}
+    assert scores["b_cubed"]["recall"] == pytest.approx((35 / 12 + 2) / 9)
+    assert scores["ceaf_e"]["precision"] == pytest.approx((0.8 + 0.5 + 1) / 4)
+    assert scores["conll"] == {"f1": pytest.approx((0.5 + scores["b_cubed"]["f1"] + scores["ceaf_e"]["f1"]) / 3)}
+
+
+def test_single_mentions_are_no_clusters():
+    # a cluster of one mention on either side changes nothing
+    plain = coreference_scores([document(((1, 2),))], [prediction(((1, 2),))])
+    assert coreference_scores([document(((1, 2), (3,)))], [prediction(((1, 2), (4,), (5, 5)))]) == plain
+    assert plain["conll"] == {"f1": 1}
