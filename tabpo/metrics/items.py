@@ -1,9 +1,11 @@
 """Which predicted items count, which of them can be right, and where they are."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
-from tabpo.records import PredictedRelation, PredictedSpan
+from tabpo.data.units import Unit
+from tabpo.records import PredictedRelation, PredictedSpan, Span
 
 SOUND = frozenset({"ok", "normalised_span"})
 """Classes of items that can be right. `normalised_span` has a place and is only flagged."""
@@ -24,3 +26,9 @@ def is_sound(item: PredictedSpan | PredictedRelation) -> bool:
 def place(span: PredictedSpan) -> Hashable:
     """Offsets (start, end), equal to a gold span's; the text, equal to none, where the span was not found."""
     return span.text if span.start is None else (span.start, span.end)
+
+
+def tokens(unit: Unit, span: Span | PredictedSpan) -> range:
+    """Numbers in the unit of the tokens that a span with a place covers, in whole or in part."""
+    first = bisect_right(unit.token_offsets, span.start, key=lambda offsets: offsets[1])
+    return range(first, bisect_left(unit.token_offsets, span.end, key=lambda offsets: offsets[0]))

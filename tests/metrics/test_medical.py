@@ -1,10 +1,13 @@
 import pytest
+from sklearn.metrics import precision_recall_fscore_support
+from sklearn.preprocessing import MultiLabelBinarizer
 
 from tabpo.data.grounding import read_answer
 from tabpo.data.ontology import Label, Ontology
 from tabpo.data.units import document_units
-from tabpo.metrics.counts import Counts
-from tabpo.metrics.medical import code, span, sub_code, triple
+from tabpo.metrics.counts import Counts, total
+from tabpo.metrics.medical import code, pair, span, sub_code, triple
+from tabpo.metrics.relaxed import span_relaxed
 from tabpo.records import Document, Span
 
 MEDICINE = Ontology(
@@ -67,6 +70,47 @@ def test_hand_worked_answers(items, codes, subs, spans, triples):
         Counts(*spans),
         Counts(*triples),
     ]
+
+
+@pytest.mark.parametrize(
+    ("items", "pairs", "relaxed"),
+    [
+        (RIGHT, (3, 3, 3), (3, 3, 3)),
+        ([("Drug", "None", "rash"), ("Effect", "None", "rash")], (2, 2, 3), (1, 1, 3)),
+        ([("Effect", "Dose", "rash")], (0, 1, 3), (0, 1, 3)),
+        ([("Drug", "None", "insulin"), ("Drug", "Dose", "mg insulin")], (2, 2, 3), (1, 2, 3)),  # 5 mg lacks insulin
+        ([("Drug", "None", "insulin"), ("Drug", "Dose", "5")], (2, 2, 3), (2, 2, 3)),
+        ([("Drug", "None", "")], (0, 1, 3), (0, 1, 3)),
+    ],
+)
+def test_pairs_and_relaxed_spans(items, pairs, relaxed):
+    gold = unit(GOLD)
+    found = read(*items, gold=gold)
+    assert (pair(gold, found), span_relaxed(gold, found)) == (Counts(*pairs), Counts(*relaxed))
+
+
+def test_label_sets_are_those_of_scikit_learn():
+    # over messages, unknown labels kept as columns of their own; every span is in the text
+    answers = [
+        ([("Drug", "Dose"), ("Effect", "None")], [("Drug", "None"), ("Sign", "None")]),
+        ([("Drug", "None")], [("Drug", "None"), ("Drug", "Dose")]),
+        ([], [("Effect", "Colour")]),
+        ([("Effect", "None")], []),
+    ]
+    golds = [unit([(*labels, 22, 26) for labels in gold]) for gold, _ in answers]
+    found = [
+        read(*((*labels, "rash") for labels in said), gold=gold) for gold, (_, said) in zip(golds, answers, strict=True)
+    ]
+    for metric, level in ((code, 0), (sub_code, 1)):
+        sets = [[{labels[level] for labels in side} for side in answer] for answer in answers]
+        binarizer = MultiLabelBinarizer().fit([labels for both in sets for labels in both])
+        expected = precision_recall_fscore_support(
+            binarizer.transform([gold for gold, _ in sets]),
+            binarizer.transform([said for _, said in sets]),
+            average="micro",
+        )
+        counts = total(metric(gold, one) for gold, one in zip(golds, found, strict=True))
+        assert (counts.precision, counts.recall, counts.f1) == pytest.approx(expected[:3])
 
 
 def test_no_gold_and_no_answer_add_nothing():

@@ -1,0 +1,61 @@
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabpo.metrics.counts import Counts
+from tabpo.metrics.relaxed import near, ner_boundary_relaxed, ner_relaxed, span_relaxed
+from tests.metrics.cases import percent, prediction, unit
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "agree"),
+    [
+        ("ab", "ab", True),
+        ("ab", "abcdef", True),  # held
+        ("abc", "bcd", False),  # 2 of 4
+        ("abcd", "bcde", True),  # 3 of 5: 0.6 itself
+        ("ab", "cd", False),
+        ("", "ab", True),
+    ],
+)
+def test_near(first, second, agree):
+    assert near(set(first), set(second)) == near(set(second), set(first)) == agree
+
+
+def test_case_a():
+    gold = unit([(0, 0, "Method"), (2, 3, "Task"), (5, 5, "Generic")])
+    found = prediction([(0, 0, "Method"), (2, 3, "Method"), (5, 6, "Generic")])
+    assert percent(ner_relaxed(gold, found)) == (66.67, 66.67, 66.67)
+    assert percent(ner_boundary_relaxed(gold, found)) == (100, 100, 100)
+
+
+def test_matching_is_as_large_as_can_be():
+    # b is near both gold spans, a b c near the first alone: taken in order, b would leave a b c without a partner
+    gold = unit([(0, 2, "Task"), (1, 1, "Task")])
+    assert ner_relaxed(gold, prediction([(1, 1, "Task"), (0, 2, "Task")])) == Counts(2, 2, 2)
+    assert ner_relaxed(gold, prediction([(0, 1, "Task"), (0, 2, "Task"), (2, 2, "Task")])) == Counts(2, 3, 2)
+
+
+def test_a_span_with_two_labels_is_one_span():
+    gold = unit([(0, 0, "Task"), (0, 0, "Method")])
+    assert span_relaxed(gold, prediction([(0, 1, "Task"), (0, 1, "Method")])) == Counts(1, 1, 1)
+    assert ner_relaxed(gold, prediction([(0, 1, "Task")])) == Counts(1, 1, 2)
+
+
+RANGES = st.sets(
+    st.tuples(st.integers(min_value=0, max_value=5), st.integers(min_value=1, max_value=4)), max_size=4
+).map(lambda pairs: sorted((first, min(first + length - 1, 5)) for first, length in pairs))
+
+
+@given(RANGES, RANGES)
+def test_agrees_with_trying_every_matching(gold, found):
+    gold, found = sorted(set(gold)), sorted(set(found))
+    less, more = sorted((gold, found), key=len)
+    best = max(
+        sum(near(set(range(a, b + 1)), set(range(c, d + 1))) for (a, b), (c, d) in zip(less, chosen, strict=True))
+        for chosen in permutations(more, len(less))
+    )
+    counts = ner_relaxed(unit([(*one, "Task") for one in gold]), prediction([(*one, "Task") for one in found]))
+    assert counts == Counts(best, len(found), len(gold))
