@@ -38,17 +38,30 @@ SOURCES = {
     "demo_messages": Source("results", ("document",), generated=True),
 }
 
+_SPAN_SCORERS = ("pure", "spert", "plmarker", "dygie", "uie_set", "uie_multiset")
+_FAMILIES = ("semantic_label", "textual_grounding")
+_COREFERENCE = ("muc", "b_cubed", "ceaf_e", "conll")
+
 METRICS = {
     "entities": (
-        "ner_strict",
-        "ner_boundary",
-        "rel",
-        "rel_plus",
-        "rel@set_canonical",
-        "rel_plus@set_canonical",
+        *("ner_strict", "ner_boundary", "ner_relaxed", "ner_boundary_relaxed", "rel", "rel_plus"),
+        *_FAMILIES,
+        "relational_linking",
+        *_COREFERENCE,
+        *(f"{name}@pv_style" for name in (*_FAMILIES, "relational_linking")),
+        *(f"{name}@set_canonical" for name in ("rel", "rel_plus")),
+        *(f"{name}@macro_label" for name in ("ner_strict", "rel", "rel_plus")),
+        *(f"{name}@{scorer}" for name in ("ner_strict", "rel") for scorer in _SPAN_SCORERS),
+        *(f"rel_plus@{scorer}" for scorer in _SPAN_SCORERS if scorer != "dygie"),
         "valid",
     ),
-    "results": ("code", "sub_code", "span", "triple", "valid"),
+    "results": (
+        *("code", "sub_code", "span", "triple", "pair", "span_relaxed"),
+        *_FAMILIES,
+        *(f"{name}@pv_style" for name in ("code", "sub_code", "span", *_FAMILIES)),
+        *(f"{name}@macro_label" for name in ("code", "sub_code", "triple", "pair")),
+        "valid",
+    ),
 }
 """What a table may show, by format of the answers: F1, its convention where it is not the headline, and `valid`."""
 

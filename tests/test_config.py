@@ -12,7 +12,7 @@ from tabpo.data.ontology import read_ontology
 from tabpo.data.units import Unit
 from tabpo.errors import ConfigError
 from tabpo.losses import build_loss, loss_names
-from tabpo.metrics.scores import HEADLINE, unit_counts
+from tabpo.metrics.scores import HEADLINE, all_scores
 from tabpo.records import Prediction
 from tabpo.training.settings import DEFAULTS, training_settings
 
@@ -272,10 +272,11 @@ def test_the_papers_largest_table_fits_a_command_line():
 @pytest.mark.parametrize("name", ["scierc", "phee"])
 def test_metrics_are_those_that_are_scored(name):
     ontology = read_ontology(CONFIG / f"ontologies/{name}.yaml")
-    unit = Unit("D", "D", 0, "a", ((0, 1),), (), (), None)
+    unit = Unit("D", "D", 0, "a", ((0, 1),), (), (), clusters=())
     scored = {
         metric if convention == HEADLINE else f"{metric}@{convention}"
-        for metric, convention in unit_counts(unit, Prediction("D", "ok", ()), ontology)
+        for metric, conventions in all_scores([unit], [Prediction("D", "ok", ())], ontology).items()
+        for convention in conventions
     }
     assert scored | {"valid"} == set(METRICS[ontology.answer])
 

@@ -1,8 +1,9 @@
-"""Counts of right, predicted and gold items, what follows from them, and set counting."""
+"""Counts of right, predicted and gold items, what follows from them, and the ways of counting."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 
 
@@ -50,3 +51,29 @@ def set_counts(gold: Iterable[Hashable], predicted: Iterable[tuple[Hashable, boo
     sound = {key for key, is_sound in items if is_sound}
     gold_keys = set(gold)
     return Counts(tp=len(gold_keys & sound), predicted=len({key for key, _ in items}), gold=len(gold_keys))
+
+
+def set_counts_by(
+    label: Callable[[Hashable], str], gold: Iterable[Hashable], predicted: Iterable[tuple[Hashable, bool]]
+) -> dict[str, Counts]:
+    """Set counting of one unit for each label that `label` tells a key to have."""
+    gold_keys: dict[str, list[Hashable]] = defaultdict(list)
+    items: dict[str, list[tuple[Hashable, bool]]] = defaultdict(list)
+    for key in gold:
+        gold_keys[label(key)].append(key)
+    for key, is_sound in predicted:
+        items[label(key)].append((key, is_sound))
+    return {name: set_counts(gold_keys[name], items[name]) for name in gold_keys.keys() | items.keys()}
+
+
+def multiset_counts(gold: Iterable[Hashable], predicted: Iterable[Hashable]) -> Counts:
+    """Each gold item is right once; what is predicted beyond that is wrong."""
+    gold_keys, items = Counter(gold), Counter(predicted)
+    return Counts(tp=(gold_keys & items).total(), predicted=items.total(), gold=gold_keys.total())
+
+
+def list_counts(gold: Iterable[Hashable], predicted: Iterable[Hashable]) -> Counts:
+    """Nothing is deduplicated: each predicted item that equals a gold one is right, however often it comes."""
+    gold_keys, items = list(gold), list(predicted)
+    known = set(gold_keys)
+    return Counts(tp=sum(key in known for key in items), predicted=len(items), gold=len(gold_keys))

@@ -1,6 +1,6 @@
 """Entities and relations with exact offsets, each unit counted as sets; faulty items count and are never right."""
 
-from collections.abc import Hashable, Set
+from collections.abc import Hashable, Mapping, Set
 
 from tabpo.data.units import Unit
 from tabpo.metrics.counts import Counts, set_counts
@@ -13,11 +13,20 @@ DIRECTED: Set[str] = frozenset()
 """No relation is symmetric: heads and tails count as annotated."""
 
 
+Items = tuple[list[tuple], list[tuple[tuple, bool]]]
+"""Keys of the gold items, whose last part is the label; of each predicted one its key and whether it can be right."""
+
+
 def ner_strict(unit: Unit, prediction: Prediction) -> Counts:
     """Key (start, end, label)."""
-    return set_counts(
-        (((span.start, span.end), span.label) for span in unit.spans),
-        (((place(span), span.label), is_sound(span)) for span in distinct(prediction.spans)),
+    return set_counts(*ner_items(unit, prediction))
+
+
+def ner_items(unit: Unit, prediction: Prediction) -> Items:
+    """What `ner_strict` counts."""
+    return (
+        [((span.start, span.end), span.label) for span in unit.spans],
+        [((place(span), span.label), is_sound(span)) for span in distinct(prediction.spans)],
     )
 
 
@@ -38,7 +47,12 @@ def rel(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> Counts:
         symmetric: Labels whose ends are ordered by start on both sides, equal starts left as they are: `DIRECTED`
             for none (`set_directed`), or all that mean the same in both directions (`set_canonical`).
     """
-    return set_counts((key for key, _ in _gold(unit, symmetric)), _predicted(prediction, symmetric))
+    return set_counts(*rel_items(unit, prediction, symmetric))
+
+
+def rel_items(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> Items:
+    """What `rel` counts."""
+    return [key for key, _ in gold_relations(unit, symmetric)], predicted_relations(prediction, symmetric)
 
 
 def rel_plus(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> Counts:
@@ -47,19 +61,31 @@ def rel_plus(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> Counts:
     A span that is predicted with several labels may have any of them right. An end that is no sound predicted entity
     makes the relation wrong.
     """
+    return set_counts(*rel_plus_items(unit, prediction, symmetric))
+
+
+def rel_plus_items(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> Items:
+    """What `rel_plus` counts."""
     labels: dict[Hashable, set[str]] = {}
     for span in distinct(prediction.spans):
         if is_sound(span):
             labels.setdefault(place(span), set()).add(span.label)
-    gold = _gold(unit, symmetric)
+    return typed_relations(unit, prediction, symmetric, labels)
+
+
+def typed_relations(
+    unit: Unit, prediction: Prediction, symmetric: Set[str], labels: Mapping[Hashable, Set[str]]
+) -> Items:
+    """Relations whose ends must have their gold labels among `labels`, which the places of entities have."""
+    gold = gold_relations(unit, symmetric)
     typed = {key for key, (head, tail) in gold if head in labels.get(key[0], ()) and tail in labels.get(key[1], ())}
-    return set_counts(
-        (key for key, _ in gold),
-        ((key, sound and key in typed) for key, sound in _predicted(prediction, symmetric)),
+    return (
+        [key for key, _ in gold],
+        [(key, sound and key in typed) for key, sound in predicted_relations(prediction, symmetric)],
     )
 
 
-def _gold(unit: Unit, symmetric: Set[str]) -> list[tuple[tuple, tuple[str, str]]]:
+def gold_relations(unit: Unit, symmetric: Set[str]) -> list[tuple[tuple, tuple[str, str]]]:
     """Of each gold relation its key, and the labels of the two ends in the key's order."""
     spans = {span.id: span for span in unit.spans}
     items = []
@@ -72,7 +98,8 @@ def _gold(unit: Unit, symmetric: Set[str]) -> list[tuple[tuple, tuple[str, str]]
     return items
 
 
-def _predicted(prediction: Prediction, symmetric: Set[str]) -> list[tuple[tuple, bool]]:
+def predicted_relations(prediction: Prediction, symmetric: Set[str]) -> list[tuple[tuple, bool]]:
+    """Of each predicted relation, duplicates left out, its key and whether it can be right."""
     places = {span.id: (span.start, span.end) for span in prediction.spans if span.start is not None}
     return [(_key(relation, places, symmetric), is_sound(relation)) for relation in distinct(prediction.relations)]
 

@@ -48,7 +48,10 @@ def test_content_of_a_score_file():
         '{"id":3,"label":"Person","span":"z"}],"relations":[{"head":2,"label":"COMPARE","tail":1}]}'
     )
     scores = scores_of(reversed_pair, '{"entities":[{')
-    assert set(scores) == {"split", "prompts", "answers", "items", "metrics", "valid", "mean_tokens", "ceiling"}
+    assert set(scores) == {
+        *("split", "prompts", "answers", "items", "clusters"),
+        *("metrics", "labels", "valid", "mean_tokens", "ceiling"),
+    }
     assert (scores["split"], scores["prompts"], scores["valid"], scores["mean_tokens"]) == ("test", 2, 0.5, 4.5)
     assert scores["answers"] == {
         "empty": 0,
@@ -69,14 +72,58 @@ def test_content_of_a_score_file():
         for metric, conventions in scores["metrics"].items()
         for convention, counts in conventions.items()
     }
-    assert f1 == {
-        ("ner_strict", "set_directed"): pytest.approx(2 * 2 / (3 + 3)),
-        ("ner_boundary", "set_directed"): pytest.approx(2 * 2 / (3 + 3)),
-        ("rel", "set_directed"): 0,
-        ("rel", "set_canonical"): 1,
-        ("rel_plus", "set_directed"): 0,
-        ("rel_plus", "set_canonical"): 1,
+    shown = {name for name, value in f1.items() if value not in (0, 1)}
+    assert {name: f1[name] for name in shown if name[1] == "set_directed"} == {
+        (metric, "set_directed"): pytest.approx(2 * 2 / (3 + 3))
+        for metric in (
+            *("ner_strict", "ner_boundary", "ner_relaxed", "ner_boundary_relaxed"),
+            *("semantic_label", "textual_grounding"),
+        )
     }
+    relations = {name: value for name, value in f1.items() if name[0] in ("rel", "rel_plus")}
+    assert {name for name, value in relations.items() if value} == {
+        (metric, convention) for metric in ("rel", "rel_plus") for convention in ("set_canonical", "spert", "plmarker")
+    }
+    assert f1["rel", "set_canonical"] == f1["rel_plus", "plmarker"] == 1
+    # B and b are the same words to the released scorer, and to no other
+    assert f1["textual_grounding", "pv_style"] == pytest.approx(2 * 2 / (3 + 3))
+    assert f1["ner_strict", "uie_set"] == pytest.approx(2 * 1 / (3 + 3))
+
+
+def test_scores_by_label():
+    # Task: a is right, F1 1. Method: B is right, the Method of the second sentence missing, F1 2/3.
+    answer = (
+        '{"entities":[{"id":1,"label":"Task","span":"a"},{"id":2,"label":"Method","span":"B"},'
+        '{"id":3,"label":"Person","span":"z"}],"relations":[{"head":1,"label":"USED-FOR","tail":2}]}'
+    )
+    scores = scores_of(answer, EMPTY)
+    counts = {
+        metric: {label: (one["tp"], one["predicted"], one["gold"]) for label, one in by_label.items()}
+        for metric, by_label in scores["labels"].items()
+    }
+    assert counts == {
+        "ner_strict": {"Task": (1, 1, 1), "Method": (1, 1, 2)},  # and no Person: the ontology has none
+        "rel": {"USED-FOR": (0, 1, 0), "COMPARE": (0, 0, 1)},
+        "rel_plus": {"USED-FOR": (0, 1, 0), "COMPARE": (0, 0, 1)},
+    }
+    macro = {metric: scores["metrics"][metric]["macro_label"] for metric in counts}
+    assert macro["ner_strict"] == {"f1": pytest.approx((1 + 2 / 3) / 2)}
+    assert macro["rel"] == {"f1": 0}  # of COMPARE alone: gold has no USED-FOR
+
+
+def test_coreference_is_scored_for_documents():
+    spans = (Span(1, "Task", None, 0, 1), Span(2, "Task", None, 2, 3), Span(3, "Task", None, 4, 5))
+    document = Document("d", None, "a b c", tuple("abc"), ((0, 3),), spans, clusters=((1, 2),))
+    whole, sentence = document_units(document, "document"), document_units(document, "sentence")
+    answer = (
+        '{"entities":[{"id":1,"label":"Task","span":"a"},{"id":2,"label":"Task","span":"b"}],"relations":[],'
+        '"coreference":[[1,2],[1,7]]}'
+    )
+    scores = score("test", whole, [read_answer(answer, whole[0], SCIENCE)], [answer], SCIENCE, None)
+    assert scores["clusters"] == {"dangling_mention": 1, "single_mention": 0, "shared_mention": 0, "ok": 1}
+    assert scores["metrics"]["muc"] == {"set_directed": {"precision": 1, "recall": 1, "f1": 1}}
+    assert scores["metrics"]["conll"] == {"set_directed": {"f1": 1}}
+    assert "conll" not in score("test", sentence, [read_answer(EMPTY, sentence[0], SCIENCE)], [EMPTY], SCIENCE, None)
 
 
 def test_results_have_their_own_metrics():
@@ -87,8 +134,18 @@ def test_results_have_their_own_metrics():
     assert {metric: scores[metric]["set_directed"]["f1"] for metric in scores} == {
         "code": 1,
         "sub_code": 1,
+        "pair": 1,
         "span": 0,
+        "span_relaxed": 0,
         "triple": 0,
+        "semantic_label": 0,
+        "textual_grounding": 0,
+    }
+    assert {metric: scores[metric]["pv_style"]["f1"] for metric in ("code", "sub_code", "span", "semantic_label")} == {
+        "code": 1,
+        "sub_code": 0,  # None is none
+        "span": 0,
+        "semantic_label": 1,
     }
     assert strict_f1(units, [prediction], MEDICINE) == 0
 
