@@ -54,7 +54,7 @@ def sample_anchors(
     order = sorted(prompts, key=lambda prompt_id: (-len(prompts[prompt_id]), prompt_id))
     batches = [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
     rounds = -(-len(batches) // processes)
-    mine = range(process, rounds * processes, processes)
+    mine = [place % len(batches) for place in range(process, rounds * processes, processes)]
     completions: list[tuple[str, tuple[int, ...]]] = []
     model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
     settings, training = model.generation_config, policy.training
@@ -69,7 +69,7 @@ def sample_anchors(
     )
     policy.eval()
     for number in progress(mine, rounds, "batches of anchors") if process == 0 else mine:
-        batch = batches[number % len(batches)]
+        batch = batches[number]
         drawn = _sample(model, [prompts[prompt_id] for prompt_id in batch], numerics, pad_id, [*seed, number])
         completions += [(prompt_id, _to_end(ids, eos_id)) for prompt_id, ids in zip(batch, drawn, strict=True)]
     policy.train(training)

@@ -1,11 +1,22 @@
-"""Tiny tokenizers, models and pairs, made in memory."""
+"""Tiny tokenizers, models, pairs and trainers, made in memory."""
+
+from functools import partial
 
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
+from tabpo.losses import build_loss
 from tabpo.records import Message, Pair, Prompt
+from tabpo.training.adapters import add_adapters
+from tabpo.training.arguments import prepare_process, training_arguments
+from tabpo.training.models import save_model
+from tabpo.training.order import plan_batches
+from tabpo.training.preference import PreferenceTrainer
+from tabpo.training.reference import score_references
+from tabpo.training.settings import training_settings
+from tabpo.training.tokenise import encode_pairs
 
 ANSWER = (
     '{"entities":[{"id":1,"label":"Method","span":"a parser"},{"id":2,"label":"Task","span":"parsing of the label"}],'
@@ -13,6 +24,7 @@ ANSWER = (
 )
 LIMITS = {"max_prompt_tokens": 200, "max_completion_tokens": 200}
 FP32 = {"precision": "fp32", "attention": "eager", "threads": 1}
+TRAINING = {"learning_rate": 1e-3, "steps": 4, "batch_size": 4, "micro_batch_size": 2, "weight_decay": 0.1}
 
 
 def _tokenizer(*, bos: bool = False) -> PreTrainedTokenizerFast:
@@ -64,6 +76,32 @@ def _model(architecture: str = "qwen2", vocabulary: int = 330, seed: int = 0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return model_class(config).eval()
+
+
+def _trainer(stage, model, examples, folder, *, seed=1, processes=1, **settings):
+    settings = training_settings(**{**TRAINING, **settings})
+    groups, lengths = [str(number) for number in range(len(examples))], [example.length for example in examples]
+    plan = plan_batches(groups, lengths, settings, seed, processes)
+    device = prepare_process(FP32, 0)
+    arguments = training_arguments(settings, plan, seed=seed, folder=folder, device=device, deepspeed=None, bf16=False)
+    if settings.lora is not None:
+        model = add_adapters(model, settings.lora, seed)
+    return stage(model, arguments, settings=settings, numerics=FP32, plan=plan, examples=examples, pad_id=0)
+
+
+def _preference(loss="dpo", start=None, **params):
+    """The trainer with a loss; `start` is the folder of the reference, for losses that load it."""
+    return partial(PreferenceTrainer, loss=build_loss(loss, **params), eos_id=1, limits=LIMITS, start=start)
+
+
+@pytest.fixture(scope="session")
+def make_trainer():
+    return _trainer
+
+
+@pytest.fixture(scope="session")
+def preference():
+    return _preference
 
 
 @pytest.fixture(scope="session")
@@ -119,3 +157,19 @@ def pairs(prompts):
         Pair(f"{owner.prompt_id}/{number}", owner.prompt_id, ANSWER, text, (), 1)
         for owner, number, text in zip(owners, numbers, rejected, strict=True)
     ]
+
+
+@pytest.fixture(scope="session")
+def pair_examples(tokenizer, prompts, pairs, limits):
+    """With the reference log-probs of `make_model()`."""
+    encoded = encode_pairs(tokenizer, prompts, pairs, None, limits)
+    references = score_references(_model(), encoded, tokenizer.pad_token_id, FP32, 2)
+    return encode_pairs(tokenizer, prompts, pairs, references, limits)
+
+
+@pytest.fixture(scope="session")
+def start(tokenizer, tmp_path_factory):
+    """The folder of `make_model()`."""
+    folder = tmp_path_factory.mktemp("start")
+    save_model(_model(), tokenizer, folder)
+    return folder

@@ -8,23 +8,19 @@ import torch
 from peft import get_peft_model_state_dict
 
 from tabpo.errors import ConfigError, DataError
-from tabpo.losses import build_loss
 from tabpo.training.adapters import add_adapters, merged
-from tabpo.training.arguments import learning_rate_share, prepare_process, training_arguments
+from tabpo.training.arguments import learning_rate_share
 from tabpo.training.checkpoints import newest_complete
 from tabpo.training.collate import collate_examples
 from tabpo.training.models import load_model, save_model
-from tabpo.training.order import plan_batches
-from tabpo.training.preference import PreferenceTrainer, check_step0
-from tabpo.training.reference import score_references
+from tabpo.training.preference import check_step0
 from tabpo.training.scoring import completion_logps
 from tabpo.training.settings import training_settings
 from tabpo.training.sft import SftTrainer
-from tabpo.training.tokenise import encode_examples, encode_pairs
+from tabpo.training.tokenise import encode_examples
 
+LORA = {"r": 2, "alpha": 4, "dropout": 0.3, "target_modules": ["q_proj", "up_proj"]}
 NUMERICS = {"precision": "fp32", "attention": "eager", "threads": 1}
-LIMITS = {"max_prompt_tokens": 200, "max_completion_tokens": 200}
-SETTINGS = {"learning_rate": 1e-3, "steps": 4, "batch_size": 4, "micro_batch_size": 2, "weight_decay": 0.1}
 
 
 @pytest.fixture(scope="module")
@@ -32,35 +28,12 @@ def examples(tokenizer, prompts, limits):
     return encode_examples(tokenizer, prompts, limits)
 
 
-@pytest.fixture(scope="module")
-def pair_examples(tokenizer, prompts, pairs, limits, make_model):
-    encoded = encode_pairs(tokenizer, prompts, pairs, None, limits)
-    references = score_references(make_model(), encoded, tokenizer.pad_token_id, NUMERICS, 2)
-    return encode_pairs(tokenizer, prompts, pairs, references, limits)
-
-
-def trainer(stage, model, examples, folder, *, seed=1, lora_seed=None, **settings):
-    settings = training_settings(**{**SETTINGS, **settings})
-    groups, lengths = [str(number) for number in range(len(examples))], [example.length for example in examples]
-    plan = plan_batches(groups, lengths, settings, seed, 1)
-    device = prepare_process(NUMERICS, 0)
-    arguments = training_arguments(settings, plan, seed=seed, folder=folder, device=device, deepspeed=None, bf16=False)
-    if settings.lora is not None:
-        model = add_adapters(model, settings.lora, seed)
-    return stage(model, arguments, settings=settings, numerics=NUMERICS, plan=plan, examples=examples, pad_id=0)
-
-
-def preference(name="dpo", **params):
-    """The trainer with a loss; for losses that load the reference, its folder is to be given as `start`."""
-    return partial(PreferenceTrainer, loss=build_loss(name, **params), eos_id=1, limits=LIMITS, start=None)
-
-
 def weights(one):
     return {name: value.clone() for name, value in one.model.state_dict().items()}
 
 
-def test_sft_loss_is_the_mean_over_the_steps_completion_tokens(make_model, examples, tmp_path):
-    one = trainer(SftTrainer, make_model(), examples, tmp_path, steps=1)
+def test_sft_loss_is_the_mean_over_the_steps_completion_tokens(make_trainer, make_model, examples, tmp_path):
+    one = make_trainer(SftTrainer, make_model(), examples, tmp_path, steps=1)
     batch = [examples[index] for index in one.plan.of_step(0)]
     nats, tokens = 0.0, 0
     for example in batch:  # one row at a time, by the definition: no padding, no head hook, no denominator shared
@@ -75,24 +48,20 @@ def test_sft_loss_is_the_mean_over_the_steps_completion_tokens(make_model, examp
     assert one.steps[0].margin is None
 
 
-@pytest.mark.parametrize("stage", [SftTrainer, *(preference(name) for name in ("dpo", "simpo", "rpo", "tab_po"))])
-def test_accumulation_changes_nothing(stage, make_model, examples, pair_examples, tmp_path):
-    data = examples if stage is SftTrainer else pair_examples
+def test_accumulation_changes_nothing(make_trainer, make_model, examples, tmp_path):
     runs = []
     for micro in (4, 1):
-        one = trainer(stage, make_model(), data, tmp_path, micro_batch_size=micro)
+        one = make_trainer(SftTrainer, make_model(), examples, tmp_path, micro_batch_size=micro)
         one.run(None)
         runs.append(one)
     for whole, parts in zip(runs[0].steps, runs[1].steps, strict=True):
         assert parts.loss == pytest.approx(whole.loss, rel=1e-4)
         assert parts.grad_norm == pytest.approx(whole.grad_norm, rel=1e-3)
-        assert parts.learning_rate == whole.learning_rate
-        assert parts.share_edited == (whole.share_edited and pytest.approx(whole.share_edited, rel=1e-3))
     assert [timing.tokens for timing in runs[0].timings] == [timing.tokens for timing in runs[1].timings]
 
 
-def test_dpo_starts_at_ln_2_and_separates_the_pairs(make_model, pair_examples, tmp_path):
-    one = trainer(preference(), make_model(), pair_examples, tmp_path, steps=8)
+def test_dpo_starts_at_ln_2_and_separates_the_pairs(make_trainer, preference, make_model, pair_examples, tmp_path):
+    one = make_trainer(preference(), make_model(), pair_examples, tmp_path, steps=8)
     one.run(None)
     first, last = one.steps[0], one.steps[-1]
     assert first.loss == pytest.approx(math.log(2), abs=1e-6)
@@ -101,18 +70,20 @@ def test_dpo_starts_at_ln_2_and_separates_the_pairs(make_model, pair_examples, t
     assert first.share_edited + first.share_prefix + first.share_tail == pytest.approx(1.0)
 
 
-def test_another_seed_has_another_order_and_the_same_one_the_same_bits(make_model, pair_examples, tmp_path):
+def test_another_seed_has_another_order_and_the_same_one_the_same_bits(
+    make_trainer, preference, make_model, pair_examples, tmp_path
+):
     states = []
     for seed in (1, 1, 2):
-        one = trainer(preference(), make_model(), pair_examples, tmp_path, seed=seed, batch_size=2)
+        one = make_trainer(preference(), make_model(), pair_examples, tmp_path, seed=seed, batch_size=2)
         one.run(None)
         states.append(weights(one))
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])
 
 
-def test_a_policy_that_is_not_its_reference_stops(make_model, pair_examples, tmp_path):
-    one = trainer(preference(), make_model(seed=1), pair_examples, tmp_path)
+def test_a_policy_that_is_not_its_reference_stops(make_trainer, preference, make_model, pair_examples, tmp_path):
+    one = make_trainer(preference(), make_model(seed=1), pair_examples, tmp_path)
     with pytest.raises(DataError, match=r"step 0: policy and reference are .* make the reference file again"):
         one.run(None)
     assert one.steps == []
@@ -125,8 +96,8 @@ def test_step0_refuses_what_is_no_number(mean, largest):
         check_step0(mean, largest, "bf16")
 
 
-def test_a_nan_names_the_step_and_the_pairs(make_model, pair_examples, tmp_path):
-    one = trainer(preference(), make_model(), pair_examples, tmp_path)
+def test_a_nan_names_the_step_and_the_pairs(make_trainer, preference, make_model, pair_examples, tmp_path):
+    one = make_trainer(preference(), make_model(), pair_examples, tmp_path)
     micro_batch = one.micro_batch
 
     def broken(model, batch):
@@ -139,38 +110,46 @@ def test_a_nan_names_the_step_and_the_pairs(make_model, pair_examples, tmp_path)
         one.run(None)
 
 
-def test_a_gradient_that_is_no_number_stops(make_model, examples, tmp_path):
+def test_a_gradient_that_is_no_number_stops(make_trainer, make_model, examples, tmp_path):
     model = make_model()
     model.model.norm.weight.register_hook(lambda gradient: gradient * math.inf)
     with pytest.raises(DataError, match="step 1: the norm of the gradient is"):
-        trainer(SftTrainer, model, examples, tmp_path).run(None)
+        make_trainer(SftTrainer, model, examples, tmp_path).run(None)
 
 
-def test_a_frozen_model_is_refused(make_model, examples, tmp_path):
+def test_a_frozen_model_is_refused(make_trainer, make_model, examples, tmp_path):
     with pytest.raises(ConfigError, match="no parameter of the model is trained"):
-        trainer(SftTrainer, make_model().requires_grad_(False), examples, tmp_path).run(None)
+        make_trainer(SftTrainer, make_model().requires_grad_(False), examples, tmp_path).run(None)
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("loss", "settings"),
     [
-        {},
-        {"lora": {"r": 2, "alpha": 4, "dropout": 0.3, "target_modules": ["q_proj", "up_proj"]}},
-        {"optimizer": "rmsprop", "weight_decay": 0.0, "schedule": "cosine"},
-        {"gradient_checkpointing": True},
+        ("dpo", {}),
+        ("dpo", {"lora": LORA}),
+        ("dpo", {"optimizer": "rmsprop", "weight_decay": 0.0, "schedule": "cosine"}),
+        ("dpo", {"gradient_checkpointing": True}),
+        ("tbpo_q", {}),
+        ("tbpo_q", {"lora": LORA}),  # with adapters the Trainer keeps them alone
+        ("ti_dpo", {"batch_size": 1, "micro_batch_size": 1}),  # step 5, the first that is left, begins the second pass
+        # step 7 is amid the second; the rate is such that other weights would sample other anchors
+        ("ti_dpo", {"batch_size": 1, "micro_batch_size": 1, "steps": 8, "learning_rate": 0.1, "lora": LORA}),
     ],
-    ids=["full", "lora with dropout", "rmsprop", "gradient checkpointing"],
+    ids=["full", "lora", "rmsprop", "gradient checkpointing", "head", "head, lora", "anchors", "anchors, lora"],
 )
-def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(settings, make_model, pair_examples, tmp_path):
-    build = partial(trainer, preference(), examples=pair_examples, steps=6, checkpoint_steps=2, **settings)
+def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(
+    make_trainer, preference, loss, settings, make_model, pair_examples, start, tmp_path
+):
+    settings = {"steps": 6, "checkpoint_steps": 2, **settings}
+    build = partial(make_trainer, preference(loss, start=start), examples=pair_examples, **settings)
     unbroken = build(make_model(), folder=tmp_path / "unbroken")
     unbroken.run(None)
 
     broken = build(make_model(), folder=tmp_path / "broken")
-    micro_batch = broken.micro_batch
+    micro_batch, last = broken.micro_batch, settings["steps"] - 2
 
     def killed(model, batch):
-        if broken.state.global_step == 4:
+        if broken.state.global_step == last:
             raise KeyboardInterrupt
         return micro_batch(model, batch)
 
@@ -178,25 +157,25 @@ def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(settings, make_model, pai
     with pytest.raises(KeyboardInterrupt):
         broken.run(None)
     checkpoint = newest_complete(tmp_path / "broken", 1)
-    assert checkpoint.name == "checkpoint-4"
+    assert checkpoint.name == f"checkpoint-{last}"
 
     resumed = build(make_model(), folder=tmp_path / "broken")
     resumed.run(checkpoint)
     assert resumed.steps == unbroken.steps
-    assert [timing.step for timing in resumed.timings] == [1, 2, 3, 4, 5, 6]
+    assert [timing.step for timing in resumed.timings] == list(range(1, settings["steps"] + 1))
+    assert resumed.anchors == unbroken.anchors
     ours, theirs = weights(resumed), weights(unbroken)
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
-    assert any(
-        not torch.equal(value, weights(build(make_model(), folder=tmp_path))[name]) for name, value in ours.items()
-    )
+    untrained = weights(build(make_model(), folder=tmp_path))
+    assert any(not torch.equal(value, untrained[name]) for name, value in ours.items())
 
 
-def test_merged_adapters_score_as_the_adapted_model(make_model, tokenizer, examples, tmp_path):
+def test_merged_adapters_score_as_the_adapted_model(make_trainer, make_model, tokenizer, examples, tmp_path):
     folder = tmp_path / "start"
     folder.mkdir()
     save_model(make_model(), tokenizer, folder)
     lora = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "down_proj"]}
-    one = trainer(SftTrainer, load_model(folder, NUMERICS), examples, tmp_path, learning_rate=1e-2, lora=lora)
+    one = make_trainer(SftTrainer, load_model(folder, NUMERICS), examples, tmp_path, learning_rate=1e-2, lora=lora)
     one.run(None)
     batch = collate_examples(examples, 0)
     with torch.no_grad():
@@ -216,8 +195,8 @@ def test_lora_trains_adapters_alone_and_refuses_layers_the_model_has_not(make_mo
         add_adapters(make_model(), unknown, 1)
 
 
-def test_weight_decay_spares_biases_and_norms(make_model, examples, tmp_path):
-    one = trainer(SftTrainer, make_model(), examples, tmp_path)
+def test_weight_decay_spares_biases_and_norms(make_trainer, make_model, examples, tmp_path):
+    one = make_trainer(SftTrainer, make_model(), examples, tmp_path)
     decayed, spared = one.create_optimizer().param_groups
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
     assert all(parameter.ndim == 2 for parameter in decayed["params"])
