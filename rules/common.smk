@@ -13,6 +13,10 @@ import yaml
 from tabpo import study as job
 from tabpo.artefacts import write_whole
 from tabpo.config import Known, resolve_study
+from tabpo.config_shape import check_shape
+from tabpo.data.folders import check_splits
+from tabpo.data.ontology import read_ontology
+from tabpo.data.sources import SOURCES
 from tabpo.errors import ConfigError
 from tabpo.records import PROMPT_SPLITS
 from tabpo.training.settings import DEFAULTS, SCORER_VERSION
@@ -24,24 +28,41 @@ def read_yaml(path):
     return yaml.safe_load((PROJECT / path).read_text())
 
 
+def known_ontologies():
+    """Format of the answer by name, for those of the project; by path, for those of the user's."""
+    own = {entry["ontology"] for entry in config["datasets"].values() if entry["ontology"].endswith(".yaml")}
+    paths = {path.stem: path for path in sorted(PROJECT.glob("config/ontologies/*.yaml"))}
+    return {name: read_ontology(path).answer for name, path in {**paths, **{path: Path(path) for path in own}}.items()}
+
+
+def check_folders(study):
+    """Refuse folders of the user's that are not there, or lack a split."""
+    for name, entry in study.models.items():
+        if "folder" in entry and not Path(entry["folder"]).is_dir():
+            raise ConfigError(f"models.{name}.folder: {entry['folder']} is no folder")
+    for name, entry in study.datasets.items():
+        source = SOURCES[entry["source"]]
+        if source.origin == "folder":
+            check_splits(f"datasets.{name}", Path(entry["folder"]), source.endings, entry["dev_share"])
+
+
 def load_study():
     """The study of this run; jobs on a cluster parse this file too, and must not load torch for it."""
     lock = PROJECT / "config/models.lock.yaml"
-    ontologies = sorted(PROJECT.glob("config/ontologies/*.yaml"))
+    schema = read_yaml("config/config.schema.yaml")
+    check_shape(config, schema)
     study = resolve_study(
         config,
         Known(
-            schema=read_yaml("config/config.schema.yaml"),
+            schema=schema,
             presets=read_yaml("config/methods.yaml"),
             defaults=DEFAULTS,
-            ontologies={path.stem: yaml.safe_load(path.read_text())["answer"] for path in ontologies},
+            ontologies=known_ontologies(),
             losses=sorted(path.stem for path in PROJECT.glob("tabpo/losses/[!_]*.py")),
             revisions=yaml.safe_load(lock.read_text()) if lock.exists() else {},
         ),
     )
-    for name, entry in study.models.items():
-        if "folder" in entry and not Path(entry["folder"]).is_dir():
-            raise ConfigError(f"models.{name}.folder: {entry['folder']} is no folder")
+    check_folders(study)
     if workflow.is_main_process:
         check_losses(study)
     return study

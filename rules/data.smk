@@ -31,7 +31,7 @@ rule fetch:
 rule documents:
     """Read or generate annotated documents into one format."""
     input:
-        sources=dataset_files,
+        files=dataset_files,
         ontology=dataset_ontology,
     output:
         train=results("{dataset}/documents/train.parquet"),
@@ -40,6 +40,7 @@ rule documents:
         card=results("{dataset}/card.json"),
     params:
         settings=document_settings,
+        sources=dataset_splits,
     log:
         results("logs/documents/{dataset}.log"),
     benchmark:
@@ -53,7 +54,7 @@ rule documents:
     shell:
         "python -m workflow_scripts.documents"
         " --settings {params.settings:q}"
-        " --sources {input.sources}"
+        " --sources {params.sources:q}"
         " --ontology {input.ontology}"
         " --output-train {output.train}"
         " --output-dev {output.dev}"

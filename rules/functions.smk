@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 from tabpo import study as job
-from tabpo.config import SOURCES
+from tabpo.data.folders import find_splits, split_files
+from tabpo.data.sources import SOURCES
+from tabpo.records import SPLITS
 
 
 def settings(function, *axes):
@@ -51,21 +53,36 @@ def dataset_source(wildcards):
     return STUDY.datasets[wildcards.dataset]["source"]
 
 
-def dataset_files(wildcards):
-    """The published files, fetched or in a folder of the user's; a generated dataset has none."""
+def dataset_splits(wildcards):
+    """File or folder of train, dev and test, in that order; none of a generated dataset, no dev where a folder has none."""
     entry = STUDY.datasets[wildcards.dataset]
-    if SOURCES[entry["source"]].generated:
+    source = SOURCES[entry["source"]]
+    if source.origin == "folder":
+        return list(find_splits(Path(entry["folder"]), source.endings).values())
+    if source.origin == "generated":
         return []
     folder = entry.get("folder", results(f"{wildcards.dataset}/source"))
-    return [f"{folder}/{split}.json" for split in ("train", "dev", "test")]
+    return [Path(folder, f"{split}.json") for split in SPLITS]
+
+
+def dataset_files(wildcards):
+    """The same with each file of a folder by itself, so that a change of one is seen."""
+    return [file for path in dataset_splits(wildcards) for file in split_files(path)]
+
+
+def ontology_file(name):
+    """Of the project by its name, of the user's by its path."""
+    return Path(name) if name.endswith(".yaml") else PROJECT / f"config/ontologies/{name}.yaml"
 
 
 def dataset_ontology(wildcards):
-    return PROJECT / f"config/ontologies/{STUDY.datasets[wildcards.dataset]['ontology']}.yaml"
+    return ontology_file(STUDY.datasets[wildcards.dataset]["ontology"])
 
 
 def dataset_ambiguities(wildcards):
-    return PROJECT / f"config/ambiguities/{STUDY.datasets[wildcards.dataset]['ontology']}.yaml"
+    entry = STUDY.datasets[wildcards.dataset]
+    of_ontology = "none" if entry["ontology"].endswith(".yaml") else entry["ontology"]
+    return entry.get("ambiguities", PROJECT / f"config/ambiguities/{of_ontology}.yaml")
 
 
 def split_documents(wildcards):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabpo.config_shape import check_shape, unknown_name
+from tabpo.data.sources import check_dataset, complete_dataset
 from tabpo.errors import ConfigError
 from tabpo.study import DICTIONARY, SFT, Settings, Study
 
@@ -21,22 +22,6 @@ RESERVED = {
 }
 """What stands beside the names of an axis in the results, or as a row in its tables."""
 
-
-@dataclass(frozen=True)
-class Source:
-    """What a format of annotations allows: its answers, its units, and whether the project generates it."""
-
-    answer: str
-    units: tuple[str, ...]
-    generated: bool = False
-
-
-SOURCES = {
-    "scierc": Source("entities", ("sentence",)),  # whole documents ask for coreference, which answers lack so far
-    "phee": Source("results", ("document",)),  # one sentence each
-    "demo_abstracts": Source("entities", ("sentence",), generated=True),
-    "demo_messages": Source("results", ("document",), generated=True),
-}
 
 _SPAN_SCORERS = ("pure", "spert", "plmarker", "dygie", "uie_set", "uie_multiset")
 _FAMILIES = ("semantic_label", "textual_grounding")
@@ -76,7 +61,7 @@ class Known:
         schema: config/config.schema.yaml.
         presets: config/methods.yaml: family, then method.
         defaults: Lowest layer of the training settings.
-        ontologies: Format of the answer by name of the ontology.
+        ontologies: Format of the answer, by name of an ontology of the project, by path of one of the user's.
         losses: Names.
         revisions: Commits of hub models, by id, for those whose entry has none.
     """
@@ -98,7 +83,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     check_shape(config, known.schema)
     _check_names(config)
     for name in config["datasets"]:
-        _check_dataset(config, name, known)
+        check_dataset(f"datasets.{name}", config["datasets"][name], known.ontologies)
     for name, machine in config["resources"].items():
         _check_machine(f"resources.{name}", machine)
     for name in config["models"]:
@@ -109,7 +94,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         seeds=tuple(config["seeds"]),
         presets=config["presets"],
         strict_code=config.get("strict_code", False),
-        datasets=dict(config["datasets"]),
+        datasets={name: complete_dataset(entry) for name, entry in config["datasets"].items()},
         models={name: _model(config, name, known) for name in config["models"]},
         resources=dict(config["resources"]),
         pairings={name: _pairing(config, name) for name in config["pairings"]},
@@ -140,26 +125,6 @@ def _check_names(config: Mapping[str, Any]) -> None:
     repeated = [seed for number, seed in enumerate(seeds) if seed in seeds[:number]]
     if repeated:
         raise ConfigError(f"seeds has {repeated[0]} twice; each seed is one run")
-
-
-def _check_dataset(config: Mapping[str, Any], name: str, known: Known) -> None:
-    where, entry = f"datasets.{name}", config["datasets"][name]
-    source = SOURCES[entry["source"]]
-    if entry["unit"] not in source.units:
-        units = ", ".join(source.units)
-        raise ConfigError(f"{where}.unit is {entry['unit']}; the source {entry['source']} has: {units}")
-    if source.generated != ("generate" in entry):
-        need = "needs" if source.generated else "takes no"
-        raise ConfigError(f"{where}: the source {entry['source']} {need} generate (sizes and seeds)")
-    if source.generated and "folder" in entry:
-        raise ConfigError(f"{where}: the source {entry['source']} is generated and takes no folder")
-    _check_reference(f"{where}.ontology", entry["ontology"], "config/ontologies", known.ontologies)
-    answer = known.ontologies[entry["ontology"]]
-    if answer != source.answer:
-        raise ConfigError(
-            f"{where}.ontology {entry['ontology']} has the answer format {answer};"
-            f" the source {entry['source']} has {source.answer}"
-        )
 
 
 def _check_machine(where: str, machine: Mapping[str, Any]) -> None:

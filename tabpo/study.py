@@ -23,7 +23,7 @@ class Study:
         seeds: Seeds of the runs, in the order of the config.
         presets: Family of presets, for captions.
         strict_code: Whether a table refuses runs of different code.
-        datasets: Entries by name, as configured.
+        datasets: Entries by name, with `private`, `context` and `dev_share` filled in.
         models: Entries by name, with `methods`, `generation` and `reference_batch_size` filled in.
         resources: Classes by name.
         pairings: Recipes by name.
@@ -56,12 +56,12 @@ class Study:
 def document_settings(study: Study, dataset: str) -> Settings:
     """Settings of the rule `documents`."""
     entry = study.datasets[dataset]
-    return {"source": entry["source"], "generate": entry.get("generate")}
+    return {"generate": entry.get("generate"), **{key: entry[key] for key in ("source", "private", "dev_share")}}
 
 
 def prompt_settings(study: Study, dataset: str) -> Settings:
     """Settings of the rule `prompts`."""
-    return {key: study.datasets[dataset][key] for key in ("source", "unit", "prompt")}
+    return {key: study.datasets[dataset][key] for key in ("source", "unit", "prompt", "context")}
 
 
 def base_settings(study: Study, dataset: str, model: str) -> Settings:

@@ -84,6 +84,9 @@ def test_a_null_revision_is_taken_from_the_lock():
 
 RECIPE = {"heldout": "dev_confusion", "negatives": 1, "edits": 1, "smoothing": 1.0}
 
+OWN = {"unit": "document", "prompt": "bare", "ontology": "scierc"}
+OWN |= {"max_prompt_tokens": 128, "max_completion_tokens": 200}
+
 MISTAKES = [
     # shape
     ("seedz", [1], "the study has an unknown key seedz; did you mean seeds? it takes: results, seeds, presets"),
@@ -109,6 +112,34 @@ MISTAKES = [
     ("datasets/demo_abstracts/unit", "document", "the source demo_abstracts has: sentence"),
     ("datasets/demo_abstracts/source", "scierc", "datasets.demo_abstracts: the source scierc takes no generate"),
     ("datasets/demo_abstracts/folder", "own", "the source demo_abstracts is generated and takes no folder"),
+    ("datasets/demo_abstracts/dev_share", 0.1, "the source demo_abstracts has a dev split and takes no dev_share"),
+    (
+        "datasets/own",
+        OWN | {"source": "custom"},
+        "datasets.own: the source custom needs a folder with train, dev and t",
+    ),
+    (
+        "datasets/own",
+        OWN | {"source": "pvminer", "folder": "own"},
+        "has the answer format entities; the source pvminer",
+    ),
+    (
+        "datasets/own",
+        OWN | {"source": "custom", "folder": "own", "ontology": "own/labels.yaml"},
+        "names own/labels.yaml",
+    ),
+    (
+        "datasets/own",
+        OWN | {"source": "custom", "folder": "own", "unit": "page"},
+        "datasets.own.unit is 'page'; accept",
+    ),
+    # what would send private text elsewhere has no key
+    (
+        "models/tiny/endpoint",
+        "https://example.org",
+        "models.tiny has an unknown key endpoint; ",
+    ),
+    ("training/sft/report_to", "wandb", "training.sft has an unknown key report_to"),
     ("datasets/demo_abstracts/ontology", "sierc", "datasets.demo_abstracts.ontology names sierc; did you mean scierc?"),
     ("datasets/demo_abstracts/ontology", "phee", "the answer format results; the source demo_abstracts has entities"),
     # models and machines
@@ -249,6 +280,19 @@ def test_a_change_reaches_the_jobs_that_it_concerns(demo, path, value, changed):
 
 
 def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trained_with(demo):
+def test_what_is_private_and_what_prompts_state_depend_on_the_source(demo):
+    limits = {"max_prompt_tokens": 128, "max_completion_tokens": 200}
+    entry = {"unit": "document", "prompt": "bare", "ontology": "pvminer", "folder": "own", **limits}
+    demo["datasets"] |= {"messages": entry | {"source": "pvminer"}, "shown": entry | {"source": "custom"}}
+    demo["datasets"]["shown"] |= {"private": False, "context": ["to"], "dev_share": 0.1}
+    study = resolve_study(demo, KNOWN)
+    names = ("messages", "shown", "demo_abstracts")
+    documents = [job.document_settings(study, name) for name in names]
+    assert [(item["private"], item["dev_share"]) for item in documents] == [(True, None), (False, 0.1), (False, None)]
+    context = [job.prompt_settings(study, name)["context"] for name in names]
+    assert context == [["TO_PAT_YN", "previous", "next"], ["to"], []]
+
+
     demo["seeds"] = [2, 1]
     demo["models"]["tiny"]["methods"] = ["dpo"]
     demo["tables"]["abstracts"]["methods"] = ["rpo", "dpo"]

@@ -10,6 +10,8 @@ from tabpo.artefacts import write_json
 from tabpo.data.card import build_card
 from tabpo.data.checks import check_labels
 from tabpo.data.ontology import read_ontology
+from tabpo.data.splitting import carve_dev
+from tabpo.data.variants import spell
 from tabpo.errors import exit_on_error
 from tabpo.records import SPLITS, Document, write_records
 
@@ -18,31 +20,34 @@ def main(argv: list[str] | None = None) -> None:
     """Read or generate each split, check its labels, write it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: source and generate")
-    parser.add_argument("--sources", type=Path, nargs="*", default=[], help="train, dev, test; none for generated ones")
-    parser.add_argument("--ontology", type=Path, required=True)
-    parser.add_argument("--output-train", type=Path, required=True)
-    parser.add_argument("--output-dev", type=Path, required=True)
-    parser.add_argument("--output-test", type=Path, required=True)
-    parser.add_argument("--output-card", type=Path, required=True)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: source, generate, private, dev_share")
+    parser.add_argument("--sources", type=Path, nargs="*", default=[], help="train, dev, test; train, test; or none")
+    for name in ("ontology", *(f"output-{split}" for split in SPLITS), "output-card"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args(argv)
 
-    source, generate = args.settings["source"], args.settings["generate"]
-    dataset = importlib.import_module(f"tabpo.data.{source}")
+    settings, generate = args.settings, args.settings["generate"]
+    dataset = importlib.import_module(f"tabpo.data.{settings['source']}")
     if generate is None:
-        origins = dict(zip(SPLITS, args.sources, strict=True))
+        origins = dict(zip(SPLITS if len(args.sources) == 3 else ("train", "test"), args.sources, strict=True))
         documents = {split: dataset.read_documents(path) for split, path in origins.items()}
     else:
-        origins = {split: f"{source} {split}" for split in SPLITS}
+        origins = {split: f"{settings['source']} {split}" for split in SPLITS}
         documents = {split: dataset.generate(split, generate[split], generate["seeds"][split]) for split in SPLITS}
 
     ontology = read_ontology(args.ontology)
-    outputs = dict(zip(SPLITS, (args.output_train, args.output_dev, args.output_test), strict=True))
-    for split, path in outputs.items():
-        check_labels(documents[split], ontology, str(origins[split]))
+    variants = {}
+    for split, origin in origins.items():
+        documents[split], variants[split] = spell(documents[split], ontology)
+        check_labels(documents[split], ontology, origin, private=settings["private"])
+    if "dev" not in documents:
+        documents["train"], documents["dev"] = carve_dev(documents["train"], settings["dev_share"])
+    card = build_card({split: documents[split] for split in SPLITS}, ontology, variants, private=settings["private"])
+    for split in SPLITS:
+        path = getattr(args, f"output_{split}")
         write_records(path, Document, documents[split])
-        logging.info("%s: %d documents of %s", path, len(documents[split]), source)
-    write_json(args.output_card, {**args.settings, **build_card(documents, ontology)})
+        logging.info("%s: %d documents of %s", path, len(documents[split]), settings["source"])
+    write_json(args.output_card, {**settings, **card})
 
 
 if __name__ == "__main__":

@@ -6,33 +6,61 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from tabpo.data.checks import NAMES, names
-from tabpo.data.ontology import Ontology
+from tabpo.data.checks import COPIED_WORDS, NAMES, names
+from tabpo.data.ontology import Directions, Ontology
+from tabpo.data.privacy import withhold, withhold_histogram
 from tabpo.records import Document
 
-RUN = 8
-"""Words of a run that counts as copied when two splits have it."""
+GROUPS = {
+    frozenset({True}): "all documents have one",
+    frozenset({False}): "absent: each document is taken for a group of its own",
+    frozenset({True, False}): "absent from some documents, each taken for a group of its own",
+}
+"""What a card says of `group_id`, by whether documents have one."""
+
+_HISTOGRAMS = ("labels", "relation_labels")
 
 
-def build_card(documents: Mapping[str, Sequence[Document]], ontology: Ontology) -> dict[str, Any]:
+def build_card(
+    documents: Mapping[str, Sequence[Document]],
+    ontology: Ontology,
+    variants: Mapping[str, Mapping[str, int]],
+    *,
+    private: bool,
+) -> dict[str, Any]:
     """Counts of each split, and a leak check of each pair of splits; the same documents give the same card.
 
+    Args:
+        documents: By split.
+        ontology: Of their labels.
+        variants: By what was read, the spellings that were put right.
+        private: Whether counts under 5 are withheld: null in the card.
+
     Returns:
-        `splits` by name, and `leaks` by `first-second`. Texts leak when they are equal, runs when 8 words in a row are
-        (letters and digits, lower-cased; different runs are counted).
+        `group_id` in words, `splits` by name, `variants`, and `leaks` by `first-second`. Texts leak when they are
+        equal, runs when 8 words in a row are (letters and digits, lower-cased; different runs are counted).
     """
     runs = {split: _runs(items) for split, items in documents.items()}
-    return {
-        "splits": {split: _describe(items, ontology) for split, items in documents.items()},
-        "leaks": {
-            f"{first}-{second}": {
-                **{f"{what}s": len(names(some, name) & names(others, name)) for what, name in NAMES.items()},
-                "texts": len({item.text for item in some} & {item.text for item in others}),
-                f"runs_of_{RUN}_words": len(runs[first] & runs[second]),
-            }
-            for (first, some), (second, others) in combinations(documents.items(), 2)
-        },
+    known = frozenset(document.group_id is not None for items in documents.values() for document in items)
+    splits = {split: _describe(items, ontology) for split, items in documents.items()}
+    leaks = {
+        f"{first}-{second}": {
+            **{f"{what}s": len(names(some, name) & names(others, name)) for what, name in NAMES.items()},
+            "texts": len({item.text for item in some} & {item.text for item in others}),
+            f"runs_of_{COPIED_WORDS}_words": len(runs[first] & runs[second]),
+        }
+        for (first, some), (second, others) in combinations(documents.items(), 2)
     }
+    card = {"group_id": GROUPS[known], "splits": splits, "variants": dict(variants), "leaks": leaks}
+    if not private:
+        return card
+    return withhold(card) | {"splits": {split: _withheld(counts) for split, counts in splits.items()}}
+
+
+def _withheld(counts: dict[str, Any]) -> dict[str, Any]:
+    histograms = {name: withhold_histogram(counts[name]) for name in _HISTOGRAMS}
+    histograms["sublabels"] = {label: withhold_histogram(counted) for label, counted in counts["sublabels"].items()}
+    return withhold(counts) | histograms
 
 
 def _describe(documents: Sequence[Document], ontology: Ontology) -> dict[str, Any]:
@@ -62,7 +90,16 @@ def _describe(documents: Sequence[Document], ontology: Ontology) -> dict[str, An
             if label.sublabels
         },
         "relation_labels": _histogram(relations, list(ontology.relations)),
+        "spans_against_direction": sum(_against(document, ontology.directions) for document in documents),
     }
+
+
+def _against(document: Document, directions: Directions | None) -> int:
+    """How many spans have a label that documents with this value of the attribute do not have."""
+    if directions is None:
+        return 0
+    value = dict(document.attributes).get(directions.attribute)
+    return sum(span.label not in directions.labels.get(value, ()) for span in document.spans)
 
 
 def _nested(document: Document) -> int:
@@ -90,5 +127,5 @@ def _runs(documents: Sequence[Document]) -> set[tuple[str, ...]]:
     found = set()
     for document in documents:
         words = re.findall(r"[^\W_]+", document.text.lower())
-        found.update(tuple(words[start : start + RUN]) for start in range(len(words) - RUN + 1))
+        found.update(tuple(words[start : start + COPIED_WORDS]) for start in range(len(words) - COPIED_WORDS + 1))
     return found

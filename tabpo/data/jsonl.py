@@ -53,12 +53,31 @@ class Place:
         return value
 
 
-def read_objects(path: Path, id_key: str, keys: Collection[str]) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """Each line's object with its place; all have exactly these keys, and the value of `id_key` is unique.
+def read_objects(
+    path: Path, id_key: str, keys: Collection[str], optional: Collection[str] = ()
+) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """Each line's object with its place; all have these keys and no other, and the value of `id_key` is unique.
 
     Raises:
         DataError: The file cannot be read or has no lines; a line is empty, not UTF-8, no JSON object, or has
             other keys; an id is no string, holds white space, `#` or `/`, or comes twice. Names file and line.
+    """
+    seen: dict[str, int] = {}
+    for line, row in read_lines(path):
+        doc_id = identifier(f"{path}, line {line}", row, id_key)
+        place = Place(path, line, doc_id)
+        if doc_id in seen:
+            raise place.error(id_key, f"was line {seen[doc_id]}'s already; accepted: an id that no other line has")
+        seen[doc_id] = line
+        place.fields("the line", row, keys, optional)
+        yield place, row
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number, from 1, and object of each line.
+
+    Raises:
+        DataError: As `read_objects`, where keys and ids are not looked at.
     """
     try:
         content = path.read_bytes()
@@ -66,16 +85,8 @@ def read_objects(path: Path, id_key: str, keys: Collection[str]) -> Iterator[tup
         raise DataError(f"{path}: cannot be read ({error.strerror}); accepted: a file of JSON lines") from error
     if not content.strip():
         raise DataError(f"{path}: holds no document; accepted: one JSON object a line")
-    seen: dict[str, int] = {}
     for line, raw in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
-        row = _parse(f"{path}, line {line}", raw)
-        doc_id = _identifier(f"{path}, line {line}", row, id_key)
-        place = Place(path, line, doc_id)
-        if doc_id in seen:
-            raise place.error(id_key, f"was line {seen[doc_id]}'s already; accepted: an id that no other line has")
-        seen[doc_id] = line
-        place.fields("the line", row, keys)
-        yield place, row
+        yield line, _parse(f"{path}, line {line}", raw)
 
 
 def _parse(where: str, raw: bytes) -> dict[str, Any]:
@@ -96,7 +107,12 @@ def _parse(where: str, raw: bytes) -> dict[str, Any]:
     return row
 
 
-def _identifier(where: str, row: dict[str, Any], id_key: str) -> str:
+def identifier(where: str, row: dict[str, Any], id_key: str) -> str:
+    """The document's id, which is a part of ids of prompts and pairs.
+
+    Raises:
+        DataError: There is none, or it is no string, or holds white space, `#` or `/`.
+    """
     if id_key not in row:
         raise DataError(f"{where}: has no {id_key}; accepted: a string that no other line has")
     doc_id = row[id_key]

@@ -1,84 +1,82 @@
-"""Prompts with their gold answers, and the halves of dev."""
+"""Prompts with their gold answers."""
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Sequence
 
 from tabpo.data.answers import Answer, AnswerSpan, gold_answer, render
-from tabpo.data.ontology import Ontology
+from tabpo.data.ontology import Directions, Ontology
 from tabpo.data.units import Unit, document_units
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Document, Message, Prompt, Relation
 
 STYLES = ("bare", "instruct")
 
+TEXT = "Text:\n"
+"""What stands right before the text of an `instruct` prompt."""
 
-def build_prompts(documents: Sequence[Document], ontology: Ontology, unit: str, style: str) -> list[Prompt]:
+
+def build_prompts(
+    documents: Sequence[Document], ontology: Ontology, unit: str, style: str, context: Sequence[str] = ()
+) -> list[Prompt]:
     """One prompt and gold answer for each unit, in the order of the documents.
 
     Args:
         unit: "sentence" or "document".
         style: "bare" (the text alone) or "instruct" (instructions, ontology, rules, then the text).
+        context: Attributes that stand before the text, one a line, where a document has them.
 
     Raises:
         ConfigError: Another style.
-        DataError: The tokens of a document are not in its text.
+        DataError: The tokens of a document are not in its text, or a span crosses the end of a sentence that is a unit.
     """
     if style not in STYLES:
         raise ConfigError(f"prompt is {style!r}; accepted: {', '.join(STYLES)}")
-    head = instructions(ontology, coreference=unit == "document") if style == "instruct" else ""
-    return [_prompt(item, head, ontology.answer) for document in documents for item in document_units(document, unit)]
+    instruct = style == "instruct"
+    head = instructions(ontology, unit == "document", context) if instruct else ""
+    prompts = []
+    for document in documents:
+        lead = _lead(document, context)
+        before = f"{head}{lead}\n{TEXT}" if instruct and lead else f"{head}{TEXT}" if instruct else lead
+        units = document_units(document, unit)
+        if sum(len(item.spans) for item in units) < len(document.spans):
+            raise DataError(
+                f"document {document.doc_id}: a span crosses the end of a sentence;"
+                " accepted: spans inside one sentence, or the unit document"
+            )
+        prompts += [_prompt(item, before, ontology.answer) for item in units]
+    return prompts
 
 
-def instructions(ontology: Ontology, coreference: bool) -> str:
-    """What stands before the text of an `instruct` prompt: the task, the ontology and the rules of the answer.
+def instructions(ontology: Ontology, coreference: bool, context: Sequence[str] = ()) -> str:
+    """What an `instruct` prompt begins with: the task, the ontology and the rules of the answer.
 
     Args:
         coreference: Whether answers in the format "entities" list clusters.
+        context: Attributes that prompts state; the one that labels depend on comes with its rules.
     """
     parts = _results_parts(ontology) if ontology.answer == "results" else _entities_parts(ontology, coreference)
-    return "\n\n".join([*parts, "Text:\n"])
+    directions = ontology.directions
+    if directions and directions.attribute in context:
+        parts.insert(-1, _directions(directions))
+    return "".join(f"{part}\n\n" for part in parts)
 
 
-def halve_dev(documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
-    """Split dev in two, groups whole: for confusions, and for choices.
-
-    Groups (documents where no group is known) go in the order of their names' SHA-256, each to the half that has fewer
-    documents so far: the order of the documents does not matter, and each half keeps it.
-
-    Returns:
-        `dev_confusion` and `dev_select`.
-
-    Raises:
-        DataError: There are fewer than two groups, so that one half would be empty.
-    """
-    sizes: dict[str, int] = defaultdict(int)
-    for document in documents:
-        sizes[_group(document)] += 1
-    if len(sizes) < 2:
-        raise DataError(f"dev has {len(sizes)} group of documents and cannot be halved; accepted: two or more")
-    confusion, confusion_size, select_size = set(), 0, 0
-    for group in sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).hexdigest()):
-        if confusion_size <= select_size:
-            confusion.add(group)
-            confusion_size += sizes[group]
-        else:
-            select_size += sizes[group]
-    return (
-        [document for document in documents if _group(document) in confusion],
-        [document for document in documents if _group(document) not in confusion],
-    )
+def _lead(document: Document, context: Sequence[str]) -> str:
+    attributes = dict(document.attributes)
+    return "".join(f"{name}: {attributes[name]}\n" for name in context if name in attributes)
 
 
-def _group(document: Document) -> str:
-    return document.doc_id if document.group_id is None else document.group_id
+def _directions(directions: Directions) -> str:
+    lines = [f"{directions.attribute} says which codes there may be:"]
+    for value, labels in directions.labels.items():
+        lines.append(f"- {value}: {directions.definitions[value]} Codes: {', '.join(labels)}.")
+    return "\n".join(lines)
 
 
-def _prompt(unit: Unit, head: str, answer_format: str) -> Prompt:
+def _prompt(unit: Unit, before: str, answer_format: str) -> Prompt:
     return Prompt(
         prompt_id=unit.prompt_id,
         doc_id=unit.doc_id,
-        messages=(Message("user", head + unit.text),),
+        messages=(Message("user", before + unit.text),),
         answer=render(gold_answer(unit), answer_format),
     )
 

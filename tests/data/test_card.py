@@ -1,7 +1,9 @@
 """The card of a dataset, counted by hand."""
 
+from dataclasses import replace
+
 from tabpo.data.card import build_card
-from tabpo.data.ontology import Label, Ontology, RelationType
+from tabpo.data.ontology import Directions, Label, Ontology, RelationType
 from tabpo.records import Document, Relation, Span
 
 ONTOLOGY = Ontology(
@@ -33,11 +35,17 @@ TRAIN = [
     ),
     document("b", "a b c d e f g h i j k", group_id="g"),
 ]
+
+
+def card_of(documents: dict, ontology: Ontology = ONTOLOGY, variants: dict | None = None, *, private: bool = False):
+    return build_card(documents, ontology, variants or {}, private=private)
+
+
 DEV = [document("c", "x , B c D , e f g H i y"), document("d", "one two three four")]
 
 
 def test_counts_by_hand():
-    card = build_card({"train": TRAIN, "dev": DEV}, ONTOLOGY)
+    card = card_of({"train": TRAIN, "dev": DEV})
     # span 1 lies inside 2 and 3; 2 and 3 are the same stretch, so neither lies inside the other
     assert card["splits"]["train"] == {
         "documents": 2,
@@ -57,14 +65,50 @@ def test_counts_by_hand():
         "labels": {"Task": 2, "Method": 2},
         "sublabels": {"Method": {"None": 2, "Rare": 0}},
         "relation_labels": {"USED-FOR": 1, "COMPARE": 2},
+        "spans_against_direction": 0,
     }
+    assert card["group_id"] == "absent from some documents, each taken for a group of its own"
     assert card["splits"]["dev"]["documents_with_group"] == card["splits"]["dev"]["groups"] == 0
 
 
 def test_leaks_by_hand():
     # shared words in a row: b c d e f g h i, punctuation and case levelled: one run of eight; one equal text
-    leaks = build_card({"train": TRAIN, "dev": DEV}, ONTOLOGY)["leaks"]
+    leaks = card_of({"train": TRAIN, "dev": DEV})["leaks"]
     assert leaks == {"train-dev": {"documents": 0, "groups": 0, "texts": 1, "runs_of_8_words": 1}}
-    leaks = build_card({"train": TRAIN, "dev": DEV, "test": TRAIN[1:]}, ONTOLOGY)["leaks"]
+    leaks = card_of({"train": TRAIN, "dev": DEV, "test": TRAIN[1:]})["leaks"]
     assert leaks["train-test"] == {"documents": 1, "groups": 1, "texts": 1, "runs_of_8_words": 4}
     assert leaks["dev-test"] == {"documents": 0, "groups": 0, "texts": 0, "runs_of_8_words": 1}
+
+
+def test_groups_in_words():
+    assert card_of({"train": TRAIN})["group_id"] == "all documents have one"
+    assert card_of({"dev": DEV})["group_id"] == "absent: each document is taken for a group of its own"
+
+
+def test_documents_in_another_order_make_the_same_card():
+    assert card_of({"train": TRAIN[::-1], "dev": DEV[::-1]}) == card_of({"train": TRAIN, "dev": DEV})
+
+
+def test_small_counts_of_private_data_are_withheld():
+    many = [document(f"d{number}", f"text {number}", spans=(Span(1, "Task", None, 0, 4),)) for number in range(6)]
+    few = [document(f"e{number}", f"note {number}", spans=(Span(1, "Method", "None", 0, 4),)) for number in range(5)]
+    rare = document("r", "one", spans=(Span(1, "Method", "Rare", 0, 3),))
+    train = [*many, *few, rare]
+    variants = {"train": {"labels: Metod -> Method": 2}}
+    card = card_of({"train": train, "dev": DEV}, variants=variants, private=True)
+    counts = card["splits"]["train"]
+    assert (counts["documents"], counts["spans"], counts["nested_spans"]) == (12, 12, 0)
+    assert counts["labels"] == {"Task": 6, "Method": 6}
+    # Rare is 1; with the 6 of Method, the 5 of None would tell it
+    assert counts["sublabels"] == {"Method": {"None": None, "Rare": None}}
+    assert card["variants"]["train"] == {"labels: Metod -> Method": None}
+    assert card["splits"]["dev"]["documents"] is None
+    assert card["leaks"]["train-dev"] == {"documents": 0, "groups": 0, "texts": 0, "runs_of_8_words": 0}
+
+
+def test_spans_against_the_direction_of_their_document():
+    directions = Directions("to", {"Y": "", "N": ""}, {"Y": ("Task",), "N": ("Task", "Method")})
+    spans = (Span(1, "Method", "None", 0, 3), Span(2, "Task", None, 0, 3))
+    documents = [document(value, "one", spans=spans, attributes=(("to", value),)) for value in "YN"]
+    card = card_of({"train": documents}, replace(ONTOLOGY, directions=directions))
+    assert card["splits"]["train"]["spans_against_direction"] == 1

@@ -20,13 +20,15 @@ def document(*spans: tuple[str, str | None], doc_id: str = "d1", group_id: str |
         text="secret words",
         tokens=("secret", "words"),
         sentences=((0, 2),),
-        spans=tuple(Span(number, *span, 0, 6) for number, span in enumerate(spans, start=1)),
+        spans=tuple(Span(number, *span, *((0, 6), (7, 12))[number - 1]) for number, span in enumerate(spans, start=1)),
     )
 
 
 def test_labels_of_the_ontology_pass():
-    check_labels([replace(document(("Task", None)), relations=(Relation(1, 1, "USED-FOR"),))], ENTITIES, "a.json")
-    check_labels([document(("Subject", "Age"), ("Effect", "None"))], CODES, "a.json")
+    check_labels(
+        [replace(document(("Task", None)), relations=(Relation(1, 1, "USED-FOR"),))], ENTITIES, "a.json", private=False
+    )
+    check_labels([document(("Subject", "Age"), ("Effect", "None"))], CODES, "a.json", private=False)
 
 
 @pytest.mark.parametrize(
@@ -41,14 +43,14 @@ def test_labels_of_the_ontology_pass():
 def test_other_labels_are_refused_with_their_place(ontology, span, message):
     good = document(("Task", None) if ontology is ENTITIES else ("Subject", "Age"), doc_id="d0")
     with pytest.raises(DataError, match=f"^a.json, line 2, document d1, span 1: {message}$"):
-        check_labels([good, document(span)], ontology, "a.json")
+        check_labels([good, document(span)], ontology, "a.json", private=False)
 
 
 def test_other_relations_are_refused_with_their_place():
     wrong = replace(document(("Task", None), ("Method", None)), relations=(Relation(1, 2, "FOR"),))
     message = "a.json, line 1, document d1, relation 1-2: label 'FOR' is unknown; accepted: USED-FOR"
     with pytest.raises(DataError, match=f"^{message}$"):
-        check_labels([wrong], ENTITIES, "a.json")
+        check_labels([wrong], ENTITIES, "a.json", private=False)
 
 
 def test_splits_apart_pass_without_groups_and_with():
@@ -69,3 +71,36 @@ def test_a_group_in_two_splits_is_named():
 def test_a_document_in_two_splits_is_named():
     with pytest.raises(DataError, match=r"^document a is in dev and in test"):
         check_splits({"train": [], "dev": [document(doc_id="a")], "test": [document(doc_id="a")]})
+
+
+def test_a_text_in_two_splits_is_named_by_its_documents():
+    text = "one two three four five six seven eight"
+    splits = {
+        "train": [document(doc_id="a"), replace(document(doc_id="b"), text=text)],
+        "dev": [replace(document(doc_id="c"), text=text)],
+    }
+    message = r"^document b in train and document c in dev have the same text \(1 such\); accepted: a text of 8 words"
+    with pytest.raises(DataError, match=message):
+        check_splits(splits)
+    check_splits({split: [replace(item, text="Thank you !") for item in items] for split, items in splits.items()})
+
+
+def test_what_stands_for_a_label_in_private_data_is_not_shown():
+    for ontology, span in ((ENTITIES, ("secret", None)), (CODES, ("Subject", "secret"))):
+        with pytest.raises(DataError, match=r"line 1, document d1, span 1: (sub-)?label is ") as caught:
+            check_labels([document(span)], ontology, "a.json", private=True)
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("ontology", "spans", "accepted"),
+    [
+        (ENTITIES, [("Task", None), ("Method", None)], "one label a span"),
+        (CODES, [("Subject", "Age"), ("Subject", "Age")], "a span once with each label and sub-label"),
+    ],
+)
+def test_a_span_that_answers_cannot_hold_twice(ontology, spans, accepted):
+    twice = document(*spans)
+    twice = replace(twice, spans=tuple(replace(span, start=0, end=6) for span in twice.spans))
+    with pytest.raises(DataError, match=f"line 1, document d1, span 2: is there twice; accepted: {accepted}"):
+        check_labels([twice], ontology, "a.json", private=False)

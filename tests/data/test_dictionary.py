@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from tabpo.data import phee, scierc
-from tabpo.data.dictionary import THRESHOLDS, annotate, best_threshold, build_dictionary
+from tabpo.data.dictionary import THRESHOLDS, annotate, best_threshold, build_dictionary, majority
 from tabpo.data.ontology import read_ontology
-from tabpo.data.prompts import halve_dev
+from tabpo.data.splitting import halve_dev
 from tabpo.data.units import document_units
 from tabpo.metrics.scores import micro_scores, strict_f1
 from tabpo.records import Document, Span
@@ -57,6 +57,16 @@ def test_a_span_with_several_labels_keeps_its_most_frequent_set():
         ("aspirin", "Drug", "Name", 3, 10),
         ("aspirin", "Drug", "None", 3, 10),
     ]
+
+
+def test_majority_finds_the_same_and_gives_it_the_most_frequent_labels():
+    units = [unit("x y", ("x", "Task")), unit("x y", ("x", "Task"), ("y", "Method")), unit("y", ("y", "Method"))]
+    units.append(unit("z", ("z", "Task")))
+    rows = build_dictionary(units), majority(build_dictionary(units))
+    own, named = ([(*span[:2], *span[3:]) for span in found(one, "x y z")] for one in rows)
+    assert own == [("x", "Task", 0, 1), ("y", "Method", 2, 3), ("z", "Task", 4, 5)]
+    assert named == [("x", "Task", 0, 1), ("y", "Task", 2, 3), ("z", "Task", 4, 5)]
+    assert found(majority(build_dictionary([unit("x")])), "x") == []
 
 
 def test_longest_match_from_left_to_right_without_overlap():

@@ -1,15 +1,14 @@
-"""Prompts, and the halves of dev."""
+"""Prompts and gold answers."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tabpo.data.answers import gold_answer, render
 from tabpo.data.ontology import read_ontology
-from tabpo.data.prompts import build_prompts, halve_dev, instructions
+from tabpo.data.prompts import TEXT, build_prompts, instructions
 from tabpo.data.units import document_units
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Document, Message, Relation, Span
@@ -17,6 +16,7 @@ from tabpo.records import Document, Message, Relation, Span
 ONTOLOGIES = Path(__file__).parents[2] / "config/ontologies"
 SCIERC = read_ontology(ONTOLOGIES / "scierc.yaml")
 PHEE = read_ontology(ONTOLOGIES / "phee.yaml")
+PVMINER = read_ontology(ONTOLOGIES / "pvminer.yaml")
 
 DOCUMENT = Document(
     doc_id="W01",
@@ -75,7 +75,7 @@ def test_instructions_name_everything_and_end_with_the_text(document, ontology, 
     for prompt, item in zip(build_prompts([document], ontology, unit, "instruct"), units, strict=True):
         (message,) = prompt.messages
         head = instructions(ontology, coreference=unit == "document")
-        assert message == Message("user", head + item.text)
+        assert message == Message("user", head + TEXT + item.text)
         for name, entry in (ontology.labels | ontology.relations).items():
             assert f"- {name}: {entry.definition}" in head
         for label in ontology.labels.values():
@@ -107,40 +107,24 @@ def fields(document: Document) -> dict:
     return {name: getattr(document, name) for name in Document.__slots__}
 
 
-def dev(groups: list[tuple[str, str | None]]) -> list[Document]:
-    return [Document(doc_id, group, "word", ("word",), ((0, 1),), ()) for doc_id, group in groups]
+def test_attributes_of_a_document_stand_before_its_text():
+    note = replace(SENTENCE, attributes=(("TO_PAT_YN", "N"), ("source", "clinic"), ("previous", "Good morning .")))
+    context = ("TO_PAT_YN", "previous", "next")
+    (bare,) = build_prompts([note], PHEE, "document", "bare", context)
+    assert bare.messages[0].content == "TO_PAT_YN: N\nprevious: Good morning .\nRash after  aspirin"
+    (instruct,) = build_prompts([note], PHEE, "document", "instruct", context)
+    end = "\n\nTO_PAT_YN: N\nprevious: Good morning .\n\nText:\nRash after  aspirin"
+    assert instruct.messages[0].content.endswith(end) and bare.answer == instruct.answer
 
 
-documents_of_dev = st.lists(
-    st.tuples(st.text("abcdef0123", min_size=1, max_size=6), st.none() | st.sampled_from(["g1", "g2", "g3"])),
-    unique_by=lambda item: item[0],
-    max_size=30,
-)
+def test_rules_of_directions_are_stated_where_prompts_state_the_direction():
+    told = instructions(PVMINER, False, ("TO_PAT_YN",))
+    assert "- N: The patient writes to the provider. Codes: SDOH, PartnershipPatient, SharedDecisionPatient, " in told
+    assert "TO_PAT_YN" not in instructions(PVMINER, False)
 
 
-@given(documents_of_dev, st.randoms())
-def test_halves_of_dev(groups, random):
-    documents = dev(groups)
-    group_of = {doc_id: doc_id if group is None else group for doc_id, group in groups}
-    if len(set(group_of.values())) < 2:
-        with pytest.raises(DataError, match="cannot be halved; accepted: two or more"):
-            halve_dev(documents)
-        return
-    halves = halve_dev(documents)
-    ids = [[document.doc_id for document in half] for half in halves]
-    assert all(ids), "both halves have documents"
-    assert sorted(ids[0] + ids[1]) == sorted(group_of)
-    assert not {group_of[doc_id] for doc_id in ids[0]} & {group_of[doc_id] for doc_id in ids[1]}
-    assert [document for document in documents if document in halves[0]] == halves[0], "the order is kept"
-    sizes = [list(group_of.values()).count(group) for group in group_of.values()]
-    assert abs(len(ids[0]) - len(ids[1])) <= max(sizes)
-    shuffled = random.sample(documents, len(documents))
-    again = halve_dev(shuffled)
-    assert [{item.doc_id for item in half} for half in again] == [set(half) for half in ids]
-
-
-def test_halves_do_not_change_between_versions():
-    # sha256 in hex: d 18ac.., c 2e7d.., b 3e23.., a ca97..; taken in turns
-    confusion, select = halve_dev(dev([("a", None), ("b", None), ("c", None), ("d", None)]))
-    assert [document.doc_id for document in confusion] == ["b", "d"]
-    assert [document.doc_id for document in select] == ["a", "c"]
+def test_a_span_across_sentences_is_refused_where_sentences_are_asked_about():
+    crossing = replace(DOCUMENT, spans=(Span(1, "Method", None, 9, 19),), clusters=())
+    with pytest.raises(DataError, match=r"^document W01: a span crosses the end of a sentence; accepted: spans inside"):
+        build_prompts([crossing], SCIERC, "sentence", "bare")
+    assert len(build_prompts([crossing], SCIERC, "document", "bare")) == 1

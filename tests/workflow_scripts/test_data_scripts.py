@@ -23,7 +23,7 @@ def flags(folder: Path, names: tuple[str, ...], ending: str) -> list[str]:
 
 def documents_call(folder: Path, sources: list[Path], ontology: str, **settings) -> list[str]:
     return [
-        *("--settings", json.dumps({"generate": None, **settings})),
+        *("--settings", json.dumps({"generate": None, "private": False, "dev_share": None, **settings})),
         *("--sources", *map(str, sources)),
         *("--ontology", str(ONTOLOGIES / f"{ontology}.yaml")),
         *flags(folder / "documents", SPLITS, "parquet"),
@@ -34,7 +34,7 @@ def documents_call(folder: Path, sources: list[Path], ontology: str, **settings)
 def prompts_call(folder: Path, ontology: str, **settings) -> list[str]:
     given = [text for split in SPLITS for text in (f"--{split}", str(folder / "documents" / f"{split}.parquet"))]
     return [
-        *("--settings", json.dumps(settings)),
+        *("--settings", json.dumps({"context": [], **settings})),
         *given,
         *("--ontology", str(ONTOLOGIES / f"{ontology}.yaml")),
         *flags(folder / "prompts", PROMPT_SPLITS, "parquet"),

@@ -1,0 +1,90 @@
+"""The formats of annotations that a study may name, and what each of them allows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tabpo.config_shape import unknown_name
+from tabpo.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a format of annotations allows.
+
+    Attributes:
+        answers: Formats of its answers; the ontology's is one of them.
+        units: What a prompt may ask about.
+        origin: "published" files, which are fetched unless a folder has them; a "folder" of the user's; "generated".
+        private: Whether its texts are private where the study does not say.
+        context: Attributes of documents that prompts state, where the study does not say.
+        endings: Of a split's file in a folder; an empty one is a folder in it.
+    """
+
+    answers: tuple[str, ...]
+    units: tuple[str, ...]
+    origin: str = "published"
+    private: bool = False
+    context: tuple[str, ...] = ()
+    endings: tuple[str, ...] = (".json",)
+
+
+SOURCES = {
+    "scierc": Source(("entities",), ("sentence", "document")),
+    "phee": Source(("results",), ("document",)),  # one sentence each
+    "pvminer": Source(
+        ("results",),
+        ("document",),
+        origin="folder",
+        private=True,
+        context=("TO_PAT_YN", "previous", "next"),
+        endings=("", ".parquet", ".jsonl", ".csv"),
+    ),
+    "custom": Source(
+        ("entities", "results"), ("sentence", "document"), origin="folder", private=True, endings=(".jsonl", "")
+    ),
+    "demo_abstracts": Source(("entities",), ("sentence",), origin="generated"),
+    "demo_messages": Source(("results",), ("document",), origin="generated"),
+}
+
+
+def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str, str]) -> None:
+    """Refuse an entry of `datasets` that its source does not allow.
+
+    Args:
+        where: `datasets.{name}`.
+        entry: As configured, of the schema's shape.
+        ontologies: Format of the answer by name or path.
+
+    Raises:
+        ConfigError: What was asked, and what is accepted.
+    """
+    name, source = entry["source"], SOURCES[entry["source"]]
+    if entry["unit"] not in source.units:
+        raise ConfigError(f"{where}.unit is {entry['unit']}; the source {name} has: {', '.join(source.units)}")
+    generated = source.origin == "generated"
+    if generated != ("generate" in entry):
+        need = "needs" if generated else "takes no"
+        raise ConfigError(f"{where}: the source {name} {need} generate (sizes and seeds)")
+    if generated and "folder" in entry:
+        raise ConfigError(f"{where}: the source {name} is generated and takes no folder")
+    if source.origin == "folder" and "folder" not in entry:
+        raise ConfigError(f"{where}: the source {name} needs a folder with train, dev and test")
+    if source.origin != "folder" and "dev_share" in entry:
+        raise ConfigError(f"{where}: the source {name} has a dev split and takes no dev_share")
+    ontology = entry["ontology"]
+    if ontology not in ontologies:
+        raise ConfigError(
+            unknown_name(f"{where}.ontology", f"names {ontology}", ontology, ontologies, "config/ontologies has")
+        )
+    if ontologies[ontology] not in source.answers:
+        raise ConfigError(
+            f"{where}.ontology {ontology} has the answer format {ontologies[ontology]};"
+            f" the source {name} has {', '.join(source.answers)}"
+        )
+
+
+def complete_dataset(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry with what its source decides where the study does not."""
+    source = SOURCES[entry["source"]]
+    return {"private": source.private, "context": list(source.context), "dev_share": None, **entry}

@@ -1,0 +1,69 @@
+"""Splits by group: what a group has in it stays together, and the order of the documents does not matter."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Sequence
+
+from tabpo.errors import DataError
+from tabpo.records import Document
+
+
+def group(document: Document) -> str:
+    """What must not straddle splits: the group, or the document where no group is known."""
+    return document.doc_id if document.group_id is None else document.group_id
+
+
+def carve_dev(documents: Sequence[Document], share: float) -> tuple[list[Document], list[Document]]:
+    """Take dev from train where a dataset has none: whole groups, in the order of their names' SHA-256.
+
+    Args:
+        share: Of the groups; rounded, at least one.
+
+    Returns:
+        `train` and `dev`, each in the order of the documents.
+
+    Raises:
+        DataError: All groups would go to dev.
+    """
+    groups = sorted({group(document) for document in documents}, key=_digest)
+    taken = set(groups[: max(1, round(share * len(groups)))])
+    if len(taken) == len(groups):
+        raise DataError(f"train has {len(groups)} group of documents and dev would take all; accepted: more groups")
+    return (
+        [document for document in documents if group(document) not in taken],
+        [document for document in documents if group(document) in taken],
+    )
+
+
+def halve_dev(documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
+    """Split dev in two, groups whole: for confusions, and for choices.
+
+    Groups (documents where no group is known) go in the order of their names' SHA-256, each to the half that has fewer
+    documents so far: the order of the documents does not matter, and each half keeps it.
+
+    Returns:
+        `dev_confusion` and `dev_select`.
+
+    Raises:
+        DataError: There are fewer than two groups, so that one half would be empty.
+    """
+    sizes: dict[str, int] = defaultdict(int)
+    for document in documents:
+        sizes[group(document)] += 1
+    if len(sizes) < 2:
+        raise DataError(f"dev has {len(sizes)} group of documents and cannot be halved; accepted: two or more")
+    confusion, confusion_size, select_size = set(), 0, 0
+    for name in sorted(sizes, key=_digest):
+        if confusion_size <= select_size:
+            confusion.add(name)
+            confusion_size += sizes[name]
+        else:
+            select_size += sizes[name]
+    return (
+        [document for document in documents if group(document) in confusion],
+        [document for document in documents if group(document) not in confusion],
+    )
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()

@@ -1,0 +1,76 @@
+"""Splits by group: the halves of dev, and a dev carved from train."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabpo.data.splitting import carve_dev, halve_dev
+from tabpo.errors import DataError
+from tabpo.records import Document
+
+
+def dev(groups: list[tuple[str, str | None]]) -> list[Document]:
+    return [Document(doc_id, group, "word", ("word",), ((0, 1),), ()) for doc_id, group in groups]
+
+
+documents_of_dev = st.lists(
+    st.tuples(st.text("abcdef0123", min_size=1, max_size=6), st.none() | st.sampled_from(["g1", "g2", "g3"])),
+    unique_by=lambda item: item[0],
+    max_size=30,
+)
+
+
+@given(documents_of_dev, st.randoms())
+def test_halves_of_dev(groups, random):
+    documents = dev(groups)
+    group_of = {doc_id: doc_id if group is None else group for doc_id, group in groups}
+    if len(set(group_of.values())) < 2:
+        with pytest.raises(DataError, match="cannot be halved; accepted: two or more"):
+            halve_dev(documents)
+        return
+    halves = halve_dev(documents)
+    ids = [[document.doc_id for document in half] for half in halves]
+    assert all(ids), "both halves have documents"
+    assert sorted(ids[0] + ids[1]) == sorted(group_of)
+    assert not {group_of[doc_id] for doc_id in ids[0]} & {group_of[doc_id] for doc_id in ids[1]}
+    assert [document for document in documents if document in halves[0]] == halves[0], "the order is kept"
+    sizes = [list(group_of.values()).count(group) for group in group_of.values()]
+    assert abs(len(ids[0]) - len(ids[1])) <= max(sizes)
+    shuffled = random.sample(documents, len(documents))
+    again = halve_dev(shuffled)
+    assert [{item.doc_id for item in half} for half in again] == [set(half) for half in ids]
+
+
+def test_halves_do_not_change_between_versions():
+    # sha256 in hex: d 18ac.., c 2e7d.., b 3e23.., a ca97..; taken in turns
+    confusion, select = halve_dev(dev([("a", None), ("b", None), ("c", None), ("d", None)]))
+    assert [document.doc_id for document in confusion] == ["b", "d"]
+    assert [document.doc_id for document in select] == ["a", "c"]
+
+
+@given(documents_of_dev, st.floats(0.05, 0.95), st.randoms())
+def test_dev_carved_from_train(groups, share, random):
+    documents = dev(groups)
+    group_of = {doc_id: doc_id if group is None else group for doc_id, group in groups}
+    number = len(set(group_of.values()))
+    if max(1, round(share * number)) >= number:
+        with pytest.raises(
+            DataError, match=r"^train has \d+ group of documents and dev would take all; accepted: more"
+        ):
+            carve_dev(documents, share)
+        return
+    parts = carve_dev(documents, share)
+    ids = [[document.doc_id for document in part] for part in parts]
+    assert all(ids) and sorted(ids[0] + ids[1]) == sorted(group_of)
+    taken = {group_of[doc_id] for doc_id in ids[1]}
+    assert not {group_of[doc_id] for doc_id in ids[0]} & taken
+    assert len(taken) == max(1, round(share * number))
+    again = carve_dev(random.sample(documents, len(documents)), share)
+    assert [{item.doc_id for item in part} for part in again] == [set(part) for part in ids]
+
+
+def test_the_carved_dev_does_not_change_between_versions():
+    # sha256 in hex: d 18ac.., c 2e7d.., b 3e23.., a ca97..; half of four
+    train, carved = carve_dev(dev([("a", None), ("b", None), ("c", None), ("d", None)]), 0.5)
+    assert [document.doc_id for document in train] == ["a", "b"]
+    assert [document.doc_id for document in carved] == ["c", "d"]
