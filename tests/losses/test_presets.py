@@ -92,3 +92,11 @@ def test_a_matched_preset_at_a_paper_s_values_is_the_published_one(name):
     # not theirs: the form of the released code, the 0.01 of robust DPO, Cal-DPO's 0.002, CPO's mean
     if name not in ("tab_po", "robust_dpo", "cal_dpo", "cpo"):
         assert preset(name) == preset(name, "published")
+
+
+def test_the_extended_study_trains_every_loss():
+    study = yaml.safe_load((Path(__file__).parents[2] / "config/extended.yaml").read_text())
+    presets = FAMILIES[study["presets"]]
+    entries = {name: entry or {} for name, entry in study["methods"].items()}
+    losses = {entry.get("loss") or presets[name]["loss"] for name, entry in entries.items()}
+    assert losses == set(loss_names())
