@@ -63,7 +63,7 @@ rule score:
 
 
 rule dictionary:
-    """Score the longest match of training mentions, its threshold chosen on dev_select."""
+    """Score the longest match of training mentions, with their own labels and with the most frequent ones."""
     input:
         train_prompts=results("{dataset}/prompts/train.parquet"),
         train_documents=results("{dataset}/documents/train.parquet"),
@@ -73,8 +73,10 @@ rule dictionary:
         test_documents=results("{dataset}/documents/test.parquet"),
         ontology=dataset_ontology,
     output:
-        predictions=results("{dataset}/dictionary/predictions/test.parquet"),
-        scores=results("{dataset}/dictionary/scores/test.json"),
+        dictionary_predictions=results("{dataset}/dictionary/predictions/test.parquet"),
+        dictionary_scores=results("{dataset}/dictionary/scores/test.json"),
+        majority_predictions=results("{dataset}/majority/predictions/test.parquet"),
+        majority_scores=results("{dataset}/majority/scores/test.json"),
     log:
         results("logs/dictionary/{dataset}.log"),
     benchmark:
@@ -94,6 +96,8 @@ rule dictionary:
         " --test-prompts {input.test_prompts}"
         " --test-documents {input.test_documents}"
         " --ontology {input.ontology}"
-        " --output-predictions {output.predictions}"
-        " --output-scores {output.scores}"
+        " --output-dictionary-predictions {output.dictionary_predictions}"
+        " --output-dictionary-scores {output.dictionary_scores}"
+        " --output-majority-predictions {output.majority_predictions}"
+        " --output-majority-scores {output.majority_scores}"
         " 2>> {log}"

@@ -119,7 +119,7 @@ def run_files(settings, name, path):
     return files
 
 
-SCORES, PROVENANCE = "scores/test.json", "provenance.json"  # the dictionary was not trained: it has no provenance
+SCORES, PROVENANCE = "scores/test.json", "provenance.json"  # baselines were not trained: no provenance
 table_scores = run_files(job.table_settings, "table", SCORES)
 table_provenance = run_files(job.table_settings, "table", PROVENANCE)
 metric_scores = run_files(job.metric_settings, "metric", SCORES)

@@ -8,15 +8,15 @@ from typing import Any
 from tabpo.config_shape import check_shape, unknown_name
 from tabpo.data.sources import check_dataset, complete_dataset
 from tabpo.errors import ConfigError
-from tabpo.study import DICTIONARY, SFT, Settings, Study
+from tabpo.study import BASELINES, SFT, Settings, Study
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """Names of datasets, models, methods, pairings and tables: they are folders and files of the results."""
 
 RESERVED = {
     "datasets": ("benchmarks", "checkpoints", "figures", "logs", "report.html", "tables"),
-    "models": ("card.json", DICTIONARY, "documents", "majority", "prompts", "source"),
-    "methods": ("base", "confusions", DICTIONARY, "majority", "pairs", "reference", SFT),
+    "models": ("card.json", *BASELINES, "documents", "prompts", "source"),
+    "methods": ("base", "confusions", *BASELINES, "pairs", "reference", SFT),
     "pairings": (),
     "tables": (),
 }
@@ -237,7 +237,6 @@ def _overlay(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Settings:
     return merged
 
 
-def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
 def _pairing(config: Mapping[str, Any], name: str) -> Settings:
     entry = config["pairings"][name]
     is_mixed = entry["confusions"] == "mixed"
@@ -247,6 +246,7 @@ def _pairing(config: Mapping[str, Any], name: str) -> Settings:
     return {"expert_share": 0.0, "flip_rate": 0.0, **entry}
 
 
+def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     where = f"tables.{name}"
     entry = {"models": list(config["models"]), "methods": list(config["methods"]), "baseline": SFT}
     entry |= config["tables"][name]
@@ -257,5 +257,5 @@ def _pairing(config: Mapping[str, Any], name: str) -> Settings:
         answer = known.ontologies[config["datasets"][dataset]["ontology"]]
         for metric in entry["metrics"]:
             _check_reference(f"{where}.metrics", metric, dataset, METRICS[answer])
-    _check_reference(f"{where}.baseline", entry["baseline"], where, (SFT, *entry["methods"], DICTIONARY))
+    _check_reference(f"{where}.baseline", entry["baseline"], where, (SFT, *entry["methods"], *BASELINES))
     return entry

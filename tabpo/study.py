@@ -13,6 +13,12 @@ SFT = "sft"
 DICTIONARY = "dictionary"
 """The row that needs no model: the longest match of training mentions."""
 
+MAJORITY = "majority"
+"""The same mentions, each with the labels that are most frequent in training."""
+
+BASELINES = (DICTIONARY, MAJORITY)
+"""Rows without model and seed, in every table."""
+
 
 @dataclass(frozen=True)
 class Study:
@@ -116,7 +122,7 @@ def table_settings(study: Study, table: str) -> Settings:
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
         "metrics": entry["metrics"],
-        "rows": [SFT, *entry["methods"], DICTIONARY],
+        "rows": [SFT, *entry["methods"], *BASELINES],
         "baseline": entry["baseline"],
         "strict_code": study.strict_code,
         "layout": "main",
@@ -136,7 +142,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
         "metrics": [metric],
-        "rows": [SFT, *entry["methods"], DICTIONARY],
+        "rows": [SFT, *entry["methods"], *BASELINES],
         "baseline": SFT,
         "strict_code": study.strict_code,
         "layout": "per_metric",
@@ -157,9 +163,10 @@ def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
 
 
 def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
-    """The runs of a table; a method that a model is not trained with has none, the dictionary no model and seed."""
+    """The runs of a table; a method that a model is not trained with has none, a baseline no model and seed."""
     for dataset in entry["datasets"]:
-        yield {"dataset": dataset, "model": None, "method": DICTIONARY, "seeds": [None]}
+        for baseline in BASELINES:
+            yield {"dataset": dataset, "model": None, "method": baseline, "seeds": [None]}
         for model in entry["models"]:
             for method in (SFT, *entry["methods"]):
                 if (model, method) in study.training:

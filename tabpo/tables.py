@@ -10,6 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from tabpo.errors import ConfigError, DataError
+from tabpo.metrics.meanings import meanings
+from tabpo.study import BASELINES, DICTIONARY
 
 HEADLINE = "set_directed"
 """Convention of a metric that names none; `rel@set_canonical` names one."""
@@ -20,7 +22,7 @@ STRICT = ("ner_strict", "triple")
 
 @dataclass(frozen=True)
 class Run:
-    """One row's run of one seed and its `scores.json`; model and seed are None for the dictionary."""
+    """One row's run of one seed and its `scores.json`; model and seed are None for a baseline."""
 
     dataset: str
     model: str | None
@@ -79,7 +81,7 @@ def build_cells(runs: Sequence[Run], *, rows: Sequence[str], metrics: Sequence[s
     """The cells of a table, ordered by dataset, model, metric and row.
 
     A mean needs every seed that any row of the same dataset and model has; otherwise the cell is empty and
-    says which seeds are missing. The dictionary has no seeds and stands under every model of its dataset.
+    says which seeds are missing. Baselines have no seeds and stand under every model of their dataset.
 
     Raises:
         DataError: Two runs of the same row and seed.
@@ -92,9 +94,7 @@ def build_cells(runs: Sequence[Run], *, rows: Sequence[str], metrics: Sequence[s
     for dataset, model in columns:
         seeds = sorted({run.seed for run in runs if (run.dataset, run.model) == (dataset, model)})
         for metric in metrics:
-            values = {
-                row: _values(scores, dataset, None if row == "dictionary" else model, row, metric) for row in rows
-            }
+            values = {row: _values(scores, dataset, None if row in BASELINES else model, row, metric) for row in rows}
             column = [
                 _cell(dataset, model, row, metric, values[row], seeds, values.get(baseline, {}), row == baseline)
                 for row in rows
@@ -113,7 +113,7 @@ def rehearsals(runs: Sequence[Run]) -> list[str]:
         sft = list(group)
         for run in runs:
             metric = next((name for name in STRICT if name in run.scores["metrics"]), None)
-            if run.method == "dictionary" and run.dataset == dataset and metric is not None:
+            if run.method == DICTIONARY and run.dataset == dataset and metric is not None:
                 mean = sum(metric_value(one.scores, metric) for one in sft) / len(sft)
                 if mean < 2 * metric_value(run.scores, metric):
                     found.append(f"{dataset}/{model}")
@@ -143,7 +143,7 @@ def _cell(
         return replace(empty, reason="not run for this model")
     if None in values.values():
         return replace(empty, reason="not defined for this dataset")
-    if row == "dictionary":
+    if row in BASELINES:
         return replace(empty, mean=values[None])
     missing = sorted(set(seeds) - set(values))
     if missing:
@@ -165,9 +165,10 @@ def _interval(differences: pd.Series) -> tuple[float | None, float | None]:
 
 
 def _ranked(column: Sequence[Cell]) -> list[Cell]:
-    """Mark best and second, as printed; the dictionary is a floor and not in the running."""
-    contenders = {cell.method: round(cell.mean, 1) for cell in column if cell.mean is not None}
-    contenders.pop("dictionary", None)
+    """Mark best and second, as printed; baselines are floors and not in the running."""
+    contenders = {
+        cell.method: round(cell.mean, 1) for cell in column if cell.mean is not None and cell.method not in BASELINES
+    }
     order = sorted(set(contenders.values()), reverse=True)[:2]
     ranks = {method: order.index(mean) + 1 for method, mean in contenders.items() if mean in order}
     return [replace(cell, rank=ranks.get(cell.method, 0)) for cell in column]
@@ -194,7 +195,7 @@ def describe(
 ) -> dict[str, Any]:
     """Caption, notes and whether marks are shown, as keyword arguments for `typeset`."""
     behind = rehearsals(runs)
-    notes = [f"F1 in percent, exact match, {_seeds(runs)}; hyperparameters: presets “{settings['presets']}”."]
+    notes = [f"F1 in percent, sets of items, {_seeds(runs)}; hyperparameters: presets “{settings['presets']}”."]
     if behind:
         notes.append(
             f"REHEARSAL: SFT is below twice the dictionary on {', '.join(behind)}; no marks are given, and the"
@@ -202,9 +203,8 @@ def describe(
         )
     elif any(cell.significant for cell in cells):
         notes.append(f"*: the 95 % Student interval of the paired difference to {settings['baseline']} excludes 0.")
-    if "valid" in settings["metrics"]:
-        notes.append("Valid: share of answers that can be read, in percent; the dictionary writes none.")
-    notes += _ceilings(runs)
+    notes += meanings(settings["metrics"])
+    notes += _ceilings(runs, settings["metrics"])
     notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason})]
     if differing:
         notes.append(f"Runs were made with different code in {', '.join(differing)}.")
@@ -217,12 +217,12 @@ def _seeds(runs: Sequence[Run]) -> str:
     return f"seed {seeds[0]} alone" if len(seeds) == 1 else f"mean ± standard deviation over {len(seeds)} seeds"
 
 
-def _ceilings(runs: Sequence[Run]) -> list[str]:
+def _ceilings(runs: Sequence[Run], metrics: Sequence[str]) -> list[str]:
     """What gold itself scores when it goes through text and back, where that is below 100."""
     notes = set()
     for run in runs:
-        for metric, conventions in run.scores["ceiling"].items():
-            ceiling = 100 * conventions[HEADLINE]["f1"]
-            if ceiling < 100:
+        for metric in metrics:
+            ceiling = None if metric == "valid" else metric_value({"metrics": run.scores["ceiling"]}, metric)
+            if ceiling is not None and ceiling < 100:
                 notes.add(f"Gold's own text scores {ceiling:.2f} in {metric} on {run.dataset}.")
     return sorted(notes)

@@ -279,7 +279,6 @@ def test_a_change_reaches_the_jobs_that_it_concerns(demo, path, value, changed):
     assert {name for name in before if before[name] != after[name]} == changed
 
 
-def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trained_with(demo):
 def test_what_is_private_and_what_prompts_state_depend_on_the_source(demo):
     limits = {"max_prompt_tokens": 128, "max_completion_tokens": 200}
     entry = {"unit": "document", "prompt": "bare", "ontology": "pvminer", "folder": "own", **limits}
@@ -293,13 +292,15 @@ def test_what_is_private_and_what_prompts_state_depend_on_the_source(demo):
     assert context == [["TO_PAT_YN", "previous", "next"], ["to"], []]
 
 
+def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trained_with(demo):
     demo["seeds"] = [2, 1]
     demo["models"]["tiny"]["methods"] = ["dpo"]
     demo["tables"]["abstracts"]["methods"] = ["rpo", "dpo"]
     settings = job.table_settings(resolve_study(demo, KNOWN), "abstracts")
-    assert settings["rows"] == ["sft", "rpo", "dpo", "dictionary"]
+    assert settings["rows"] == ["sft", "rpo", "dpo", "dictionary", "majority"]
     assert [(run["method"], run["seed"], folder) for run, folder in job.run_folders(settings["runs"])] == [
         ("dictionary", None, "demo_abstracts/dictionary"),
+        ("majority", None, "demo_abstracts/majority"),
         ("sft", 2, "demo_abstracts/tiny/sft/seed2"),
         ("sft", 1, "demo_abstracts/tiny/sft/seed1"),
         ("dpo", 2, "demo_abstracts/tiny/dpo/seed2"),

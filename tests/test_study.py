@@ -97,7 +97,7 @@ def test_two_runs_one_interrupted_give_the_same_bytes(tmp_path: Path):
     assert "nothing to be done" in run(interrupted, "-n").lower()
 
     table = pd.read_csv(first / "results/tables/abstracts.csv")
-    assert set(table["method"]) == {"dictionary", "sft", "dpo", "tab_po"}
+    assert set(table["method"]) == {"dictionary", "majority", "sft", "dpo", "tab_po"}
     assert table["mean"].notna().all()
     steps = pd.read_parquet(first / "results/demo_abstracts/tiny/dpo/seed1/training.parquet")
     assert steps["step"].tolist() == [1, 2, 3, 4, 5]

@@ -1,17 +1,18 @@
-"""The baseline without a model: mentions of the training text, found again by longest match.
+"""The baselines without a model: mentions of the training text, found again by longest match.
 
 An entry is a surface form: a sequence of words and punctuation marks that is annotated somewhere in training. It
 carries the labels that its annotated occurrences have most often: one label or, where a span may carry several, the
 most frequent set of them. Its share is the number of its annotated occurrences by that of all its occurrences in the
 training text. Annotation goes from left to right, takes at each word the longest entry whose share reaches a threshold,
 and goes on behind it, so that spans never overlap. It predicts no relations: which mentions are related, and how, is
-nothing that a list of mentions knows.
+nothing that a list of mentions knows. `majority` finds the same and gives every mention the labels that are most
+frequent in training; its threshold is its own.
 """
 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabpo.data.units import Unit
 from tabpo.records import PredictedSpan, Prediction, Span
@@ -34,10 +35,12 @@ class Dictionary:
     Attributes:
         entries: For each its labels, sorted (label, sub-label) pairs, and its share.
         longest: For each first word the number of words of the longest entry.
+        most_frequent: The labels that training mentions have most often, whatever their forms.
     """
 
     entries: dict[Words, tuple[Labels, float]]
     longest: dict[str, int]
+    most_frequent: Labels
 
 
 def build_dictionary(units: Sequence[Unit]) -> Dictionary:
@@ -56,10 +59,16 @@ def build_dictionary(units: Sequence[Unit]) -> Dictionary:
         surface for unit in units for surface, _, _ in _candidates(_words(unit), longest) if surface in labels
     )
     entries = {
-        surface: (min(counts, key=lambda found: (-counts[found], str(found))), counts.total() / occurrences[surface])
-        for surface, counts in labels.items()
+        surface: (_most_frequent(counts), counts.total() / occurrences[surface]) for surface, counts in labels.items()
     }
-    return Dictionary(entries, longest)
+    totals = sum(labels.values(), start=Counter())
+    return Dictionary(entries, longest, _most_frequent(totals) if totals else ())
+
+
+def majority(dictionary: Dictionary) -> Dictionary:
+    """The same surface forms, each with the most frequent labels: what it is worth to find mentions without names."""
+    entries = {surface: (dictionary.most_frequent, share) for surface, (_, share) in dictionary.entries.items()}
+    return replace(dictionary, entries=entries)
 
 
 def annotate(dictionary: Dictionary, unit: Unit, threshold: float) -> Prediction:
@@ -77,6 +86,10 @@ def best_threshold(
         return score([_prediction(unit, found, threshold) for unit, found in zip(units, matches, strict=True)])
 
     return max(THRESHOLDS, key=score_at)
+
+
+def _most_frequent(counts: Counter[Labels]) -> Labels:
+    return min(counts, key=lambda found: (-counts[found], str(found)))
 
 
 def _matches(dictionary: Dictionary, unit: Unit) -> list[_Match]:

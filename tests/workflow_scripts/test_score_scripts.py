@@ -93,13 +93,22 @@ def test_dictionary(folder):
         for kind in ("prompts", "documents")
         for argument in (f"--{part}-{kind}", str(folder / kind / f"{split}.parquet"))
     ]
-    outputs = ["--output-predictions", str(folder / "p.parquet"), "--output-scores", str(folder / "s.json")]
-    dictionary.main([*arguments, "--ontology", str(folder / "ontology.yaml"), *outputs])
-    scores = json.loads((folder / "s.json").read_text())
+    for row in ("dictionary", "majority"):
+        arguments += [f"--output-{row}-predictions", str(folder / f"{row}.parquet")]
+        arguments += [f"--output-{row}-scores", str(folder / f"{row}.json")]
+    dictionary.main([*arguments, "--ontology", str(folder / "ontology.yaml")])
+    scores = json.loads((folder / "dictionary.json").read_text())
     assert (scores["split"], scores["valid"], scores["mean_tokens"]) == ("test", 1.0, None)
     assert scores["metrics"]["ner_strict"]["set_directed"]["f1"] == 1
     assert scores["metrics"]["rel"]["set_directed"]["predicted"] == 0
-    assert [len(item.spans) for item in read_records(folder / "p.parquet", Prediction)] == [2, 2]
+    assert [len(item.spans) for item in read_records(folder / "dictionary.parquet", Prediction)] == [2, 2]
+
+    majority = json.loads((folder / "majority.json").read_text())["metrics"]
+    assert majority["ner_boundary"]["set_directed"]["f1"] == 1
+    assert (
+        majority["ner_strict"]["set_directed"]["f1"] == 0.5
+    )  # all are Method, the first by name of equally frequent ones
+    assert [len(item.spans) for item in read_records(folder / "majority.parquet", Prediction)] == [2, 2]
 
 
 @pytest.mark.parametrize("script", ["score", "dictionary"])
