@@ -16,9 +16,11 @@ include: "rules/functions.smk"
 include: "rules/data.smk"
 include: "rules/base.smk"
 include: "rules/sft.smk"
+include: "rules/confusions.smk"
 include: "rules/pairs.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/crossfit.smk"
 include: "rules/tables.smk"
 
 

@@ -100,7 +100,8 @@ def results(path):
 
 
 def either(names):
-    return "|".join(re.escape(str(name)) for name in names)
+    """A constraint that one of the names satisfies; none where there are none."""
+    return "|".join(re.escape(str(name)) for name in names) or "(?!)"
 
 
 STUDY_TABLES = [f"tables/{table}" for table in STUDY.tables]

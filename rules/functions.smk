@@ -96,6 +96,23 @@ def model_folder(wildcards):
 
 
 def of_pairing(path):
+def confusions_of_pairing(ending):
+    """An input function: a file of the confusion table that a pairing is drawn from; an on-policy one has none."""
+
+    def path(wildcards):
+        heldout = STUDY.pairings[wildcards.pairing]["heldout"]
+        if heldout is None:
+            return []
+        folder = {"dev_confusion": "confusions"}.get(heldout, f"confusions/{heldout}")
+        return results(f"{{dataset}}/{{model}}/{folder}/seed{{seed}}{ending}".format(**wildcards))
+
+    return path
+
+
+pairing_confusions = confusions_of_pairing(".parquet")
+pairing_confusion_ids = confusions_of_pairing(".ids.txt")
+
+
     """An input function: a file of the pairing that the method trains on."""
     return lambda wildcards: results(path).format(pairing=STUDY.methods[wildcards.method]["pairing"], **wildcards)
 

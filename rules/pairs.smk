@@ -1,42 +1,10 @@
-"""From what SFT confuses on held-out data to preference pairs and their reference log-probs."""
-
-
-rule confusions:
-    """Count what the SFT model confuses on the half of dev kept for it."""
-    input:
-        predictions=results("{dataset}/{model}/sft/seed{seed}/predictions/dev_confusion.parquet"),
-        prompts=results("{dataset}/prompts/dev_confusion.parquet"),
-        documents=results("{dataset}/documents/dev.parquet"),
-        ontology=dataset_ontology,
-    output:
-        confusions=results("{dataset}/{model}/confusions/seed{seed}.parquet"),
-        ids=results("{dataset}/{model}/confusions/seed{seed}.ids.txt"),
-    log:
-        results("logs/confusions/{dataset}/{model}/seed{seed}.log"),
-    benchmark:
-        results("benchmarks/confusions/{dataset}/{model}/seed{seed}.tsv")
-    conda:
-        "../envs/eval.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory(2000),
-        runtime=30,
-    shell:
-        "python -m workflow_scripts.confusions"
-        " --predictions {input.predictions}"
-        " --prompts {input.prompts}"
-        " --documents {input.documents}"
-        " --ontology {input.ontology}"
-        " --split dev_confusion"
-        " --output {output.confusions}"
-        " --output-ids {output.ids}"
-        " 2>> {log}"
+"""From confusions, or the model's own answers, to preference pairs and their reference log-probs."""
 
 
 rule pairs:
     """Draw rejected answers from the confusions, by schema-valid edits of the gold answers."""
     input:
-        confusions=results("{dataset}/{model}/confusions/seed{seed}.parquet"),
+        confusions=pairing_confusions,
         prompts=results("{dataset}/prompts/train.parquet"),
         documents=results("{dataset}/documents/train.parquet"),
         ontology=dataset_ontology,
@@ -45,6 +13,8 @@ rule pairs:
     output:
         pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
         audit=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json"),
+    wildcard_constraints:
+        pairing=either(STUDY.drawn_pairings()),
     params:
         settings=pairing_settings,
     log:
@@ -71,10 +41,48 @@ rule pairs:
         " 2>> {log}"
 
 
-rule isolation:
-    """Prove that no dev_select or test record is in confusions or pairs, and no pair stems from outside train."""
+rule on_policy:
+    """Pair the gold answers with the SFT model's own wrong answers to the training prompts."""
     input:
-        ids=results("{dataset}/{model}/confusions/seed{seed}.ids.txt"),
+        predictions=results("{dataset}/{model}/sft/seed{seed}/predictions/train.parquet"),
+        prompts=results("{dataset}/prompts/train.parquet"),
+        documents=results("{dataset}/documents/train.parquet"),
+        ontology=dataset_ontology,
+        base=results("{dataset}/{model}/base"),
+    output:
+        pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
+        audit=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json"),
+    wildcard_constraints:
+        pairing=either(STUDY.on_policy_pairings()),
+    params:
+        settings=pairing_settings,
+    log:
+        results("logs/on_policy/{dataset}/{model}/{pairing}/seed{seed}.log"),
+    benchmark:
+        results("benchmarks/on_policy/{dataset}/{model}/{pairing}/seed{seed}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=60,
+    shell:
+        "python -m workflow_scripts.on_policy"
+        " --settings {params.settings:q}"
+        " --predictions {input.predictions}"
+        " --prompts {input.prompts}"
+        " --documents {input.documents}"
+        " --ontology {input.ontology}"
+        " --base {input.base}"
+        " --output {output.pairs}"
+        " --output-audit {output.audit}"
+        " 2>> {log}"
+
+
+rule isolation:
+    """Prove that no record of a choice or of test is in confusions or pairs, and no pair stems from outside train."""
+    input:
+        ids=pairing_confusion_ids,
         pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
         train=results("{dataset}/prompts/train.parquet"),
         dev_confusion=results("{dataset}/prompts/dev_confusion.parquet"),
@@ -82,6 +90,8 @@ rule isolation:
         test=results("{dataset}/prompts/test.parquet"),
     output:
         isolation=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolation.json"),
+    params:
+        settings=pairing_settings,
     log:
         results("logs/isolation/{dataset}/{model}/{pairing}/seed{seed}.log"),
     benchmark:
@@ -94,6 +104,7 @@ rule isolation:
         runtime=30,
     shell:
         "python -m workflow_scripts.isolation"
+        " --settings {params.settings:q}"
         " --ids {input.ids}"
         " --pairs {input.pairs}"
         " --train {input.train}"

@@ -8,7 +8,7 @@ from typing import Any
 from tabpo.config_shape import check_shape, unknown_name
 from tabpo.data.sources import check_dataset, complete_dataset
 from tabpo.errors import ConfigError
-from tabpo.study import BASELINES, SFT, Settings, Study
+from tabpo.study import BASELINES, ON_POLICY, SFT, Settings, Study
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """Names of datasets, models, methods, pairings and tables: they are folders and files of the results."""
@@ -190,6 +190,23 @@ def _method(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     _check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
     params = {**preset.get("params", {}), **entry.get("params", {})}
     return {"loss": loss, "params": params, "pairing": pairing}
+
+
+def _pairing(config: Mapping[str, Any], name: str) -> Settings:
+    """A recipe with every key; what its kind of pairs does not have is None, or says that nothing is done."""
+    entry = config["pairings"][name]
+    needed = {"confusions"}
+    if entry["confusions"] != ON_POLICY:
+        needed |= {"heldout", "negatives", "edits", "smoothing"}
+    if entry["confusions"] == "mixed":
+        needed.add("expert_share")
+    if set(entry) - {"flip_rate"} != needed:
+        raise ConfigError(
+            f"pairings.{name} has {', '.join(sorted(entry))}; confusions {entry['confusions']} takes exactly:"
+            f" {', '.join(sorted(needed))}, and flip_rate where wanted"
+        )
+    unused = {"heldout": None, "negatives": 1, "edits": None, "smoothing": None, "expert_share": None}
+    return unused | {"flip_rate": 0.0} | entry
 
 
 def _training(config: Mapping[str, Any], known: Known, model: str, method: str) -> Settings:

@@ -10,6 +10,9 @@ Settings = dict[str, Any]
 SFT = "sft"
 """The method that every other starts from; it needs no entry, and is the first row of every table."""
 
+ON_POLICY = "on_policy"
+"""Where a pairing's rejected answers come from, if they are not edits of gold ones."""
+
 DICTIONARY = "dictionary"
 """The row that needs no model: the longest match of training mentions."""
 
@@ -53,6 +56,14 @@ class Study:
     def machine(self, model: str) -> Settings:
         """The resource class that the jobs of a model ask for."""
         return self.resources[self.models[model]["resources"]]
+
+    def drawn_pairings(self) -> list[str]:
+        """Pairings whose rejected answers are edits of gold ones."""
+        return [name for name, entry in self.pairings.items() if entry["confusions"] != ON_POLICY]
+
+    def on_policy_pairings(self) -> list[str]:
+        """Pairings whose rejected answers are the SFT model's own."""
+        return [name for name, entry in self.pairings.items() if entry["confusions"] == ON_POLICY]
 
     def metrics(self) -> list[str]:
         """Metrics of all tables, each once, in the order of the config."""

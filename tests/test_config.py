@@ -162,8 +162,9 @@ MISTAKES = [
     ),
     ("methods/dpo", {"loss": "rpo"}, "methods.dpo.loss is rpo, but the preset of that name has dpo: rename the method"),
     ("methods/dpo", {"pairing": "mxed"}, "methods.dpo.pairing names mxed; did you mean mixed? pairings has: mixed"),
-    ("pairings/mixed/confusions", "expert", "pairings.mixed: confusions expert takes no expert_share"),
-    ("pairings/own", {**RECIPE, "confusions": "mixed"}, "pairings.own: confusions mixed needs an expert_share"),
+    ("pairings/mixed/confusions", "expert", "confusions expert takes exactly: confusions, edits, heldout, neg"),
+    ("pairings/own", {**RECIPE, "confusions": "mixed"}, "mixed takes exactly: confusions, edits, expert_share"),
+    ("pairings/own", {**RECIPE, "confusions": "on_policy"}, "confusions on_policy takes exactly: confusions, and flip"),
     ("methods/dpo", {"training": {"steps": 1, "epochs": 1}}, "methods.dpo.training has both steps and epochs"),
     ("methods/dpo", {"training": {"batch_size": 48}}, "models.tiny with dpo: batch_size 48 is no multiple of 32"),
     # tables

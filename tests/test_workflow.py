@@ -179,6 +179,45 @@ def test_a_pairings_recipe_reaches_its_methods_only(done, study):
     assert again(done, study) == expected
 
 
+def pairing_jobs(dataset: str, source: str = "pairs") -> set[str]:
+    """What is made from the pairing `other`, on which tab_po trains."""
+    where = f"{dataset} tiny other 1"
+    return {f"{source} {where}", f"isolation {where}", f"reference {where}"} | run_jobs(dataset, "tab_po")
+
+
+def test_confusions_of_all_of_dev(done, study):
+    study["pairings"]["other"]["heldout"] = "dev"
+    expected = TABLES["own"] | TABLES["phee"]
+    for dataset in ("own", "phee"):
+        answers = {f"{rule} {dataset} tiny sft 1 dev_select" for rule in ("predict", "score")}
+        expected |= answers | {f"confusions_dev {dataset} tiny 1"} | pairing_jobs(dataset)
+    assert again(done, study) == expected
+
+
+def test_confusions_of_train_by_models_that_did_not_see_it(done, study):
+    study["pairings"]["other"]["heldout"] = "crossfit"
+    expected = TABLES["own"] | TABLES["phee"]
+    for dataset in ("own", "phee"):
+        rules = ("sft_fold", "predict_fold", "score_fold")
+        folds = {f"{rule} {dataset} tiny 1 {fold}" for rule in rules for fold in range(1, 6)}
+        expected |= folds | {f"folds {dataset}", f"confusions_crossfit {dataset} tiny 1"} | pairing_jobs(dataset)
+    dry_run = run(done, study, "--dry-run", "--printshellcmds")
+    assert jobs(dry_run) == expected
+    asked = re.findall(r"workflow_scripts.predict .*?/(\S+)/model --prompts (\S+)", dry_run.stdout + dry_run.stderr)
+    assert ("sft/seed1/fold3", "results/small/own/prompts/fold3/held_out.parquet") in [
+        (model.split("tiny/")[-1], prompts) for model, prompts in asked
+    ]
+
+
+def test_the_models_own_answers(done, study):
+    study["pairings"]["other"] = {"confusions": "on_policy"}
+    expected = TABLES["own"] | TABLES["phee"]
+    for dataset in ("own", "phee"):
+        answers = {f"{rule} {dataset} tiny sft 1 train" for rule in ("predict", "score")}
+        expected |= answers | pairing_jobs(dataset, "on_policy")
+    assert again(done, study) == expected
+
+
 def test_memory_and_time_of_a_machine(done, study):
     study["resources"]["cpu"] |= {"mem_mb": 9000, "runtime": 9}
     assert again(done, study) == set()

@@ -15,19 +15,19 @@ from tabpo.records import Confusion, Document, Prediction, Prompt, read_records,
 def main(argv: list[str] | None = None) -> None:
     """Read predictions and gold records; write the confusion table and the ids."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--predictions", type=Path, required=True)
-    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--predictions", type=Path, nargs="+", required=True)
+    parser.add_argument("--prompts", type=Path, nargs="+", required=True)
     parser.add_argument("--documents", type=Path, required=True)
     parser.add_argument("--ontology", type=Path, required=True)
-    parser.add_argument("--split", required=True, help="where the records come from; kept in the table's metadata")
+    parser.add_argument("--split", required=True, help="what a pairing calls heldout; kept in the metadata")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--output-ids", type=Path, required=True)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
-    prompt_ids = [prompt.prompt_id for prompt in read_records(args.prompts, Prompt)]
+    prompt_ids = [prompt.prompt_id for path in args.prompts for prompt in read_records(path, Prompt)]
     units = units_of_prompts(read_records(args.documents, Document), prompt_ids)
-    predictions = read_records(args.predictions, Prediction)
+    predictions = [prediction for path in args.predictions for prediction in read_records(path, Prediction)]
     rows, left_out = count_confusions(units, predictions, read_ontology(args.ontology))
     logging.info("%d rows from %d predictions; left out: %s", len(rows), len(predictions), left_out)
 

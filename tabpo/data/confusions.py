@@ -28,6 +28,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from tabpo.data.alignment import align
+from tabpo.data.clusters import mention_sets
 from tabpo.data.ontology import Ontology
 from tabpo.data.relation_alignment import RelationAlignment, align_relations
 from tabpo.data.units import Unit
@@ -131,7 +132,7 @@ def _count_unit(
     left_out["duplicates"] += sum(relation.item_class == "duplicate" for relation in prediction.relations)
     left_out["relations_of_unaligned_spans"] += relations.unaligned
     cases.update(_relation_cases(relations, ontology))
-    cases.update(_link_cases(unit, prediction.clusters, gold_of))
+    cases.update(_link_cases(unit, prediction, gold_at))
 
 
 def _relation_cases(relations: RelationAlignment, ontology: Ontology) -> list[tuple[str, str, str]]:
@@ -149,14 +150,14 @@ def _relation_cases(relations: RelationAlignment, ontology: Ontology) -> list[tu
 
 
 def _link_cases(
-    unit: Unit, clusters: Sequence[Sequence[int]], gold_of: Mapping[int, int]
+    unit: Unit, prediction: Prediction, gold_at: Mapping[tuple[int, int], int]
 ) -> list[tuple[str, str, str]]:
-    """Gold ids run in text order, so that antecedents are smaller."""
+    """Gold ids run in text order, so that antecedents are smaller; `gold_at` knows the places of aligned spans."""
     if unit.clusters is None:
         return []
-    aligned = set(gold_of.values())
+    aligned = set(gold_at.values())
     right = _antecedents(aligned.intersection(cluster) for cluster in unit.clusters)
-    said = _antecedents({gold_of[mention] for mention in cluster if mention in gold_of} for cluster in clusters)
+    said = _antecedents({gold_at[place] for place in places if place in gold_at} for places in mention_sets(prediction))
     cluster_of = {mention: cluster for cluster in unit.clusters for mention in cluster}
     cases = []
     for span in unit.spans:
@@ -173,12 +174,8 @@ def _link_cases(
 
 
 def _antecedents(clusters: Iterable[Iterable[int]]) -> dict[int, int]:
-    """The mention before each one of its cluster; the nearest, where a mention is in several."""
-    found: dict[int, int] = {}
-    for cluster in clusters:
-        for antecedent, mention in pairwise(sorted(cluster)):
-            found[mention] = max(antecedent, found.get(mention, 0))
-    return found
+    """The mention before each one of its cluster."""
+    return {mention: antecedent for cluster in clusters for antecedent, mention in pairwise(sorted(cluster))}
 
 
 def _span_cases(gold: Span, predicted: PredictedSpan, ontology: Ontology) -> list[tuple[str, str, str]]:

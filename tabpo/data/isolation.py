@@ -6,15 +6,26 @@ from itertools import combinations
 from tabpo.errors import DataError
 from tabpo.records import Pair, Prompt
 
+PARTS = {
+    None: (),
+    "dev_confusion": ("dev_confusion",),
+    "dev": ("dev_confusion", "dev_select"),
+    "crossfit": ("train",),
+}
+"""Parts of a dataset that confusions come from, by what a pairing calls `heldout`; None for one without confusions."""
+
 
 def prove_isolation(
-    confusion_ids: Sequence[str], pairs: Sequence[Pair], prompts: Mapping[str, Sequence[Prompt]]
+    heldout: str | None, confusion_ids: Sequence[str], pairs: Sequence[Pair], prompts: Mapping[str, Sequence[Prompt]]
 ) -> dict[str, object]:
     """Counts of what was compared, once everything holds.
 
-    The splits share no prompt and no document; confusions come from `dev_confusion` alone, pairs from `train` alone.
+    The splits share no prompt and no document; confusions come from the parts that the pairing names, pairs from
+    `train` alone. Choices (epochs, checkpoints, settings) may be made on what fed neither: `dev_select`, unless all of
+    dev gave confusions, when they may be made on nothing.
 
     Args:
+        heldout: Of the pairing, a key of `PARTS`.
         confusion_ids: Prompts whose predictions were counted.
         pairs: All preference pairs.
         prompts: By split: train, dev_confusion, dev_select, test.
@@ -30,17 +41,21 @@ def prove_isolation(
             if shared:
                 raise DataError(f"splits share no {kind}: {shared[0]} is in {one} and {other} ({len(shared)} such)")
     paired = {pair.prompt_id for pair in pairs}
-    _only_from("dev_confusion", "confusions", confusion_ids, prompt_ids)
-    _only_from("train", "pairs", paired, prompt_ids)
+    _only_from(PARTS[heldout], "confusions", confusion_ids, prompt_ids)
+    _only_from(("train",), "pairs", paired, prompt_ids)
     return {
         "splits": {split: {"prompts": len(prompt_ids[split]), "documents": len(doc_ids[split])} for split in prompts},
-        "confusions": {"prompts": len(set(confusion_ids)), "of": "dev_confusion"},
+        "confusions": {"prompts": len(set(confusion_ids)), "of": heldout},
+        "choices": {"of": None if "dev_select" in PARTS[heldout] else "dev_select"},
         "pairs": {"pairs": len(pairs), "prompts": len(paired), "of": "train"},
     }
 
 
-def _only_from(split: str, what: str, ids: Collection[str], prompt_ids: Mapping[str, Collection[str]]) -> None:
-    outside = sorted(set(ids) - set(prompt_ids[split]))
+def _only_from(
+    splits: Sequence[str], what: str, ids: Collection[str], prompt_ids: Mapping[str, Collection[str]]
+) -> None:
+    outside = sorted(set(ids).difference(*(prompt_ids[split] for split in splits)))
     if outside:
         found = next((other for other, members in prompt_ids.items() if outside[0] in members), "no split")
-        raise DataError(f"{what} come from {split} alone: {outside[0]} is of {found} ({len(outside)} such)")
+        named = " and ".join(splits) or "nothing"
+        raise DataError(f"{what} come from {named} alone: {outside[0]} is of {found} ({len(outside)} such)")

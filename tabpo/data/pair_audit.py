@@ -44,11 +44,12 @@ class Tally:
     Attributes:
         negatives: Pairs asked for of each example.
         edits_wanted: Edits asked for in each pair.
-        drawn: Edits in the pairs, by kind of error.
+        drawn: Edits in the pairs, by kind of error (by operator, for a model's own answers).
         inapplicable: Draws of a kind that the answer at hand does not allow, the mix then renormalised.
         refusals: Draws that made no pair, by reason.
         without_pair: Examples that allowed none, by the reason of their last refusal.
         fewer_edits: Pairs with fewer edits than asked for.
+        repaired: Pairs of a model's own answers from which something was left out.
         flipped: Pairs whose answers changed places.
         measures: One for each pair.
         sources: Edits by what proposed them.
@@ -61,6 +62,7 @@ class Tally:
     refusals: Counter[str] = field(default_factory=Counter)
     without_pair: Counter[str] = field(default_factory=Counter)
     fewer_edits: int = 0
+    repaired: int = 0
     flipped: int = 0
     measures: list[Measure] = field(default_factory=list)
     sources: Counter[str] = field(default_factory=Counter)
@@ -89,7 +91,7 @@ def audit(
 
     Args:
         tally: What was drawn.
-        tables: What was to be drawn, each table with its share.
+        tables: What was to be drawn, each table with its share; none for a model's own answers.
         units: That pairs were asked of.
         prompts: Of the units.
         pairs: That were drawn.
@@ -98,26 +100,26 @@ def audit(
     wanted = Counter()
     for share, proposals in tables:
         wanted.update({kind: share * part for kind, part in proposals.mix.items()})
-    evidence = tables[0][1].evidence
     by_kind = {
         kind: {
             "operator": OPERATOR_NAMES.get(kind, kind),
-            "errors_held_out": evidence[kind][0],
-            "cases_held_out": evidence[kind][1],
-            "wanted": round(share, 6),
             "got": round(tally.drawn[kind] / edits, 6),
             "edits": tally.drawn[kind],
             "inapplicable": tally.inapplicable[kind],
         }
         | _sizes([measure for measure in tally.measures if measure.kind == kind])
-        for kind, share in wanted.items()
+        for kind in wanted or sorted(tally.drawn)
     }
+    for kind, share in wanted.items():
+        errors, cases = tables[0][1].evidence[kind]
+        by_kind[kind] |= {"wanted": round(share, 6), "errors_held_out": errors, "cases_held_out": cases}
     return {
         "examples": len(units),
         "examples_without_pair": dict(sorted(tally.without_pair.items())),
         "pairs_wanted": len(units) * tally.negatives,
         "pairs": len(tally.measures),
         "pairs_flipped": tally.flipped,
+        "pairs_repaired": tally.repaired,
         "pairs_with_fewer_edits": tally.fewer_edits,
         "refusals": dict(sorted(tally.refusals.items())),
         "kinds": by_kind,

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -29,7 +29,7 @@ from tabpo.data.relation_operators import (
 )
 from tabpo.data.units import Unit
 from tabpo.errors import ConfigError, DataError
-from tabpo.records import Pair, Prompt
+from tabpo.records import Edit, Pair, Prompt
 
 OPERATORS: dict[str, Callable[[Draft, Context, Random], Draft | None]] = {
     "label": relabel,
@@ -180,12 +180,11 @@ def _unit_pairs(unit: Unit, pairing: Pairing, contexts: Contexts, encode: Encode
             draft, kinds = _edited(unit, pairing.edits, contexts, rng, tally.inapplicable)
             wrong = render(draft_answer(draft), answer_format)
             ids = encode(wrong)
-            reason = _refusal(gold, gold_ids, wrong, ids, taken, pairing) if kinds else NO_OPERATOR
+            reason = refusal(gold, gold_ids, wrong, ids, taken, pairing) if kinds else NO_OPERATOR
             if not reason:
                 distance = Levenshtein.distance(gold_ids, ids)
-                pair = Pair(f"{unit.prompt_id}/{number}", unit.prompt_id, gold, wrong, draft.edits, distance)
-                is_flipped = _generator(pairing.seed, unit.prompt_id, number, "flip").random() < pairing.flip_rate
-                pairs.append(replace(pair, chosen=wrong, rejected=gold) if is_flipped else pair)
+                pair, is_flipped = make_pair(unit.prompt_id, number, gold, wrong, draft.edits, distance, pairing)
+                pairs.append(pair)
                 taken.add(tuple(ids))
                 tally.add(pair, kinds, max(len(gold_ids), len(ids)), is_flipped=is_flipped)
                 break
@@ -195,6 +194,15 @@ def _unit_pairs(unit: Unit, pairing: Pairing, contexts: Contexts, encode: Encode
     if not pairs:
         tally.without_pair[reason] += 1
     return pairs
+
+
+def make_pair(
+    prompt_id: str, number: int, gold: str, wrong: str, edits: tuple[Edit, ...], distance: int, pairing: Pairing
+) -> tuple[Pair, bool]:
+    """A pair, and whether its answers have changed places, which its own draw decides."""
+    is_flipped = _generator(pairing.seed, prompt_id, number, "flip").random() < pairing.flip_rate
+    chosen, rejected = (wrong, gold) if is_flipped else (gold, wrong)
+    return Pair(f"{prompt_id}/{number}", prompt_id, chosen, rejected, edits, distance), is_flipped
 
 
 def _generator(*key: int | str) -> Random:
@@ -230,7 +238,7 @@ def _edited_once(draft: Draft, contexts: Contexts, rng: Random, inapplicable: Co
     return None
 
 
-def _refusal(
+def refusal(
     gold: str, gold_ids: list[int], wrong: str, ids: list[int], taken: set[tuple[int, ...]], pairing: Pairing
 ) -> str:
     """Why a wrong answer makes no pair; "" if it does."""

@@ -30,10 +30,32 @@ def prompts() -> dict[str, list[Prompt]]:
 
 
 def test_counts(prompts):
-    proof = prove_isolation(["C#0"], [pair("A#0"), pair("A#1")], prompts)
+    proof = prove_isolation("dev_confusion", ["C#0"], [pair("A#0"), pair("A#1")], prompts)
     assert proof["splits"]["train"] == {"prompts": 3, "documents": 2}
     assert proof["confusions"] == {"prompts": 1, "of": "dev_confusion"}
     assert proof["pairs"] == {"pairs": 2, "prompts": 2, "of": "train"}
+    assert proof["choices"] == {"of": "dev_select"}
+
+
+@pytest.mark.parametrize(
+    ("heldout", "ids", "choices", "refused"),
+    [
+        ("dev", ["C#0", "D#0"], None, ("A#0", "confusions come from dev_confusion and dev_select alone: A#0 is of tr")),
+        (
+            "crossfit",
+            ["A#0", "B#0"],
+            "dev_select",
+            ("C#0", "confusions come from train alone: C#0 is of dev_confusion"),
+        ),
+        (None, [], "dev_select", ("A#0", "confusions come from nothing alone: A#0 is of train")),
+    ],
+)
+def test_where_else_confusions_may_come_from(prompts, heldout, ids, choices, refused):
+    proof = prove_isolation(heldout, ids, [pair("A#0")], prompts)
+    assert proof["confusions"] == {"prompts": len(ids), "of": heldout}
+    assert proof["choices"] == {"of": choices}
+    with pytest.raises(DataError, match=refused[1]):
+        prove_isolation(heldout, [*ids, refused[0]], [pair("A#0")], prompts)
 
 
 @pytest.mark.parametrize(
@@ -49,18 +71,25 @@ def test_counts(prompts):
 )
 def test_what_stems_from_elsewhere_is_refused(prompts, ids, pairs, message):
     with pytest.raises(DataError, match=message):
-        prove_isolation(ids, [pair(prompt_id) for prompt_id in pairs], prompts)
+        prove_isolation("dev_confusion", ids, [pair(prompt_id) for prompt_id in pairs], prompts)
 
 
 def test_splits_that_share_a_prompt_or_a_document_are_refused(prompts):
     with pytest.raises(DataError, match="splits share no document: C is in dev_confusion and dev_select"):
-        prove_isolation([], [], {**prompts, "dev_select": [prompt("C#7")]})
+        prove_isolation("dev_confusion", [], [], {**prompts, "dev_select": [prompt("C#7")]})
     with pytest.raises(DataError, match="splits share no prompt: A#1 is in train and test"):
-        prove_isolation([], [], {**prompts, "test": [prompt("A#1")]})
+        prove_isolation("dev_confusion", [], [], {**prompts, "test": [prompt("A#1")]})
 
 
 def test_the_program_reads_and_writes_files(tmp_path: Path, prompts):
-    arguments = ["--ids", str(tmp_path / "ids.txt"), "--pairs", str(tmp_path / "pairs.parquet")]
+    arguments = [
+        "--settings",
+        '{"heldout": "dev_confusion"}',
+        "--ids",
+        str(tmp_path / "ids.txt"),
+        "--pairs",
+        str(tmp_path / "pairs.parquet"),
+    ]
     (tmp_path / "ids.txt").write_text("C#0\nC#1\n")
     write_records(tmp_path / "pairs.parquet", Pair, [pair("B#0")])
     for split in PROMPT_SPLITS:
