@@ -254,15 +254,6 @@ def _overlay(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Settings:
     return merged
 
 
-def _pairing(config: Mapping[str, Any], name: str) -> Settings:
-    entry = config["pairings"][name]
-    is_mixed = entry["confusions"] == "mixed"
-    if is_mixed != ("expert_share" in entry):
-        need = "needs an" if is_mixed else "takes no"
-        raise ConfigError(f"pairings.{name}: confusions {entry['confusions']} {need} expert_share")
-    return {"expert_share": 0.0, "flip_rate": 0.0, **entry}
-
-
 def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     where = f"tables.{name}"
     entry = {"models": list(config["models"]), "methods": list(config["methods"]), "baseline": SFT}
