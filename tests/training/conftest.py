@@ -1,5 +1,6 @@
 """Tiny tokenizers, models, pairs and trainers, made in memory."""
 
+import gc
 from functools import partial
 
 import pytest
@@ -78,7 +79,7 @@ def _model(architecture: str = "qwen2", vocabulary: int = 330, seed: int = 0):
         return model_class(config).eval()
 
 
-def _trainer(stage, model, examples, folder, *, seed=1, processes=1, **settings):
+def build_trainer(stage, model, examples, folder, *, seed=1, processes=1, **settings):
     settings = training_settings(**{**TRAINING, **settings})
     groups, lengths = [str(number) for number in range(len(examples))], [example.length for example in examples]
     plan = plan_batches(groups, lengths, settings, seed, processes)
@@ -89,19 +90,25 @@ def _trainer(stage, model, examples, folder, *, seed=1, processes=1, **settings)
     return stage(model, arguments, settings=settings, numerics=FP32, plan=plan, examples=examples, pad_id=0)
 
 
-def _preference(loss="dpo", start=None, **params):
+def with_loss(loss="dpo", start=None, **params):
     """The trainer with a loss; `start` is the folder of the reference, for losses that load it."""
     return partial(PreferenceTrainer, loss=build_loss(loss, **params), eos_id=1, limits=LIMITS, start=start)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_collections():
+    """The Trainer collects garbage at every start, half a second where all of torch is looked through."""
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def make_trainer():
-    return _trainer
+    return build_trainer
 
 
 @pytest.fixture(scope="session")
 def preference():
-    return _preference
+    return with_loss
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A study of one minute's work: prompts, a tiny model from scratch, pairs and their reference log-probs as files."""
 
+import gc
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,12 @@ class TinyStudy:
         inputs = ["--sft", self.path(sft), "--prompts", self.path("prompts.parquet")]
         inputs += ["--pairs", self.path("pairs.parquet"), "--reference", self.path(reference)]
         return ["--settings", self.settings(method, **settings), *inputs, *self.outputs(folder)]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_collections():
+    """The Trainer collects garbage at every start, half a second where all of torch is looked through."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
