@@ -1,12 +1,61 @@
-"""What is read off an output head's logits: log-probs of tokens and KL from a reference, in float32, chunk by chunk."""
+"""What is read off an output head's logits: log-probs of tokens and KL from a reference, in float32, block by block."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
 
-_CHUNK_ELEMENTS = 2**24
+_CHUNK_ELEMENTS = 2**26
+"""Logits that exist at a time."""
+
+_BLOCK_ELEMENTS = 2**20
+"""Logits that are in float32 at a time."""
+
+
+def score_states(
+    head: Callable[[Tensor], Tensor],
+    hidden: Tensor,
+    states: Tensor,
+    targets: Tensor,
+    reference_logits: Tensor | None,
+    vocabulary: int,
+) -> Tensor:
+    """Log-probs of tokens, (M,), then KL from the reference, (K,) if its logits are given, in one vector.
+
+    Where the states are more than a chunk, logits exist a chunk at a time and are computed again in backward; those of
+    a batch of one chunk are kept.
+
+    Args:
+        head: Gives logits of hidden states.
+        hidden: (K, H) states, each scored once.
+        states: (M,) state of each token, ascending.
+        targets: (M,) the tokens.
+        reference_logits: (K, V), or None.
+        vocabulary: V.
+    """
+    size = max(1, _CHUNK_ELEMENTS // vocabulary)
+    if len(hidden) <= size:
+        return torch.cat(_score(head, hidden, states, targets, reference_logits))
+    starts = torch.arange(0, len(hidden), size, device=states.device)
+    ends = torch.searchsorted(states, starts[1:]).tolist()
+    parts = []
+    for start, couples in zip(range(0, len(hidden), size), itertools.pairwise([0, *ends, len(states)]), strict=True):
+        rows, tokens = slice(start, start + size), slice(*couples)
+        reference = None if reference_logits is None else reference_logits[rows]
+        arguments = (head, hidden[rows], states[tokens] - start, targets[tokens], reference)
+        parts.append(checkpoint(_score, *arguments, use_reentrant=False))
+    return torch.cat([part for kind in zip(*parts, strict=True) for part in kind])
+
+
+def _score(
+    head: Callable[[Tensor], Tensor], hidden: Tensor, states: Tensor, targets: Tensor, reference_logits: Tensor | None
+) -> tuple[Tensor, ...]:
+    logits = head(hidden)
+    logps = token_logps(logits, states, targets)
+    return (logps,) if reference_logits is None else (logps, token_kl(logits, reference_logits))
 
 
 def token_logps(logits: Tensor, states: Tensor, targets: Tensor) -> Tensor:
@@ -35,7 +84,7 @@ class _TokenLogps(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, logits: Tensor, states: Tensor, targets: Tensor) -> Tensor:
-        norms = torch.cat([_upcast(logits[rows]).logsumexp(-1) for rows in _chunks(logits)])
+        norms = torch.cat([_upcast(logits[rows]).logsumexp(-1) for rows in _blocks(logits)])
         logps = _upcast(logits[states, targets]) - norms[states]
         ctx.save_for_backward(logits, norms, states, targets, logps)
         return logps
@@ -46,7 +95,7 @@ class _TokenLogps(torch.autograd.Function):
         logits, norms, states, targets, logps = ctx.saved_tensors
         totals = torch.zeros_like(norms).index_put_((states,), upstream, accumulate=True)
         gradient = torch.empty_like(logits)
-        for rows in _chunks(logits):
+        for rows in _blocks(logits):
             softmax = (_upcast(logits[rows]) - norms[rows, None]).exp_()
             gradient[rows] = softmax.mul_(-totals[rows, None])
         gradient[states, targets] = (upstream - totals[states] * logps.exp()).to(gradient.dtype)
@@ -60,7 +109,7 @@ class _TokenKl(torch.autograd.Function):
     def forward(ctx, logits: Tensor, reference_logits: Tensor) -> Tensor:
         ctx.save_for_backward(logits, reference_logits)
         parts = []
-        for rows in _chunks(logits):
+        for rows in _blocks(logits):
             reference = _upcast(reference_logits[rows]).log_softmax(-1)
             policy = _upcast(logits[rows]).log_softmax(-1)
             parts.append((reference.exp() * (reference - policy)).sum(-1))
@@ -71,14 +120,14 @@ class _TokenKl(torch.autograd.Function):
     def backward(ctx, upstream: Tensor) -> tuple[Tensor, None]:
         logits, reference_logits = ctx.saved_tensors
         gradient = torch.empty_like(logits)
-        for rows in _chunks(logits):
+        for rows in _blocks(logits):
             apart = _upcast(logits[rows]).softmax(-1) - _upcast(reference_logits[rows]).softmax(-1)
             gradient[rows] = apart.mul_(upstream[rows, None])
         return gradient, None
 
 
-def _chunks(logits: Tensor) -> Iterator[slice]:
-    size = max(1, _CHUNK_ELEMENTS // logits.shape[-1])
+def _blocks(logits: Tensor) -> Iterator[slice]:
+    size = max(1, _BLOCK_ELEMENTS // logits.shape[-1])
     return (slice(start, start + size) for start in range(0, len(logits), size))
 
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from accelerate.utils import send_to_device
 from transformers import PreTrainedModel
 
 from tabpo.artefacts import sha256_file
 from tabpo.errors import DataError
 from tabpo.progress import progress
 from tabpo.records import Reference, read_metadata, read_records
+from tabpo.training.attention import shares_prefixes
 from tabpo.training.collate import collate_pairs
 from tabpo.training.models import read_manifest, tokenizer_sha256
 from tabpo.training.scoring import completion_logps
@@ -48,18 +50,32 @@ def score_references(
         pairs: Encoded without references.
         pad_id: For padding.
         numerics: As for `models.load_model`.
-        batch_size: Pairs per forward pass.
+        batch_size: Pairs per forward pass; more where one prompt has more.
     """
     model.eval()
-    references = []
-    batches = [pairs[start : start + batch_size] for start in range(0, len(pairs), batch_size)]
+    shared = shares_prefixes(model)
+    by_id = {}
+    batches = _whole_groups(pairs, batch_size)
     for batch in progress(batches, len(batches), "batches of reference log-probs"):
-        tensors = {name: tensor.to(model.device) for name, tensor in collate_pairs(batch, pad_id).items()}
+        tensors = send_to_device(collate_pairs(batch, pad_id, shared=shared), model.device)
         rows = completion_logps(model, tensors, numerics).tolist()
         for pair, chosen, rejected in zip(batch, rows[: len(batch)], rows[len(batch) :], strict=True):
             chosen_logps = tuple(chosen[: len(pair.chosen_ids)])
-            references.append(Reference(pair.pair_id, chosen_logps, tuple(rejected[: len(pair.rejected_ids)])))
-    return references
+            by_id[pair.pair_id] = Reference(pair.pair_id, chosen_logps, tuple(rejected[: len(pair.rejected_ids)]))
+    return [by_id[pair.pair_id] for pair in pairs]
+
+
+def _whole_groups(pairs: Sequence[PairExample], batch_size: int) -> list[list[PairExample]]:
+    """Batches of about `batch_size` pairs, the longest first; pairs of one prompt, which share most, in one batch."""
+    groups: dict[tuple[int, ...], list[PairExample]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.prompt_ids, []).append(pair)
+    batches: list[list[PairExample]] = []
+    for group in sorted(groups.values(), key=lambda group: -max(pair.length for pair in group)):
+        if not batches or len(batches[-1]) + len(group) > batch_size:
+            batches.append([])
+        batches[-1] += group
+    return batches
 
 
 def read_reference(path: Path, key: dict[str, str]) -> list[Reference]:

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from tabpo.losses import Side
-from tabpo.training.head import token_kl, token_logps
+from tabpo.training.attention import Forest, let_read_trees, unwrapped
+from tabpo.training.collate import Batch
+from tabpo.training.head import score_states, token_logps
 from tabpo.training.models import autocast
 
 STEP0_BAR = {"fp32": {"mean": 1e-5, "max": 1e-3}, "bf16": {"mean": 1e-2, "max": 1.0}}
@@ -22,21 +24,23 @@ unmeasured, hence the room; SFT of another seed or ten steps later was 0.05 and 
 
 
 @dataclass(frozen=True)
-class Scores:
+class _Scores:
     """What one forward pass tells of a batch on the grid of its completions, 0 outside the mask.
 
     Attributes:
         logps: (R, T) log-probs of the completion tokens, float32.
         token_kl: (R, T) KL(reference || policy) at the state that predicts each token; None without a reference.
         hidden_states: (R, T, H) that state, as the output head sees it, detached; None unless asked for.
+        logits: (K, V) of the scored states; None unless asked for.
     """
 
     logps: Tensor
     token_kl: Tensor | None
     hidden_states: Tensor | None
+    logits: Tensor | None
 
 
-def completion_logps(model: nn.Module, batch: dict[str, Tensor], numerics: dict) -> Tensor:
+def completion_logps(model: nn.Module, batch: Batch, numerics: dict) -> Tensor:
     """Log-probs of the completion tokens, (R, T) float32 on the left-aligned grid, 0 outside the mask.
 
     Calls `model` itself, so the hooks of DDP, DeepSpeed and peft fire; the mode (train, eval) and
@@ -50,12 +54,12 @@ def completion_logps(model: nn.Module, batch: dict[str, Tensor], numerics: dict)
     Raises:
         FloatingPointError: A log-prob is NaN or infinite.
     """
-    return _scores(model, batch, numerics).logps
+    return _forward(model, batch, numerics).logps
 
 
 def score_pairs(
     model: nn.Module,
-    batch: dict[str, Tensor],
+    batch: Batch,
     numerics: dict,
     needs: frozenset[str] = frozenset(),
     frozen: Callable[[], AbstractContextManager[nn.Module]] | None = None,
@@ -73,22 +77,20 @@ def score_pairs(
     Raises:
         FloatingPointError: A log-prob or KL is NaN or infinite.
     """
-    reference, logits = None, None
-    if frozen is not None:
-        reference, logits = _frozen_scores(frozen, batch, numerics)
-    scores = _scores(
-        model, batch, numerics, logits if "token_kl" in needs else None, with_states="hidden_states" in needs
+    with_kl, with_anchor = "token_kl" in needs, "anchor" in needs
+    reference = None if frozen is None else _frozen_pass(frozen, batch, numerics, with_kl)
+    scores = _forward(
+        model, batch, numerics, reference.logits if with_kl else None, with_states="hidden_states" in needs
     )
-    pairs = len(batch["reference_logps"]) // (3 if "anchor" in needs else 2)
+    pairs = len(batch["completion_mask"]) // (3 if with_anchor else 2)
     chosen, rejected = (_side(scores, batch, slice(first, first + pairs)) for first in (0, pairs))
-    if "anchor" in needs:
+    if with_anchor:
         rows = slice(2 * pairs, 3 * pairs)
-        anchor = replace(_side(scores, batch, rows), reference_logps=reference.logps[rows])
-        chosen = replace(chosen, anchor=anchor)
+        chosen = replace(chosen, anchor=replace(_side(scores, batch, rows), reference_logps=reference.logps[rows]))
     return chosen, rejected
 
 
-def _side(scores: Scores, batch: dict[str, Tensor], rows: slice) -> Side:
+def _side(scores: _Scores, batch: Batch, rows: slice) -> Side:
     given = {name: batch[name][rows] for name in ("reference_logps", "completion_mask", "token_fields", "differs")}
     return Side(
         policy_logps=scores.logps[rows],
@@ -99,65 +101,72 @@ def _side(scores: Scores, batch: dict[str, Tensor], rows: slice) -> Side:
 
 
 @torch.no_grad()
-def _frozen_scores(
-    frozen: Callable[[], AbstractContextManager[nn.Module]], batch: dict[str, Tensor], numerics: dict
-) -> tuple[Scores, Tensor]:
-    """Scores and logits of the reference, in eval mode; the mode it came in is put back."""
+def _frozen_pass(
+    frozen: Callable[[], AbstractContextManager[nn.Module]], batch: Batch, numerics: dict, with_logits: bool
+) -> _Scores:
+    """Scores of the reference, in eval mode; the mode it came in is put back."""
     with frozen() as reference:
         training = reference.training
         reference.eval()
-        kept: list[Tensor] = []
-        scores = _scores(reference, batch, numerics, keep=kept)
+        scores = _forward(reference, batch, numerics, with_logits=with_logits)
         reference.train(training)
-    return scores, kept[0]
+    return scores
 
 
-def _scores(
+def _forward(
     model: nn.Module,
-    batch: dict[str, Tensor],
+    batch: Batch,
     numerics: dict,
     reference_logits: Tensor | None = None,
+    *,
     with_states: bool = False,
-    keep: list[Tensor] | None = None,
-) -> Scores:
-    mask = batch["completion_mask"]
-    positions, targets = batch["predicts"], batch["completion_ids"][mask]
-    seen: list[Tensor] = []
+    with_logits: bool = False,
+) -> _Scores:
+    """One pass through the model and the head.
+
+    Args:
+        model: As for `completion_logps`.
+        batch: Likewise.
+        numerics: Likewise.
+        reference_logits: (K, V) of the scored states, for the KL.
+        with_states: Whether hidden states are given.
+        with_logits: Whether the logits of the scored states are, (K, V) in the activations' dtype.
+    """
+    kept: dict[str, Tensor] = {}
 
     def score(head: Callable[[Tensor], Tensor], hidden: Tensor) -> Tensor:
-        states = hidden[positions]
-        logits = head(states)
+        states = hidden.flatten(0, 1).index_select(0, batch["states"])
         if with_states:
-            seen.append(states.detach())
-        if keep is not None:
-            keep.append(logits)
-        logps = token_logps(logits, torch.arange(len(logits), device=logits.device), targets)
-        return logps if reference_logits is None else torch.cat([logps, token_kl(logits, reference_logits)])
+            kept["states"] = states.detach()
+        if with_logits:
+            kept["logits"] = head(states)
+            return token_logps(kept["logits"], batch["couple_states"], batch["couple_ids"])
+        return score_states(head, states, batch["couple_states"], batch["couple_ids"], reference_logits, vocabulary)
 
+    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask") if name in batch}
+    if "trees" in batch:
+        let_read_trees(model)
+        inputs |= {"attention_mask": None, "forest": Forest(batch["trees"])}
+    vocabulary = unwrapped(model).config.vocab_size
+    mask, couples = batch["completion_mask"], batch["couple_of"]
     with autocast(numerics, mask.device.type), _head_replaced(model, score):
-        values = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], use_cache=False).logits
+        values = model(**inputs, use_cache=False).logits
     if not values.isfinite().all():
         raise FloatingPointError(f"{int((~values.isfinite()).sum())} of {len(values)} log-probs are NaN or infinite")
-    logps, kl = values.split([len(targets), len(values) - len(targets)])
-    return Scores(
-        logps=logps.new_zeros(mask.shape).masked_scatter(mask, logps),
-        token_kl=None if reference_logits is None else kl.new_zeros(mask.shape).masked_scatter(mask, kl),
-        hidden_states=_scattered(seen[0], mask) if with_states else None,
+    logps, kl = values.tensor_split([len(batch["couple_ids"])])
+    states = batch["couple_states"][couples]
+    return _Scores(
+        logps=logps[couples].where(mask, 0.0),
+        token_kl=None if reference_logits is None else kl[states].where(mask, 0.0),
+        hidden_states=kept["states"][states].where(mask[:, :, None], 0.0) if with_states else None,
+        logits=kept.get("logits"),
     )
-
-
-def _scattered(states: Tensor, mask: Tensor) -> Tensor:
-    grid = states.new_zeros(*mask.shape, states.shape[-1])
-    grid[mask] = states
-    return grid
 
 
 @contextmanager
 def _head_replaced(model: nn.Module, score: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]) -> Iterator[None]:
     """Let `score(head, hidden states)` stand for the output head, inside its module, where its weights are at hand."""
-    while hasattr(model, "module"):  # DDP, DeepSpeed
-        model = model.module
-    head = model.get_output_embeddings()
+    head = unwrapped(model).get_output_embeddings()
     head.forward = partial(score, head.forward)
     try:
         yield

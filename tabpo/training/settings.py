@@ -6,7 +6,7 @@ from typing import Any
 
 from tabpo.errors import ConfigError
 
-SCORER_VERSION = 1
+SCORER_VERSION = 2
 """Part of the key of reference files; raise it whenever scores of the same weights may change."""
 
 OPTIMIZERS = ("adamw", "rmsprop")
@@ -62,6 +62,8 @@ class TrainingSettings:
         lora: Adapters; None trains all weights.
         deepspeed: One of `DEEPSPEED`; None trains without DeepSpeed.
         checkpoint_steps: Steps between checkpoints, >= 1.
+        watch_steps: Steps between two looks at answers to held-out prompts (`watch`), >= 1; SFT has none.
+        watch_prompts: How many of them, >= 1.
     """
 
     optimizer: str = "adamw"
@@ -83,6 +85,8 @@ class TrainingSettings:
     lora: LoraSettings | None = None
     deepspeed: str | None = None
     checkpoint_steps: int = 100
+    watch_steps: int = 100
+    watch_prompts: int = 64
 
 
 DEFAULTS: dict[str, Any] = {
@@ -181,6 +185,8 @@ _RANGES = {
     "lora": (lambda value: isinstance(value, dict), "null, or a mapping with r and alpha"),
     "deepspeed": _one_of(DEEPSPEED),
     "checkpoint_steps": _whole(1),
+    "watch_steps": _whole(1),
+    "watch_prompts": _whole(1),
 }
 
 _LORA_RANGES = {

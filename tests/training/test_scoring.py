@@ -76,7 +76,8 @@ def test_a_row_alone_equals_the_row_in_a_batch(
             torch.testing.assert_close(alone[side, :length], in_batch, atol=tolerance, rtol=0)
 
 
-def test_padding_is_never_read(make_model, batch, fp32):
+def test_padding_is_never_read(make_model, pair_examples, fp32):
+    batch = collate_pairs(pair_examples, 0, shared=False)
     other = {name: tensor.clone() for name, tensor in batch.items()}
     other["input_ids"][batch["attention_mask"] == 0] = 77
     other["completion_ids"][~batch["completion_mask"]] = 77
@@ -104,25 +105,25 @@ def test_the_head_sees_completion_states_alone(make_model, batch, fp32, monkeypa
         ),
     )
     completion_logps(model, batch, fp32)
-    assert [shape for is_head, shape in seen if is_head] == [(int(batch["completion_mask"].sum()), 32)]
+    assert [shape for is_head, shape in seen if is_head] == [(len(batch["states"]), 32)]
+    assert len(batch["states"]) < 0.7 * batch["completion_mask"].sum()  # each once
     monkeypatch.undo()
     # and the model is as it was
     assert model(batch["input_ids"]).logits.shape == (*batch["input_ids"].shape, 330)
 
 
-def plain_gradients(model, batch):
+def plain_gradients(model, pair_examples):
+    """Of the mean over all completion tokens."""
     model.zero_grad()
-    logits = model(batch["input_ids"], attention_mask=batch["attention_mask"]).logits.log_softmax(-1)
-    states = batch["predicts"].nonzero()
-    targets = batch["completion_ids"][batch["completion_mask"]]
-    logits[states[:, 0], states[:, 1], targets].mean().backward()
+    rows = [(pair.prompt_ids, ids) for pair in pair_examples for ids in (pair.chosen_ids, pair.rejected_ids)]
+    torch.cat([plain_logps(model, *row) for row in rows]).mean().backward()
     return {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
 
 
 @architectures
-def test_gradients_equal_those_of_a_plain_forward(make_model, batch, fp32, architecture):
+def test_gradients_equal_those_of_a_plain_forward(make_model, pair_examples, batch, fp32, architecture):
     model = make_model(architecture)
-    expected = plain_gradients(model, batch)
+    expected = plain_gradients(model, pair_examples)
     model.zero_grad()
     completion_logps(model, batch, fp32)[batch["completion_mask"]].mean().backward()
     for name, parameter in model.named_parameters():
@@ -141,11 +142,11 @@ def test_a_lora_model_scores_as_its_base_until_trained(make_model, batch, fp32):
     assert trained and all("lora_" in name for name in trained)
 
 
-def test_goes_through_the_wrapper(make_model, batch, fp32, tmp_path):
+def test_goes_through_the_wrapper(make_model, pair_examples, batch, fp32, tmp_path):
     torch.distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
     try:
         model = make_model()
-        expected = plain_gradients(model, batch)
+        expected = plain_gradients(model, pair_examples)
         model.zero_grad()
         wrapped, calls = DistributedDataParallel(model), []
         wrapped.register_forward_hook(lambda *_: calls.append(1))

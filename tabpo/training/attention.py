@@ -1,0 +1,126 @@
+"""Attention over a packed row of trees: the model's own kernel, called for each trunk and for each branch by itself.
+
+A trunk is an ordinary causal sequence. A branch reads the trunk up to its fork and itself, which is the lower part of
+the causal square over both, so that the exact mask of a block is a slice of one square, sliding window included. What a
+block sees does not depend on the rest of the batch, nor do, therefore, its scores.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import eager_mask, sdpa_mask
+from transformers.models.llama.modeling_llama import eager_attention_forward
+
+from tabpo.errors import ConfigError
+from tabpo.training.layout import Tree
+
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
+"""Architectures that packed rows are exact for; of others each completion is read in a row of its own."""
+
+_PREFIX = "trees_"
+
+
+@dataclass(frozen=True)
+class Forest:
+    """What the attention of every layer is told of the row.
+
+    Attributes:
+        trees: In the row's order.
+        masks: The causal square for each sliding window that a layer asked for (None: no window), additive.
+    """
+
+    trees: tuple[Tree, ...]
+    masks: dict[int | None, Tensor] = field(default_factory=dict)
+
+    def mask(self, window: int | None, query: Tensor) -> Tensor:
+        """The causal square, in the dtype of the kernel's arithmetic, rows aligned to eight elements."""
+        if window not in self.masks:
+            autocast = torch.is_autocast_enabled(query.device.type)
+            dtype = torch.get_autocast_dtype(query.device.type) if autocast else query.dtype
+            width = max(max([tree.trunk] + [sum(branch) for branch in tree.branches]) for tree in self.trees)
+            places = torch.arange(-(-width // 8) * 8, device=query.device)
+            back = places[:, None] - places
+            seen = back >= 0 if window is None else (back >= 0) & (back < window)
+            self.masks[window] = torch.zeros_like(back, dtype=dtype).masked_fill_(~seen, -torch.inf)
+        return self.masks[window]
+
+
+def shares_prefixes(model: nn.Module) -> bool:
+    """Whether the architecture is one of `FAMILIES`, for which packed rows are exact."""
+    return unwrapped(model).config.model_type in FAMILIES
+
+
+def let_read_trees(model: nn.Module) -> None:
+    """Have the model's attention take a `forest`; without one it stays what it was.
+
+    Raises:
+        ConfigError: An architecture or a kernel that cannot.
+    """
+    model = unwrapped(model)
+    kernel = model.config._attn_implementation
+    if kernel.startswith(_PREFIX):
+        return
+    if model.config.model_type not in FAMILIES or kernel not in _KERNELS:
+        raise ConfigError(
+            f"a {model.config.model_type} model with {kernel} attention cannot share prefixes; those that can:"
+            f" {', '.join(FAMILIES)} with {', '.join(_KERNELS)}"
+        )
+    model.set_attn_implementation(_PREFIX + kernel)
+
+
+def unwrapped(model: nn.Module) -> PreTrainedModel:
+    """The model inside DDP or DeepSpeed."""
+    while hasattr(model, "module"):
+        model = model.module
+    return model
+
+
+def _attend(
+    kernel: Callable[..., tuple[Tensor, Tensor | None]],
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    forest: Forest | None = None,
+    sliding_window: int | None = None,
+    **kwargs,
+) -> tuple[Tensor, Tensor | None]:
+    """`kernel` on (1, heads, tokens, width) block by block; gives (1, tokens, heads, width) and no weights."""
+    if forest is None:
+        return kernel(module, query, key, value, attention_mask, sliding_window=sliding_window, **kwargs)
+    square = forest.mask(sliding_window, query)
+
+    def block(queries: slice, trunk: slice, fork: int) -> Tensor:
+        """Tokens that see those of `trunk` from its start up to `fork`, then themselves."""
+        own = (key[:, :, queries], value[:, :, queries])
+        if fork:
+            before = slice(trunk.start, trunk.start + fork)
+            own = [torch.cat([states[:, :, before], new], dim=2) for states, new in zip((key, value), own, strict=True)]
+        last = fork + queries.stop - queries.start
+        by_itself = kernel is sdpa_attention_forward and not fork and (sliding_window or last) >= last
+        mask = None if by_itself else square[None, None, fork:last, :last]  # none: the kernel's own causal form
+        return kernel(module, query[:, :, queries], *own, mask, **kwargs)[0]
+
+    outputs, end = [], 0
+    for tree in forest.trees:
+        trunk = slice(end, end + tree.trunk)
+        outputs.append(block(trunk, trunk, 0))
+        end = trunk.stop
+        for fork, length in tree.branches:
+            outputs.append(block(slice(end, end + length), trunk, fork))
+            end += length
+    return torch.cat(outputs, dim=1), None
+
+
+_KERNELS = {"eager": (eager_attention_forward, eager_mask), "sdpa": (sdpa_attention_forward, sdpa_mask)}
+
+for _name, (_kernel, _mask) in _KERNELS.items():
+    AttentionInterface.register(_PREFIX + _name, partial(_attend, _kernel))
+    AttentionMaskInterface.register(_PREFIX + _name, _mask)
