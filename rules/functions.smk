@@ -95,7 +95,6 @@ def model_folder(wildcards):
     return [] if folder is None else sorted(path for path in Path(folder).iterdir() if path.is_file())
 
 
-def of_pairing(path):
 def confusions_of_pairing(ending):
     """An input function: a file of the confusion table that a pairing is drawn from; an on-policy one has none."""
 
@@ -113,6 +112,7 @@ pairing_confusions = confusions_of_pairing(".parquet")
 pairing_confusion_ids = confusions_of_pairing(".ids.txt")
 
 
+def of_pairing(path):
     """An input function: a file of the pairing that the method trains on."""
     return lambda wildcards: results(path).format(pairing=STUDY.methods[wildcards.method]["pairing"], **wildcards)
 
