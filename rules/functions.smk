@@ -58,16 +58,16 @@ def dataset_splits(wildcards):
     entry = STUDY.datasets[wildcards.dataset]
     source = SOURCES[entry["source"]]
     if source.origin == "folder":
-        return list(find_splits(Path(entry["folder"]), source.endings).values())
+        return list(map(str, find_splits(Path(entry["folder"]), source.endings).values()))
     if source.origin == "generated":
         return []
     folder = entry.get("folder", results(f"{wildcards.dataset}/source"))
-    return [Path(folder, f"{split}.json") for split in SPLITS]
+    return [f"{folder}/{split}.json" for split in SPLITS]
 
 
 def dataset_files(wildcards):
     """The same with each file of a folder by itself, so that a change of one is seen."""
-    return [file for path in dataset_splits(wildcards) for file in split_files(path)]
+    return [file for path in dataset_splits(wildcards) for file in split_files(Path(path))]
 
 
 def ontology_file(name):

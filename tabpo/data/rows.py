@@ -1,0 +1,77 @@
+"""Tables of rows in the forms that data sets are handed around in: a datasets folder, Parquet, JSON lines or CSV."""
+
+import csv
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tabpo.data.jsonl import read_lines
+from tabpo.errors import DataError
+
+FORMS = "a datasets folder (save_to_disk), .parquet, .jsonl or .csv"
+
+
+def read_rows(path: Path, forms: Collection[Collection[str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Number, from 1, and content of each row; in a CSV the number of its last line. Further columns are passed on.
+
+    Args:
+        path: What it is, its ending says: a folder, .parquet, .jsonl or .csv.
+        forms: Sets of columns, one of which every row must have.
+
+    Raises:
+        DataError: The file cannot be read as what it is, has no rows, or has none of the sets of columns; names it.
+    """
+    reader = _READERS["" if path.is_dir() else path.suffix]
+    found = False
+    for number, row in reader(path):
+        missing = min(([name for name in columns if name not in row] for columns in forms), key=len)
+        if missing:  # names of columns may be texts, where a header is not there
+            accepted = " or ".join(", ".join(columns) for columns in forms)
+            raise DataError(f"{path}, line {number}: has no column {', '.join(missing)}; accepted: {accepted}")
+        found = True
+        yield number, row
+    if not found:
+        raise DataError(f"{path}: holds no row; accepted: {FORMS} with at least one")
+
+
+def _datasets_folder(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    from datasets import Dataset, load_from_disk  # half a second that other formats need not wait for
+
+    try:
+        table = load_from_disk(str(path))
+    except (FileNotFoundError, ValueError, KeyError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: is no datasets folder; accepted: what save_to_disk wrote for one split") from error
+    if not isinstance(table, Dataset):
+        raise DataError(f"{path}: holds splits itself; accepted: what save_to_disk wrote for one split")
+    yield from enumerate(table, start=1)
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise DataError(f"{path}: cannot be read as Parquet; accepted: a Parquet file") from error
+    yield from enumerate(table.to_pylist(), start=1)
+
+
+def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            for row in reader:
+                if None in row or None in row.values():
+                    columns = len(reader.fieldnames)
+                    raise DataError(f"{path}, line {reader.line_num}: has not {columns} fields; accepted: as line 1")
+                yield reader.line_num, row
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); accepted: a CSV file in UTF-8") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is no UTF-8; accepted: a CSV file in UTF-8") from error
+    except csv.Error as error:
+        raise DataError(f"{path}: is no CSV after line {reader.line_num} ({error}); accepted: a CSV file") from error
+
+
+_READERS = {"": _datasets_folder, ".parquet": _parquet, ".jsonl": read_lines, ".csv": _csv}
