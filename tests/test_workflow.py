@@ -334,11 +334,11 @@ def test_three_jobs_a_run_in_the_demo():
 
 
 def test_the_paper_without_any_file():
-    """Two datasets, five seeds; twelve methods on five models and three on the sixth."""
+    """Two datasets, five seeds; thirteen methods on five models and three on the sixth."""
     counts = count()
     assert counts["fetch"] == 2
     assert counts["sft"] == 2 * 6 * 5
-    assert counts["train"] == 2 * (5 * 12 + 3) * 5
+    assert counts["train"] == 2 * (5 * 13 + 3) * 5
 
 
 def test_lint_and_format(tmp_path):
