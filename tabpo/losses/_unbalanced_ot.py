@@ -8,6 +8,8 @@ from torch import Tensor
 MAX_ITERATIONS = 1000
 CHECK_EVERY = 10
 TOLERANCE = 1e-6
+SLICE = 256
+"""Of the hidden size that is in double precision at a time."""
 
 
 def pairwise_distances(chosen: Tensor, rejected: Tensor, valid: Tensor) -> Tensor:
@@ -25,13 +27,16 @@ def pairwise_distances(chosen: Tensor, rejected: Tensor, valid: Tensor) -> Tenso
     Returns:
         (B, T, U) in the dtype of the states, at least float32; 0 where not valid.
     """
-    left, right = chosen.double(), rejected.double()
-    norms = left.square().sum(-1)[:, :, None] + right.square().sum(-1)[:, None, :]
-    squares = norms - 2 * left @ right.mT
-    squares = squares.masked_fill(squares <= 1e-12 * norms, 0.0)
-    distances = (squares.sqrt() + 1e-6).masked_fill(~valid, 0.0)
-    largest = distances.amax((1, 2), keepdim=True)
-    return (distances / largest.clamp(min=1.0)).to(torch.promote_types(chosen.dtype, torch.float32))
+    products = torch.zeros(valid.shape, dtype=torch.float64, device=valid.device)
+    for left, right in zip(chosen.split(SLICE, -1), rejected.split(SLICE, -1), strict=True):
+        products.baddbmm_(left.double(), right.double().mT)
+    left, right = (torch.linalg.vector_norm(side, dim=-1, dtype=torch.float64).square() for side in (chosen, rejected))
+    norms = left[:, :, None] + right[:, None, :]
+    squares = products.mul_(-2).add_(norms)
+    squares = squares.masked_fill_(squares <= norms.mul_(1e-12), 0.0)
+    dtype = torch.promote_types(chosen.dtype, torch.float32)
+    distances = squares.to(dtype).sqrt_().add_(1e-6).masked_fill_(~valid, 0.0)
+    return distances.div_(distances.amax((1, 2), keepdim=True).clamp(min=1.0))
 
 
 def transported_mass(cost: Tensor, valid: Tensor, reg: float, reg_m: float) -> tuple[Tensor, Tensor]:
@@ -41,9 +46,9 @@ def transported_mass(cost: Tensor, valid: Tensor, reg: float, reg_m: float) -> t
 
     Sinkhorn's iteration on the logs of the two scalings (arXiv 1607.05816), started from 0. The plan is made anew
     from these logs in each iteration, and a scaling changed by its marginal: no power of exp(-cost / reg) is ever
-    kept, so that a small `reg` neither overflows nor empties a row. As in POT, each 10th iteration looks for the
-    largest change of the left scaling, relative to the largest scaling; a pair in which it is at most 1e-6, or NaN,
-    stays as it is from then on, whatever the other pairs still do. After 1,000 iterations all stay as they are.
+    kept, so that a small `reg` neither overflows nor empties a row. As in POT, each 10th iteration looks
+    for the largest change of the left scaling, relative to the largest scaling; a pair in which it is at most 1e-6, or
+    NaN, stays as it is from then on, whatever the other pairs still do. After 1,000 iterations all stay as they are.
 
     Args:
         cost: (B, T, U), finite.
