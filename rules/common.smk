@@ -106,15 +106,21 @@ def either(names):
 
 STUDY_TABLES = [f"tables/{table}" for table in STUDY.tables]
 STUDY_METRICS = [f"tables/per_metric/{metric}" for metric in STUDY.metrics()]
+STUDY_COSTS = "tables/cost"
 STUDY_FILES = [
-    *(results(f"{table}.{ending}") for table in STUDY_TABLES + STUDY_METRICS for ending in ("csv", "md", "tex")),
+    *(
+        results(f"{table}.{ending}")
+        for table in [*STUDY_TABLES, *STUDY_METRICS, STUDY_COSTS]
+        for ending in ("csv", "md", "tex")
+    ),
     *(results(f"{dataset}/card.json") for dataset in STUDY.datasets),
 ]
 
 
 def made_tables():
     """Where a user finds the tables, once there are any."""
-    return filter(os.path.exists, [*(results(f"{table}.md") for table in STUDY_TABLES), results("tables/per_metric")])
+    made = [f"{table}.md" for table in [*STUDY_TABLES, STUDY_COSTS]]
+    return filter(os.path.exists, map(results, [*made, "tables/per_metric"]))
 
 
 wildcard_constraints:

@@ -24,6 +24,7 @@ reference_settings = settings(job.reference_settings, "dataset", "model")
 pairing_settings = settings(job.pairing_settings, "dataset", "pairing", "seed")
 table_settings = settings(job.table_settings, "table")
 metric_settings = settings(job.metric_settings, "metric")
+cost_settings = settings(job.cost_settings)
 
 
 def machine(key):
@@ -126,18 +127,20 @@ def study_folder(wildcards):
     return STUDY.results
 
 
-def run_files(settings, name, path):
+def run_files(settings, path, *axes):
     """An input function: one file of each run of a table."""
 
     def files(wildcards):
-        folders = job.run_folders(settings(STUDY, wildcards[name])["runs"])
+        folders = job.run_folders(settings(STUDY, *(wildcards[axis] for axis in axes))["runs"])
         return [results(f"{folder}/{path}") for run, folder in folders if run["model"] or path != PROVENANCE]
 
     return files
 
 
 SCORES, PROVENANCE = "scores/test.json", "provenance.json"  # baselines were not trained: no provenance
-table_scores = run_files(job.table_settings, "table", SCORES)
-table_provenance = run_files(job.table_settings, "table", PROVENANCE)
-metric_scores = run_files(job.metric_settings, "metric", SCORES)
-metric_provenance = run_files(job.metric_settings, "metric", PROVENANCE)
+table_scores = run_files(job.table_settings, SCORES, "table")
+table_provenance = run_files(job.table_settings, PROVENANCE, "table")
+metric_scores = run_files(job.metric_settings, SCORES, "metric")
+metric_provenance = run_files(job.metric_settings, PROVENANCE, "metric")
+cost_timing = run_files(job.cost_settings, "timing.parquet")
+cost_provenance = run_files(job.cost_settings, PROVENANCE)

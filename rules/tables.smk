@@ -48,3 +48,35 @@ use rule table as per_metric_table with:
         results("logs/per_metric/{metric}.log"),
     benchmark:
         results("benchmarks/per_metric/{metric}.tsv")
+
+
+rule cost:
+    """Write what each method's training costs, against dpo; it holds times, so no two studies give the same bytes."""
+    input:
+        timing=cost_timing,
+        provenance=cost_provenance,
+    output:
+        csv=results("tables/cost.csv"),
+        md=results("tables/cost.md"),
+        tex=results("tables/cost.tex"),
+    params:
+        settings=cost_settings,
+        results=study_folder,
+    log:
+        results("logs/cost.log"),
+    benchmark:
+        results("benchmarks/cost.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.cost"
+        " --settings {params.settings:q}"
+        " --results {params.results}"
+        " --output-csv {output.csv}"
+        " --output-md {output.md}"
+        " --output-tex {output.tex}"
+        " 2>> {log}"

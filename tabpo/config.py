@@ -18,7 +18,7 @@ RESERVED = {
     "models": ("card.json", *BASELINES, "documents", "prompts", "source"),
     "methods": ("base", "confusions", *BASELINES, "pairs", "reference", SFT),
     "pairings": (),
-    "tables": (),
+    "tables": ("cost",),
 }
 """What stands beside the names of an axis in the results, or as a row in its tables."""
 

@@ -160,6 +160,13 @@ def metric_settings(study: Study, metric: str) -> Settings:
     }
 
 
+def cost_settings(study: Study) -> Settings:
+    """Settings of the table of costs: every run of the study's tables that a loss was trained in."""
+    runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
+    trained = {(run["dataset"], run["model"], run["method"]): run for run in runs if run["method"] in study.methods}
+    return {"runs": list(trained.values())}
+
+
 def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
     """Each run of a table, one by one, and its folder under the study's results.
 

@@ -33,18 +33,26 @@ def to_csv(cells: Sequence[Cell]) -> str:
 
 def to_markdown(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], marks: bool) -> str:
     """Best of a column in bold, second underlined, `*` where the difference to the baseline is significant."""
-    frame = _frame(cells, layout, lambda cell: _markdown(cell, marks))
-    keys = sum(column in ("dataset", "model", "method") for column in frame.columns)
+    return markdown_table(_frame(cells, layout, lambda cell: _markdown(cell, marks)), caption, notes)
+
+
+def to_latex(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], marks: bool) -> str:
+    """A `table` that needs the package booktabs; marks as in Markdown."""
+    return latex_table(_frame(cells, layout, lambda cell: _latex(cell, marks)), caption, notes)
+
+
+def markdown_table(frame: pd.DataFrame, caption: str, notes: Sequence[str]) -> str:
+    """A frame of texts whose first columns are the keys dataset, model, method, or some of them."""
+    keys = len(_keys(frame))
     alignment = ["left"] * keys + ["right"] * (len(frame.columns) - keys)
     table = frame.to_markdown(index=False, disable_numparse=True, colalign=alignment)
     return "\n".join([f"**{caption}**", "", table, "", *(f"- {note}" for note in notes)]).rstrip() + "\n"
 
 
-def to_latex(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], marks: bool) -> str:
-    """A `table` that needs the package booktabs; marks as in Markdown."""
-    frame = _frame(cells, layout, lambda cell: _latex(cell, marks))
-    keys = [column for column in frame.columns if column in ("dataset", "model", "method")]
-    frame[keys] = frame[keys].map(_escape)
+def latex_table(frame: pd.DataFrame, caption: str, notes: Sequence[str]) -> str:
+    """The same for booktabs; texts other than keys are LaTeX already."""
+    keys = _keys(frame)
+    frame = frame.assign(**{key: frame[key].map(_escape) for key in keys})
     lines = [
         r"\begin{table}",
         r"\centering",
@@ -59,6 +67,10 @@ def to_latex(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequenc
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _keys(frame: pd.DataFrame) -> list[str]:
+    return [column for column in frame.columns if column in ("dataset", "model", "method")]
 
 
 def _frame(cells: Sequence[Cell], layout: str, text: Callable[[Cell], str]) -> pd.DataFrame:

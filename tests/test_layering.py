@@ -12,7 +12,7 @@ SCRIPTS = sorted((ROOT / "workflow_scripts").glob("[!_]*.py"))
 LAYERS = (
     ("errors", "records", "artefacts", "progress"),
     ("data", "losses", "metrics", "config", "config_shape", "study"),
-    ("training", "inference", "tables", "typeset"),
+    ("training", "inference", "tables", "typeset", "costs"),
 )
 WITHOUT_TORCH = ("errors", "records", "artefacts", "progress", "data", "metrics", "config", "config_shape", "study")
 HEAVY = {"torch", "transformers", "peft", "deepspeed", "accelerate"}

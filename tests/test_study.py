@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.slow
 
-NOT_COMPARED = {"provenance.json", "timing.parquet"}
+NOT_COMPARED = {"provenance.json", "timing.parquet", "cost.csv", "cost.md", "cost.tex"}
 
 
 def study(folder: Path) -> Path:
@@ -95,6 +95,9 @@ def test_two_runs_one_interrupted_give_the_same_bytes(tmp_path: Path):
     assert sorted(ours) == sorted(theirs)
     assert [name for name in ours if ours[name] != theirs[name]] == []
     assert "nothing to be done" in run(interrupted, "-n").lower()
+
+    costs = pd.read_csv(first / "results/tables/cost.csv").set_index("method")
+    assert costs.loc["dpo", "ratio"] == 1 and costs.loc["tab_po", "ratio"] > 0
 
     table = pd.read_csv(first / "results/tables/abstracts.csv")
     assert set(table["method"]) == {"dictionary", "majority", "sft", "dpo", "tab_po"}

@@ -12,7 +12,7 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 RESULTS = Path("results/tests/slurm")
 RUNS = Path("demo_abstracts/tiny")
-NOT_COMPARED = {"provenance.json", "timing.parquet"}
+NOT_COMPARED = {"provenance.json", "timing.parquet", "cost.csv", "cost.md", "cost.tex"}
 NOT_ARTEFACTS = {"logs", "benchmarks", "checkpoints"}
 
 pytestmark = pytest.mark.slurm

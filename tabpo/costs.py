@@ -1,0 +1,177 @@
+"""What each method costs: time of a step against that of `dpo`, tokens a second, memory, time of the devices."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from statistics import fmean, median
+from typing import Any
+
+import pandas as pd
+
+from tabpo.records import StepTiming
+from tabpo.typeset import latex_table, markdown_table
+
+BASELINE = "dpo"
+
+WARM_UP = 2
+"""First steps of a run that are left out: they take memory and choose or compile kernels, which later ones reuse."""
+
+CAPTION = f"Cost of training, against {BASELINE}."
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """One run of one seed: its steps and its `provenance.json`."""
+
+    dataset: str
+    model: str
+    method: str
+    seed: int
+    timings: Sequence[StepTiming]
+    provenance: Mapping[str, Any]
+
+    @property
+    def kept(self) -> Sequence[StepTiming]:
+        """The steps that are counted."""
+        return self.timings[WARM_UP:]
+
+    @property
+    def step_s(self) -> float:
+        """Median seconds of a step."""
+        return median(timing.seconds for timing in self.kept)
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Tokens that went through the model in all counted steps, by the seconds of these steps."""
+        return sum(timing.tokens for timing in self.kept) / sum(timing.seconds for timing in self.kept)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One row: a method on a dataset with a model.
+
+    Attributes:
+        seeds: How many runs it is of.
+        step_s: Median seconds of a step, mean over seeds; None where `reason` says why. `_low` and `_high` are the
+            smallest and the largest.
+        ratio: The same by that of `dpo` of the same seed; None where `reason` says why.
+        tokens_per_s: Mean over seeds.
+        peak_memory_mb: Of the first process, the largest of the seeds.
+        peak_gpu_memory_mb: The same of its GPU; None on CPUs.
+        wall_s: Of a whole run, mean over seeds.
+        gpu_seconds: `wall_s` times GPUs.
+        reason: Why numbers are missing.
+    """
+
+    dataset: str
+    model: str
+    method: str
+    seeds: int
+    step_s: float | None = None
+    step_s_low: float | None = None
+    step_s_high: float | None = None
+    ratio: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    tokens_per_s: float | None = None
+    peak_memory_mb: int = 0
+    peak_gpu_memory_mb: int | None = None
+    wall_s: float = 0.0
+    gpu_seconds: float = 0.0
+    reason: str = ""
+
+
+def build_costs(runs: Sequence[TrainedRun]) -> list[Cost]:
+    """A row for each dataset, model and method, in the order of `runs`."""
+    rows: dict[tuple[str, str, str], dict[int, TrainedRun]] = {}
+    for run in runs:
+        rows.setdefault((run.dataset, run.model, run.method), {})[run.seed] = run
+    return [_cost(by_seed, rows.get((dataset, model, BASELINE), {})) for (dataset, model, _), by_seed in rows.items()]
+
+
+def _cost(runs: Mapping[int, TrainedRun], baseline: Mapping[int, TrainedRun]) -> Cost:
+    first, whole = next(iter(runs.values())), [run.provenance for run in runs.values()]
+    gpu_memory = [one["peak_gpu_memory_mb"] for one in whole if one["peak_gpu_memory_mb"] is not None]
+    cost = Cost(
+        first.dataset,
+        first.model,
+        first.method,
+        seeds=len(runs),
+        peak_memory_mb=max(one["peak_memory_mb"] for one in whole),
+        peak_gpu_memory_mb=max(gpu_memory, default=None),
+        wall_s=fmean(one["wall_s"] for one in whole),
+        gpu_seconds=fmean(one["gpu_seconds"] for one in whole),
+    )
+    if not all(run.kept for run in runs.values()):
+        return replace(cost, reason=f"no step after the first {WARM_UP}")
+    seconds = {seed: run.step_s for seed, run in runs.items()}
+    cost = replace(cost, **_spread("step_s", seconds.values()))
+    cost = replace(cost, tokens_per_s=fmean(run.tokens_per_s for run in runs.values()))
+    if not baseline:
+        return replace(cost, reason=f"{BASELINE} was not run")
+    if not all(run.kept for run in baseline.values()):
+        return replace(cost, reason=f"{BASELINE} has no step after the first {WARM_UP}")
+    return replace(cost, **_spread("ratio", [seconds[seed] / baseline[seed].step_s for seed in seconds]))
+
+
+def _spread(name: str, values: Collection[float]) -> dict[str, float]:
+    return {name: fmean(values), f"{name}_low": min(values), f"{name}_high": max(values)}
+
+
+def costs_csv(costs: Sequence[Cost]) -> str:
+    """One line a row, with every field of `Cost`."""
+    frame = pd.DataFrame([asdict(cost) for cost in costs])
+    return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+
+
+def costs_markdown(costs: Sequence[Cost], notes: Sequence[str]) -> str:
+    """A table for people."""
+    return markdown_table(_frame(costs, "–"), CAPTION, notes)
+
+
+def costs_latex(costs: Sequence[Cost], notes: Sequence[str]) -> str:
+    """A table for a paper."""
+    return latex_table(_frame(costs, "--"), CAPTION, notes)
+
+
+def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun]) -> list[str]:
+    """The notes under the table: how it was measured, and why numbers are missing."""
+    devices = sorted({run.provenance["device"] for run in runs})
+    return [
+        f"s/step: median over the steps of a run but the first {WARM_UP}, which take memory and choose kernels; what"
+        " is done once an epoch, like the sampling of anchors, is in the seconds of the run alone. Mean over seeds, the"
+        " smallest and the largest in brackets.",
+        f"x {BASELINE}: s/step by that of {BASELINE} with the same seed. Runs of a study take place at different times,"
+        " beside whatever else the machine does then: benchmarks/method_step.py alternates the methods in one process.",
+        "Memory: the most that the first process had.",
+        f"Trained on {' and on '.join(devices)}.",
+        *(f"{missing}." for missing in sorted({f"– {cost.reason}" for cost in costs if cost.reason})),
+    ]
+
+
+def _frame(costs: Sequence[Cost], dash: str) -> pd.DataFrame:
+    on_gpus = any(cost.gpu_seconds for cost in costs)
+    return pd.DataFrame([_texts(cost, dash, on_gpus) for cost in costs])
+
+
+def _texts(cost: Cost, dash: str, on_gpus: bool) -> dict[str, str]:
+    texts = {
+        "dataset": cost.dataset,
+        "model": cost.model,
+        "method": cost.method,
+        "s/step": _range(cost.step_s, cost.step_s_low, cost.step_s_high, "{:.3g}", cost.seeds, dash),
+        f"x {BASELINE}": _range(cost.ratio, cost.ratio_low, cost.ratio_high, "{:.2f}", cost.seeds, dash),
+        "tokens/s": dash if cost.tokens_per_s is None else f"{cost.tokens_per_s:.0f}",
+        "memory, MB": str(cost.peak_memory_mb),
+        "s/run": f"{cost.wall_s:.0f}",
+    }
+    if on_gpus:
+        gpu_memory = dash if cost.peak_gpu_memory_mb is None else str(cost.peak_gpu_memory_mb)
+        texts |= {"GPU memory, MB": gpu_memory, "GPU s/run": f"{cost.gpu_seconds:.0f}"}
+    return texts
+
+
+def _range(mean: float | None, low: float, high: float, form: str, seeds: int, dash: str) -> str:
+    """The mean, and from which to which; the dash is also what stands for a missing number."""
+    if mean is None:
+        return dash
+    return form.format(mean) if seeds == 1 else f"{form.format(mean)} ({form.format(low)}{dash}{form.format(high)})"
