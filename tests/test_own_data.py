@@ -1,0 +1,147 @@
+"""Data of the user's own through the graph: the example of docs/own_data.md, and a folder in PV-Miner's format."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tabpo.data.demo_messages import generate
+from tabpo.data.grounding import read_completions
+from tabpo.data.ontology import read_ontology
+from tabpo.data.units import units_of_prompts
+from tabpo.metrics.scores import HEADLINE, score
+from tabpo.records import PROMPT_SPLITS, SPLITS, Completion, Document, Prompt, read_records
+from workflow_scripts import documents, prompts
+
+ROOT = Path(__file__).parents[1]
+DOC = (ROOT / "docs/own_data.md").read_text()
+
+
+def example(folder: Path) -> dict:
+    """Write the page's files; the demo's study with its datasets and tables."""
+    for name, content in re.findall(r"^`(own/\S+)`:\n\n```\w+\n(.*?)^```", DOC, re.DOTALL | re.MULTILINE):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    study = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    return study | {"results": "results/notes"} | yaml.safe_load((folder / "own/study.yaml").read_text())
+
+
+def messages(folder: Path, row) -> dict:
+    """A folder in the published format, without dev, and the entry that the page shows for it."""
+    (folder / "messages").mkdir()
+    for number, split in enumerate(("train", "test")):
+        rows = [row(message) for message in generate(split, 30, number)]
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"messages/{split}.parquet")
+    entry = yaml.safe_load(re.search(r"^    pvminer:\n(?:      .*\n)+", DOC, re.MULTILINE)[0])["pvminer"]
+    return entry | {"folder": "messages", "max_prompt_tokens": 200, "max_completion_tokens": 200}
+
+
+def snakemake(folder: Path, study: dict, *arguments: str) -> subprocess.CompletedProcess:
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    command += [*arguments, "--cores", "2", "--configfile", "study.yaml"]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_pages_example_becomes_prompts_and_its_gold_scores_100(tmp_path):
+    study = example(tmp_path)
+    made = snakemake(tmp_path, study, "results/notes/notes/prompts/test.parquet")
+    assert made.returncode == 0, made.stdout + made.stderr
+    results = tmp_path / "results/notes/notes"
+    card = json.loads((results / "card.json").read_text())
+    assert card["private"] and card["group_id"] == "all documents have one"
+    assert card["splits"]["train"]["labels"] == {"Drug": None, "Symptom": None}  # three and four
+    assert card["variants"]["train"] == {"labels: Medication -> Drug": None}
+    ontology = read_ontology(tmp_path / "own/labels.yaml")
+    for split in PROMPT_SPLITS:
+        asked = read_records(results / f"prompts/{split}.parquet", Prompt)
+        gold = read_records(results / f"documents/{split.split('_')[0]}.parquet", Document)
+        units = units_of_prompts(gold, [prompt.prompt_id for prompt in asked])
+        completions = [Completion(prompt.prompt_id, prompt.answer, 1, True) for prompt in asked]
+        predictions = read_completions(completions, units, ontology, split)
+        scores = score(split, units, predictions, [prompt.answer for prompt in asked], ontology, None)
+        assert scores["valid"] == 1.0
+        for metric in ("ner_strict", "rel", "rel_plus"):
+            assert scores["metrics"][metric][HEADLINE]["f1"] == 1.0, (split, metric)
+
+
+def test_the_whole_graph_is_planned_for_both(tmp_path, pvminer_row):
+    study = example(tmp_path)
+    study["datasets"]["pvminer"] = messages(tmp_path, pvminer_row)
+    study["tables"]["messages"] = {"caption": "Messages.", "datasets": ["pvminer"], "metrics": ["code", "triple"]}
+    planned = snakemake(tmp_path, study, "--dry-run", "--quiet", "rules")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ontology": "own/label.yaml"}, "ConfigError: own/label.yaml: no such ontology (No such file or directory)"),
+        (
+            {"folder": "owns"},
+            "ConfigError: datasets.notes.folder: owns has no train; accepted: train as .jsonl, a fold",
+        ),
+    ],
+)
+def test_a_mistake_ends_a_dry_run_with_one_message(tmp_path, change, message):
+    study = example(tmp_path)
+    study["datasets"]["notes"] |= change
+    refused = snakemake(tmp_path, study, "--dry-run", "--quiet", "all")
+    assert refused.returncode != 0
+    assert (refused.stdout + refused.stderr).strip().split("\n")[-1].startswith(message)
+    assert "Traceback" not in refused.stdout + refused.stderr
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """A guard: whoever connects to another machine, or looks up its name, fails the test."""
+
+    def refuse(self, address, *rest):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            raise AssertionError(f"a connection to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: pytest.fail(f"{host} was looked up"))
+
+
+def test_private_text_is_in_the_artefacts_alone_and_nothing_is_sent(
+    tmp_path, pvminer_row, no_network, caplog, capfd, monkeypatch
+):
+    entry = messages(tmp_path, pvminer_row)
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level("DEBUG")
+    flags = [(f"--output-{split.replace('_', '-')}", f"documents/{split}.parquet") for split in SPLITS]
+    settings = {"source": "pvminer", "generate": None, "private": True, "dev_share": 0.5}
+    ontology = str(ROOT / "config/ontologies/pvminer.yaml")
+    documents.main(
+        [
+            *("--settings", json.dumps(settings), "--sources", "messages/train.parquet", "messages/test.parquet"),
+            *("--ontology", ontology, "--output-card", "card.json"),
+            *(part for flag in flags for part in flag),
+        ]
+    )
+    asked = {"unit": entry["unit"], "prompt": entry["prompt"], "context": ["TO_PAT_YN"]}
+    given = [part for split in SPLITS for part in (f"--{split}", f"documents/{split}.parquet")]
+    written = [
+        part for split in PROMPT_SPLITS for part in (f"--output-{split.replace('_', '-')}", f"prompts/{split}.parquet")
+    ]
+    prompts.main(["--settings", json.dumps(asked), *given, "--ontology", ontology, *written])
+    texts = {
+        document.text for split in SPLITS for document in read_records(Path(f"documents/{split}.parquet"), Document)
+    }
+    words = {word for text in texts for word in re.findall(r"\w{7,}", text)} - {"provider", "patient"}
+    shown = "".join([*capfd.readouterr(), caplog.text, Path("card.json").read_text()])
+    assert len(words) > 50 and not {word for word in words if re.search(rf"\b{word}\b", shown)}
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
+        *("card.json", *(f"{split}.parquet" for split in (*SPLITS, *PROMPT_SPLITS))),
+    }
