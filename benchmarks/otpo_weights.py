@@ -4,8 +4,9 @@ The pairs are low-edit ones: three quarters of the tokens have equal states on b
 of the tail are slightly moved; completions are ragged. Both programs take padded float32 states to token weights.
 POT runs as in the authors' code, on torch tensors where the states are, and, on a CPU, on NumPy arrays as well,
 which is faster. Its costs are `torch.cdist`'s, in single precision, which puts equal states apart; ours are summed in
-double precision: hence the difference of the weights, and on a CPU much of our time at large sizes. Programs alternate in one process with one thread; on a CPU the time is that of the process, so that
-other load on the machine counts less.
+double precision: hence the difference of the weights, and on a CPU much of our time at large sizes. Programs
+alternate in one process with one thread; on a CPU the time is that of the process, so that other load on the machine
+counts less.
 
     python -m benchmarks.otpo_weights [--device cpu] [--rounds 11] > benchmarks/results/otpo_weights.jsonl
 """
