@@ -9,11 +9,15 @@ rule train:
         pairs=run_pairs,
         isolation=run_isolation,
         reference=run_reference,
+        held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
+        held_out_documents=results("{dataset}/documents/dev.parquet"),
+        ontology=dataset_ontology,
     output:
         run=results("{dataset}/{model}/{method}/seed{seed}/run.yaml"),
         model=directory(results("{dataset}/{model}/{method}/seed{seed}/model")),
         log_steps=results("{dataset}/{model}/{method}/seed{seed}/training.parquet"),
         timing=results("{dataset}/{model}/{method}/seed{seed}/timing.parquet"),
+        watch=results("{dataset}/{model}/{method}/seed{seed}/watch.json"),
         provenance=results("{dataset}/{model}/{method}/seed{seed}/provenance.json"),
     wildcard_constraints:
         method=either(METHODS),
@@ -39,10 +43,14 @@ rule train:
         " --prompts {input.prompts}"
         " --pairs {input.pairs}"
         " --reference {input.reference}"
+        " --held-out-prompts {input.held_out_prompts}"
+        " --held-out-documents {input.held_out_documents}"
+        " --ontology {input.ontology}"
         " --checkpoints {params.checkpoints}"
         " --output-run {output.run}"
         " --output-model {output.model}"
         " --output-log-steps {output.log_steps}"
         " --output-timing {output.timing}"
+        " --output-watch {output.watch}"
         " --output-provenance {output.provenance}"
         " 2>> {log}"

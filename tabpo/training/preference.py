@@ -25,9 +25,11 @@ from tabpo.training.scoring import STEP0_BAR, score_pairs
 from tabpo.training.settings import TrainingSettings
 from tabpo.training.tokenise import PairExample
 from tabpo.training.trainer import Batch, StepTrainer
+from tabpo.training.watch import Watch
 
 ANCHORS = "anchors.parquet"
 BASELINE = "baseline.safetensors"
+WATCH = "watch.json"
 """Files of a checkpoint."""
 
 STEP0_BATCHES = 2
@@ -41,6 +43,7 @@ class PreferenceTrainer(StepTrainer):
 
     Attributes:
         anchors: A sampled completion of each prompt of the running pass, by prompt_id; for losses that need "anchor".
+        watch: Looks at held-out answers; None looks at nothing.
     """
 
     def __init__(
@@ -57,13 +60,14 @@ class PreferenceTrainer(StepTrainer):
         limits: dict,
         loss: Callable[[Side, Side], LossOutput],
         start: Path,
+        watch: Watch | None = None,
     ):
         if "baseline" in loss.needs:
             add_baseline(model, arguments.seed)
         super().__init__(
             model, arguments, settings=settings, numerics=numerics, plan=plan, examples=examples, pad_id=pad_id
         )
-        self.eos_id, self.loss = eos_id, loss
+        self.eos_id, self.loss, self.watch = eos_id, loss, watch
         self.max_anchor_tokens = min(MAX_NEW_TOKENS, limits["max_completion_tokens"])
         with_reference = loss.needs & {"token_kl", "anchor"}
         self.frozen = frozen_reference(self.model, start, numerics, arguments) if with_reference else None
@@ -73,6 +77,8 @@ class PreferenceTrainer(StepTrainer):
     def read_state(self, checkpoint: Path) -> None:
         """Rows logged, and what is neither in the model nor in the optimizer: anchors, and the head beside adapters."""
         super().read_state(checkpoint)
+        if self.watch is not None:
+            self.watch.read_state(checkpoint / WATCH)
         if "anchor" in self.loss.needs:
             records = read_records(checkpoint / ANCHORS, Anchor)
             self.anchors = {record.prompt_id: record.token_ids for record in records}
@@ -83,13 +89,15 @@ class PreferenceTrainer(StepTrainer):
     def write_state(self, checkpoint: Path) -> None:
         """What `read_state` reads."""
         super().write_state(checkpoint)
+        if self.watch is not None:
+            self.watch.write_state(checkpoint / WATCH)
         if "anchor" in self.loss.needs:
             write_records(checkpoint / ANCHORS, Anchor, [Anchor(*item) for item in self.anchors.items()])
         if self._has_head_beside_adapters:
             save_file(getattr(self.model, HEAD).state_dict(), checkpoint / BASELINE)
 
     def before_training(self, model: nn.Module) -> None:
-        """Policy equals reference on the first micro-batches.
+        """Policy equals reference on the first micro-batches; the first look at held-out answers.
 
         Raises:
             DataError: They are further apart than `STEP0_BAR`.
@@ -104,6 +112,18 @@ class PreferenceTrainer(StepTrainer):
         differences = torch.cat(apart).double()
         total, count = self.total(torch.stack([differences.sum(), differences.new_tensor(len(differences))])).tolist()
         check_step0(total / count, self.accelerator.gather(differences.max()).max().item(), self.numerics["precision"])
+        if self.watch is not None:
+            self.watch.look(self.model, 0)
+        self.restart_clock()
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """A look at held-out answers after the steps that are due one, and after the last."""
+        super().log(logs, start_time)
+        step = self.state.global_step
+        due = self.watch is not None and (step % self.watch.every == 0 or step == self.plan.steps)
+        if due and "grad_norm" in logs:
+            self.watch.look(self.model, step)
+            self.restart_clock()
 
     def before_step(self, step: int) -> None:
         """Sample the anchors of a pass at the first step that begins in it."""

@@ -14,11 +14,12 @@ from tabpo.training.fields import token_fields
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt and one completion as token ids, the end-of-turn token included."""
+    """A prompt and one completion as token ids, the end-of-turn token included, and its tokens' `TokenField`s."""
 
     prompt_id: str
     prompt_ids: tuple[int, ...]
     completion_ids: tuple[int, ...]
+    completion_fields: tuple[int, ...]
 
     @property
     def length(self) -> int:
@@ -86,8 +87,8 @@ def encode_examples(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt
     examples = []
     for prompt in prompts:
         prompt_ids = encode_prompt(tokenizer, prompt, limits)
-        completion_ids, _ = _encode_answer(tokenizer, prompt.answer, f"answer of prompt {prompt.prompt_id}", limits)
-        examples.append(Example(prompt.prompt_id, prompt_ids, completion_ids))
+        answer = _encode_answer(tokenizer, prompt.answer, f"answer of prompt {prompt.prompt_id}", limits)
+        examples.append(Example(prompt.prompt_id, prompt_ids, *answer))
     return examples
 
 

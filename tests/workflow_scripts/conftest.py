@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tabpo.artefacts import whole_directory
-from tabpo.records import Edit, Message, Pair, Prompt, Reference, write_records
+from tabpo.records import Document, Edit, Message, Pair, Prompt, Reference, write_records
 from tabpo.training.base import make_base
 from tabpo.training.models import load_model, load_tokenizer
 from tabpo.training.reference import reference_key, score_references
 from tabpo.training.tokenise import encode_pairs
 
+ONTOLOGY = Path(__file__).parents[2] / "config/ontologies/scierc.yaml"
 NOUNS = ("parser", "corpus", "tagger", "lexicon", "grammar", "model", "score", "tree")
 SCRATCH = {
     "architecture": "qwen2",
@@ -37,6 +38,8 @@ TRAINING = {
     "micro_batch_size": 4,
     "adam_beta2": 0.98,
     "checkpoint_steps": 2,
+    "watch_steps": 3,
+    "watch_prompts": 2,
 }
 
 
@@ -89,7 +92,10 @@ class TinyStudy:
         method = {"name": loss, "loss": loss, "params": {}, "pairing": "mixed"}
         inputs = ["--sft", self.path(sft), "--prompts", self.path("prompts.parquet")]
         inputs += ["--pairs", self.path("pairs.parquet"), "--reference", self.path(reference)]
-        return ["--settings", self.settings(method, **settings), *inputs, *self.outputs(folder)]
+        inputs += ["--held-out-prompts", self.path("prompts.parquet"), "--held-out-documents"]
+        inputs += [self.path("documents.parquet"), "--ontology", str(ONTOLOGY)]
+        outputs = [*self.outputs(folder), "--output-watch", str(folder / "watch.json")]
+        return ["--settings", self.settings(method, **settings), *inputs, *outputs]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -102,7 +108,7 @@ def quick_collections():
 def study(tmp_path_factory) -> TinyStudy:
     """Twelve prompts with a pair each; the base model stands for the SFT model."""
     tiny = TinyStudy(tmp_path_factory.mktemp("tiny"))
-    prompts, pairs = [], []
+    documents, prompts, pairs = [], [], []
     for number in range(12):
         first, second = NOUNS[number % 8], NOUNS[(3 * number + 1) % 8]
         text = f"the {first} is used for the {second}" + " again" * (number % 3)
@@ -111,6 +117,9 @@ def study(tmp_path_factory) -> TinyStudy:
         edit = Edit("label", "entities/0/label", "Method", "Metric", "uniform")
         prompts.append(prompt)
         pairs.append(Pair(f"{prompt.prompt_id}/0", prompt.prompt_id, gold, wrong, (edit,), 1))
+        tokens = tuple(text.split())
+        documents.append(Document(f"d{number}", None, text, tokens, ((0, len(tokens)),), (), ()))
+    write_records(tiny.folder / "documents.parquet", Document, documents)
     write_records(tiny.folder / "prompts.parquet", Prompt, prompts)
     write_records(tiny.folder / "pairs.parquet", Pair, pairs)
     with whole_directory(tiny.folder / "base") as base:

@@ -1,0 +1,185 @@
+"""What becomes of held-out answers while a policy is trained: its greedy answers, and the log-probs of the gold ones.
+
+Token erosion, the loss of probability by tokens that a preference loss does not mean to lower, is one of the two
+failures that arXiv 2603.00025 answers; a collapsed policy looks well in its own loss.
+"""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+from peft import PeftModel
+from torch import nn
+from transformers import PreTrainedTokenizerBase
+
+from tabpo.artefacts import write_json
+from tabpo.data.grounding import read_completions
+from tabpo.data.ontology import Ontology
+from tabpo.data.units import Unit
+from tabpo.inference import generate
+from tabpo.losses import TokenField
+from tabpo.metrics.scores import strict_f1
+from tabpo.records import Completion, Prediction, Prompt
+from tabpo.training.collate import collate_examples
+from tabpo.training.models import autocast
+from tabpo.training.scoring import completion_logps
+from tabpo.training.tokenise import Example, encode_examples
+
+BATCH_SIZE = 16
+
+FREQUENCIES = {0: "0", 1: "1-9", 10: "10-99", 100: "100-999", 1000: "1000-"}
+"""Classes of tokens by how often training answers have them in the same field, by their lower ends."""
+
+CONFIDENCES = {0.0: "0-0.5", 0.5: "0.5-0.9", 0.9: "0.9-0.99", 0.99: "0.99-1"}
+"""Classes of tokens by their probability at step 0, likewise."""
+
+UNKNOWN_LABELS = ("unknown_label", "invalid_pair")
+
+
+class Watch:
+    """Looks at a policy now and then, always at the same held-out prompts; all processes look, and see the same.
+
+    Attributes:
+        every: Steps between two looks; there is one before the first step and one after the last.
+        health: A row a look: step; valid, the share of answers that can be read; label_valid, the share of their items
+            with labels of the ontology (1 without items); empty, the share of answers that name nothing; truncated,
+            the share that reached the cap; tokens, their mean number; f1 of `ner_strict` or `triple`; collapsed.
+        erosion: A row for each class of gold tokens and look: step, field, frequency (in training answers), confidence
+            (at step 0), tokens, and drift, the mean change of their log-probs since step 0 in nats.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerBase,
+        prompts: Sequence[Prompt],
+        units: Sequence[Unit],
+        ontology: Ontology,
+        trained: Sequence[Example],
+        numerics: dict,
+        limits: dict,
+        every: int,
+    ):
+        self.every = every
+        self.health: list[dict[str, Any]] = []
+        self.erosion: list[dict[str, Any]] = []
+        self._tokenizer, self._units, self._ontology = tokenizer, units, ontology
+        self._numerics, self._limits = numerics, limits
+        self._examples = encode_examples(tokenizer, prompts, limits)
+        self._frequencies = Counter(couple for example in trained for couple in _couples(example))
+        self._first: list[list[float]] = []
+
+    def look(self, policy: nn.Module, step: int) -> None:
+        """Add the rows of a step; the policy keeps its mode.
+
+        Args:
+            policy: Not wrapped.
+            step: Steps done; 0 comes first.
+        """
+        model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
+        training, settings = policy.training, model.generation_config
+        policy.eval()
+        completions = self._answers(model)
+        logps = self._gold_logps(model)
+        policy.train(training)
+        model.generation_config = settings
+        if step == 0:
+            self._first = logps
+        predictions = read_completions(completions, self._units, self._ontology, f"answers after step {step}")
+        start = self.health[0] if self.health else None
+        row = {
+            "step": step,
+            **answer_health(completions, predictions),
+            "f1": strict_f1(self._units, predictions, self._ontology),
+        }
+        self.health.append(row | {"collapsed": start is not None and collapsed(start, row)})
+        self.erosion += [{"step": step, **one} for one in self._drifts(logps)]
+
+    @property
+    def content(self) -> dict[str, list[dict[str, Any]]]:
+        """What `watch.json` holds."""
+        return {"health": self.health, "erosion": self.erosion}
+
+    def write_state(self, path: Path) -> None:
+        """Write what a resumed run goes on from."""
+        write_json(path, {**self.content, "first": self._first})
+
+    def read_state(self, path: Path) -> None:
+        """Read it again."""
+        state = json.loads(path.read_text())
+        self.health, self.erosion, self._first = state["health"], state["erosion"], state["first"]
+
+    def _answers(self, model: nn.Module) -> list[Completion]:
+        with autocast(self._numerics, model.device.type):
+            return generate(
+                model,
+                self._tokenizer,
+                [(example.prompt_id, example.prompt_ids) for example in self._examples],
+                max_new_tokens=self._limits["max_completion_tokens"],
+                batch_size=BATCH_SIZE,
+            )
+
+    @torch.no_grad()
+    def _gold_logps(self, model: nn.Module) -> list[list[float]]:
+        rows: list[list[float]] = []
+        for start in range(0, len(self._examples), BATCH_SIZE):
+            examples = self._examples[start : start + BATCH_SIZE]
+            batch = collate_examples(examples, self._tokenizer.pad_token_id)
+            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            scored = completion_logps(model, batch, self._numerics).tolist()
+            rows += [row[: len(example.completion_ids)] for row, example in zip(scored, examples, strict=True)]
+        return rows
+
+    def _drifts(self, logps: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+        drifts: dict[tuple[int, int, float], list[float]] = {}
+        for example, now, first in zip(self._examples, logps, self._first, strict=True):
+            for couple, later, before in zip(_couples(example), now, first, strict=True):
+                frequency = _class_of(self._frequencies[couple], FREQUENCIES)
+                confidence = _class_of(math.exp(before), CONFIDENCES)
+                drifts.setdefault((couple[0], frequency, confidence), []).append(later - before)
+        return [
+            {
+                "field": TokenField(field).name.lower(),
+                "frequency": FREQUENCIES[frequency],
+                "confidence": CONFIDENCES[confidence],
+                "tokens": len(values),
+                "drift": fmean(values),
+            }
+            for (field, frequency, confidence), values in sorted(drifts.items())
+        ]
+
+
+def _couples(example: Example) -> Iterator[tuple[int, int]]:
+    """(field, token id) of each completion token."""
+    return zip(example.completion_fields, example.completion_ids, strict=True)
+
+
+def _class_of(value: float, classes: Iterable[float]) -> float:
+    return max(end for end in classes if end <= value)
+
+
+def spread(prompts: Sequence[Prompt], number: int) -> Sequence[Prompt]:
+    """At most so many of them, evenly over their order."""
+    return prompts[:: -(-len(prompts) // number)]
+
+
+def answer_health(completions: Sequence[Completion], predictions: Sequence[Prediction]) -> dict[str, float]:
+    """Rates of answers to at least one prompt, as `Watch.health` has them."""
+    items = [item.item_class for answer in predictions for item in (*answer.spans, *answer.relations)]
+    answers = len(predictions)
+    return {
+        "valid": sum(answer.answer_class == "ok" for answer in predictions) / answers,
+        "label_valid": 1 - sum(item in UNKNOWN_LABELS for item in items) / len(items) if items else 1.0,
+        "empty": sum(answer.answer_class == "ok" and not answer.spans for answer in predictions) / answers,
+        "truncated": sum(not completion.finished for completion in completions) / answers,
+        "tokens": fmean(completion.n_tokens for completion in completions),
+    }
+
+
+def collapsed(start: Mapping[str, float], now: Mapping[str, float]) -> bool:
+    """Whether fewer than half as many answers can be read as at the start, or half of all became empty since."""
+    return now["valid"] < start["valid"] / 2 or now["empty"] > start["empty"] + 0.5

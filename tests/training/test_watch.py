@@ -1,0 +1,103 @@
+"""Looks at held-out answers: rates by hand, drifts against log-probs that are taken by themselves."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tabpo.data.ontology import read_ontology
+from tabpo.data.units import document_units
+from tabpo.records import Completion, Document, Message, PredictedRelation, PredictedSpan, Prediction, Prompt
+from tabpo.training.collate import collate_examples
+from tabpo.training.scoring import completion_logps
+from tabpo.training.tokenise import encode_examples
+from tabpo.training.watch import Watch, answer_health, collapsed, spread
+
+ONTOLOGY = read_ontology(Path(__file__).parents[2] / "config/ontologies/scierc.yaml")
+TEXT = "a parser is used for parsing of the label"
+
+
+def span(item_class):
+    return PredictedSpan(1, "Method", None, "a parser", 0, 8, item_class)
+
+
+def test_rates_by_hand():
+    completions = [Completion(f"d#{n}", "", tokens, n != 3) for n, tokens in enumerate((10, 20, 5, 65))]
+    predictions = [
+        Prediction("d#0", "ok", (span("ok"), span("unknown_label")), (PredictedRelation(1, 1, "x", "self_relation"),)),
+        Prediction("d#1", "ok", (span("ok"),)),
+        Prediction("d#2", "ok", ()),
+        Prediction("d#3", "truncated", ()),
+    ]
+    assert answer_health(completions, predictions) == {
+        "valid": 3 / 4,
+        "label_valid": 3 / 4,  # of two spans and a relation of the first answer and a span of the second
+        "empty": 1 / 4,  # what cannot be read is not called empty
+        "truncated": 1 / 4,
+        "tokens": 25,
+    }
+    assert answer_health(completions[2:3], predictions[2:3])["label_valid"] == 1.0
+
+
+@pytest.mark.parametrize(("prompts", "number", "kept"), [(9, 3, [0, 3, 6]), (10, 3, [0, 4, 8]), (2, 3, [0, 1])])
+def test_spread(prompts, number, kept):
+    assert list(spread(range(prompts), number)) == kept
+
+
+@pytest.mark.parametrize(
+    ("valid", "empty", "expected"), [(0.4, 0.1, False), (0.39, 0.1, True), (0.8, 0.6, False), (0.8, 0.61, True)]
+)
+def test_collapsed(valid, empty, expected):
+    assert collapsed({"valid": 0.8, "empty": 0.1}, {"valid": valid, "empty": empty}) is expected
+
+
+@pytest.fixture
+def watched(tokenizer, answer, fp32, limits):
+    """Two prompts with the same gold answer; training has seen it twelve times."""
+    document = Document("d", None, TEXT, tuple(TEXT.split()), ((0, 9),), ())
+    prompts = [Prompt("d", "d", (Message("user", TEXT),), answer)] * 2
+    units = document_units(document, "document") * 2
+    trained = encode_examples(tokenizer, prompts[:1], limits) * 12
+    return Watch(tokenizer, prompts, units, ONTOLOGY, trained, fp32, limits | {"max_completion_tokens": 150}, every=5)
+
+
+def test_drift_is_the_change_of_gold_log_probs_by_class(watched, make_model, tokenizer, answer, limits, fp32):
+    model = make_model()
+    settings = model.generation_config
+    watched.look(model.train(), 0)
+    assert model.training and model.generation_config is settings
+    start = {(row["field"], row["frequency"], row["confidence"]): row for row in watched.erosion}
+    assert all(row["drift"] == 0.0 for row in start.values())
+
+    example = encode_examples(tokenizer, [Prompt("d", "d", (Message("user", TEXT),), answer)], limits)
+    batch = collate_examples(example, 0)
+    before = completion_logps(model.eval(), batch, fp32)[0].tolist()
+    with torch.no_grad():
+        model.model.embed_tokens.weight.mul_(1.1)
+    watched.look(model, 5)
+    after = completion_logps(model, batch, fp32)[0].tolist()
+    moved = [row for row in watched.erosion if row["step"] == 5]
+    tokens = len(example[0].completion_ids)
+    assert sum(row["tokens"] for row in moved) == 2 * tokens  # both prompts
+    assert sum(row["tokens"] * row["drift"] for row in moved) == pytest.approx(2 * (sum(after) - sum(before)), abs=1e-4)
+    assert {row["frequency"] for row in moved} <= {"10-99", "100-999"}  # nothing that training did not have 12 times
+    assert {row["field"] for row in moved} == {"scaffolding", "label", "span", "link", "id"}
+    assert {(row["field"], row["frequency"], row["confidence"]): row["tokens"] for row in moved} == {
+        key: row["tokens"] for key, row in start.items()
+    }  # a class is that of step 0 for good
+
+
+def test_a_resumed_run_goes_on_from_what_was_seen(watched, make_model, tmp_path):
+    model = make_model()
+    watched.look(model, 0)
+    watched.write_state(tmp_path / "watch.json")
+    with torch.no_grad():
+        model.model.embed_tokens.weight.mul_(1.1)
+    watched.look(model, 5)
+    unbroken = watched.content
+    watched.health, watched.erosion, watched._first = [], [], []
+    watched.read_state(tmp_path / "watch.json")
+    watched.look(model, 5)
+    assert watched.content == unbroken
+    assert [row["step"] for row in watched.health] == [0, 5]
+    assert watched.health[0]["valid"] == 0.0 and not watched.health[0]["collapsed"]  # random weights say no JSON
