@@ -22,6 +22,12 @@ _CHARACTERS = re.compile(rf'(?:[^"\\\x00-\x1f\ud800-\udfff]++|{_ESCAPE.pattern})
 _SIMPLE_TOKEN = re.compile(rf'{_SPACE.pattern}([{{}}\[\],:]|"[^"\\\x00-\x1f\ud800-\udfff]*+"|{_SCALAR.pattern})')
 _KINDS = '{}[],:"'
 
+# Most of an answer is records: objects of a few plain strings and numbers, which are taken in one go.
+_PLAIN = r'[ \t\n\r]*+"[^"\\\x00-\x1f\ud800-\udfff]*+"[ \t\n\r]*+'
+_FIELD = rf"{_PLAIN}:(?:{_PLAIN}|{_SPACE.pattern}{_SCALAR.pattern}{_SPACE.pattern})"
+_RECORD = re.compile(rf"{_SPACE.pattern}(\{{{_FIELD}(?:,{_FIELD}){{0,7}}\}})")
+_STRING = re.compile(r'"([^"]*+)"([ \t\n\r]*+:)?')
+
 _VALUE = '"0{['
 _KEY = '"'
 
@@ -72,7 +78,11 @@ class _Scan:
             _BrokenError: The text does not begin JSON.
         """
         while self.expected:
-            self._take(self._next_token())
+            record = _RECORD.match(self.text, self.token[1]) if "{" in self.expected else None
+            if record:
+                self._take_record(record)
+            else:
+                self._take(self._next_token())
         if _SPACE.match(self.text, self.token[1]).end() < len(self.text):
             raise _BrokenError
 
@@ -87,10 +97,20 @@ class _Scan:
             self.expected = _VALUE if self.open[-1] is None else _KEY
         elif kind == '"' and self.expected in (_KEY, _KEY + "}"):
             self._take_key(self.open[-1])
-        else:  # a value is complete
+        else:
             if kind in "}]":
                 self.open.pop()
-            self.expected = "" if not self.open else ",]" if self.open[-1] is None else ",}"
+            self._complete_value()
+
+    def _take_record(self, record: re.Match[str]) -> None:
+        self.token = record.span(1)
+        self.deepest = max(self.deepest, len(self.open) + 1)
+        keys = [string for string, colon in _STRING.findall(record[1]) if colon]
+        self.repeats_key |= len(set(keys)) < len(keys)
+        self._complete_value()
+
+    def _complete_value(self) -> None:
+        self.expected = "" if not self.open else ",]" if self.open[-1] is None else ",}"
 
     def _open(self, keys: set[str] | None, expected: str) -> None:
         self.open.append(keys)

@@ -1,10 +1,12 @@
 import json
 import time
+from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.parse import DAMAGES, damaged, real_answers
 from tabpo.data.answers import ANSWER_CLASSES, Answer, AnswerSpan, parse, render
 from tabpo.records import Relation
 
@@ -164,6 +166,19 @@ def test_huge_answers_take_time_in_proportion(text, answer_class):
     start = time.perf_counter()
     assert parse(text, "entities", clusters=False).answer_class == answer_class
     assert time.perf_counter() - start < 20  # a second or two; quadratic time would be hours
+
+
+def test_a_hundred_thousand_damaged_answers_get_a_class():
+    _, answers = real_answers()
+    classes = {name: Counter() for name in DAMAGES}
+    for name, texts in damaged(answers, 100_000):
+        classes[name].update(parse(text, "entities", clusters=False).answer_class for text in texts)
+    assert sum(found.total() for found in classes.values()) == 100_000
+    assert set().union(*classes.values()) <= set(ANSWER_CLASSES)
+    assert set(classes["truncated"]) == {"truncated"}
+    assert set(classes["wrong_type"]) == {"wrong_shape"}
+    assert set(classes["wrong_key"]) == {"wrong_shape", "duplicate_key"}
+    assert set(classes["prose"]) == set(classes["fence"]) == set(classes["doubled"]) == {"not_json"}
 
 
 def test_rendering_is_compact_and_keeps_letters():
