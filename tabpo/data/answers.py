@@ -121,11 +121,16 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def _read(text: str, answer_format: str, clusters: bool) -> Answer | None:
+def decode(text: str) -> Any:
+    """The value of JSON that an answer could be, with keys and integers as in `parse`; None for every other text."""
     try:
-        content = _DECODER.decode(text)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError):
         return None
+
+
+def _read(text: str, answer_format: str, clusters: bool) -> Answer | None:
+    content = decode(text)
     return _read_results(content) if answer_format == "results" else _read_entities(content, clusters)
 
 

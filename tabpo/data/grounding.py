@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tabpo.data.answers import Answer, AnswerSpan, parse
+from tabpo.data.answers import Answer, AnswerSpan, Parsed, parse
 from tabpo.data.ontology import Ontology
+from tabpo.data.repairs import repair
 from tabpo.data.units import Unit
 from tabpo.errors import DataError
 from tabpo.records import Completion, PredictedRelation, PredictedSpan, Prediction
@@ -51,8 +52,20 @@ def read_completions(
 
 def read_answer(text: str, unit: Unit, ontology: Ontology) -> Prediction:
     """Parse and ground one answer to a unit; an unreadable one has its class and no items."""
-    clusters = ontology.answer == "entities" and unit.clusters is not None
-    parsed = parse(text, ontology.answer, clusters=clusters)
+    return _prediction(parse(text, ontology.answer, clusters=_has_clusters(unit, ontology)), unit, ontology)
+
+
+def read_repaired(text: str, unit: Unit, ontology: Ontology) -> tuple[str, Prediction]:
+    """The same after `repair`, and what it took."""
+    done, parsed = repair(text, ontology.answer, clusters=_has_clusters(unit, ontology))
+    return done, _prediction(parsed, unit, ontology)
+
+
+def _has_clusters(unit: Unit, ontology: Ontology) -> bool:
+    return ontology.answer == "entities" and unit.clusters is not None
+
+
+def _prediction(parsed: Parsed, unit: Unit, ontology: Ontology) -> Prediction:
     spans, relations, groups = ground(parsed.answer, unit, ontology)
     return Prediction(unit.prompt_id, parsed.answer_class, spans, relations, groups)
 
