@@ -15,6 +15,8 @@ class Loss:
 
         loss = -log sigmoid(beta * (S(chosen) - S(rejected))) - alpha * mean_t log pi(chosen_t)
 
+    This is the paper's third version; in its first, alpha weighs the preference term (huggingface/trl, issue 1868).
+
     Attributes:
         beta: Reward per nat of summed log-ratio, > 0.
         alpha: Weight of the likelihood term, >= 0; 0 gives back DPO exactly.

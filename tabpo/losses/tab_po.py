@@ -44,7 +44,7 @@ class Loss:
         difference_weight: Factor on tokens that the other side lacks, > 0.
         weighted_barrier: Whether the barrier weighs its tokens too.
         gate_fields: "all" tokens can be gated, or "schema": those of labels, sub-codes and links.
-        gate_temperature: Nats over which a soft gate opens, >= 0; 0 is the hard one.
+        gate_temperature: Nats over which a soft gate opens, >= 0; 0 is the hard one, which is also what is logged.
     """
 
     beta: float = 0.1
