@@ -8,7 +8,7 @@ DEMO := config/demo.yaml
 DEMO_RESULTS := results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fetch test-slurm drill clean
+.PHONY: help setup demo demo-full test lint fetch test-slurm drill clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -20,6 +20,9 @@ demo: setup ## the embedded study on generated data: minutes, no GPU, no network
 	snakemake --profile profiles/local --configfile $(DEMO)
 	@echo "Tables:"
 	@find $(DEMO_RESULTS)/tables -type f | sort
+
+demo-full: setup ## every method on generated data, three seeds: an hour on two cores
+	snakemake --profile profiles/local --configfile config/demo_full.yaml --cores 2
 
 lint: setup ## formatting and rules of Python and of the workflow
 	ruff check .
