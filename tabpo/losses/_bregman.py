@@ -27,7 +27,8 @@ def bregman(log_ratios: Tensor, generator: str, lambda_: float, scale: float) ->
         logistic      log(1 + R)
 
     The derivatives by log R are (R^(1 + lambda_) + R^(-lambda_)) / scale and R / (1 + R), and 0 outside
-    `MAX_LOG_RATIO`. scaled_basu has no lower bound but that: at lambda_ 0 it falls by 1 / scale a nat.
+    `MAX_LOG_RATIO`. scaled_basu has no lower bound but that: as R falls, its slope nears 1 / scale at lambda_ 0, and
+    grows at any other.
     """
     u = log_ratios.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
     if generator == "logistic":

@@ -8,7 +8,7 @@ from torch import Tensor
 from tabpo.losses._interface import Side, TokenField, masked_mean
 
 SCHEMA_FIELDS = (TokenField.LABEL, TokenField.SUBLABEL, TokenField.LINK)
-"""Tokens whose values a schema lists; spans are copied from the text, ids are counted, and the rest is scaffolding."""
+"""What an answer decides by the schema; spans are copied from the text, ids counted, and the rest is scaffolding."""
 
 
 def log_mean_probability(side: Side) -> Tensor:

@@ -31,8 +31,8 @@ class Loss:
     Thang1703hrsh/ARC-BPO, commit 400f81b), not the paper's equations. The paper's logistic loss is twice log(1 + R),
     its code's is this.
 
-    Index pairs tokens of the same place only up to the first edit that changes the length. At lambda_ 0 the loss has
-    no lower bound: it goes on pushing paired tokens apart until log R is -30.
+    Index pairs tokens of the same place only up to the first edit that changes the length. scaled_basu has no lower
+    bound: it goes on pushing paired tokens apart until log R is -30, with a slope that for lambda_ > 0 even grows.
 
     Rewards are DPO's, over whole completions, so that margins compare.
 
