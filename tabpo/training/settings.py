@@ -11,7 +11,7 @@ SCORER_VERSION = 2
 
 OPTIMIZERS = ("adamw", "rmsprop")
 SCHEDULES = ("linear", "cosine", "constant")
-DEEPSPEED = ("zero0", "zero1", "zero2", "zero3")
+DEEPSPEED = ("zero0", "zero1", "zero2", "zero2_offload", "zero3", "zero3_offload")
 """Names of the files in config/deepspeed/."""
 
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")

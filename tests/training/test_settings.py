@@ -49,7 +49,7 @@ def test_lora_defaults():
         ({"steps": 5, "max_grad_norm": float("nan")}, "training.max_grad_norm is nan"),
         ({"steps": 5, "adam_beta2": 1.0}, "accepted: a number from 0 to below 1"),
         ({"steps": 5, "optimizer": "rmsprop", "weight_decay": 0.1}, "accepted with rmsprop: 0"),
-        ({"steps": 5, "deepspeed": "zero4"}, "accepted: zero0, zero1, zero2, zero3"),
+        ({"steps": 5, "deepspeed": "zero4"}, "accepted: zero0, zero1, zero2, zero2_offload, zero3, zero3_offload"),
         ({"steps": 5, "epochs": 1.0}, "steps and epochs given; exactly one of steps, epochs"),
         ({}, "nothing given; exactly one of steps, epochs"),
         ({"steps": 5, "warmup_steps": 1, "warmup_ratio": 0.1}, "both warmup_steps and warmup_ratio"),
