@@ -25,26 +25,29 @@ RESERVED = {
 
 _SPAN_SCORERS = ("pure", "spert", "plmarker", "dygie", "uie_set", "uie_multiset")
 _FAMILIES = ("semantic_label", "textual_grounding")
-_COREFERENCE = ("muc", "b_cubed", "ceaf_e", "conll")
+_ENTITIES = (
+    *("ner_strict", "ner_boundary", "ner_relaxed", "ner_boundary_relaxed", "rel", "rel_plus"),
+    *(*_FAMILIES, "relational_linking"),
+    *("muc", "b_cubed", "ceaf_e", "conll"),
+)
+_RESULTS = ("code", "sub_code", "span", "triple", "pair", "span_relaxed", *_FAMILIES)
 
 METRICS = {
     "entities": (
-        *("ner_strict", "ner_boundary", "ner_relaxed", "ner_boundary_relaxed", "rel", "rel_plus"),
-        *_FAMILIES,
-        "relational_linking",
-        *_COREFERENCE,
+        *_ENTITIES,
         *(f"{name}@pv_style" for name in (*_FAMILIES, "relational_linking")),
         *(f"{name}@set_canonical" for name in ("rel", "rel_plus")),
         *(f"{name}@macro_label" for name in ("ner_strict", "rel", "rel_plus")),
         *(f"{name}@{scorer}" for name in ("ner_strict", "rel") for scorer in _SPAN_SCORERS),
         *(f"rel_plus@{scorer}" for scorer in _SPAN_SCORERS if scorer != "dygie"),
+        *(f"{name}@repaired" for name in _ENTITIES),
         "valid",
     ),
     "results": (
-        *("code", "sub_code", "span", "triple", "pair", "span_relaxed"),
-        *_FAMILIES,
+        *_RESULTS,
         *(f"{name}@pv_style" for name in ("code", "sub_code", "span", *_FAMILIES)),
         *(f"{name}@macro_label" for name in ("code", "sub_code", "triple", "pair")),
+        *(f"{name}@repaired" for name in _RESULTS),
         "valid",
     ),
 }

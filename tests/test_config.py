@@ -69,7 +69,7 @@ def test_the_studies_resolve(name):
 
 def test_the_paper_is_the_design():
     study = resolve_study(load("config"), KNOWN)
-    assert list(study.datasets) == ["scierc", "phee"]
+    assert list(study.datasets) == ["scierc", "scierc_document", "phee"]
     assert len(study.models) == 6 and len(study.seeds) == 5
     assert [method for model, method in study.training if model == "llama-3.3-70b"] == ["sft", "dpo", "rpo", "tab_po"]
     assert all(not model["revision"] or len(model["revision"]) == 40 for model in study.models.values())
@@ -318,10 +318,10 @@ def test_the_papers_largest_table_fits_a_command_line():
 @pytest.mark.parametrize("name", ["scierc", "phee"])
 def test_metrics_are_those_that_are_scored(name):
     ontology = read_ontology(CONFIG / f"ontologies/{name}.yaml")
-    unit = Unit("D", "D", 0, "a", ((0, 1),), (), (), clusters=())
+    unit, nothing = Unit("D", "D", 0, "a", ((0, 1),), (), (), clusters=()), [Prediction("D", "ok", ())]
     scored = {
         metric if convention == HEADLINE else f"{metric}@{convention}"
-        for metric, conventions in all_scores([unit], [Prediction("D", "ok", ())], ontology).items()
+        for metric, conventions in all_scores([unit], nothing, nothing, ontology).items()
         for convention in conventions
     }
     assert scored | {"valid"} == set(METRICS[ontology.answer])

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     for row, entries in zip(ROWS, (own, majority(own)), strict=True):
         threshold = best_threshold(entries, units["select"], lambda found: strict_f1(units["select"], found, ontology))
         predictions = [annotate(entries, unit, threshold) for unit in units["test"]]
-        scores = score("test", units["test"], predictions, answers, ontology, mean_tokens=None)
+        scores = score("test", units["test"], predictions, answers, ontology, completions=None)
         write_records(getattr(args, f"output_{row}_predictions"), Prediction, predictions)
         write_json(getattr(args, f"output_{row}_scores"), scores)
         logging.info("%s: %d entries, threshold %.2f", row, len(entries.entries), threshold)

@@ -3,7 +3,6 @@
 import argparse
 import logging
 from pathlib import Path
-from statistics import fmean
 
 from tabpo.artefacts import write_json
 from tabpo.data.grounding import read_completions
@@ -33,8 +32,7 @@ def main(argv: list[str] | None = None) -> None:
 
     predictions = read_completions(completions, units, ontology, str(args.completions))
     answers = [prompt.answer for prompt in prompts]
-    mean_tokens = fmean(completion.n_tokens for completion in completions)
-    scores = score(args.prompts.stem, units, predictions, answers, ontology, mean_tokens)
+    scores = score(args.prompts.stem, units, predictions, answers, ontology, completions)
 
     write_records(args.output_predictions, Prediction, predictions)
     write_json(args.output_scores, scores)

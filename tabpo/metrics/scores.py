@@ -2,25 +2,26 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any
 
-from tabpo.data.answers import ANSWER_CLASSES
-from tabpo.data.clusters import CLUSTER_CLASSES, cluster_classes
-from tabpo.data.grounding import ITEM_CLASSES, read_answer
+from tabpo.data.grounding import read_answer, read_repaired
 from tabpo.data.ontology import Ontology
+from tabpo.data.repairs import REPAIRS
 from tabpo.data.units import Unit
 from tabpo.metrics import medical, pv_style, relaxed, spans
 from tabpo.metrics.coreference import coreference_scores
 from tabpo.metrics.counts import Counts, total
 from tabpo.metrics.labels import label_counts, macro_f1
 from tabpo.metrics.parity import SCORERS
-from tabpo.records import Prediction
+from tabpo.metrics.validity import class_counts, empty_share, rates, repetition
+from tabpo.records import Completion, Prediction
 
 HEADLINE = "set_directed"
 """The convention a metric means where none is named: set counting, relations directed."""
 
-CANONICAL, PV_STYLE, MACRO = "set_canonical", "pv_style", "macro_label"
-"""Relations of symmetric labels in the order of the text; the released scorer's way; the mean over labels."""
+CANONICAL, PV_STYLE, MACRO, REPAIRED = "set_canonical", "pv_style", "macro_label", "repaired"
+"""Other conventions that are no published scorer's; `meanings` says what each is."""
 
 
 def unit_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> dict[tuple[str, str], Counts]:
@@ -68,13 +69,24 @@ def _entity_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> di
 
 
 def all_scores(
-    units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology
+    units: Sequence[Unit], predictions: Sequence[Prediction], repaired: Sequence[Prediction], ontology: Ontology
 ) -> dict[str, dict[str, dict[str, float]]]:
     """metric -> convention -> precision, recall, f1 (0 to 1), tp, predicted, gold, over all units.
 
     `macro_label`, which has `f1` alone, averages over labels; all else is micro. Documents have coreference too: `muc`,
-    `b_cubed` and `ceaf_e` without counts, and `conll` with `f1` alone.
+    `b_cubed` and `ceaf_e` without counts, and `conll` with `f1` alone. The convention `repaired` of every metric is the
+    headline of the predictions `repaired`, which a lenient reading of the same answers gave.
     """
+    scores = _scores(units, predictions, ontology)
+    lenient = scores if repaired == predictions else _scores(units, repaired, ontology)
+    for metric, conventions in scores.items():
+        conventions[REPAIRED] = lenient[metric][HEADLINE]
+    return scores
+
+
+def _scores(
+    units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology
+) -> dict[str, dict[str, dict[str, float]]]:
     scores = micro_scores(units, predictions, ontology)
     for metric, by_label in label_counts(units, predictions, ontology).items():
         scores[metric][MACRO] = {"f1": macro_f1(by_label)}
@@ -111,13 +123,32 @@ def strict_f1(units: Sequence[Unit], predictions: Sequence[Prediction], ontology
     return total(metric(unit, item) for unit, item in zip(units, predictions, strict=True)).f1
 
 
+NOT_WRITTEN = dict.fromkeys(("mean_tokens", "mean_characters", "finished", "repetition", "repairs"))
+"""What a score file says of the texts of answers where there are none."""
+
+
+def _written(
+    completions: Sequence[Completion], units: Sequence[Unit], ontology: Ontology
+) -> tuple[list[Prediction], dict[str, Any]]:
+    """Predictions of a lenient reading; and of the texts their lengths, repetition, and how many took which repair."""
+    readings = [read_repaired(one.completion, unit, ontology) for one, unit in zip(completions, units, strict=True)]
+    repairs = Counter(done for done, _ in readings)
+    return [prediction for _, prediction in readings], {
+        "mean_tokens": fmean(one.n_tokens for one in completions),
+        "mean_characters": fmean(len(one.completion) for one in completions),
+        "finished": fmean(one.finished for one in completions),
+        "repetition": repetition([one.completion for one in completions]),
+        "repairs": {name: repairs[name] for name in REPAIRS},
+    }
+
+
 def score(
     split: str,
     units: Sequence[Unit],
     predictions: Sequence[Prediction],
     answers: Sequence[str],
     ontology: Ontology,
-    mean_tokens: float | None,
+    completions: Sequence[Completion] | None,
 ) -> dict[str, Any]:
     """What `scores/{split}.json` holds.
 
@@ -128,28 +159,24 @@ def score(
         answers: Their gold answers as prompts give them; read like a model's they score the `ceiling`, which is below
             1 where a text occurs more often in its unit than it is annotated.
         ontology: Of the dataset.
-        mean_tokens: Mean generated tokens; None where no model generated anything.
+        completions: The same predictions as a model wrote them; None where no model did.
     """
     gold = [read_answer(answer, unit, ontology) for answer, unit in zip(answers, units, strict=True)]
-    answer_classes = Counter(item.answer_class for item in predictions)
-    item_classes = Counter(item.item_class for prediction in predictions for item in _items(prediction))
-    clusters = Counter(name for prediction in predictions for name in cluster_classes(prediction))
+    repaired, written = (predictions, NOT_WRITTEN) if completions is None else _written(completions, units, ontology)
+    counts = class_counts(predictions)
+    by_label = label_counts(units, predictions, ontology)
     return {
         "split": split,
         "prompts": len(units),
-        "answers": {name: answer_classes[name] for name in ANSWER_CLASSES},
-        "items": {name: item_classes[name] for name in ITEM_CLASSES},
-        "clusters": {name: clusters[name] for name in CLUSTER_CLASSES},
-        "metrics": all_scores(units, predictions, ontology),
+        **counts,
+        "rates": rates(counts),
+        "valid": counts["answers"]["ok"] / len(predictions),
+        "empty": empty_share(predictions),
+        **written,
+        "metrics": all_scores(units, predictions, repaired, ontology),
         "labels": {
-            metric: {label: _shown(counts) for label, counts in by_label.items()}
-            for metric, by_label in label_counts(units, predictions, ontology).items()
+            metric: {label: _shown(found) for label, found in labels.items()} for metric, labels in by_label.items()
         },
-        "valid": answer_classes["ok"] / len(predictions),
-        "mean_tokens": mean_tokens,
-        "ceiling": all_scores(units, gold, ontology),
+        "ceiling": all_scores(units, gold, gold, ontology),
+        "gold": {"empty": empty_share(gold), "repetition": repetition(answers)},
     }
-
-
-def _items(prediction: Prediction) -> tuple:
-    return *prediction.spans, *prediction.relations

@@ -27,7 +27,7 @@ def ceiling(documents, ontology, unit):
     assert {item.item_class for prediction in predictions for item in (*prediction.spans, *prediction.relations)} == {
         "ok"
     }
-    scores = all_scores(units, predictions, ontology)
+    scores = all_scores(units, predictions, predictions, ontology)
     return units, {
         (metric, convention): (counts["tp"], counts["predicted"], counts["gold"])
         for metric, conventions in scores.items()

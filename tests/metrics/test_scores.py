@@ -5,7 +5,7 @@ from tabpo.data.grounding import read_answer
 from tabpo.data.ontology import Label, Ontology, RelationType
 from tabpo.data.units import document_units
 from tabpo.metrics.scores import micro_scores, score, strict_f1
-from tabpo.records import Document, Relation, Span
+from tabpo.records import Completion, Document, Relation, Span
 
 SCIENCE = Ontology(
     "entities",
@@ -30,7 +30,8 @@ def scores_of(*texts):
     units = science_units()
     predictions = [read_answer(text, unit, SCIENCE) for text, unit in zip(texts, units, strict=True)]
     answers = [render(gold_answer(unit), "entities") for unit in units]
-    return score("test", units, predictions, answers, SCIENCE, mean_tokens=4.5)
+    completions = [Completion(unit.prompt_id, text, 5, True) for text, unit in zip(texts, units, strict=True)]
+    return score("test", units, predictions, answers, SCIENCE, completions)
 
 
 def test_gold_scores_its_ceiling():
@@ -49,10 +50,15 @@ def test_content_of_a_score_file():
     )
     scores = scores_of(reversed_pair, '{"entities":[{')
     assert set(scores) == {
-        *("split", "prompts", "answers", "items", "clusters"),
-        *("metrics", "labels", "valid", "mean_tokens", "ceiling"),
+        *("split", "prompts", "answers", "items", "clusters", "rates", "valid", "empty"),
+        *("mean_tokens", "mean_characters", "finished", "repetition", "repairs"),
+        *("metrics", "labels", "ceiling", "gold"),
     }
-    assert (scores["split"], scores["prompts"], scores["valid"], scores["mean_tokens"]) == ("test", 2, 0.5, 4.5)
+    assert (scores["split"], scores["prompts"], scores["valid"], scores["mean_tokens"]) == ("test", 2, 0.5, 5)
+    assert scores["rates"]["answers"]["truncated"] == scores["rates"]["answers"]["ok"] == 0.5
+    assert scores["rates"]["items"]["unknown_label"] == 1 / 4
+    assert scores["mean_characters"] == (len(reversed_pair) + len('{"entities":[{')) / 2
+    assert scores["repairs"] == {"none": 1, "code_fence": 0, "prose": 0, "cut": 0, "unrepaired": 1}
     assert scores["answers"] == {
         "empty": 0,
         "truncated": 1,
@@ -90,6 +96,27 @@ def test_content_of_a_score_file():
     assert f1["ner_strict", "uie_set"] == pytest.approx(2 * 1 / (3 + 3))
 
 
+def test_repaired_answers_are_a_convention_of_their_own():
+    whole = '{"entities":[{"id":1,"label":"Task","span":"a"}],"relations":[]}'
+    cut = '{"entities":[{"id":1,"label":"Method","span":"b"},{"id":2,"la'
+    scores = scores_of(f"```json\n{whole}\n```", cut)
+    assert scores["repairs"] == {"none": 0, "code_fence": 1, "prose": 0, "cut": 1, "unrepaired": 0}
+    assert scores["valid"] == scores["metrics"]["ner_strict"]["set_directed"]["predicted"] == 0
+    # of the second sentence the first b is taken, which is not the one that is annotated
+    found = scores["metrics"]["ner_strict"]["repaired"]
+    assert (found["tp"], found["predicted"], found["gold"]) == (1, 2, 3)
+    assert scores["ceiling"]["ner_strict"]["repaired"] == scores["ceiling"]["ner_strict"]["set_directed"]
+
+
+def test_a_baseline_writes_nothing():
+    units = science_units()
+    predictions = [read_answer(EMPTY, unit, SCIENCE) for unit in units]
+    scores = score("test", units, predictions, [EMPTY, EMPTY], SCIENCE, completions=None)
+    assert {scores[name] for name in ("mean_tokens", "mean_characters", "finished", "repetition", "repairs")} == {None}
+    assert (scores["valid"], scores["empty"], scores["gold"]["empty"]) == (1, 1, 1)
+    assert scores["metrics"]["ner_strict"]["repaired"] == scores["metrics"]["ner_strict"]["set_directed"]
+
+
 def test_scores_by_label():
     # Task: a is right, F1 1. Method: B is right, the Method of the second sentence missing, F1 2/3.
     answer = (
@@ -121,8 +148,8 @@ def test_coreference_is_scored_for_documents():
     )
     scores = score("test", whole, [read_answer(answer, whole[0], SCIENCE)], [answer], SCIENCE, None)
     assert scores["clusters"] == {"dangling_mention": 1, "single_mention": 0, "shared_mention": 0, "ok": 1}
-    assert scores["metrics"]["muc"] == {"set_directed": {"precision": 1, "recall": 1, "f1": 1}}
-    assert scores["metrics"]["conll"] == {"set_directed": {"f1": 1}}
+    assert scores["metrics"]["muc"]["set_directed"] == {"precision": 1, "recall": 1, "f1": 1}
+    assert scores["metrics"]["conll"] == {"set_directed": {"f1": 1}, "repaired": {"f1": 1}}
     assert "conll" not in score("test", sentence, [read_answer(EMPTY, sentence[0], SCIENCE)], [EMPTY], SCIENCE, None)
 
 
