@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -13,17 +14,28 @@ STOPPED = os.EX_TEMPFAIL
 """Exit code of a run that was warned and is not finished: no error; started again, it goes on."""
 
 
+REPEAT_S = 5.0
+"""For so long the same warning may come again: to all processes of a job, from the launching one, from torchrun."""
+
+
 class Warned:
-    """Whether a warning has come; a second one ends the process at once."""
+    """Whether a warning has come; another one, later than `REPEAT_S`, ends the process at once."""
 
     def __init__(self):
-        self.yet = False
+        self._at: float | None = None
+
+    @property
+    def yet(self) -> bool:
+        """Whether it has."""
+        return self._at is not None
 
     def note(self, number: int, frame: FrameType | None) -> None:
         """Handle a signal."""
-        self.yet = True
-        for one in SIGNALS:
-            signal.signal(one, signal.SIG_DFL)
+        if self._at is None:
+            self._at = time.monotonic()
+        elif time.monotonic() - self._at > REPEAT_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
 
 @contextmanager

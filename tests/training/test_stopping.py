@@ -11,22 +11,31 @@ from tabpo.training.stopping import SIGNALS, Warned, handling
 
 PROGRAM = """
 import os, sys
-from tabpo.training.stopping import Warned, handling
-warned = Warned()
-with handling(warned.note):
-    for number in map(int, sys.argv[1:]):
+from tabpo.training import stopping
+stopping.REPEAT_S = float(sys.argv[1])
+warned = stopping.Warned()
+with stopping.handling(warned.note):
+    for number in map(int, sys.argv[2:]):
         os.kill(os.getpid(), number)
 print(warned.yet, flush=True)
 """
 
 
+def ended(repeat_s: float, *numbers: signal.Signals) -> tuple[int, str]:
+    command = [sys.executable, "-c", PROGRAM, str(repeat_s), *(str(int(number)) for number in numbers)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
 @pytest.mark.parametrize("number", SIGNALS)
-def test_one_is_noted_and_two_are_the_end(number):
-    once = subprocess.run([sys.executable, "-c", PROGRAM, str(int(number))], capture_output=True, text=True)
-    assert (once.returncode, once.stdout) == (0, "True\n")
+def test_one_is_noted_and_a_later_one_is_the_end(number):
+    assert ended(0.0, number) == (0, "True\n")
     for second in SIGNALS:  # of either kind
-        twice = subprocess.run([sys.executable, "-c", PROGRAM, str(int(number)), str(int(second))], check=False)
-        assert twice.returncode == -second
+        assert ended(0.0, number, second) == (-second, "")
+
+
+def test_the_same_warning_may_come_several_times():
+    assert ended(60.0, *SIGNALS, *SIGNALS) == (0, "True\n")
 
 
 def test_what_handled_signals_before_does_so_afterwards():
