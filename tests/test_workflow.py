@@ -342,11 +342,11 @@ def test_every_loss_in_the_full_demo():
 
 
 def test_the_paper_without_any_file():
-    """Two datasets, five seeds; thirteen methods on five models and three on the sixth."""
+    """Three datasets, five seeds; thirteen methods on five models and three on the sixth."""
     counts = count()
-    assert counts["fetch"] == 2
-    assert counts["sft"] == 2 * 6 * 5
-    assert counts["train"] == 2 * (5 * 13 + 3) * 5
+    assert counts["fetch"] == 3
+    assert counts["sft"] == 3 * 6 * 5
+    assert counts["train"] == 3 * (5 * 13 + 3) * 5
 
 
 def test_lint_and_format(tmp_path):

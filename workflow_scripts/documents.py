@@ -11,7 +11,7 @@ from tabpo.data.card import build_card
 from tabpo.data.checks import check_labels
 from tabpo.data.ontology import read_ontology
 from tabpo.data.splitting import carve_dev
-from tabpo.data.variants import spell
+from tabpo.data.variants import conform
 from tabpo.errors import exit_on_error
 from tabpo.records import SPLITS, Document, write_records
 
@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     ontology = read_ontology(args.ontology)
     variants = {}
     for split, origin in origins.items():
-        documents[split], variants[split] = spell(documents[split], ontology)
+        documents[split], variants[split] = conform(documents[split], ontology)
         check_labels(documents[split], ontology, origin, private=settings["private"])
     if "dev" not in documents:
         documents["train"], documents["dev"] = carve_dev(documents["train"], settings["dev_share"])

@@ -51,6 +51,7 @@ class Ontology:
         variants: Other spellings in the data, by kind ("labels", "sublabels", "relations"), with the name that they
             stand for.
         directions: None where labels do not depend on an attribute.
+        coreference: Name of the relation that stands for coreference in the data and is none of `relations`, or None.
     """
 
     answer: str
@@ -58,6 +59,7 @@ class Ontology:
     relations: dict[str, RelationType]
     variants: dict[str, dict[str, str]] = field(default_factory=dict)
     directions: Directions | None = None
+    coreference: str | None = None
 
     def valid(self, label: str, sublabel: str | None) -> bool:
         """Whether a (label, sub-label) pair may be given to a span; schemes without a second level take None."""
@@ -89,7 +91,7 @@ def read_ontology(path: Path) -> Ontology:
         raise ConfigError(f"{path}: no such ontology ({error.strerror}); accepted: a YAML file") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is no YAML in UTF-8: {' '.join(str(error).split())}") from error
-    _keys(f"{path}", content, ("answer", "labels"), ("relations", "variants", "directions"))
+    _keys(f"{path}", content, ("answer", "labels"), ("relations", "variants", "directions", "coreference"))
     answer = content["answer"]
     if answer not in ("entities", "results"):
         raise ConfigError(f"{path}: answer is {answer!r}; accepted: entities, results")
@@ -105,8 +107,12 @@ def read_ontology(path: Path) -> Ontology:
     )
     if not ontology.labels:
         raise ConfigError(f"{path}: labels is empty; accepted: at least one label")
+    coreference = content.get("coreference")
+    if coreference is not None and _text(f"{path}, coreference", coreference) in ontology.relations:
+        raise ConfigError(f"{path}: coreference is {coreference!r}, one of relations; accepted: a name that is none")
     return replace(
         ontology,
+        coreference=coreference,
         variants=_variants(f"{path}, variants", content.get("variants", {}), ontology),
         directions=_directions(f"{path}, directions", content["directions"], ontology)
         if "directions" in content

@@ -1,4 +1,4 @@
-"""Other spellings of labels in the data, put right as the ontology says, and counted."""
+"""Documents as their ontology says: other spellings put right and counted, links of coreference made clusters."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,8 +8,12 @@ from tabpo.data.ontology import Ontology
 from tabpo.records import Document
 
 
-def spell(documents: Sequence[Document], ontology: Ontology) -> tuple[list[Document], dict[str, int]]:
-    """Documents with the ontology's names in the place of their variants, and counts of `kind: variant -> name`."""
+def conform(documents: Sequence[Document], ontology: Ontology) -> tuple[list[Document], dict[str, int]]:
+    """Documents with the ontology's names in the place of their variants, and its coreference relation as clusters.
+
+    Returns:
+        The documents, and counts of `kind: variant -> name`.
+    """
     counts: Counter[str] = Counter()
 
     def name(kind: str, found: str | None) -> str | None:
@@ -31,4 +35,20 @@ def spell(documents: Sequence[Document], ontology: Ontology) -> tuple[list[Docum
         )
         for document in documents
     ]
-    return spelt, dict(sorted(counts.items()))
+    return [_linked(document, ontology.coreference) for document in spelt], dict(sorted(counts.items()))
+
+
+def _linked(document: Document, label: str | None) -> Document:
+    """Relations of this label, which say that two spans name the same thing, and clusters, joined into clusters."""
+    links = [{relation.head, relation.tail} for relation in document.relations if relation.label == label]
+    if not links:
+        return document
+    joined: list[set[int]] = []
+    for link in [*links, *map(set, document.clusters)]:
+        touched = [cluster for cluster in joined if cluster & link]
+        joined = [cluster for cluster in joined if not cluster & link] + [link.union(*touched)]
+    return replace(
+        document,
+        relations=tuple(relation for relation in document.relations if relation.label != label),
+        clusters=tuple(sorted(tuple(sorted(cluster)) for cluster in joined)),
+    )

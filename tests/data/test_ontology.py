@@ -60,6 +60,8 @@ FAULTS = [
     ("relations/SAME/symmetric", "yes", ", relations.SAME.symmetric is 'yes'; accepted: true, false"),
     ("variants/labels/Drug", "Drug", ", variants.labels: 'Drug' is a name itself; accepted: spellings that are none"),
     ("variants/labels/drog", "Drog", ", variants.labels: 'drog' stands for 'Drog'; accepted: Drug"),
+    ("coreference", "SAME", ": coreference is 'SAME', one of relations; accepted: a name that is none"),
+    ("coreference", 3, ", coreference is 3; accepted: a text"),
     ("directions/values/Y/labels", ["Drog"], ", directions.Y.labels has 'Drog'; accepted: Drug"),
 ]
 
