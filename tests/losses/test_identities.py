@@ -94,9 +94,9 @@ def test_the_gate_passes_no_gradient(make_random_pair, gradients_of, seed, tau, 
 
 
 def test_masked_means():
-    # the values of open-instruct's test_dpo_utils.py for -1, -2, -3 and for the first two alone
+    # what open-instruct's test_dpo_utils.py expects: -2, -1.5 for a part, 0 where all is masked
     logps, mask = torch.tensor([[-1.0, -2.0, -3.0]] * 3), torch.tensor([[True] * 3, [True, True, False], [False] * 3])
     full, partial, empty = masked_mean(logps, mask).tolist()
     assert (full, partial) == (-2.0, -1.5)
-    # there 0, a perfect score; here a NaN, which stops a run: the collator refuses such a pair before
+    # 0 would be a perfect score; here it is a NaN, which stops a run: the collator refuses such a pair before
     assert math.isnan(empty)
