@@ -18,6 +18,7 @@ include: "rules/base.smk"
 include: "rules/sft.smk"
 include: "rules/confusions.smk"
 include: "rules/pairs.smk"
+include: "rules/audit.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/crossfit.smk"
@@ -34,7 +35,3 @@ rule all:
     default_target: True
     input:
         STUDY_FILES,
-
-
-onsuccess:
-    print("Tables:", *made_tables(), file=sys.stderr)

@@ -114,6 +114,7 @@ STUDY_FILES = [
         for ending in ("csv", "md", "tex")
     ),
     *(results(f"{dataset}/card.json") for dataset in STUDY.datasets),
+    *map(results, job.audits(STUDY)),
 ]
 
 
@@ -121,6 +122,10 @@ def made_tables():
     """Where a user finds the tables, once there are any."""
     made = [f"{table}.md" for table in [*STUDY_TABLES, STUDY_COSTS]]
     return filter(os.path.exists, map(results, [*made, "tables/per_metric"]))
+
+
+onsuccess:
+    print("Tables:", *made_tables(), file=sys.stderr)
 
 
 wildcard_constraints:

@@ -79,42 +79,6 @@ rule on_policy:
         " 2>> {log}"
 
 
-rule isolation:
-    """Prove that no record of a choice or of test is in confusions or pairs, and no pair stems from outside train."""
-    input:
-        ids=pairing_confusion_ids,
-        pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
-        train=results("{dataset}/prompts/train.parquet"),
-        dev_confusion=results("{dataset}/prompts/dev_confusion.parquet"),
-        dev_select=results("{dataset}/prompts/dev_select.parquet"),
-        test=results("{dataset}/prompts/test.parquet"),
-    output:
-        isolation=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolation.json"),
-    params:
-        settings=pairing_settings,
-    log:
-        results("logs/isolation/{dataset}/{model}/{pairing}/seed{seed}.log"),
-    benchmark:
-        results("benchmarks/isolation/{dataset}/{model}/{pairing}/seed{seed}.tsv")
-    conda:
-        "../envs/eval.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory(2000),
-        runtime=30,
-    shell:
-        "python -m workflow_scripts.isolation"
-        " --settings {params.settings:q}"
-        " --ids {input.ids}"
-        " --pairs {input.pairs}"
-        " --train {input.train}"
-        " --dev-confusion {input.dev_confusion}"
-        " --dev-select {input.dev_select}"
-        " --test {input.test}"
-        " --output {output.isolation}"
-        " 2>> {log}"
-
-
 rule reference:
     """Score both completions of every pair once with the frozen SFT model."""
     input:

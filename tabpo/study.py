@@ -121,8 +121,29 @@ def reference_settings(study: Study, dataset: str, model: str) -> Settings:
 
 
 def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Settings:
-    """Settings of the rule `pairs`."""
-    return {"name": pairing, **study.pairings[pairing], "seed": int(seed), "limits": _limits(study, dataset)}
+    """Settings of the rules `pairs`, `on_policy`, `isolation` and `pair_page`."""
+    limits, private = _limits(study, dataset), study.datasets[dataset]["private"]
+    return {"name": pairing, **study.pairings[pairing], "seed": int(seed), "limits": limits, "private": private}
+
+
+def figure_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `confusion_figures`."""
+    private = study.datasets[dataset]["private"]
+    return {"title": f"{dataset}, {model}", "seeds": list(study.seeds), "private": private}
+
+
+def audits(study: Study) -> list[str]:
+    """Files under the study's results that say what its runs train on: pages of pairs, confusions of all seeds."""
+    runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
+    files = {}
+    for run in runs:
+        if run["method"] not in study.methods:
+            continue
+        folder, pairing = f"{run['dataset']}/{run['model']}", study.methods[run["method"]]["pairing"]
+        files |= dict.fromkeys(f"{folder}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"])
+        if study.pairings[pairing]["heldout"] == "dev_confusion":
+            files[f"{folder}/confusions/stability.json"] = None
+    return list(files)
 
 
 def table_settings(study: Study, table: str) -> Settings:

@@ -124,13 +124,13 @@ def seed_jobs(dataset: str, seed: int = 1) -> set[str]:
     for split in ("test", "dev_confusion"):
         found |= {f"predict {dataset} tiny sft {seed} {split}", f"score {dataset} tiny sft {seed} {split}"}
     for pairing in ("mixed", "other"):
-        found |= {f"{rule} {where} {pairing} {seed}" for rule in ("pairs", "isolation", "reference")}
+        found |= {f"{rule} {where} {pairing} {seed}" for rule in ("pairs", "isolation", "reference", "pair_page")}
     return found | run_jobs(dataset, "dpo", seed) | run_jobs(dataset, "tab_po", seed)
 
 
 def dataset_jobs(dataset: str) -> set[str]:
     shared = {f"documents {dataset}", f"prompts {dataset}", f"dictionary {dataset}", f"base {dataset} tiny"}
-    return shared | seed_jobs(dataset) | TABLES[dataset]
+    return shared | seed_jobs(dataset) | TABLES[dataset] | {f"confusion_figures {dataset} tiny"}
 
 
 def test_nothing_to_be_done(done, study):
@@ -145,7 +145,8 @@ def test_one_methods_beta(done, study):
 
 def test_a_new_seed(done, study):
     study["seeds"] = [1, 2]
-    assert again(done, study) == seed_jobs("own", 2) | seed_jobs("phee", 2) | TABLES["own"] | TABLES["phee"]
+    figures = {f"confusion_figures {dataset} tiny" for dataset in ("own", "phee")}
+    assert again(done, study) == seed_jobs("own", 2) | seed_jobs("phee", 2) | TABLES["own"] | TABLES["phee"] | figures
 
 
 def test_a_new_method_trains_on_the_pairs_that_are_there(done, study):
@@ -182,7 +183,14 @@ def test_a_pairings_recipe_reaches_its_methods_only(done, study):
 def pairing_jobs(dataset: str, source: str = "pairs") -> set[str]:
     """What is made from the pairing `other`, on which tab_po trains."""
     where = f"{dataset} tiny other 1"
-    return {f"{source} {where}", f"isolation {where}", f"reference {where}"} | run_jobs(dataset, "tab_po")
+    made = {f"{rule} {where}" for rule in (source, "isolation", "reference", "pair_page")}
+    return made | run_jobs(dataset, "tab_po")
+
+
+def test_a_pairings_recipe_reaches_its_methods_only(done, study):
+    study["pairings"]["other"]["edits"] = 2
+    expected = TABLES["own"] | TABLES["phee"] | pairing_jobs("own") | pairing_jobs("phee")
+    assert again(done, study) == expected
 
 
 def test_confusions_of_all_of_dev(done, study):

@@ -1,4 +1,4 @@
-"""Prove that confusions stem from where the pairing says, pairs from train alone, and that splits share nothing."""
+"""Prove where confusions and pairs come from, that splits share nothing, and that all answers are what is asked for."""
 
 import argparse
 import json
@@ -7,12 +7,15 @@ from pathlib import Path
 
 from tabpo.artefacts import write_json
 from tabpo.data.isolation import prove_isolation
+from tabpo.data.ontology import read_ontology
+from tabpo.data.pair_proof import prove_answers
+from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
-from tabpo.records import PROMPT_SPLITS, Pair, Prompt, read_records
+from tabpo.records import PROMPT_SPLITS, Document, Pair, Prompt, read_records
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read ids, pairs and prompts, prove, write the counts."""
+    """Read ids, pairs, prompts and documents, prove, write the counts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the pairing")
@@ -20,12 +23,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pairs", type=Path, required=True)
     for split in PROMPT_SPLITS:
         parser.add_argument(f"--{split.replace('_', '-')}", type=Path, required=True, help="prompts of the split")
+    parser.add_argument("--documents", type=Path, required=True, help="of train")
+    parser.add_argument("--ontology", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
 
     prompts = {split: read_records(getattr(args, split), Prompt) for split in PROMPT_SPLITS}
     ids = [prompt_id for path in args.ids for prompt_id in path.read_text().splitlines()]
-    proof = prove_isolation(args.settings["heldout"], ids, read_records(args.pairs, Pair), prompts)
+    pairs = read_records(args.pairs, Pair)
+    proof = prove_isolation(args.settings["heldout"], ids, pairs, prompts)
+    train = prompts["train"]
+    units = units_of_prompts(read_records(args.documents, Document), [prompt.prompt_id for prompt in train])
+    proof["answers"] = prove_answers(pairs, train, units, read_ontology(args.ontology))
     logging.info("isolation holds: %s", proof)
     write_json(args.output, proof)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tabpo.artefacts import write_json
 from tabpo.data.on_policy import on_policy_pairs
 from tabpo.data.ontology import read_ontology
-from tabpo.data.pair_audit import audit
+from tabpo.data.pair_audit import audit, without_small_counts
 from tabpo.data.pairs import Pairing, check_answers, token_encoder
 from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
@@ -41,7 +41,10 @@ def main(argv: list[str] | None = None) -> None:
     pairs, tally = on_policy_pairs(units, predictions, pairing, ontology, token_encoder(args.base))
     logging.info("%d pairs of %d prompts; refused: %s", len(pairs), len(units), dict(tally.refusals))
 
-    write_json(args.output_audit, {"pairing": settings} | audit(tally, [], units, prompts, pairs))
+    report = audit(tally, [], units, prompts, pairs)
+    if settings["private"]:
+        report = without_small_counts(report)
+    write_json(args.output_audit, {"pairing": settings} | report)
     write_records(args.output, Pair, pairs)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tabpo.artefacts import write_json
 from tabpo.data.ambiguities import read_ambiguities
 from tabpo.data.ontology import read_ontology
-from tabpo.data.pair_audit import audit
+from tabpo.data.pair_audit import audit, without_small_counts
 from tabpo.data.pairs import Pairing, check_answers, check_split, draw_pairs, pairing_contexts, token_encoder
 from tabpo.data.proposals import proposal_tables
 from tabpo.data.units import units_of_prompts
@@ -49,8 +49,10 @@ def main(argv: list[str] | None = None) -> None:
     pairs, tally = draw_pairs(units, pairing, contexts, token_encoder(args.base))
     logging.info("%d pairs of %d prompts; refused: %s", len(pairs), len(units), dict(tally.refusals))
 
-    report = {"pairing": settings, "confusions": held_out} | audit(tally, tables, units, prompts, pairs)
-    write_json(args.output_audit, report)
+    report = audit(tally, tables, units, prompts, pairs)
+    if settings["private"]:
+        report = without_small_counts(report)
+    write_json(args.output_audit, {"pairing": settings, "confusions": held_out} | report)
     write_records(args.output, Pair, pairs)
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
+from tabpo.data.privacy import withhold
 from tabpo.data.proposals import COREFERENCE, Proposals
 from tabpo.data.units import Unit
 from tabpo.records import Edit, Pair, Prompt
@@ -128,6 +129,15 @@ def audit(
     } | _sizes(tally.measures)
 
 
+def without_small_counts(report: dict[str, Any]) -> dict[str, Any]:
+    """The audit of private data: no count under 5, and nothing else of a kind with so few edits that would tell it."""
+    shown = withhold(report)
+    for kind, found in shown["kinds"].items():
+        if found["edits"] is None:
+            shown["kinds"][kind] = {"operator": found["operator"]} | dict.fromkeys([*found][1:])
+    return shown
+
+
 def class_balance(units: Sequence[Unit], prompts: Sequence[Prompt], pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
     """By label of spans and relations: gold records of the units, and edits that are about such a record.
 
@@ -170,4 +180,4 @@ def _spread(values: Sequence[float]) -> dict[str, float] | None:
         return None
     ordered = sorted(values)
     quantiles = {f"p{share}": ordered[share * (len(ordered) - 1) // 100] for share in (0, 50, 90, 100)}
-    return {name: round(value, 6) for name, value in ({"mean": sum(ordered) / len(ordered)} | quantiles).items()}
+    return {name: round(float(value), 6) for name, value in ({"mean": sum(ordered) / len(ordered)} | quantiles).items()}

@@ -379,6 +379,7 @@ def pair_arguments(inputs, out, **changes):
         "smoothing": 1.0,
         "expert_share": 0.4,
         "flip_rate": 0.0,
+        "private": False,
         "seed": 1,
         "limits": {"max_prompt_tokens": 100, "max_completion_tokens": 400},
     }
@@ -410,6 +411,20 @@ def test_from_predictions_to_pairs(tmp_path):
     assert (report["kinds"]["label"]["errors_held_out"], report["kinds"]["label"]["cases_held_out"]) == (8, 24)
     with pytest.raises(DataError, match="heldout"):
         pairs_script.main(pair_arguments(tmp_path, tmp_path, heldout="dev"))
+
+
+def test_the_audit_of_private_data_has_no_small_count(tmp_path):
+    write_inputs(tmp_path)
+    confusions_script.main(confusion_arguments(tmp_path, tmp_path))
+    pairs_script.main(pair_arguments(tmp_path, tmp_path, private=True))
+    report = json.loads((tmp_path / "pairs.audit.json").read_text())
+    assert report["pairs"] == 18
+    kinds = report["kinds"].values()
+    assert {kind["edits"] is None for kind in kinds} == {True, False}
+    assert all(kind["got"] is None for kind in kinds if kind["edits"] is None)
+    assert not [kind for kind in kinds if kind["edits"] is not None and 0 < kind["edits"] < 5]
+    assert not [counts for counts in report["labels"].values() if 0 < (counts["edits"] or 0) < 5]
+    assert report["pairing"]["negatives"] == 2
 
 
 def test_another_process_writes_the_same_bytes(tmp_path):

@@ -7,8 +7,11 @@ import pytest
 
 from tabpo.data.isolation import prove_isolation
 from tabpo.errors import DataError
-from tabpo.records import PROMPT_SPLITS, Edit, Message, Pair, Prompt, write_records
+from tabpo.records import PROMPT_SPLITS, Document, Edit, Message, Pair, Prompt, write_records
 from workflow_scripts import isolation
+
+ROOT = Path(__file__).parents[2]
+RECORD = '{"id":1,"label":"Task","span":"net"}'
 
 
 def prompt(prompt_id: str) -> Prompt:
@@ -82,23 +85,29 @@ def test_splits_that_share_a_prompt_or_a_document_are_refused(prompts):
 
 
 def test_the_program_reads_and_writes_files(tmp_path: Path, prompts):
-    arguments = [
-        "--settings",
-        '{"heldout": "dev_confusion"}',
-        "--ids",
-        str(tmp_path / "ids.txt"),
-        "--pairs",
-        str(tmp_path / "pairs.parquet"),
-    ]
-    (tmp_path / "ids.txt").write_text("C#0\nC#1\n")
-    write_records(tmp_path / "pairs.parquet", Pair, [pair("B#0")])
+    gold, wrong = (f'{{"entities":[{record}],"relations":[]}}' for record in ("", RECORD))
+    prompts["train"] = [Prompt("B#0", "B", (Message("user", "net"),), gold)]
+    write_records(tmp_path / "documents.parquet", Document, [Document("B", None, "net", ("net",), ((0, 1),), ())])
+    arguments = ["--settings", '{"heldout": "dev_confusion"}', "--ids", str(tmp_path / "ids.txt")]
     for split in PROMPT_SPLITS:
         write_records(tmp_path / f"{split}.parquet", Prompt, prompts[split])
         arguments += [f"--{split.replace('_', '-')}", str(tmp_path / f"{split}.parquet")]
+    arguments += ["--pairs", str(tmp_path / "pairs.parquet"), "--documents", str(tmp_path / "documents.parquet")]
+    arguments += ["--ontology", str(ROOT / "config/ontologies/scierc.yaml")]
+
+    edits = (Edit("insert", "entities/-", "", RECORD, "uniform"),)
+    write_records(tmp_path / "pairs.parquet", Pair, [Pair("B#0/0", "B#0", gold, wrong, edits, 1)])
+    (tmp_path / "ids.txt").write_text("C#0\nC#1\n")
     isolation.main([*arguments, "--output", str(tmp_path / "proof.json")])
-    assert json.loads((tmp_path / "proof.json").read_text())["confusions"]["prompts"] == 2
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    assert proof["confusions"]["prompts"] == 2
+    assert proof["answers"] == {"answers": 2, "records": 1}
 
     (tmp_path / "ids.txt").write_text("C#0\nE#0\n")
     with pytest.raises(DataError, match="E#0 is of test"):
+        isolation.main([*arguments, "--output", str(tmp_path / "second.json")])
+    (tmp_path / "ids.txt").write_text("")
+    write_records(tmp_path / "pairs.parquet", Pair, [Pair("B#0/0", "B#0", gold, wrong.replace(":[", ": ["), edits, 1)])
+    with pytest.raises(DataError, match="pair B#0/0: its rejected answer is refused: it is not rendered as gold"):
         isolation.main([*arguments, "--output", str(tmp_path / "second.json")])
     assert not (tmp_path / "second.json").exists()

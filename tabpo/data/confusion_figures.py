@@ -1,0 +1,67 @@
+"""A confusion table as heat maps: labels, sub-labels and relations, with what was missed and what was invented."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tabpo.artefacts import whole_file
+from tabpo.data.confusions import NONE, UNKNOWN
+from tabpo.data.privacy import SMALL
+from tabpo.records import Confusion
+
+PANELS = {
+    "Labels": ("label", "missed", "spurious"),
+    "Sub-labels": ("sublabel",),
+    "Relations": ("relation_label", "relation_missed", "relation_spurious"),
+}
+"""Kinds of the table that each heat map is made of; those after the first fill the column and the row of NONE."""
+
+CELL = 0.55
+"""Side of a cell, inches."""
+
+
+def write_heat_maps(path: Path, table: Sequence[Confusion], title: str, *, private: bool) -> None:
+    """Write an SVG: a heat map for each kind of value that the table has; the same table gives the same bytes.
+
+    A cell shows its count, and by its shade the share of its row, which is a gold value; counts under 5 of private
+    data are neither written nor shaded. UNKNOWN is what the ontology does not have.
+    """
+    panels = {name: _matrix(table, kinds) for name, kinds in PANELS.items()}
+    drawn = {name: panel for name, panel in panels.items() if panel[0]}
+    sizes = [CELL * len(values) + 2.2 for values, _ in drawn.values()]
+    figure = Figure(figsize=(sum(sizes), max(sizes)), layout="constrained")
+    figure.suptitle(title)
+    axes = figure.subplots(1, len(drawn), squeeze=False, width_ratios=sizes)[0]
+    for axis, (name, (values, counts)) in zip(axes, drawn.items(), strict=True):
+        _draw(axis, name, values, counts, private=private)
+    with matplotlib.rc_context({"svg.hashsalt": "tabpo"}), whole_file(path) as partial:
+        figure.savefig(partial, format="svg", metadata={"Date": None, "Creator": None})
+
+
+def _matrix(table: Sequence[Confusion], kinds: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """The values in order (NONE and UNKNOWN last) and counts by gold and predicted value."""
+    cells = {
+        (row.gold, row.predicted): row.count
+        for row in table
+        if row.kind == kinds[0] or (row.kind in kinds and NONE in (row.gold, row.predicted))
+    }
+    values = sorted({value for cell in cells for value in cell}, key=lambda value: (value in (NONE, UNKNOWN), value))
+    counts = np.array([[cells.get((gold, predicted), 0) for predicted in values] for gold in values])
+    return values, counts
+
+
+def _draw(axis: Axes, name: str, values: Sequence[str], counts: np.ndarray, *, private: bool) -> None:
+    totals = np.maximum(1, counts.sum(axis=1, keepdims=True))
+    shown = np.where(counts >= SMALL, counts, 0) if private else counts
+    shares = shown / totals
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axis.set(title=name, xlabel="predicted", ylabel="gold")
+    axis.set_xticks(range(len(values)), values, rotation=90)
+    axis.set_yticks(range(len(values)), values)
+    for row, column in np.argwhere(shown):
+        shade = "white" if shares[row, column] > 0.5 else "black"
+        axis.text(column, row, shown[row, column], ha="center", va="center", color=shade, fontsize=7)
