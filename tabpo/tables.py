@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from tabpo.errors import ConfigError, DataError
-from tabpo.metrics.meanings import meanings
+from tabpo.metrics.meanings import meanings, title
 from tabpo.study import BASELINES, DICTIONARY
 
 HEADLINE = "set_directed"
@@ -203,7 +203,7 @@ def describe(
         )
     elif any(cell.significant for cell in cells):
         notes.append(f"*: the 95 % Student interval of the paired difference to {settings['baseline']} excludes 0.")
-    notes += meanings(settings["metrics"])
+    notes.append(meanings(settings["metrics"]))
     notes += _ceilings(runs, settings["metrics"])
     notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason})]
     if differing:
@@ -224,5 +224,5 @@ def _ceilings(runs: Sequence[Run], metrics: Sequence[str]) -> list[str]:
         for metric in metrics:
             ceiling = None if metric == "valid" else metric_value({"metrics": run.scores["ceiling"]}, metric)
             if ceiling is not None and ceiling < 100:
-                notes.add(f"Gold's own text scores {ceiling:.2f} in {metric} on {run.dataset}.")
+                notes.add(f"Gold's own text scores {ceiling:.2f} in {title(metric)} on {run.dataset}.")
     return sorted(notes)

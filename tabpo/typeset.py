@@ -4,19 +4,8 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from tabpo.metrics.meanings import title
 from tabpo.tables import Cell
-
-TITLES = {
-    "ner_strict": "NER",
-    "ner_boundary": "NER boundary",
-    "rel": "Rel",
-    "rel_plus": "Rel+",
-    "code": "Code",
-    "sub_code": "Sub-code",
-    "span": "Span",
-    "triple": "Triple",
-    "valid": "Valid",
-}
 
 LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
@@ -82,14 +71,9 @@ def _frame(cells: Sequence[Cell], layout: str, text: Callable[[Cell], str]) -> p
             key, column = {"method": cell.method}, f"{cell.dataset} / {cell.model}"
         else:
             block = {} if one_block else {"dataset": cell.dataset, "model": cell.model}
-            key, column = block | {"method": cell.method}, _title(cell.metric)
+            key, column = block | {"method": cell.method}, title(cell.metric)
         rows.setdefault(tuple(key.values()), dict(key))[column] = text(cell)
     return pd.DataFrame(list(rows.values()))
-
-
-def _title(metric: str) -> str:
-    name, _, convention = metric.partition("@")
-    return TITLES.get(name, name) + (f" ({convention})" if convention else "")
 
 
 def _markdown(cell: Cell, marks: bool) -> str:

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from tabpo.errors import ConfigError, DataError
+from tabpo.study import BASELINES
 from tabpo.tables import Run, build_cells, code_differences, describe, metric_value, rehearsals
 from tabpo.typeset import to_csv, to_latex, to_markdown
 
@@ -17,7 +20,7 @@ def scores(ner: float, rel: float = 0.5, canonical: float = 0.6, valid: float = 
 
 
 def run(method: str, seed: int | None, ner: float, model: str | None = "tiny", dataset: str = "scierc") -> Run:
-    return Run(dataset, None if method == "dictionary" else model, method, seed, scores(ner))
+    return Run(dataset, None if method in BASELINES else model, method, seed, scores(ner))
 
 
 def three_seeds() -> list[Run]:
@@ -87,6 +90,28 @@ def test_rehearsal_withholds_marks():
     text = describe(settings, runs, cells, [])
     assert text["caption"] == "REHEARSAL. Main." and not text["marks"]
     assert "**35.0**" not in to_markdown(cells, layout="main", **text)
+
+
+def test_ceilings_below_100_are_printed_for_the_metrics_shown():
+    gold = {"ner_strict": {"set_directed": {"f1": 0.99174}}, "rel": {"set_directed": {"f1": 1.0}}, "rel_plus": {}}
+    runs = [replace(one, scores=one.scores | {"ceiling": gold}) for one in three_seeds()]
+    cells = build_cells(runs, rows=["sft"], metrics=["ner_strict", "rel"], baseline="sft")
+    settings = {"caption": "Main.", "presets": "matched", "baseline": "sft"}
+    notes = describe(settings | {"metrics": ["ner_strict", "rel", "valid"]}, runs, cells, [])["notes"]
+    assert [note for note in notes if "Gold" in note] == ["Gold's own text scores 99.17 in NER on scierc."]
+    assert "NER: exact places with their labels; Rel: exact places" in " ".join(notes)
+    notes = describe(settings | {"metrics": ["rel"]}, runs, cells, [])["notes"]
+    assert not [note for note in notes if "Gold" in note]
+
+
+def test_baselines_are_not_in_the_running():
+    runs = [*three_seeds(), run("majority", None, 0.9)]
+    cells = {
+        cell.method: cell
+        for cell in build_cells(runs, rows=["sft", "dpo", "majority"], metrics=["ner_strict"], baseline="sft")
+    }
+    assert [cells[row].rank for row in ("dpo", "sft", "majority")] == [1, 2, 0]
+    assert (cells["majority"].mean, cells["majority"].sd) == (pytest.approx(90.0), None)
 
 
 def test_code_differences_are_named_or_refused():

@@ -1,27 +1,50 @@
-"""What the names of metrics and conventions stand for, one sentence each, for the notes under a table."""
+"""What the names of metrics and conventions stand for: headings of columns, and notes under a table."""
 
 from collections.abc import Iterable
+
+TITLES = {
+    "ner_strict": "NER",
+    "ner_boundary": "NER boundary",
+    "ner_relaxed": "NER relaxed",
+    "ner_boundary_relaxed": "NER boundary relaxed",
+    "rel": "Rel",
+    "rel_plus": "Rel+",
+    "code": "Code",
+    "sub_code": "Sub-code",
+    "pair": "Code and sub-code",
+    "span": "Span",
+    "span_relaxed": "Span relaxed",
+    "triple": "Triple",
+    "semantic_label": "Semantic label",
+    "relational_linking": "Relational linking",
+    "textual_grounding": "Textual grounding",
+    "muc": "MUC",
+    "b_cubed": "B-cubed",
+    "ceaf_e": "CEAF-e",
+    "conll": "CoNLL",
+    "valid": "Valid",
+}
 
 METRICS = {
     "ner_strict": "exact places with their labels",
     "ner_boundary": "exact places, whatever the labels",
-    "ner_relaxed": "places that hold one another or share 60 % of their tokens, with their labels, matched one to one",
-    "ner_boundary_relaxed": "the same as ner_relaxed, whatever the labels",
+    "ner_relaxed": "labels of places that hold one another or share 60 % of their tokens, matched one to one",
+    "ner_boundary_relaxed": "places that hold one another or share 60 % of their tokens, matched one to one",
     "rel": "exact places of both ends, and the relation's label",
-    "rel_plus": "the same as rel, and the labels of both ends",
+    "rel_plus": "exact places and labels of both ends, and the relation's label",
     "code": "set of codes of a text",
     "sub_code": "set of sub-codes of a text",
     "pair": "set of codes with their sub-codes of a text",
     "span": "exact places, whatever the codes",
     "span_relaxed": "places that hold one another or share 60 % of their tokens, matched one to one",
     "triple": "exact places with code and sub-code",
-    "semantic_label": "exact places with their labels (ner_strict, or triple)",
-    "relational_linking": "exact places of both ends, and the relation's label (rel)",
-    "textual_grounding": "exact places, whatever the labels (ner_boundary, or span)",
+    "semantic_label": "exact places with their labels (those of NER, or triples)",
+    "relational_linking": "exact places of both ends, and the relation's label",
+    "textual_grounding": "exact places, whatever the labels",
     "muc": "coreference links",
     "b_cubed": "coreference by mention",
     "ceaf_e": "coreference by cluster (phi 4)",
-    "conll": "mean F1 of muc, b_cubed and ceaf_e",
+    "conll": "mean F1 of MUC, B-cubed and CEAF-e",
     "valid": "share of answers that can be read; dictionary and majority write none",
 }
 
@@ -40,12 +63,18 @@ CONVENTIONS = {
 }
 
 
-def meanings(metrics: Iterable[str]) -> list[str]:
-    """A sentence for each name and each convention among these metrics, once, in their order; `rel@pure` has both."""
-    sentences = {}
+def title(metric: str) -> str:
+    """The heading of a column: `rel@pure` is Rel (pure)."""
+    name, _, convention = metric.partition("@")
+    return TITLES[name] + (f" ({convention})" if convention else "")
+
+
+def meanings(metrics: Iterable[str]) -> str:
+    """One sentence that says what each name and each convention among these metrics is, once, in their order."""
+    said = {}
     for metric in metrics:
         name, _, convention = metric.partition("@")
-        sentences[name] = f"{name}: {METRICS[name]}."
+        said[name] = f"{TITLES[name]}: {METRICS[name]}"
         if convention:
-            sentences[convention] = f"@{convention}: {CONVENTIONS[convention]}."
-    return list(sentences.values())
+            said[convention] = f"({convention}): {CONVENTIONS[convention]}"
+    return "; ".join(said.values()) + "."

@@ -1,16 +1,18 @@
 from tabpo.config import METRICS
-from tabpo.metrics import meanings
-from tabpo.metrics.meanings import CONVENTIONS
+from tabpo.metrics.meanings import CONVENTIONS, TITLES, meanings, title
+from tabpo.metrics.meanings import METRICS as EXPLAINED
 
 
 def test_each_name_is_explained_once():
-    assert meanings.meanings(["rel", "rel@pure", "ner_strict@pure", "rel"]) == [
-        "rel: exact places of both ends, and the relation's label.",
-        "@pure: as PURE counts: repeated items are not merged.",
-        "ner_strict: exact places with their labels.",
-    ]
+    assert meanings(["rel", "rel@pure", "ner_strict@pure", "rel"]) == (
+        "Rel: exact places of both ends, and the relation's label; (pure): as PURE counts: repeated items are not"
+        " merged; NER: exact places with their labels."
+    )
+    assert (title("rel"), title("rel_plus@pure")) == ("Rel", "Rel+ (pure)")
 
 
 def test_what_a_table_may_show_is_what_is_explained():
     shown = {name for names in METRICS.values() for name in names}
-    assert len(meanings.meanings(shown)) == len(meanings.METRICS) + len(CONVENTIONS)
+    assert {name.partition("@")[0] for name in shown} == set(EXPLAINED) == set(TITLES)
+    assert {name.partition("@")[2] for name in shown} - {""} == set(CONVENTIONS)
+    assert meanings(shown).count("; ") >= len(EXPLAINED) + len(CONVENTIONS) - 1
