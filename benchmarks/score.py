@@ -1,0 +1,63 @@
+"""How long SciERC's test split takes to score: reading, grounding, and every convention, from gold answers.
+
+Seconds are those of the process on one core, the median of the rounds: `read` parses and grounds, `conventions` is
+`all_scores` once, `file` is all that a score file holds, which reads the answers strictly, leniently and gold, and
+scores each. Needs TABPO_DATA.
+
+    python -m benchmarks.score > benchmarks/results/score.jsonl
+"""
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tabpo.data import scierc
+from tabpo.data.answers import gold_answer, render
+from tabpo.data.grounding import read_answer
+from tabpo.data.ontology import Ontology, read_ontology
+from tabpo.data.units import Unit, document_units
+from tabpo.metrics.scores import all_scores, score
+from tabpo.records import Completion
+
+
+def main() -> None:
+    """Print one row for sentences and one for documents as JSON lines."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    args = parser.parse_args()
+    ontology = read_ontology(Path(__file__).parents[1] / "config/ontologies/scierc.yaml")
+    documents = scierc.read_documents(Path(os.environ["TABPO_DATA"]) / "scierc/test.json")
+    for kind in ("sentence", "document"):
+        units = [unit for document in documents for unit in document_units(document, kind)]
+        print(json.dumps({"unit": kind, "units": len(units), **measured(units, ontology, args.rounds)}), flush=True)
+
+
+def measured(units: list[Unit], ontology: Ontology, rounds: int) -> dict[str, Any]:
+    """How many conventions there are, and the seconds of each program."""
+    answers = [render(gold_answer(unit), "entities") for unit in units]
+    completions = [Completion(unit.prompt_id, text, 1, True) for unit, text in zip(units, answers, strict=True)]
+    found = [read_answer(text, unit, ontology) for text, unit in zip(answers, units, strict=True)]
+    programs = {
+        "read": lambda: [read_answer(text, unit, ontology) for text, unit in zip(answers, units, strict=True)],
+        "conventions": lambda: all_scores(units, found, found, ontology),
+        "file": lambda: score("test", units, found, answers, ontology, completions),
+    }
+    names = {convention for conventions in programs["conventions"]().values() for convention in conventions}
+    seconds = {name: round(median(timed(program) for _ in range(rounds)), 3) for name, program in programs.items()}
+    return {"conventions": len(names), "seconds": seconds}
+
+
+def timed(program: Callable[[], object]) -> float:
+    """Seconds of this process for one run."""
+    start = time.process_time()
+    program()
+    return time.process_time() - start
+
+
+if __name__ == "__main__":
+    main()
