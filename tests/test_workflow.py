@@ -171,15 +171,6 @@ def test_a_tables_caption(done, study):
     assert again(done, study) == {"table second"}
 
 
-def test_a_pairings_recipe_reaches_its_methods_only(done, study):
-    study["pairings"]["other"]["edits"] = 2
-    expected = TABLES["own"] | TABLES["phee"]
-    for dataset in ("own", "phee"):
-        expected |= {f"{rule} {dataset} tiny other 1" for rule in ("pairs", "isolation", "reference")}
-        expected |= run_jobs(dataset, "tab_po")
-    assert again(done, study) == expected
-
-
 def pairing_jobs(dataset: str, source: str = "pairs") -> set[str]:
     """What is made from the pairing `other`, on which tab_po trains."""
     where = f"{dataset} tiny other 1"
