@@ -38,6 +38,7 @@ rule documents:
         dev=results("{dataset}/documents/dev.parquet"),
         test=results("{dataset}/documents/test.parquet"),
         card=results("{dataset}/card.json"),
+        page=results("{dataset}/card.md"),
     params:
         settings=document_settings,
         sources=dataset_splits,
@@ -60,6 +61,7 @@ rule documents:
         " --output-dev {output.dev}"
         " --output-test {output.test}"
         " --output-card {output.card}"
+        " --output-page {output.page}"
         " 2>> {log}"
 
 

@@ -15,7 +15,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 RESERVED = {
     "datasets": ("benchmarks", "checkpoints", "figures", "logs", "report.html", "tables"),
-    "models": ("card.json", *BASELINES, "documents", "prompts", "source"),
+    "models": ("card.json", "card.md", *BASELINES, "documents", "prompts", "source"),
     "methods": ("base", "confusions", *BASELINES, "pairs", "reference", SFT),
     "pairings": (),
     "tables": ("cost",),

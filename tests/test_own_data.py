@@ -126,7 +126,7 @@ def test_private_text_is_in_the_artefacts_alone_and_nothing_is_sent(
     documents.main(
         [
             *("--settings", json.dumps(settings), "--sources", "messages/train.parquet", "messages/test.parquet"),
-            *("--ontology", ontology, "--output-card", "card.json"),
+            *("--ontology", ontology, "--output-card", "card.json", "--output-page", "card.md"),
             *(part for flag in flags for part in flag),
         ]
     )
@@ -140,8 +140,8 @@ def test_private_text_is_in_the_artefacts_alone_and_nothing_is_sent(
         document.text for split in SPLITS for document in read_records(Path(f"documents/{split}.parquet"), Document)
     }
     words = {word for text in texts for word in re.findall(r"\w{7,}", text)} - {"provider", "patient"}
-    shown = "".join([*capfd.readouterr(), caplog.text, Path("card.json").read_text()])
+    shown = "".join([*capfd.readouterr(), caplog.text, *(Path(name).read_text() for name in ("card.json", "card.md"))])
     assert len(words) > 50 and not {word for word in words if re.search(rf"\b{word}\b", shown)}
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
-        *("card.json", *(f"{split}.parquet" for split in (*SPLITS, *PROMPT_SPLITS))),
+        *("card.json", "card.md", *(f"{split}.parquet" for split in (*SPLITS, *PROMPT_SPLITS))),
     }

@@ -1,4 +1,4 @@
-"""Read published files, or generate texts, into documents of one format; write the dataset's card beside them."""
+"""Read published files, or generate texts, into documents of one format; write the dataset's card."""
 
 import argparse
 import importlib
@@ -6,8 +6,9 @@ import json
 import logging
 from pathlib import Path
 
-from tabpo.artefacts import write_json
+from tabpo.artefacts import write_json, write_whole
 from tabpo.data.card import build_card
+from tabpo.data.card_page import render_card
 from tabpo.data.checks import check_labels
 from tabpo.data.ontology import read_ontology
 from tabpo.data.splitting import carve_dev
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: source, generate, private, dev_share")
     parser.add_argument("--sources", type=Path, nargs="*", default=[], help="train, dev, test; train, test; or none")
-    for name in ("ontology", *(f"output-{split}" for split in SPLITS), "output-card"):
+    for name in ("ontology", *(f"output-{split}" for split in SPLITS), "output-card", "output-page"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args(argv)
 
@@ -48,6 +49,7 @@ def main(argv: list[str] | None = None) -> None:
         write_records(path, Document, documents[split])
         logging.info("%s: %d documents of %s", path, len(documents[split]), settings["source"])
     write_json(args.output_card, {**settings, **card})
+    write_whole(args.output_page, render_card(settings["source"], {**settings, **card}))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def documents_call(folder: Path, sources: list[Path], ontology: str, **settings)
         *("--sources", *map(str, sources)),
         *("--ontology", str(ONTOLOGIES / f"{ontology}.yaml")),
         *flags(folder / "documents", SPLITS, "parquet"),
-        *("--output-card", str(folder / "card.json")),
+        *("--output-card", str(folder / "card.json"), "--output-page", str(folder / "card.md")),
     ]
 
 
@@ -116,7 +116,7 @@ def test_real_data_become_prompts_and_the_same_bytes_again(data_root, tmp_path, 
             subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": hash_seed}, check=True)
         files = sorted(path for path in folder.rglob("*.*") if path.is_file())
         digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in files])
-    assert digests[0] == digests[1] and len(digests[0]) == 8
+    assert digests[0] == digests[1] and len(digests[0]) == 9
 
     found = {split: read_records(folder / "prompts" / f"{split}.parquet", Prompt) for split in PROMPT_SPLITS}
     counts = {split: len(found[split]) for split in ("train", "test")}
