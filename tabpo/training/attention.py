@@ -96,26 +96,19 @@ def _attend(
     if forest is None:
         return kernel(module, query, key, value, attention_mask, sliding_window=sliding_window, **kwargs)
     square = forest.mask(sliding_window, query)
-
-    def block(queries: slice, trunk: slice, fork: int) -> Tensor:
-        """Tokens that see those of `trunk` from its start up to `fork`, then themselves."""
-        own = (key[:, :, queries], value[:, :, queries])
-        if fork:
-            before = slice(trunk.start, trunk.start + fork)
-            own = [torch.cat([states[:, :, before], new], dim=2) for states, new in zip((key, value), own, strict=True)]
-        last = fork + queries.stop - queries.start
-        by_itself = kernel is sdpa_attention_forward and not fork and (sliding_window or last) >= last
-        mask = None if by_itself else square[None, None, fork:last, :last]  # none: the kernel's own causal form
-        return kernel(module, query[:, :, queries], *own, mask, **kwargs)[0]
-
-    outputs, end = [], 0
+    lengths = [length for tree in forest.trees for length in (tree.trunk, *(branch for _, branch in tree.branches))]
+    blocks = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
+    outputs = []
     for tree in forest.trees:
-        trunk = slice(end, end + tree.trunk)
-        outputs.append(block(trunk, trunk, 0))
-        end = trunk.stop
+        trunk = next(blocks)
+        by_itself = kernel is sdpa_attention_forward and (sliding_window or tree.trunk) >= tree.trunk
+        mask = None if by_itself else square[None, None, : tree.trunk, : tree.trunk]  # none: its own causal form
+        outputs.append(kernel(module, *trunk, mask, **kwargs)[0])
         for fork, length in tree.branches:
-            outputs.append(block(slice(end, end + length), trunk, fork))
-            end += length
+            new, *own = next(blocks)
+            seen = [torch.cat([states[:, :, :fork], more], dim=2) for states, more in zip(trunk[1:], own, strict=True)]
+            mask = square[None, None, fork : fork + length, : fork + length]
+            outputs.append(kernel(module, new, *seen, mask, **kwargs)[0])
     return torch.cat(outputs, dim=1), None
 
 
