@@ -3,13 +3,15 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 import yaml
 
+from tabpo.artefacts import sha256_file
 from tabpo.errors import ConfigError, DataError
-from tabpo.records import Reference, read_metadata, read_records, write_records
+from tabpo.records import Pair, Reference, read_metadata, read_records, write_records
 from tabpo.training.preference import PreferenceTrainer
 from workflow_scripts import train
 
@@ -76,3 +78,17 @@ def test_a_reference_of_other_weights_is_refused_by_its_key_or_at_step_0(study, 
 def test_a_loss_that_is_not_there_is_refused(study, tmp_path):
     with pytest.raises(ConfigError, match="unknown loss dpoo; there are: "):
         train.main(study.train(tmp_path, loss="dpoo"))
+
+
+def test_a_pair_of_equal_sides_is_refused_by_name_before_training(study, tmp_path):
+    pairs = read_records(study.folder / "pairs.parquet", Pair)
+    pairs[3] = replace(pairs[3], rejected=pairs[3].chosen)
+    write_records(tmp_path / "pairs.parquet", Pair, pairs)
+    path = study.folder / "reference.parquet"
+    key = {**read_metadata(path), "pairs_sha256": sha256_file(tmp_path / "pairs.parquet")}
+    write_records(tmp_path / "reference.parquet", Reference, read_records(path, Reference), key)
+    arguments = study.train(tmp_path, reference=str(tmp_path / "reference.parquet"))
+    arguments[arguments.index("--pairs") + 1] = str(tmp_path / "pairs.parquet")
+    with pytest.raises(DataError, match=r"pair d3#0/0: chosen and rejected are the same \d+ tokens"):
+        train.main(arguments)
+    assert not (tmp_path / "run.yaml").exists()
