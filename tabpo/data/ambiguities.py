@@ -12,7 +12,7 @@ from tabpo.errors import ConfigError
 KINDS = ("label", "sublabel", "relation_label", "relation_direction")
 """Kinds of confusion that a pattern can be about."""
 
-KEYS = ("gold", "predicted", "weight", "reason", "source")
+KEYS = ("gold", "predicted", "weight", "reason", "source", "guideline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Ambiguity:
         weight: Plausibility beside the other patterns of all kinds, > 0.
         reason: Why the two are taken for each other, in one line.
         source: Where the pattern comes from; "ours" where this project made it up.
+        guideline: Where the annotation guideline says what the two values are for.
     """
 
     kind: str
@@ -34,6 +35,7 @@ class Ambiguity:
     weight: float
     reason: str
     source: str
+    guideline: str
 
 
 def read_ambiguities(path: Path, ontology: Ontology) -> tuple[Ambiguity, ...]:
@@ -81,7 +83,7 @@ def _pattern(where: str, kind: str, entry: object, ontology: Ontology) -> Ambigu
         raise ConfigError(
             f"{where}: predicted {predicted!r} cannot stand for {gold!r}; accepted: {', '.join(accepted) or 'none'}"
         )
-    return Ambiguity(kind, gold, predicted, float(weight), entry["reason"], entry["source"])
+    return Ambiguity(kind=kind, weight=float(weight), **texts)
 
 
 def _values(kind: str, ontology: Ontology) -> list[str]:

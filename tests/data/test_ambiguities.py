@@ -19,7 +19,8 @@ ONTOLOGY = Ontology(
 
 
 def pattern(**changes):
-    return {"gold": "A", "predicted": "B", "weight": 2, "reason": "alike", "source": "ours"} | changes
+    texts = {"gold": "A", "predicted": "B", "reason": "alike", "source": "ours", "guideline": "page 3"}
+    return texts | {"weight": 2} | changes
 
 
 def read(tmp_path, content):
@@ -36,6 +37,8 @@ def test_shipped_files_fit_their_ontologies(name):
         set(KINDS) - {"sublabel"} if name == "scierc" else {"label", "sublabel"}
     )
     assert all("\n" not in item.reason and len(item.reason) > 10 for item in patterns)
+    assert {item.source for item in patterns} == {"ours"}
+    assert all("arXiv" in item.guideline for item in patterns)
     golds = {item.gold for item in patterns if item.kind == "label"}
     assert len(golds) >= 6
 
@@ -43,7 +46,7 @@ def test_shipped_files_fit_their_ontologies(name):
 def test_a_pattern_is_read_as_written(tmp_path):
     (item,) = read(tmp_path, {"relation_direction": [pattern(gold="R", predicted="reversed", weight=0.5)]})
     assert (item.kind, item.gold, item.predicted, item.weight) == ("relation_direction", "R", "reversed", 0.5)
-    assert (item.reason, item.source) == ("alike", "ours")
+    assert (item.reason, item.source, item.guideline) == ("alike", "ours", "page 3")
 
 
 def test_partners_share_a_label():
@@ -65,7 +68,7 @@ def test_partners_share_a_label():
         ({"label": [pattern(weight=True)]}, "positive number"),
         ({"label": [pattern(weight=float("inf"))]}, "positive number"),
         ({"label": [pattern(reason=" ")]}, "must be texts"),
-        ({"label": [pattern(weigth=1)]}, "exactly the keys gold, predicted, weight, reason, source"),
+        ({"label": [pattern(weigth=1)]}, "exactly the keys gold, predicted, weight, reason, source, guideline"),
         ({"label": [pattern(), pattern(weight=3)]}, "label A B is there more than once"),
         ({"lable": [pattern()]}, "kinds are label, sublabel, relation_label, relation_direction"),
         ([pattern()], "needs a mapping"),

@@ -232,7 +232,7 @@ def test_long_answers_are_refused_not_cut():
 
 def test_a_mix_draws_from_both_tables_and_from_the_other_where_one_has_nothing():
     rows = [Confusion("missed", "Method", "NONE", 5, 0, 0, 0)]
-    patterns = [Ambiguity("label", "Task", "Generic", 3.0, "", "")]
+    patterns = [Ambiguity("label", "Task", "Generic", 3.0, "", "", "")]
     settings = {"confusions": "mixed", "smoothing": 0.0, "expert_share": 0.25}
     tables = proposal_tables(settings, rows, patterns, ONTOLOGY, links=False)
     both = [unit(f"d{number}") for number in range(600)]
@@ -355,7 +355,8 @@ def write_inputs(folder):
     relations = {name: {"definition": name, "symmetric": item.symmetric} for name, item in ONTOLOGY.relations.items()}
     content = {"answer": "entities", "labels": names, "relations": relations}
     (folder / "ontology.yaml").write_text(yaml.safe_dump(content))
-    pattern = {"gold": "Task", "predicted": "Generic", "weight": 1, "reason": "alike", "source": "ours"}
+    pattern = {"gold": "Task", "predicted": "Generic", "weight": 1, "reason": "alike"}
+    pattern |= {"source": "ours", "guideline": "none"}
     (folder / "ambiguities.yaml").write_text(yaml.safe_dump({"label": [pattern]}))
     character_tokenizer(folder / "base")
 

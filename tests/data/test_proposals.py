@@ -32,7 +32,7 @@ COUNTS = [
     confusion("relation_missed", "R", "R", 5),
     confusion("relation_missed", "R", "NONE", 5),
 ]
-PATTERNS = [Ambiguity("label", "A", "C", 4.0, "", ""), Ambiguity("label", "B", "A", 1.0, "", "")]
+PATTERNS = [Ambiguity("label", "A", "C", 4.0, "", "", ""), Ambiguity("label", "B", "A", 1.0, "", "", "")]
 E = 5 / 22
 
 
