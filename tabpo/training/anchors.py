@@ -1,6 +1,7 @@
 """Anchor completions for TI-DPO (arXiv 2505.19653): sampled from the policy once a pass over the pairs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ from torch import nn
 from transformers import GenerationConfig
 
 from tabpo.progress import progress
+from tabpo.records import Anchor, read_metadata, read_records, write_records
 from tabpo.training.models import autocast
+from tabpo.training.tokenise import PairExample
 
 TEMPERATURE = 0.8
 TOP_K = 50
@@ -21,6 +24,37 @@ Algorithm 1 starts from the preferred answer."""
 
 BATCH_SIZE = 16
 """Prompts sampled together, whatever the number of processes."""
+
+
+class Anchors:
+    """The anchors of the running pass.
+
+    Attributes:
+        completions: Token ids by prompt_id.
+        number: Of the pass that they were sampled in; None before the first.
+    """
+
+    def __init__(self, sample: Callable[..., dict[str, tuple[int, ...]]], seed: int):
+        """`sample` is `sample_anchors` with all but policy, prompts and seed."""
+        self._sample, self._seed = sample, seed
+        self.completions: dict[str, tuple[int, ...]] = {}
+        self.number: int | None = None
+
+    def renew(self, policy: nn.Module, pairs: Iterable[PairExample], number: int) -> None:
+        """Sample for the prompts of a pass, on all processes at the same time."""
+        prompts = {pair.prompt_id: pair.prompt_ids for pair in pairs}
+        self.completions, self.number = self._sample(policy, prompts, seed=(self._seed, number)), number
+
+    def read_state(self, path: Path) -> None:
+        """Go on with the anchors of a checkpoint."""
+        records = read_records(path, Anchor)
+        self.completions = {record.prompt_id: record.token_ids for record in records}
+        self.number = int(read_metadata(path)["pass"])
+
+    def write_state(self, path: Path) -> None:
+        """Write what `read_state` reads."""
+        records = [Anchor(*item) for item in self.completions.items()]
+        write_records(path, Anchor, records, {"pass": str(self.number)})
 
 
 def sample_anchors(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -13,8 +14,7 @@ from transformers import TrainingArguments
 
 from tabpo.errors import DataError
 from tabpo.losses import LossOutput, Side
-from tabpo.records import Anchor, read_records, write_records
-from tabpo.training.anchors import MAX_NEW_TOKENS, sample_anchors
+from tabpo.training.anchors import MAX_NEW_TOKENS, Anchors, sample_anchors
 from tabpo.training.baseline import HEAD, add_baseline
 from tabpo.training.collate import collate_pairs
 from tabpo.training.diagnostics import pair_sums, step_quantities
@@ -42,7 +42,7 @@ class PreferenceTrainer(StepTrainer):
     What a loss lists in its `needs` is computed here, and for no other loss.
 
     Attributes:
-        anchors: A sampled completion of each prompt of the running pass, by prompt_id; for losses that need "anchor".
+        anchors: Completions sampled from the policy, for losses that need "anchor"; None for others.
         watch: Looks at held-out answers; None looks at nothing.
     """
 
@@ -67,22 +67,27 @@ class PreferenceTrainer(StepTrainer):
         super().__init__(
             model, arguments, settings=settings, numerics=numerics, plan=plan, examples=examples, pad_id=pad_id
         )
-        self.eos_id, self.loss, self.watch = eos_id, loss, watch
-        self.max_anchor_tokens = min(MAX_NEW_TOKENS, limits["max_completion_tokens"])
+        self.loss, self.watch = loss, watch
         with_reference = loss.needs & {"token_kl", "anchor"}
         self.frozen = frozen_reference(self.model, start, numerics, arguments) if with_reference else None
-        self.anchors: dict[str, tuple[int, ...]] = {}
-        self._anchored_pass: int | None = None
+        sample = partial(
+            sample_anchors,
+            numerics=numerics,
+            pad_id=pad_id,
+            eos_id=eos_id,
+            max_new_tokens=min(MAX_NEW_TOKENS, limits["max_completion_tokens"]),
+            process=arguments.process_index,
+            processes=plan.processes,
+        )
+        self.anchors = Anchors(sample, arguments.seed) if "anchor" in loss.needs else None
 
     def read_state(self, checkpoint: Path) -> None:
         """Rows logged, and what is neither in the model nor in the optimizer: anchors, and the head beside adapters."""
         super().read_state(checkpoint)
         if self.watch is not None:
             self.watch.read_state(checkpoint / WATCH)
-        if "anchor" in self.loss.needs:
-            records = read_records(checkpoint / ANCHORS, Anchor)
-            self.anchors = {record.prompt_id: record.token_ids for record in records}
-            self._anchored_pass = self.plan.pass_of(self.first_step - 1)
+        if self.anchors is not None:
+            self.anchors.read_state(checkpoint / ANCHORS)
         if self._has_head_beside_adapters:
             getattr(self.model, HEAD).load_state_dict(load_file(checkpoint / BASELINE))
 
@@ -91,8 +96,8 @@ class PreferenceTrainer(StepTrainer):
         super().write_state(checkpoint)
         if self.watch is not None:
             self.watch.write_state(checkpoint / WATCH)
-        if "anchor" in self.loss.needs:
-            write_records(checkpoint / ANCHORS, Anchor, [Anchor(*item) for item in self.anchors.items()])
+        if self.anchors is not None:
+            self.anchors.write_state(checkpoint / ANCHORS)
         if self._has_head_beside_adapters:
             save_file(getattr(self.model, HEAD).state_dict(), checkpoint / BASELINE)
 
@@ -128,25 +133,13 @@ class PreferenceTrainer(StepTrainer):
     def before_step(self, step: int) -> None:
         """Sample the anchors of a pass at the first step that begins in it."""
         number = self.plan.pass_of(step)
-        if "anchor" not in self.loss.needs or number == self._anchored_pass:
-            return
-        pairs = [self.train_dataset[index] for index in self.plan.of_pass(number)]
-        self.anchors = sample_anchors(
-            self.model,
-            {prompt_id(pair): pair.prompt_ids for pair in pairs},
-            self.numerics,
-            pad_id=self.pad_id,
-            eos_id=self.eos_id,
-            max_new_tokens=self.max_anchor_tokens,
-            seed=(self.args.seed, number),
-            process=self.args.process_index,
-            processes=self.plan.processes,
-        )
-        self._anchored_pass = number
+        if self.anchors is not None and number != self.anchors.number:
+            pairs = [self.train_dataset[index] for index in self.plan.of_pass(number)]
+            self.anchors.renew(self.model, pairs, number)
 
     def collate(self, examples: Sequence[PairExample]) -> Batch:
         """Both completions of each pair, and its anchor where the loss needs it."""
-        anchors = [self.anchors[prompt_id(pair)] for pair in examples] if "anchor" in self.loss.needs else None
+        anchors = None if self.anchors is None else [self.anchors.completions[pair.prompt_id] for pair in examples]
         batch: Batch = {**collate_pairs(examples, self.pad_id, anchors), "ids": [pair.pair_id for pair in examples]}
         if "importance" in self.loss.needs:
             batch["attribution"] = collate_attribution(examples, self.pad_id)
@@ -185,11 +178,6 @@ class PreferenceTrainer(StepTrainer):
     def _has_head_beside_adapters(self) -> bool:
         """Whether there is a head that nobody else keeps: with adapters the Trainer keeps them alone."""
         return "baseline" in self.loss.needs and isinstance(self.model, PeftModel) and not self.is_deepspeed_enabled
-
-
-def prompt_id(pair: PairExample) -> str:
-    """Of a pair, whose id is `{prompt_id}/{k}`."""
-    return pair.pair_id.rpartition("/")[0]
 
 
 def check_step0(mean: float, largest: float, precision: str) -> None:

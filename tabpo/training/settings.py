@@ -57,7 +57,7 @@ class TrainingSettings:
         weight_decay: Decoupled, on matrices only (not on biases and norms), >= 0; rmsprop has none.
         adam_beta1: Decay of the first moment, in [0, 1); rmsprop has none.
         adam_beta2: Decay of the second moment, in [0, 1); rmsprop's smoothing constant.
-        max_grad_norm: Gradients are scaled down to this L2 norm, > 0.
+        max_grad_norm: Gradients are scaled down to this L2 norm, > 0; a baseline head's count with the policy's.
         gradient_checkpointing: Save memory by computing activations twice.
         lora: Adapters; None trains all weights.
         deepspeed: One of `DEEPSPEED`; None trains without DeepSpeed.

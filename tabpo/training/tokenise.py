@@ -56,6 +56,11 @@ class PairExample:
     rejected_reference: tuple[float, ...] | None
 
     @property
+    def prompt_id(self) -> str:
+        """Of the prompt, which its pairs share."""
+        return self.pair_id.rpartition("/")[0]
+
+    @property
     def length(self) -> int:
         """Tokens of the prompt and the longer completion."""
         return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
