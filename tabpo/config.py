@@ -88,6 +88,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     for name in config["datasets"]:
         check_dataset(f"datasets.{name}", config["datasets"][name], known.ontologies)
     for name, machine in config["resources"].items():
+    _check_demonstrations(config)
         _check_machine(f"resources.{name}", machine)
     for name in config["models"]:
         _check_model(config, name)
@@ -131,6 +132,17 @@ def _check_names(config: Mapping[str, Any]) -> None:
 
 
 def _check_machine(where: str, machine: Mapping[str, Any]) -> None:
+def _check_demonstrations(config: Mapping[str, Any]) -> None:
+    """A fold's model must not have seen, as a demonstration, an answer that it is asked for."""
+    shown = [name for name, entry in config["datasets"].items() if entry.get("demonstrations")]
+    folds = [name for name, entry in config["pairings"].items() if entry.get("heldout") == "crossfit"]
+    if shown and folds:
+        raise ConfigError(
+            f"datasets.{shown[0]}.demonstrations shows answers of all of train, and pairings.{folds[0]} holds out folds"
+            " of it; accepted: another heldout, or no demonstrations"
+        )
+
+
     processes, nodes, gpus = machine["processes"], machine["nodes"], machine["gpus"]
     if gpus not in (0, processes):
         raise ConfigError(f"{where}: {processes} processes on {gpus} gpus; a process has one GPU of its own")

@@ -32,7 +32,7 @@ class Study:
         seeds: Seeds of the runs, in the order of the config.
         presets: Family of presets, for captions.
         strict_code: Whether a table refuses runs of different code.
-        datasets: Entries by name, with `private`, `context` and `dev_share` filled in.
+        datasets: Entries by name, with `private`, `context`, `dev_share` and `demonstrations` filled in.
         models: Entries by name, with `methods`, `generation` and `reference_batch_size` filled in.
         resources: Classes by name.
         pairings: Recipes by name.
@@ -78,7 +78,7 @@ def document_settings(study: Study, dataset: str) -> Settings:
 
 def prompt_settings(study: Study, dataset: str) -> Settings:
     """Settings of the rule `prompts`."""
-    return {key: study.datasets[dataset][key] for key in ("source", "unit", "prompt", "context")}
+    return {key: study.datasets[dataset][key] for key in ("unit", "prompt", "context", "demonstrations")}
 
 
 def base_settings(study: Study, dataset: str, model: str) -> Settings:

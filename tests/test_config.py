@@ -133,6 +133,11 @@ MISTAKES = [
         OWN | {"source": "custom", "folder": "own", "unit": "page"},
         "datasets.own.unit is 'page'; accept",
     ),
+    (
+        "datasets/demo_abstracts/demonstrations",
+        2,
+        "demonstrations is for prompts that instruct; this one has prompt: b",
+    ),
     # what would send private text elsewhere has no key
     (
         "models/tiny/endpoint",
@@ -291,6 +296,15 @@ def test_what_is_private_and_what_prompts_state_depend_on_the_source(demo):
     assert [(item["private"], item["dev_share"]) for item in documents] == [(True, None), (False, 0.1), (False, None)]
     context = [job.prompt_settings(study, name)["context"] for name in names]
     assert context == [["TO_PAT_YN", "previous", "next"], ["to"], []]
+
+
+def test_demonstrations_and_folds_of_train_exclude_each_other(demo):
+    demo["datasets"]["demo_abstracts"] |= {"prompt": "instruct", "demonstrations": 2}
+    resolve_study(demo, KNOWN)
+    demo["pairings"]["folds"] = demo["pairings"]["mixed"] | {"heldout": "crossfit"}
+    assert refusal(demo).startswith(
+        "datasets.demo_abstracts.demonstrations shows answers of all of train, and pairings.f"
+    )
 
 
 def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trained_with(demo):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tabpo.data.checks import check_splits
 from tabpo.data.ontology import read_ontology
-from tabpo.data.prompts import build_prompts
+from tabpo.data.prompts import Style, build_prompts
 from tabpo.data.splitting import halve_dev
 from tabpo.errors import exit_on_error
 from tabpo.records import SPLITS, Document, Prompt, read_records, write_records
@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> None:
     """Refuse splits with a group in common, halve dev, write the prompts of the four parts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: unit, prompt, context")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: how prompts look")
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--dev", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)
@@ -38,9 +38,9 @@ def main(argv: list[str] | None = None) -> None:
         (args.output_dev_select, select),
         (args.output_test, documents["test"]),
     )
-    settings = args.settings
+    style = Style(**args.settings)
     for path, part in parts:
-        prompts = build_prompts(part, ontology, settings["unit"], settings["prompt"], settings["context"])
+        prompts = build_prompts(part, ontology, style, documents["train"])
         write_records(path, Prompt, prompts)
         logging.info("%s: %d prompts of %d documents", path, len(prompts), len(part))
 

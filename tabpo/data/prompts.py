@@ -1,9 +1,12 @@
 """Prompts with their gold answers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tabpo.data.answers import Answer, AnswerSpan, gold_answer, render
+from tabpo.data.demonstrations import most_similar
 from tabpo.data.ontology import Directions, Ontology
+from tabpo.data.splitting import group
 from tabpo.data.units import Unit, document_units
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Document, Message, Prompt, Relation
@@ -13,37 +16,101 @@ STYLES = ("bare", "instruct")
 TEXT = "Text:\n"
 """What stands right before the text of an `instruct` prompt."""
 
+EXAMPLES = "Examples, each a text and its answer:\n\n"
+"""What stands before demonstrations."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How prompts look.
+
+    Attributes:
+        unit: "sentence" or "document".
+        prompt: "bare" (the text alone) or "instruct" (instructions, ontology, rules, then the text).
+        context: Attributes that stand before the text, one a line, where a document has them.
+        demonstrations: Texts of train with their answers that an `instruct` prompt shows before its own.
+    """
+
+    unit: str
+    prompt: str
+    context: tuple[str, ...] = ()
+    demonstrations: int = 0
+
+    def __post_init__(self) -> None:
+        if self.prompt not in STYLES:
+            raise ConfigError(f"prompt is {self.prompt!r}; accepted: {', '.join(STYLES)}")
+
 
 def build_prompts(
-    documents: Sequence[Document], ontology: Ontology, unit: str, style: str, context: Sequence[str] = ()
+    documents: Sequence[Document], ontology: Ontology, style: Style, train: Sequence[Document] = ()
 ) -> list[Prompt]:
     """One prompt and gold answer for each unit, in the order of the documents.
 
     Args:
-        unit: "sentence" or "document".
-        style: "bare" (the text alone) or "instruct" (instructions, ontology, rules, then the text).
-        context: Attributes that stand before the text, one a line, where a document has them.
+        documents: Of one split.
+        ontology: Of their labels.
+        style: How prompts look.
+        train: Documents of train, for demonstrations: those most like the prompt's own text, of other groups.
 
     Raises:
-        ConfigError: Another style.
-        DataError: The tokens of a document are not in its text, or a span crosses the end of a sentence that is a unit.
+        DataError: The tokens of a document are not in its text, a span crosses the end of a sentence that is a unit, or
+            train has too few other groups for demonstrations.
     """
-    if style not in STYLES:
-        raise ConfigError(f"prompt is {style!r}; accepted: {', '.join(STYLES)}")
-    instruct = style == "instruct"
-    head = instructions(ontology, unit == "document", context) if instruct else ""
-    prompts = []
+    asked = _asked(documents, style)
+    shown = _demonstrations(asked, _asked(train, style), ontology, style)
+    head = instructions(ontology, style.unit == "document", style.context) if style.prompt == "instruct" else ""
+    return [
+        Prompt(
+            prompt_id=unit.prompt_id,
+            doc_id=unit.doc_id,
+            messages=(Message("user", head + before + _text(document, unit, style)),),
+            answer=render(gold_answer(unit), ontology.answer),
+        )
+        for (document, unit), before in zip(asked, shown, strict=True)
+    ]
+
+
+def _asked(documents: Sequence[Document], style: Style) -> list[tuple[Document, Unit]]:
+    """Every unit with its document."""
+    asked = []
     for document in documents:
-        lead = _lead(document, context)
-        before = f"{head}{lead}\n{TEXT}" if instruct and lead else f"{head}{TEXT}" if instruct else lead
-        units = document_units(document, unit)
-        if sum(len(item.spans) for item in units) < len(document.spans):
+        units = document_units(document, style.unit)
+        if sum(len(unit.spans) for unit in units) < len(document.spans):
             raise DataError(
                 f"document {document.doc_id}: a span crosses the end of a sentence;"
                 " accepted: spans inside one sentence, or the unit document"
             )
-        prompts += [_prompt(item, before, ontology.answer) for item in units]
-    return prompts
+        asked += [(document, unit) for unit in units]
+    return asked
+
+
+def _text(document: Document, unit: Unit, style: Style) -> str:
+    attributes = dict(document.attributes)
+    lead = "".join(f"{name}: {attributes[name]}\n" for name in style.context if name in attributes)
+    if style.prompt == "bare":
+        return lead + unit.text
+    return f"{lead}\n{TEXT}{unit.text}" if lead else f"{TEXT}{unit.text}"
+
+
+def _demonstrations(
+    asked: Sequence[tuple[Document, Unit]], pool: Sequence[tuple[Document, Unit]], ontology: Ontology, style: Style
+) -> list[str]:
+    """What stands between the instructions and the text of each prompt."""
+    if not style.demonstrations:
+        return [""] * len(asked)
+    examples = [
+        f"{_text(document, unit, style)}\n\nAnswer:\n{render(gold_answer(unit), ontology.answer)}\n\n"
+        for document, unit in pool
+    ]
+    chosen = most_similar(
+        [unit.text for _, unit in asked],
+        [group(document) for document, _ in asked],
+        [unit.text for _, unit in pool],
+        [group(document) for document, _ in pool],
+        [unit.prompt_id for _, unit in pool],
+        style.demonstrations,
+    )
+    return [EXAMPLES + "".join(examples[position] for position in positions) for positions in chosen]
 
 
 def instructions(ontology: Ontology, coreference: bool, context: Sequence[str] = ()) -> str:
@@ -60,25 +127,11 @@ def instructions(ontology: Ontology, coreference: bool, context: Sequence[str] =
     return "".join(f"{part}\n\n" for part in parts)
 
 
-def _lead(document: Document, context: Sequence[str]) -> str:
-    attributes = dict(document.attributes)
-    return "".join(f"{name}: {attributes[name]}\n" for name in context if name in attributes)
-
-
 def _directions(directions: Directions) -> str:
     lines = [f"{directions.attribute} says which codes there may be:"]
     for value, labels in directions.labels.items():
         lines.append(f"- {value}: {directions.definitions[value]} Codes: {', '.join(labels)}.")
     return "\n".join(lines)
-
-
-def _prompt(unit: Unit, before: str, answer_format: str) -> Prompt:
-    return Prompt(
-        prompt_id=unit.prompt_id,
-        doc_id=unit.doc_id,
-        messages=(Message("user", before + unit.text),),
-        answer=render(gold_answer(unit), answer_format),
-    )
 
 
 def _entities_parts(ontology: Ontology, coreference: bool) -> list[str]:

@@ -72,6 +72,8 @@ def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str,
         raise ConfigError(f"{where}: the source {name} needs a folder with train, dev and test")
     if source.origin != "folder" and "dev_share" in entry:
         raise ConfigError(f"{where}: the source {name} has a dev split and takes no dev_share")
+    if entry.get("demonstrations") and entry["prompt"] == "bare":
+        raise ConfigError(f"{where}.demonstrations is for prompts that instruct; this one has prompt: bare")
     ontology = entry["ontology"]
     if ontology not in ontologies:
         raise ConfigError(
@@ -87,4 +89,5 @@ def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str,
 def complete_dataset(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The entry with what its source decides where the study does not."""
     source = SOURCES[entry["source"]]
-    return {"private": source.private, "context": list(source.context), "dev_share": None, **entry}
+    decided = {"private": source.private, "context": list(source.context), "dev_share": None, "demonstrations": 0}
+    return decided | entry

@@ -8,7 +8,7 @@ import pytest
 
 from tabpo.data.answers import gold_answer, render
 from tabpo.data.ontology import read_ontology
-from tabpo.data.prompts import TEXT, build_prompts, instructions
+from tabpo.data.prompts import EXAMPLES, TEXT, Style, build_prompts, instructions
 from tabpo.data.units import document_units
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Document, Message, Relation, Span
@@ -40,7 +40,7 @@ SENTENCE = Document(
 
 
 def test_bare_prompts_are_the_text_alone():
-    first, second = build_prompts([DOCUMENT], SCIERC, "sentence", "bare")
+    first, second = build_prompts([DOCUMENT], SCIERC, Style("sentence", "bare"))
     assert (first.prompt_id, first.doc_id) == ("W01#0", "W01") and second.prompt_id == "W01#1"
     assert first.messages == (Message("user", "A parser works ."),)
     assert first.answer == '{"entities":[{"id":1,"label":"Method","span":"parser"}],"relations":[]}'
@@ -49,16 +49,16 @@ def test_bare_prompts_are_the_text_alone():
 
 
 def test_document_prompts_ask_for_coreference():
-    (prompt,) = build_prompts([DOCUMENT], SCIERC, "document", "instruct")
+    (prompt,) = build_prompts([DOCUMENT], SCIERC, Style("document", "instruct"))
     assert prompt.prompt_id == "W01"
     assert json.loads(prompt.answer)["coreference"] == [[1, 2]]
     assert '"coreference":[[1,3]]' in prompt.messages[0].content
-    (sentence, _) = build_prompts([DOCUMENT], SCIERC, "sentence", "instruct")
+    (sentence, _) = build_prompts([DOCUMENT], SCIERC, Style("sentence", "instruct"))
     assert "coreference" not in sentence.messages[0].content + sentence.answer
 
 
 def test_codes_are_rendered_as_results():
-    (prompt,) = build_prompts([SENTENCE], PHEE, "document", "bare")
+    (prompt,) = build_prompts([SENTENCE], PHEE, Style("document", "bare"))
     assert prompt.messages == (Message("user", "Rash after  aspirin"),)
     assert json.loads(prompt.answer) == {
         "results": [
@@ -72,7 +72,7 @@ def test_codes_are_rendered_as_results():
 @pytest.mark.parametrize("unit", ["sentence", "document"])
 def test_instructions_name_everything_and_end_with_the_text(document, ontology, unit):
     units = document_units(document, unit)
-    for prompt, item in zip(build_prompts([document], ontology, unit, "instruct"), units, strict=True):
+    for prompt, item in zip(build_prompts([document], ontology, Style(unit, "instruct")), units, strict=True):
         (message,) = prompt.messages
         head = instructions(ontology, coreference=unit == "document")
         assert message == Message("user", head + TEXT + item.text)
@@ -93,12 +93,12 @@ def test_the_form_shown_is_that_of_answers():
 
 def test_another_style_is_refused():
     with pytest.raises(ConfigError, match="prompt is 'plain'; accepted: bare, instruct"):
-        build_prompts([DOCUMENT], SCIERC, "sentence", "plain")
+        build_prompts([DOCUMENT], SCIERC, Style("sentence", "plain"))
 
 
 def test_relation_direction_is_that_of_the_ontology_in_both_styles():
     related = Document(**{**fields(DOCUMENT), "relations": (Relation(2, 1, "PART-OF"),)})
-    bare, instruct = (build_prompts([related], SCIERC, "document", style) for style in ("bare", "instruct"))
+    bare, instruct = (build_prompts([related], SCIERC, Style("document", style)) for style in ("bare", "instruct"))
     assert json.loads(bare[0].answer)["relations"] == [{"head": 2, "label": "PART-OF", "tail": 1}]
     assert bare[0].answer == instruct[0].answer
 
@@ -110,9 +110,9 @@ def fields(document: Document) -> dict:
 def test_attributes_of_a_document_stand_before_its_text():
     note = replace(SENTENCE, attributes=(("TO_PAT_YN", "N"), ("source", "clinic"), ("previous", "Good morning .")))
     context = ("TO_PAT_YN", "previous", "next")
-    (bare,) = build_prompts([note], PHEE, "document", "bare", context)
+    (bare,) = build_prompts([note], PHEE, Style("document", "bare", context))
     assert bare.messages[0].content == "TO_PAT_YN: N\nprevious: Good morning .\nRash after  aspirin"
-    (instruct,) = build_prompts([note], PHEE, "document", "instruct", context)
+    (instruct,) = build_prompts([note], PHEE, Style("document", "instruct", context))
     end = "\n\nTO_PAT_YN: N\nprevious: Good morning .\n\nText:\nRash after  aspirin"
     assert instruct.messages[0].content.endswith(end) and bare.answer == instruct.answer
 
@@ -126,5 +126,33 @@ def test_rules_of_directions_are_stated_where_prompts_state_the_direction():
 def test_a_span_across_sentences_is_refused_where_sentences_are_asked_about():
     crossing = replace(DOCUMENT, spans=(Span(1, "Method", None, 9, 19),), clusters=())
     with pytest.raises(DataError, match=r"^document W01: a span crosses the end of a sentence; accepted: spans inside"):
-        build_prompts([crossing], SCIERC, "sentence", "bare")
-    assert len(build_prompts([crossing], SCIERC, "document", "bare")) == 1
+        build_prompts([crossing], SCIERC, Style("sentence", "bare"))
+    assert len(build_prompts([crossing], SCIERC, Style("document", "bare"))) == 1
+
+
+def train(*texts: str) -> list[Document]:
+    return [
+        replace(SENTENCE, doc_id=f"t{number}", group_id=f"g{number}", text=text, tokens=tuple(text.split()), spans=())
+        for number, text in enumerate(texts)
+    ]
+
+
+def test_demonstrations_are_the_most_similar_texts_of_other_groups_the_most_similar_last():
+    pool = [*train("Fever after aspirin", "Nothing of note", "Rash after ibuprofen"), SENTENCE]
+    own = replace(SENTENCE, doc_id="t9", group_id="123", text="Rash after  aspirin")
+    style = Style("document", "instruct", demonstrations=2)
+    for order in (pool, pool[::-1]):
+        (prompt,) = build_prompts([own], PHEE, style, order)
+        before, own_text = prompt.messages[0].content.split(EXAMPLES)[1].rsplit("Answer:\n", 1)
+        assert before.index("Fever after aspirin") != before.index("Rash after ibuprofen")
+        assert "Nothing" not in before and before.count("Rash after  aspirin") == 0  # its own group shows nothing
+        assert own_text == '{"results":[]}\n\nText:\nRash after  aspirin'
+        shown = [line for line in before.split("\n") if " after " in line]
+        assert sorted(shown) == ["Fever after aspirin", "Rash after ibuprofen"]
+    assert prompt == build_prompts([own], PHEE, style, pool)[0]
+    assert prompt.answer == build_prompts([own], PHEE, Style("document", "bare"))[0].answer
+
+
+def test_a_train_without_enough_other_groups_is_refused():
+    with pytest.raises(DataError, match="train has 1 texts of other groups for a prompt; demonstrations: 2"):
+        build_prompts([SENTENCE], PHEE, Style("document", "instruct", demonstrations=2), [SENTENCE, *train("Rash")])

@@ -57,7 +57,7 @@ def sources(folder: Path, **lines: str) -> list[Path]:
 def test_small_files_become_documents_card_and_prompts(tmp_path):
     given = sources(tmp_path, train=row("a"), dev=row("b") + row("c"), test=row("d"))
     documents.main(documents_call(tmp_path, given, "scierc", source="scierc"))
-    prompts.main(prompts_call(tmp_path, "scierc", source="scierc", unit="sentence", prompt="bare"))
+    prompts.main(prompts_call(tmp_path, "scierc", unit="sentence", prompt="bare"))
     found = {split: read_records(tmp_path / "prompts" / f"{split}.parquet", Prompt) for split in PROMPT_SPLITS}
     assert [prompt.prompt_id for prompt in found["train"] + found["test"]] == ["a#0", "d#0"]
     assert {prompt.prompt_id for prompt in found["dev_confusion"] + found["dev_select"]} == {"b#0", "c#0"}
@@ -77,7 +77,7 @@ def test_a_document_in_two_splits_stops_prompts(tmp_path):
     given = sources(tmp_path, train=row("a"), dev=row("b") + row("c"), test=row("a"))
     documents.main(documents_call(tmp_path, given, "scierc", source="scierc"))
     with pytest.raises(DataError, match=r"^document a is in train and in test"):
-        prompts.main(prompts_call(tmp_path, "scierc", source="scierc", unit="sentence", prompt="bare"))
+        prompts.main(prompts_call(tmp_path, "scierc", unit="sentence", prompt="bare"))
     assert not (tmp_path / "prompts").exists()
 
 
@@ -104,7 +104,7 @@ PROMPTS = {  # prompts of each split and unit
 @pytest.mark.parametrize(("source", "unit"), PROMPTS)
 def test_real_data_become_prompts_and_the_same_bytes_again(data_root, tmp_path, source, unit):
     given = [data_root / source / f"{split}.json" for split in SPLITS]
-    settings = {"source": source, "unit": unit, "prompt": "instruct"}
+    settings = {"unit": unit, "prompt": "instruct", "demonstrations": 2}
     digests = []
     for hash_seed in ("1", "2"):
         folder = tmp_path / hash_seed

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tabpo.data.ontology import read_ontology
-from tabpo.data.prompts import build_prompts
+from tabpo.data.prompts import Style, build_prompts
 from tabpo.errors import DataError
 from tabpo.records import Completion, Document, Prediction, Prompt, Relation, Span, read_records, write_records
 from workflow_scripts import dictionary, score
@@ -33,7 +33,7 @@ def folder(tmp_path):
     (tmp_path / "ontology.yaml").write_text(ONTOLOGY)
     for split, names in {"train": "ab", "dev": "cd", "test": "ef"}.items():
         write_records(tmp_path / f"documents/{split}.parquet", Document, documents(names))
-        prompts = build_prompts(documents(names), read_ontology(tmp_path / "ontology.yaml"), "sentence", "bare")
+        prompts = build_prompts(documents(names), read_ontology(tmp_path / "ontology.yaml"), Style("sentence", "bare"))
         write_records(tmp_path / f"prompts/{split}.parquet", Prompt, prompts)
     return tmp_path
 
