@@ -1,8 +1,8 @@
 """How long SciERC's test split takes to score: reading, grounding, and every convention, from gold answers.
 
 Seconds are those of the process on one core, the median of the rounds: `read` parses and grounds, `conventions` is
-`all_scores` once, `file` is all that a score file holds, which reads the answers strictly, leniently and gold, and
-scores each. Needs TABPO_DATA.
+`all_scores` of one reading, `file` is all that a score file holds, which reads answers and gold in every way. Needs
+TABPO_DATA.
 
     python -m benchmarks.score > benchmarks/results/score.jsonl
 """
@@ -44,7 +44,7 @@ def measured(units: list[Unit], ontology: Ontology, rounds: int) -> dict[str, An
     found = [read_answer(text, unit, ontology) for text, unit in zip(answers, units, strict=True)]
     programs = {
         "read": lambda: [read_answer(text, unit, ontology) for text, unit in zip(answers, units, strict=True)],
-        "conventions": lambda: all_scores(units, found, found, ontology),
+        "conventions": lambda: all_scores(units, found, {}, ontology),
         "file": lambda: score("test", units, found, answers, ontology, completions),
     }
     names = {convention for conventions in programs["conventions"]().values() for convention in conventions}

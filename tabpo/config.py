@@ -24,6 +24,7 @@ RESERVED = {
 
 
 _SPAN_SCORERS = ("pure", "spert", "plmarker", "dygie", "uie_set", "uie_multiset")
+_READINGS = ("repaired", "in_order")
 _FAMILIES = ("semantic_label", "textual_grounding")
 _ENTITIES = (
     *("ner_strict", "ner_boundary", "ner_relaxed", "ner_boundary_relaxed", "rel", "rel_plus"),
@@ -40,14 +41,14 @@ METRICS = {
         *(f"{name}@macro_label" for name in ("ner_strict", "rel", "rel_plus")),
         *(f"{name}@{scorer}" for name in ("ner_strict", "rel") for scorer in _SPAN_SCORERS),
         *(f"rel_plus@{scorer}" for scorer in _SPAN_SCORERS if scorer != "dygie"),
-        *(f"{name}@repaired" for name in _ENTITIES),
+        *(f"{name}@{reading}" for name in _ENTITIES for reading in _READINGS),
         "valid",
     ),
     "results": (
         *_RESULTS,
         *(f"{name}@pv_style" for name in ("code", "sub_code", "span", *_FAMILIES)),
         *(f"{name}@macro_label" for name in ("code", "sub_code", "triple", "pair")),
-        *(f"{name}@repaired" for name in _RESULTS),
+        *(f"{name}@{reading}" for name in _RESULTS for reading in _READINGS),
         "valid",
     ),
 }
@@ -87,8 +88,8 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     _check_names(config)
     for name in config["datasets"]:
         check_dataset(f"datasets.{name}", config["datasets"][name], known.ontologies)
-    for name, machine in config["resources"].items():
     _check_demonstrations(config)
+    for name, machine in config["resources"].items():
         _check_machine(f"resources.{name}", machine)
     for name in config["models"]:
         _check_model(config, name)
@@ -131,7 +132,6 @@ def _check_names(config: Mapping[str, Any]) -> None:
         raise ConfigError(f"seeds has {repeated[0]} twice; each seed is one run")
 
 
-def _check_machine(where: str, machine: Mapping[str, Any]) -> None:
 def _check_demonstrations(config: Mapping[str, Any]) -> None:
     """A fold's model must not have seen, as a demonstration, an answer that it is asked for."""
     shown = [name for name, entry in config["datasets"].items() if entry.get("demonstrations")]
@@ -143,6 +143,7 @@ def _check_demonstrations(config: Mapping[str, Any]) -> None:
         )
 
 
+def _check_machine(where: str, machine: Mapping[str, Any]) -> None:
     processes, nodes, gpus = machine["processes"], machine["nodes"], machine["gpus"]
     if gpus not in (0, processes):
         raise ConfigError(f"{where}: {processes} processes on {gpus} gpus; a process has one GPU of its own")

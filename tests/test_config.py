@@ -333,9 +333,10 @@ def test_the_papers_largest_table_fits_a_command_line():
 def test_metrics_are_those_that_are_scored(name):
     ontology = read_ontology(CONFIG / f"ontologies/{name}.yaml")
     unit, nothing = Unit("D", "D", 0, "a", ((0, 1),), (), (), clusters=()), [Prediction("D", "ok", ())]
+    readings = {"repaired": nothing, "in_order": nothing}
     scored = {
         metric if convention == HEADLINE else f"{metric}@{convention}"
-        for metric, conventions in all_scores([unit], nothing, nothing, ontology).items()
+        for metric, conventions in all_scores([unit], nothing, readings, ontology).items()
         for convention in conventions
     }
     assert scored | {"valid"} == set(METRICS[ontology.answer])

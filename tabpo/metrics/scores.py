@@ -1,11 +1,11 @@
 """All scores of one file of predictions: the content of `scores/{split}.json`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from tabpo.data.grounding import read_answer, read_repaired
+from tabpo.data.grounding import read_answer, read_in_order, read_repaired
 from tabpo.data.ontology import Ontology
 from tabpo.data.repairs import REPAIRS
 from tabpo.data.units import Unit
@@ -20,8 +20,12 @@ from tabpo.records import Completion, Prediction
 HEADLINE = "set_directed"
 """The convention a metric means where none is named: set counting, relations directed."""
 
-CANONICAL, PV_STYLE, MACRO, REPAIRED = "set_canonical", "pv_style", "macro_label", "repaired"
+CANONICAL, PV_STYLE, MACRO = "set_canonical", "pv_style", "macro_label"
+REPAIRED, IN_ORDER = "repaired", "in_order"
 """Other conventions that are no published scorer's; `meanings` says what each is."""
+
+Readings = Mapping[str, Sequence[Prediction]]
+"""Other predictions from the same answers: `repaired`, and `in_order` of the text."""
 
 
 def unit_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> dict[tuple[str, str], Counts]:
@@ -69,18 +73,21 @@ def _entity_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> di
 
 
 def all_scores(
-    units: Sequence[Unit], predictions: Sequence[Prediction], repaired: Sequence[Prediction], ontology: Ontology
+    units: Sequence[Unit], predictions: Sequence[Prediction], readings: Readings, ontology: Ontology
 ) -> dict[str, dict[str, dict[str, float]]]:
     """metric -> convention -> precision, recall, f1 (0 to 1), tp, predicted, gold, over all units.
 
     `macro_label`, which has `f1` alone, averages over labels; all else is micro. Documents have coreference too: `muc`,
-    `b_cubed` and `ceaf_e` without counts, and `conll` with `f1` alone. The convention `repaired` of every metric is the
-    headline of the predictions `repaired`, which a lenient reading of the same answers gave.
+    `b_cubed` and `ceaf_e` without counts, and `conll` with `f1` alone. For each of `readings`, the predictions that
+    another reading of the same answers gave, every metric has its headline as a convention of that name.
     """
     scores = _scores(units, predictions, ontology)
-    lenient = scores if repaired == predictions else _scores(units, repaired, ontology)
+    others = {
+        name: scores if reading == predictions else _scores(units, reading, ontology)
+        for name, reading in readings.items()
+    }
     for metric, conventions in scores.items():
-        conventions[REPAIRED] = lenient[metric][HEADLINE]
+        conventions |= {name: other[metric][HEADLINE] for name, other in others.items()}
     return scores
 
 
@@ -129,17 +136,23 @@ NOT_WRITTEN = dict.fromkeys(("mean_tokens", "mean_characters", "finished", "repe
 
 def _written(
     completions: Sequence[Completion], units: Sequence[Unit], ontology: Ontology
-) -> tuple[list[Prediction], dict[str, Any]]:
-    """Predictions of a lenient reading; and of the texts their lengths, repetition, and how many took which repair."""
-    readings = [read_repaired(one.completion, unit, ontology) for one, unit in zip(completions, units, strict=True)]
-    repairs = Counter(done for done, _ in readings)
-    return [prediction for _, prediction in readings], {
+) -> tuple[Readings, dict[str, Any]]:
+    """Other readings of the texts; and their lengths, their repetition, and how many took which repair."""
+    texts = [one.completion for one in completions]
+    mended = [read_repaired(text, unit, ontology) for text, unit in zip(texts, units, strict=True)]
+    repairs = Counter(done for done, _ in mended)
+    readings = {REPAIRED: [prediction for _, prediction in mended], IN_ORDER: _in_order(texts, units, ontology)}
+    return readings, {
         "mean_tokens": fmean(one.n_tokens for one in completions),
-        "mean_characters": fmean(len(one.completion) for one in completions),
+        "mean_characters": fmean(map(len, texts)),
         "finished": fmean(one.finished for one in completions),
-        "repetition": repetition([one.completion for one in completions]),
+        "repetition": repetition(texts),
         "repairs": {name: repairs[name] for name in REPAIRS},
     }
+
+
+def _in_order(texts: Sequence[str], units: Sequence[Unit], ontology: Ontology) -> list[Prediction]:
+    return [read_in_order(text, unit, ontology) for text, unit in zip(texts, units, strict=True)]
 
 
 def score(
@@ -162,7 +175,11 @@ def score(
         completions: The same predictions as a model wrote them; None where no model did.
     """
     gold = [read_answer(answer, unit, ontology) for answer, unit in zip(answers, units, strict=True)]
-    repaired, written = (predictions, NOT_WRITTEN) if completions is None else _written(completions, units, ontology)
+    if completions is None:
+        readings, written = {REPAIRED: predictions, IN_ORDER: predictions}, NOT_WRITTEN
+    else:
+        readings, written = _written(completions, units, ontology)
+    gold_readings = {REPAIRED: gold, IN_ORDER: _in_order(answers, units, ontology)}
     counts = class_counts(predictions)
     by_label = label_counts(units, predictions, ontology)
     return {
@@ -173,10 +190,10 @@ def score(
         "valid": counts["answers"]["ok"] / len(predictions),
         "empty": empty_share(predictions),
         **written,
-        "metrics": all_scores(units, predictions, repaired, ontology),
+        "metrics": all_scores(units, predictions, readings, ontology),
         "labels": {
             metric: {label: _shown(found) for label, found in labels.items()} for metric, labels in by_label.items()
         },
-        "ceiling": all_scores(units, gold, gold, ontology),
+        "ceiling": all_scores(units, gold, gold_readings, ontology),
         "gold": {"empty": empty_share(gold), "repetition": repetition(answers)},
     }

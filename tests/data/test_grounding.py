@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabpo.data.answers import Answer, AnswerSpan, gold_answer, render
-from tabpo.data.grounding import ITEM_CLASSES, ground, read_answer, read_completions
+from tabpo.data.grounding import ITEM_CLASSES, ground, read_answer, read_completions, read_in_order
 from tabpo.data.ontology import Label, Ontology, RelationType
 from tabpo.data.units import document_units
 from tabpo.errors import DataError
@@ -41,6 +41,28 @@ def results(*items):
 def places(text, spans, ontology):
     found, _, _ = ground(Answer(spans), unit_of(text), ontology)
     return [(span.start, span.end, span.item_class) for span in found]
+
+
+def starts_in_order(text, spans, ontology):
+    unit = document_units(document(text), "sentence")[0]
+    found = read_in_order(render(Answer(spans), ontology.answer), unit, ontology).spans
+    return [(span.start, span.item_class) for span in found]
+
+
+def test_in_order_an_occurrence_lies_behind_the_item_before():
+    # it (0-2) runs (3-7) , (8) it (10-12) sees (13-17) it (18-20)
+    text = "it runs , it sees it"
+    items = [("Task", "runs"), ("Task", "it"), ("Task", "IT"), ("Task", "it"), ("Task", "it"), ("Task", "sees")]
+    # two are behind "runs", then the one in front is left; none is for "IT", which waits until all others are placed
+    assert starts_in_order(text, entities(*items), SCIENCE) == [
+        *((3, "ok"), (10, "ok"), (0, "duplicate")),
+        *((18, "ok"), (0, "ok"), (13, "ok")),
+    ]
+
+
+def test_in_order_one_place_may_have_several_codes():
+    spans = results(*[("Drug", "None", "x"), ("Drug", "Dose", "x")] * 2)
+    assert starts_in_order("x or x", spans, MEDICINE) == [(0, "ok"), (0, "ok"), (5, "ok"), (5, "ok")]
 
 
 def test_occurrences_are_taken_from_left_to_right_in_answer_order():

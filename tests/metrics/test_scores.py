@@ -108,6 +108,16 @@ def test_repaired_answers_are_a_convention_of_their_own():
     assert scores["ceiling"]["ner_strict"]["repaired"] == scores["ceiling"]["ner_strict"]["set_directed"]
 
 
+def test_the_order_of_an_answer_may_say_which_occurrence_is_meant():
+    spans = (Span(1, "Task", None, 0, 1), Span(2, "Method", None, 6, 7), Span(3, "Task", None, 8, 9))
+    units = document_units(Document("d", None, "a b . a b", tuple("ab.ab"), ((0, 5),), spans), "sentence")
+    answer = render(gold_answer(units[0]), "entities")  # Task a, Method a, Task b: both a's, and the b behind
+    completions = [Completion(units[0].prompt_id, answer, 5, True)]
+    scores = score("test", units, [read_answer(answer, units[0], SCIENCE)], [answer], SCIENCE, completions)
+    assert scores["metrics"]["ner_strict"]["set_directed"]["tp"] == 2
+    assert scores["metrics"]["ner_strict"]["in_order"]["tp"] == scores["ceiling"]["ner_strict"]["in_order"]["tp"] == 3
+
+
 def test_a_baseline_writes_nothing():
     units = science_units()
     predictions = [read_answer(EMPTY, unit, SCIENCE) for unit in units]
@@ -149,7 +159,7 @@ def test_coreference_is_scored_for_documents():
     scores = score("test", whole, [read_answer(answer, whole[0], SCIENCE)], [answer], SCIENCE, None)
     assert scores["clusters"] == {"dangling_mention": 1, "single_mention": 0, "shared_mention": 0, "ok": 1}
     assert scores["metrics"]["muc"]["set_directed"] == {"precision": 1, "recall": 1, "f1": 1}
-    assert scores["metrics"]["conll"] == {"set_directed": {"f1": 1}, "repaired": {"f1": 1}}
+    assert scores["metrics"]["conll"] == {name: {"f1": 1} for name in ("set_directed", "repaired", "in_order")}
     assert "conll" not in score("test", sentence, [read_answer(EMPTY, sentence[0], SCIENCE)], [EMPTY], SCIENCE, None)
 
 
