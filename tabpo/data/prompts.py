@@ -1,11 +1,11 @@
 """Prompts with their gold answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tabpo.data.answers import Answer, AnswerSpan, gold_answer, render
 from tabpo.data.demonstrations import most_similar
-from tabpo.data.ontology import Directions, Ontology
+from tabpo.data.ontology import Directions, Label, Ontology, RelationType
 from tabpo.data.splitting import group
 from tabpo.data.units import Unit, document_units
 from tabpo.errors import ConfigError, DataError
@@ -150,8 +150,8 @@ def _entities_parts(ontology: Ontology, coreference: bool) -> list[str]:
     rules.append("State nothing twice. Where there is nothing to state, the list is empty: [].")
     return [
         "Find the entities in the text below, and the relations between them.",
-        _listing("Labels of entities:", {name: label.definition for name, label in ontology.labels.items()}),
-        _listing("Labels of relations:", {name: label.definition for name, label in ontology.relations.items()}),
+        _listing("Labels of entities:", ontology.labels),
+        _listing("Labels of relations:", ontology.relations) if ontology.relations else "There are no relations.",
         _rules(shape, "entities", rules),
     ]
 
@@ -175,8 +175,8 @@ def _results_parts(ontology: Ontology) -> list[str]:
     ]
 
 
-def _listing(title: str, definitions: dict[str, str]) -> str:
-    return "\n".join([title, *(f"- {name}: {definition}" for name, definition in definitions.items())])
+def _listing(title: str, entries: Mapping[str, Label | RelationType]) -> str:
+    return "\n".join([title, *(f"- {name}: {entry.definition}" for name, entry in entries.items())])
 
 
 def _rules(shape: Answer, answer_format: str, rules: list[str]) -> str:

@@ -156,3 +156,9 @@ def test_demonstrations_are_the_most_similar_texts_of_other_groups_the_most_simi
 def test_a_train_without_enough_other_groups_is_refused():
     with pytest.raises(DataError, match="train has 1 texts of other groups for a prompt; demonstrations: 2"):
         build_prompts([SENTENCE], PHEE, Style("document", "instruct", demonstrations=2), [SENTENCE, *train("Rash")])
+
+
+def test_a_scheme_without_relations_says_so():
+    entities = replace(SCIERC, relations={})
+    told = instructions(entities, False)
+    assert "There are no relations." in told and "Labels of relations" not in told

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tabpo.data import phee, scierc
+from tabpo.data import custom, phee, pvminer, scierc
 from tabpo.data.units import document_units
 from tabpo.errors import DataError
 
@@ -37,6 +37,25 @@ PHEE = {
         }
     ],
 }
+CUSTOM = {
+    "id": "n1",
+    "group_id": "g",
+    "text": "A rash. It itches",
+    "spans": [
+        {"id": "T1", "start": 2, "end": 6, "label": "Sign", "sublabel": "Skin", "text": "rash"},
+        {"id": "T2", "start": 8, "end": 10, "label": "Sign", "text": "It"},
+    ],
+    "relations": [{"head": "T1", "label": "SAME", "tail": "T2"}],
+    "clusters": [["T1", "T2"]],
+    "sentences": [[0, 7], [8, 17]],
+    "attributes": {"to": "N"},
+}
+PVMINER = {
+    "id": "7",
+    "group_id": "g",
+    "query": "INPUT: TO_PAT_YN: N  (Speaker)\nContext: A rash\nOUTPUT:",
+    "answer": '{"results": [{"Code": "SDOH", "Sub-code": "None", "Span": "rash"}]}',
+}
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 9) | st.floats(0, 3) | st.text("a \n\ud800", max_size=3),
@@ -52,7 +71,7 @@ def places(value, path=()):
         yield from places(inner, (*path, key))
 
 
-@pytest.mark.parametrize(("reader", "row"), [(scierc, SCIERC), (phee, PHEE)])
+@pytest.mark.parametrize(("reader", "row"), [(scierc, SCIERC), (phee, PHEE), (custom, CUSTOM), (pvminer, PVMINER)])
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_one_changed_value(tmp_path, reader, row, data):
@@ -65,7 +84,7 @@ def test_one_changed_value(tmp_path, reader, row, data):
         parent[last] = data.draw(values)
     else:
         del parent[last]
-    file = tmp_path / "train.json"
+    file = tmp_path / "train.jsonl"
     file.write_text(json.dumps(row))
     try:
         (document,) = reader.read_documents(file)
