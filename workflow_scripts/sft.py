@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-from functools import partial
 from pathlib import Path
 
 from tabpo.errors import exit_on_error
@@ -44,9 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     outputs = Outputs(
         args.output_run, args.output_model, args.output_log_steps, args.output_timing, args.output_provenance
     )
-    build_trainer = partial(SftTrainer, examples=examples, pad_id=tokenizer.pad_token_id)
-    groups, lengths = zip(*((example.prompt_id, example.length) for example in examples), strict=True)
-    execute(run, outputs, tokenizer, groups, lengths, build_trainer)
+    execute(run, outputs, tokenizer, examples, SftTrainer)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tabpo.training.models import load_model, save_model
 from tabpo.training.order import BatchPlan, plan_batches
 from tabpo.training.provenance import describe_code, describe_machine, input_hashes
 from tabpo.training.settings import TrainingSettings, training_settings
+from tabpo.training.tokenise import Example, PairExample
 from tabpo.training.trainer import StepTrainer
 
 
@@ -59,13 +61,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the artefacts of a run go."""
+    """Where the artefacts of a run go; SFT has no watch."""
 
     run: Path
     model: Path
     log_steps: Path
     timing: Path
     provenance: Path
+    watch: Path | None = None
 
 
 def explicit_settings(settings: dict[str, Any]) -> dict[str, Any]:
@@ -82,8 +85,7 @@ def execute(
     run: Run,
     outputs: Outputs,
     tokenizer: PreTrainedTokenizerBase,
-    groups: Sequence[Hashable],
-    lengths: Sequence[int],
+    examples: Sequence[Example] | Sequence[PairExample],
     build_trainer: Callable[..., StepTrainer],
 ) -> None:
     """Train and write the outputs; the first process alone writes. Checkpoints are removed when all is in place.
@@ -92,9 +94,8 @@ def execute(
         run: What to train.
         outputs: Where to.
         tokenizer: Of the model; goes into its folder.
-        groups: Of each example, for the order.
-        lengths: Of each example in tokens, likewise.
-        build_trainer: Makes the stage's trainer from model, arguments, settings, numerics and plan.
+        examples: To train on; those of a prompt stay together.
+        build_trainer: Makes the stage's trainer from model, arguments, settings, numerics, plan, examples and pad_id.
 
     Raises:
         ConfigError: Settings that do not fit each other or the processes that were started.
@@ -104,6 +105,7 @@ def execute(
     first = int(os.environ.get("RANK", 0)) == 0
     if not first:
         logging.getLogger().setLevel(logging.WARNING)
+    groups, lengths = [one.prompt_id for one in examples], [one.length for one in examples]
     plan = plan_batches(groups, lengths, run.training, run.settings["seed"], _processes(run))
     device = prepare_process(run.settings["numerics"], run.resources["gpus"])
     text = yaml.safe_dump(run.settings, allow_unicode=True)
@@ -113,12 +115,15 @@ def execute(
         if first:
             write_whole(outputs.run, text)
         checkpoint = newest_complete(folder, plan.processes) if first else None
+        build_trainer = partial(build_trainer, examples=examples, pad_id=tokenizer.pad_token_id)
         trainer, checkpoint = _set_up(run, plan, device, folder, checkpoint, build_trainer)
         trainer.run(checkpoint)
         _write_model(run, trainer, tokenizer, outputs.model)
         if first:
             write_records(outputs.log_steps, TrainingStep, trainer.steps)
             write_records(outputs.timing, StepTiming, trainer.timings)
+            if outputs.watch is not None:
+                write_json(outputs.watch, trainer.watch.content)
             earlier = sum(timing.seconds for timing in trainer.timings[: trainer.first_step])
             wall_s = time.monotonic() - started + earlier
             write_json(outputs.provenance, _provenance(run, trainer, hashes, device, wall_s))

@@ -19,12 +19,12 @@ from transformers import PreTrainedTokenizerBase
 
 from tabpo.artefacts import write_json
 from tabpo.data.grounding import read_completions
-from tabpo.data.ontology import Ontology
-from tabpo.data.units import Unit
+from tabpo.data.ontology import Ontology, read_ontology
+from tabpo.data.units import Unit, units_of_prompts
 from tabpo.inference import generate
 from tabpo.losses import TokenField
 from tabpo.metrics.scores import strict_f1
-from tabpo.records import Completion, Prediction, Prompt
+from tabpo.records import Completion, Document, Prediction, Prompt, read_records
 from tabpo.training.collate import collate_examples
 from tabpo.training.models import autocast
 from tabpo.training.scoring import completion_logps
@@ -160,6 +160,28 @@ def _couples(example: Example) -> Iterator[tuple[int, int]]:
 
 def _class_of(value: float, classes: Iterable[float]) -> float:
     return max(end for end in classes if end <= value)
+
+
+def build_watch(tokenizer: PreTrainedTokenizerBase, inputs: Mapping[str, Path], settings: dict) -> Watch:
+    """The watch of a run.
+
+    Args:
+        tokenizer: Of the policy.
+        inputs: Files of the run: held_out_prompts, held_out_documents, ontology, and prompts, which it trains on.
+        settings: As in run.yaml.
+    """
+    held_out = spread(read_records(inputs["held_out_prompts"], Prompt), settings["training"]["watch_prompts"])
+    documents = read_records(inputs["held_out_documents"], Document)
+    return Watch(
+        tokenizer,
+        held_out,
+        units_of_prompts(documents, [prompt.prompt_id for prompt in held_out]),
+        read_ontology(inputs["ontology"]),
+        encode_examples(tokenizer, read_records(inputs["prompts"], Prompt), settings["limits"]),
+        settings["numerics"],
+        settings["limits"],
+        settings["training"]["watch_steps"],
+    )
 
 
 def spread(prompts: Sequence[Prompt], number: int) -> Sequence[Prompt]:
