@@ -136,10 +136,11 @@ def costs_latex(costs: Sequence[Cost], notes: Sequence[str]) -> str:
 def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun]) -> list[str]:
     """The notes under the table: how it was measured, and why numbers are missing."""
     devices = sorted({run.provenance["device"] for run in runs})
+    several = any(cost.seeds > 1 for cost in costs)
     return [
         f"s/step: median over the steps of a run but the first {WARM_UP}, which take memory and choose kernels; what"
-        " is done once an epoch, like the sampling of anchors, is in the seconds of the run alone. Mean over seeds, the"
-        " smallest and the largest in brackets.",
+        " is done once an epoch, like the sampling of anchors, is in the seconds of the run alone."
+        + (" Mean over seeds, the smallest and the largest in brackets." if several else ""),
         f"x {BASELINE}: s/step by that of {BASELINE} with the same seed. Runs of a study take place at different times,"
         " beside whatever else the machine does then: benchmarks/method_step.py alternates the methods in one process.",
         "Memory: the most that the first process had.",

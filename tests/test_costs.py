@@ -73,7 +73,7 @@ def test_how_it_is_printed():
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert cells[1] == ["scierc", "tiny", "tdpo2", "0.55 (0.3–0.8)", "1.75 (1.50–2.00)", "229", "900", "90"]
     assert cells[2] == ["scierc", "tiny", "orpo", "–", "–", "–", "650", "60"]
-    assert "Trained on a CPU." in notes and "– no step after the first 2." in notes
+    assert "smallest" in notes[0] and "Trained on a CPU." in notes and "– no step after the first 2." in notes
     assert r"scierc & tiny & tdpo2 & 0.55 (0.3--0.8) & 1.75 (1.50--2.00) & 229 & 900 & 90 \\" in costs_latex(
         costs, notes
     )

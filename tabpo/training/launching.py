@@ -99,9 +99,9 @@ def run_torchrun(launch: Launch) -> int:
     def warn(number: int, frame: FrameType | None) -> None:
         nonlocal warned
         warned = True
-        workers = Path(f"/proc/{child}/task/{child}/children").read_text().split()
-        for worker in workers or [child]:  # before there are workers nothing can be lost
-            with suppress(ProcessLookupError):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it ends just now
+            workers = Path(f"/proc/{child}/task/{child}/children").read_text().split()
+            for worker in workers or [child]:  # before there are workers nothing can be lost
                 os.kill(int(worker), number)
 
     with handling(warn):

@@ -142,6 +142,8 @@ def strike(kill: Kill, attempt: Attempt, pace: Pace) -> str:
     after = time.time() - attempt.started
     said = attempt.process.communicate(timeout=120)[1]
     assert_ended(attempt, kill, list(processes.values()), said)
+    if kill.number == signal.SIGTERM and kill.when != "while it starts":
+        assert "warned: stopped after step" in said, said[-4000:]
     complete, begun = attempt.checkpoints("COMPLETE"), attempt.checkpoints()
     half = f"; half-written: {', '.join(begun - complete)}" if begun - complete else ""
     return f"{kill.number.name} to {victim} {kill.when}, {after:.1f} s after its start{half}"
