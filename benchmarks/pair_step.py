@@ -34,7 +34,6 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
@@ -265,7 +264,6 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
     from tabpo.losses import build_loss
     from tabpo.training import preference
     from tabpo.training.arguments import training_arguments
-    from tabpo.training.collate import collate_pairs
     from tabpo.training.order import BatchPlan
     from tabpo.training.reference import score_references
     from tabpo.training.settings import training_settings
@@ -277,8 +275,6 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
         fields = ((0,) * len(chosen), (0,) * len(rejected))
         differs = differing_tokens(chosen, rejected)
         pairs.append(PairExample(f"{group}/{number}", prompt, chosen, rejected, *fields, *differs, None, None))
-    if name == "plain":
-        preference.collate_pairs = partial(collate_pairs, shared=False)
     model = policy(case)
     scored, seconds = turns.timed(lambda: score_references(model, pairs, PAD, numerics, BATCH))
     pairs = [
@@ -303,7 +299,8 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
         loss=build_loss("dpo", beta=0.1),
         start=Path(folder),
     )
-    batches = [preference.collate_pairs(pairs[first : first + BATCH], PAD) for first in range(0, len(pairs), BATCH)]
+    trainer.shared = name == "shared"
+    batches = [trainer.collate(pairs[first : first + BATCH]) for first in range(0, len(pairs), BATCH)]
     tokens = sum(int(batch["attention_mask"].sum()) for batch in batches)
     return trainer, {"reference_s": seconds / len(pairs), "tokens": tokens}
 

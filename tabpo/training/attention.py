@@ -2,7 +2,8 @@
 
 A trunk is an ordinary causal sequence. A branch reads the trunk up to its fork and itself, which is the lower part of
 the causal square over both, so that the exact mask of a block is a slice of one square, sliding window included. What a
-block sees does not depend on the rest of the batch, nor do, therefore, its scores.
+block sees does not depend on the rest of the batch, nor do, therefore, its scores. FlexAttention, on GPUs, takes the
+whole row at once instead.
 """
 
 from collections.abc import Callable
@@ -11,9 +12,11 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.integrations.flex_attention import flex_attention_forward
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import eager_mask, sdpa_mask
+from transformers.masking_utils import eager_mask, flex_attention_mask, sdpa_mask
 from transformers.models.llama.modeling_llama import eager_attention_forward
 
 from tabpo.errors import ConfigError
@@ -31,14 +34,14 @@ class Forest:
 
     Attributes:
         trees: In the row's order.
-        masks: The causal square for each sliding window that a layer asked for (None: no window), additive.
+        masks: What was made for each sliding window that a layer asked for (None: no window).
     """
 
     trees: tuple[Tree, ...]
-    masks: dict[int | None, Tensor] = field(default_factory=dict)
+    masks: dict[int | None, Tensor | BlockMask] = field(default_factory=dict)
 
-    def mask(self, window: int | None, query: Tensor) -> Tensor:
-        """The causal square, in the dtype of the kernel's arithmetic, rows aligned to eight elements."""
+    def square(self, window: int | None, query: Tensor) -> Tensor:
+        """An additive causal mask over the longest block, in the kernel's dtype, rows aligned to eight elements."""
         if window not in self.masks:
             autocast = torch.is_autocast_enabled(query.device.type)
             dtype = torch.get_autocast_dtype(query.device.type) if autocast else query.dtype
@@ -48,6 +51,32 @@ class Forest:
             seen = back >= 0 if window is None else (back >= 0) & (back < window)
             self.masks[window] = torch.zeros_like(back, dtype=dtype).masked_fill_(~seen, -torch.inf)
         return self.masks[window]
+
+    def blocks(self, window: int | None, device: torch.device) -> BlockMask:
+        """The mask over the whole row, for FlexAttention."""
+        if window not in self.masks:
+            length = sum(tree.trunk + sum(branch for _, branch in tree.branches) for tree in self.trees)
+            self.masks[window] = create_block_mask(self.sees(window, device), None, None, length, length, device=device)
+        return self.masks[window]
+
+    def sees(self, window: int | None, device: torch.device) -> Callable[..., Tensor]:
+        """Whether the token at one place of the row sees that at another, as FlexAttention asks it."""
+        rows, start = [], 0  # of each token: its block, start of its trunk, end of what it sees of it, its position
+        for tree in self.trees:
+            end = start + tree.trunk
+            rows += [(start, start, start, position) for position in range(tree.trunk)]
+            for fork, length in tree.branches:
+                rows += [(end, start, start + fork, position) for position in range(fork, fork + length)]
+                end += length
+            start = end
+        block, trunk, fork, position = torch.tensor(rows, device=device).unbind(1)
+
+        def sees(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+            own = (block[query] == block[key]) & (key <= query)
+            seen = own | ((key >= trunk[query]) & (key < fork[query]))
+            return seen if window is None else seen & (position[query] - position[key] < window)
+
+        return sees
 
 
 def shares_prefixes(model: nn.Module) -> bool:
@@ -95,7 +124,7 @@ def _attend(
     """`kernel` on (1, heads, tokens, width) block by block; gives (1, tokens, heads, width) and no weights."""
     if forest is None:
         return kernel(module, query, key, value, attention_mask, sliding_window=sliding_window, **kwargs)
-    square = forest.mask(sliding_window, query)
+    square = forest.square(sliding_window, query)
     lengths = [length for tree in forest.trees for length in (tree.trunk, *(branch for _, branch in tree.branches))]
     blocks = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     outputs = []
@@ -112,8 +141,28 @@ def _attend(
     return torch.cat(outputs, dim=1), None
 
 
-_KERNELS = {"eager": (eager_attention_forward, eager_mask), "sdpa": (sdpa_attention_forward, sdpa_mask)}
+def _attend_at_once(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | BlockMask | None,
+    *,
+    forest: Forest | None = None,
+    sliding_window: int | None = None,
+    **kwargs,
+) -> tuple[Tensor, Tensor | None]:
+    """FlexAttention over the whole row, which skips what no token of a block sees."""
+    mask = attention_mask if forest is None else forest.blocks(sliding_window, query.device)
+    return flex_attention_forward(module, query, key, value, mask, sliding_window=sliding_window, **kwargs)
+
+
+_KERNELS = {
+    "eager": (partial(_attend, eager_attention_forward), eager_mask),
+    "sdpa": (partial(_attend, sdpa_attention_forward), sdpa_mask),
+    "flex_attention": (_attend_at_once, flex_attention_mask),
+}
 
 for _name, (_kernel, _mask) in _KERNELS.items():
-    AttentionInterface.register(_PREFIX + _name, partial(_attend, _kernel))
+    AttentionInterface.register(_PREFIX + _name, _kernel)
     AttentionMaskInterface.register(_PREFIX + _name, _mask)

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from tabpo.artefacts import sha256_file, sha256_text, write_json
+from tabpo.errors import ConfigError
 
 
 def load_model(folder: Path, numerics: dict) -> PreTrainedModel:
@@ -17,11 +18,16 @@ def load_model(folder: Path, numerics: dict) -> PreTrainedModel:
 
     Args:
         folder: Hugging Face folder with a `manifest.json`.
-        numerics: {"precision": "bf16" | "fp32", "attention": "eager" | "sdpa", "threads": n}.
+        numerics: {"precision": "bf16" | "fp32", "attention": "eager" | "sdpa" | "flex_attention", "threads": n}.
 
     Returns:
         The model in the mode that Hugging Face leaves it in (eval); the caller sets its own.
+
+    Raises:
+        ConfigError: FlexAttention on a machine without a GPU.
     """
+    if numerics["attention"] == "flex_attention" and device().type == "cpu":
+        raise ConfigError("attention flex_attention needs a GPU: on a CPU it has no backward pass; use eager or sdpa")
     manifest = read_manifest(folder)
     hub = manifest["kind"] == "hub"
     return AutoModelForCausalLM.from_pretrained(

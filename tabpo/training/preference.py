@@ -15,6 +15,7 @@ from transformers import TrainingArguments
 from tabpo.errors import DataError
 from tabpo.losses import LossOutput, Side
 from tabpo.training.anchors import MAX_NEW_TOKENS, Anchors, sample_anchors
+from tabpo.training.attention import shares_prefixes
 from tabpo.training.baseline import HEAD, add_baseline
 from tabpo.training.collate import collate_pairs
 from tabpo.training.diagnostics import pair_sums, step_quantities
@@ -43,6 +44,7 @@ class PreferenceTrainer(StepTrainer):
 
     Attributes:
         anchors: Completions sampled from the policy, for losses that need "anchor"; None for others.
+        shared: Whether completions of a prompt are read as one tree; not by architectures that cannot.
         watch: Looks at held-out answers; None looks at nothing.
     """
 
@@ -68,6 +70,7 @@ class PreferenceTrainer(StepTrainer):
             model, arguments, settings=settings, numerics=numerics, plan=plan, examples=examples, pad_id=pad_id
         )
         self.loss, self.watch = loss, watch
+        self.shared = shares_prefixes(model)
         with_reference = loss.needs & {"token_kl", "anchor"}
         self.frozen = frozen_reference(self.model, start, numerics, arguments) if with_reference else None
         sample = partial(
@@ -110,7 +113,7 @@ class PreferenceTrainer(StepTrainer):
         model.eval()
         apart = []
         for pairs in islice(self.get_train_dataloader(), STEP0_BATCHES):
-            batch = self._prepare_inputs(collate_pairs(pairs, self.pad_id))
+            batch = self._prepare_inputs(collate_pairs(pairs, self.pad_id, shared=self.shared))
             with torch.no_grad():
                 sides = score_pairs(model, batch, self.numerics)
             apart += [(side.policy_logps - side.reference_logps)[side.completion_mask].abs() for side in sides]
@@ -140,7 +143,8 @@ class PreferenceTrainer(StepTrainer):
     def collate(self, examples: Sequence[PairExample]) -> Batch:
         """Both completions of each pair, and its anchor where the loss needs it."""
         anchors = None if self.anchors is None else [self.anchors.completions[pair.prompt_id] for pair in examples]
-        batch: Batch = {**collate_pairs(examples, self.pad_id, anchors), "ids": [pair.pair_id for pair in examples]}
+        batch: Batch = collate_pairs(examples, self.pad_id, anchors, self.shared)
+        batch["ids"] = [pair.pair_id for pair in examples]
         if "importance" in self.loss.needs:
             batch["attribution"] = collate_attribution(examples, self.pad_id)
         return batch

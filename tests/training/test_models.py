@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from tabpo.errors import ConfigError
 from tabpo.training.models import (
     autocast,
     load_model,
@@ -90,6 +91,13 @@ def test_a_hub_model_is_loaded_by_id_and_revision(monkeypatch, fp32, tmp_path):
     load_model(tmp_path, fp32)
     assert (asked["id"], asked["revision"], asked["trust_remote_code"]) == ("some/model", "abc", False)
     assert asked["use_safetensors"] and asked["dtype"] == torch.float32
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="FlexAttention trains on a GPU")
+def test_flex_attention_is_refused_without_a_gpu(make_model, tokenizer, fp32, tmp_path):
+    folder = save(make_model(), tokenizer, tmp_path / "model")
+    with pytest.raises(ConfigError, match=r"attention flex_attention needs a GPU: .*; use eager or sdpa"):
+        load_model(folder, {**fp32, "attention": "flex_attention"})
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])

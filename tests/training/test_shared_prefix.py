@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import pytest
 import torch
 from peft import LoraConfig, get_peft_model
+from torch.nn.attention.flex_attention import create_mask
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
@@ -24,7 +25,7 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from tabpo.errors import ConfigError
 from tabpo.training import head
-from tabpo.training.attention import let_read_trees, shares_prefixes
+from tabpo.training.attention import Forest, let_read_trees, shares_prefixes
 from tabpo.training.collate import collate_pairs
 from tabpo.training.scoring import score_pairs
 from tabpo.training.tokenise import PairExample
@@ -194,6 +195,21 @@ def test_each_pair_by_itself(case):
 def test_padded_rows_are_the_other_way(name):
     models = [build(name, attention, seed) for attention in ("sdpa", "eager") for seed in (0, 1)]
     check(*models, list(PAIRS.values()), ANCHORS, 1e-9, shared=False)
+
+
+@pytest.mark.parametrize(("name", "window"), [("llama", None), ("mistral window", 4)])
+def test_the_mask_of_flex_attention_is_that_of_the_blocks(name, window):
+    batch = collate_pairs(list(PAIRS.values()), 0, ANCHORS)
+    length = batch["input_ids"].shape[1]
+    sees = Forest(batch["trees"]).sees(window, torch.device("cpu"))
+    whole = create_mask(sees, 1, 1, length, length, device="cpu")  # what its kernel would be asked, place by place
+    row = {part: batch[part] for part in ("input_ids", "position_ids")}
+    model, stock = build(name), build(name, "sdpa")
+    let_read_trees(model)
+    found = model(**row, forest=Forest(batch["trees"]), use_cache=False).logits
+    torch.testing.assert_close(stock(**row, attention_mask=whole).logits, found, atol=1e-9, rtol=0)
+    blocks = Forest(batch["trees"]).blocks(window, torch.device("cpu"))
+    assert blocks.shape == (1, 1, length, length)
 
 
 def test_a_window_does_reach_the_scores():
