@@ -1,4 +1,8 @@
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tabpo.data.answers import gold_answer, render
 from tabpo.data.grounding import read_answer
@@ -161,6 +165,39 @@ def test_coreference_is_scored_for_documents():
     assert scores["metrics"]["muc"]["set_directed"] == {"precision": 1, "recall": 1, "f1": 1}
     assert scores["metrics"]["conll"] == {name: {"f1": 1} for name in ("set_directed", "repaired", "in_order")}
     assert "conll" not in score("test", sentence, [read_answer(EMPTY, sentence[0], SCIENCE)], [EMPTY], SCIENCE, None)
+
+
+WORDS = st.sampled_from(["a", "b", "a b", "A", "z", "", "b . b"])
+LABELS = st.sampled_from(["Task", "Method", "Person", "COMPARE", "USED-FOR"])
+IDS = st.integers(min_value=0, max_value=5)
+
+
+@st.composite
+def document_answers(draw):
+    """Anything of the right shape: ids that name nothing, labels of the wrong kind, texts that are not there."""
+    spans = [{"id": number, "label": draw(LABELS), "span": draw(WORDS)} for number in draw(st.lists(IDS, unique=True))]
+    links = [{"head": draw(IDS), "label": draw(LABELS), "tail": draw(IDS)} for _ in range(draw(IDS))]
+    clusters = draw(st.lists(st.lists(IDS, max_size=4), max_size=3))
+    return json.dumps({"entities": spans, "relations": links, "coreference": clusters})
+
+
+@given(document_answers())
+def test_every_answer_of_the_right_shape_has_scores(text):
+    spans = (Span(1, "Task", None, 0, 1), Span(2, "Method", None, 2, 3), Span(3, "Method", None, 8, 9))
+    links = (Relation(1, 2, "COMPARE"), Relation(3, 1, "USED-FOR"))
+    document = Document("d", None, "a b . b b .", tuple("ab.bb."), ((0, 6),), spans, links, ((1, 3),))
+    units = document_units(document, "document")
+    prediction = read_answer(text, units[0], SCIENCE)
+    assert prediction.answer_class == "ok"
+    scores = score("test", units, [prediction], [text], SCIENCE, [Completion("d", text, 9, True)])
+    for metric, conventions in scores["metrics"].items():
+        for convention, counts in conventions.items():
+            # a list counts what is repeated each time: recall may exceed 1
+            assert counts["f1"] >= 0 and (counts["f1"] <= 1 + 1e-9 or convention == "pure")
+            if "tp" in counts:
+                assert 0 <= counts["tp"] <= counts["predicted"]
+                assert counts["tp"] <= counts["gold"] or convention == "pure", (metric, convention)
+    assert scores["ceiling"] == scores["metrics"]  # the same text as gold answer and as completion
 
 
 def test_results_have_their_own_metrics():

@@ -1,6 +1,7 @@
 """The scripts of the rules `score` and `dictionary` on small files."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,22 @@ def test_score(folder):
     first = (folder / "predictions/test.parquet").read_bytes(), (folder / "scores/test.json").read_bytes()
     score.main(score_arguments(folder, completions))
     assert first == ((folder / "predictions/test.parquet").read_bytes(), (folder / "scores/test.json").read_bytes())
+
+
+def test_scores_do_not_depend_on_how_a_process_orders_its_sets(folder):
+    gold = read_records(folder / "prompts/test.parquet", Prompt)
+    answer = gold[1].answer.replace("parsing", "parser")
+    completions = [
+        Completion(gold[0].prompt_id, gold[0].answer, 10, True),
+        Completion(gold[1].prompt_id, answer, 9, True),
+    ]
+    command = [sys.executable, "-m", "workflow_scripts.score", *score_arguments(folder, completions)]
+    written = set()
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed}
+        subprocess.run(command, cwd=Path(__file__).parents[2], env=environment, check=True, capture_output=True)
+        written.add((folder / "scores/test.json").read_bytes())
+    assert len(written) == 1
 
 
 def test_score_refuses_completions_of_other_prompts(folder):
