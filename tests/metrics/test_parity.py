@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tabpo.data import scierc
 from tabpo.data.answers import gold_answer
@@ -12,6 +14,7 @@ from tabpo.data.units import document_units
 from tabpo.metrics.counts import Counts
 from tabpo.metrics.parity import SCORERS, dygie, plmarker, pure, spert, uie_multiset, uie_set
 from tabpo.metrics.scores import all_scores
+from tabpo.metrics.spans import ner_strict, rel, rel_plus
 from tabpo.records import PredictedRelation, PredictedSpan, Prediction
 from tests.metrics.cases import ABC, CANONICAL, GOLD_B, SCIENCE, percent, prediction, unit
 
@@ -24,9 +27,9 @@ def score(scorer, metric, gold, found):
 
 def stated(gold, entities, relations=()):
     """The prediction that an answer makes: entities are (text, label), relations (head, tail, label) by position."""
-    spans = ",".join(f'{{"id":{n},"label":"{label}","span":"{text}"}}' for n, (text, label) in enumerate(entities))
+    items = ",".join(f'{{"id":{n},"label":"{label}","span":"{text}"}}' for n, (text, label) in enumerate(entities))
     links = ",".join(f'{{"head":{head},"label":"{label}","tail":{tail}}}' for head, tail, label in relations)
-    return read_answer(f'{{"entities":[{spans}],"relations":[{links}]}}', gold, SCIENCE)
+    return read_answer(f'{{"entities":[{items}],"relations":[{links}]}}', gold, SCIENCE)
 
 
 @pytest.mark.parametrize("scorer", SCORERS)
@@ -172,6 +175,31 @@ def test_a_text_has_the_label_of_its_last_entity():
     found = stated(gold, [("x", "Method"), ("y", "Task"), ("x", "Generic")], [(0, 1, "USED-FOR")])
     assert uie_set(gold, found, CANONICAL)["rel"] == Counts(1, 1, 1)
     assert uie_set(gold, found, CANONICAL)["rel_plus"] == Counts(0, 1, 1)
+
+
+@st.composite
+def plain(draw):
+    """Entities of one token each, no two in one place, and at most one relation of two of them."""
+    places = draw(st.lists(st.integers(min_value=0, max_value=5), unique=True, min_size=2, max_size=5))
+    entities = [(place, place, draw(st.sampled_from(["Method", "Task"]))) for place in places]
+    ends = st.lists(st.sampled_from(range(len(places))), min_size=2, max_size=2, unique=True)
+    pairs = {frozenset(pair): pair for pair in draw(st.lists(ends, max_size=4))}
+    return entities, [(*pair, draw(st.sampled_from(["USED-FOR", "COMPARE"]))) for pair in pairs.values()]
+
+
+@given(plain(), plain())
+def test_all_agree_where_nothing_is_nested_wide_repeated_or_symmetric(gold, found):
+    gold = unit(*gold)
+    found = stated(gold, [("abcdef"[place], label) for place, _, label in found[0]], found[1])
+    for symmetric, scorers in ((frozenset(), SCORERS), (CANONICAL, [spert])):
+        ours = {
+            "ner_strict": ner_strict(gold, found),
+            "rel": rel(gold, found, symmetric),
+            "rel_plus": rel_plus(gold, found, symmetric),
+        }
+        for scorer in scorers:
+            for metric, counts in scorer(gold, found, symmetric).items():
+                assert counts == ours[metric], (scorer.__name__, metric)
 
 
 def itself(gold):
