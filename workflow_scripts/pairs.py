@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_json
 from tabpo.data.ambiguities import read_ambiguities
+from tabpo.data.confusions import states_links
 from tabpo.data.ontology import read_ontology
 from tabpo.data.pair_audit import audit, without_small_counts
 from tabpo.data.pairs import Pairing, check_answers, check_split, draw_pairs, pairing_contexts, token_encoder
@@ -44,9 +45,8 @@ def main(argv: list[str] | None = None) -> None:
     check_answers(units, prompts, ontology.answer)
 
     patterns = read_ambiguities(args.ambiguities, ontology)
-    tables = proposal_tables(settings, confusions, patterns, ontology, links=units[0].clusters is not None)
-    contexts = pairing_contexts(units, ontology, tables)
-    pairs, tally = draw_pairs(units, pairing, contexts, token_encoder(args.base))
+    tables = proposal_tables(settings, confusions, patterns, ontology, links=states_links(units[0], ontology))
+    pairs, tally = draw_pairs(units, pairing, pairing_contexts(units, ontology, tables), token_encoder(args.base))
     logging.info("%d pairs of %d prompts; refused: %s", len(pairs), len(units), dict(tally.refusals))
 
     report = audit(tally, tables, units, prompts, pairs)

@@ -104,6 +104,11 @@ def count_confusions(
     return _rows(cases), dict(left_out)
 
 
+def states_links(unit: Unit, ontology: Ontology) -> bool:
+    """Whether the answer to a unit states coreference: whole documents, in the format that has room for it."""
+    return ontology.answer == "entities" and unit.clusters is not None
+
+
 def wilson_interval(count: int, total: int) -> tuple[float, float]:
     """Two-sided 95 % score interval of a proportion (Wilson 1927, doi:10.1080/01621459.1927.10502953); total > 0."""
     share, square = count / total, Z_95**2
@@ -132,7 +137,8 @@ def _count_unit(
     left_out["duplicates"] += sum(relation.item_class == "duplicate" for relation in prediction.relations)
     left_out["relations_of_unaligned_spans"] += relations.unaligned
     cases.update(_relation_cases(relations, ontology))
-    cases.update(_link_cases(unit, prediction, gold_at))
+    if states_links(unit, ontology):
+        cases.update(_link_cases(unit, prediction, gold_at))
 
 
 def _relation_cases(relations: RelationAlignment, ontology: Ontology) -> list[tuple[str, str, str]]:
@@ -153,8 +159,6 @@ def _link_cases(
     unit: Unit, prediction: Prediction, gold_at: Mapping[tuple[int, int], int]
 ) -> list[tuple[str, str, str]]:
     """Gold ids run in text order, so that antecedents are smaller; `gold_at` knows the places of aligned spans."""
-    if unit.clusters is None:
-        return []
     aligned = set(gold_at.values())
     right = _antecedents(aligned.intersection(cluster) for cluster in unit.clusters)
     said = _antecedents({gold_at[place] for place in places if place in gold_at} for places in mention_sets(prediction))

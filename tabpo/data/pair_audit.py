@@ -101,19 +101,17 @@ def audit(
     wanted = Counter()
     for share, proposals in tables:
         wanted.update({kind: share * part for kind, part in proposals.mix.items()})
-    by_kind = {
-        kind: {
-            "operator": OPERATOR_NAMES.get(kind, kind),
+    by_kind = {}
+    for kind in wanted or sorted(tally.drawn):
+        by_kind[kind] = {"operator": OPERATOR_NAMES.get(kind, kind)}
+        if wanted:
+            errors, cases = tables[0][1].evidence[kind]
+            by_kind[kind] |= {"errors_held_out": errors, "cases_held_out": cases, "wanted": round(wanted[kind], 6)}
+        by_kind[kind] |= {
             "got": round(tally.drawn[kind] / edits, 6),
             "edits": tally.drawn[kind],
             "inapplicable": tally.inapplicable[kind],
-        }
-        | _sizes([measure for measure in tally.measures if measure.kind == kind])
-        for kind in wanted or sorted(tally.drawn)
-    }
-    for kind, share in wanted.items():
-        errors, cases = tables[0][1].evidence[kind]
-        by_kind[kind] |= {"wanted": round(share, 6), "errors_held_out": errors, "cases_held_out": cases}
+        } | _sizes([measure for measure in tally.measures if measure.kind == kind])
     return {
         "examples": len(units),
         "examples_without_pair": dict(sorted(tally.without_pair.items())),

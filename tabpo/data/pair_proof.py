@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tabpo.data.answers import Answer, parse, render
+from tabpo.data.confusions import states_links
 from tabpo.data.ontology import Ontology
 from tabpo.data.units import Unit
 from tabpo.errors import DataError
@@ -29,7 +30,7 @@ def prove_answers(
             raise DataError(f"pair {pair.pair_id}: one of its answers must be gold, and one must not")
         for side, text in (("chosen", pair.chosen), ("rejected", pair.rejected)):
             unit = unit_of[pair.prompt_id]
-            parsed = parse(text, ontology.answer, clusters=ontology.answer == "entities" and unit.clusters is not None)
+            parsed = parse(text, ontology.answer, clusters=states_links(unit, ontology))
             fault = parsed.answer_class if parsed.answer_class != "ok" else _fault(text, parsed.answer, unit, ontology)
             if fault:
                 raise DataError(f"pair {pair.pair_id}: its {side} answer is refused: {fault}")

@@ -247,6 +247,13 @@ def test_sentences_have_no_links():
     assert not [key for key in found if key[0] == "coreference"]
 
 
+def test_codes_and_spans_have_no_links():
+    document = Document("d", None, " ".join(WORDS), tuple(WORDS), ((0, 10),), (gold(1, 0, 0, "Effect", "None"),))
+    prediction = Prediction("d", "ok", (said(1, 0, 0, "Effect", "None"),))
+    found = counts(document_units(document, "document"), [prediction], RESULTS)
+    assert not [key for key in found if key[0] == "coreference"]
+
+
 def test_sublabels_are_compared_where_the_label_is_right():
     spans = [gold(1, 0, 0, "Treatment", "Drug"), gold(2, 2, 2, "Treatment", "None"), gold(3, 4, 4, "Effect", "None")]
     said_spans = [
