@@ -14,7 +14,7 @@ from tabpo import study as job
 from tabpo.artefacts import write_whole
 from tabpo.config import Known, resolve_study
 from tabpo.config_shape import check_shape
-from tabpo.data.folders import check_splits
+from tabpo.data.folders import check_folder
 from tabpo.data.ontology import read_ontology
 from tabpo.data.sources import SOURCES
 from tabpo.errors import ConfigError
@@ -43,7 +43,7 @@ def check_folders(study):
     for name, entry in study.datasets.items():
         source = SOURCES[entry["source"]]
         if source.origin == "folder":
-            check_splits(f"datasets.{name}", Path(entry["folder"]), source.endings, entry["dev_share"])
+            check_folder(f"datasets.{name}", Path(entry["folder"]), source.endings, entry["dev_share"])
 
 
 def load_study():

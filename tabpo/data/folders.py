@@ -18,7 +18,7 @@ def find_splits(folder: Path, endings: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def check_splits(where: str, folder: Path, endings: Sequence[str], dev_share: float | None) -> None:
+def check_folder(where: str, folder: Path, endings: Sequence[str], dev_share: float | None) -> None:
     """Refuse a folder without train, test and one origin of dev, or with two forms of one split.
 
     Args:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tabpo.data.folders import check_splits, find_splits, split_files
+from tabpo.data.folders import check_folder, find_splits, split_files
 from tabpo.errors import ConfigError
 
 ENDINGS = (".jsonl", "")
@@ -17,7 +17,7 @@ def test_files_and_folders_are_splits(tmp_path):
     assert found == {"train": tmp_path / "train", "test": tmp_path / "test.jsonl"}
     assert split_files(found["train"]) == [tmp_path / "train/a.txt", tmp_path / "train/sub/b.txt"]
     assert split_files(found["test"]) == [found["test"]]
-    check_splits("datasets.own", tmp_path, ENDINGS, dev_share=0.1)
+    check_folder("datasets.own", tmp_path, ENDINGS, dev_share=0.1)
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,5 @@ def test_other_folders_are_refused(tmp_path, names, dev_share, message):
         else:
             (tmp_path / name).write_text("")
     with pytest.raises(ConfigError) as caught:
-        check_splits("datasets.own", tmp_path, ENDINGS, dev_share)
+        check_folder("datasets.own", tmp_path, ENDINGS, dev_share)
     assert str(caught.value).startswith("datasets.own") and message in str(caught.value)

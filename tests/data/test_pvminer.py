@@ -10,6 +10,7 @@ import pytest
 from datasets import Dataset, DatasetDict
 
 from tabpo.data.demo_messages import generate
+from tabpo.data.ontology import read_ontology
 from tabpo.data.pvminer import read_documents
 from tabpo.errors import DataError
 from tabpo.records import Span
@@ -48,6 +49,12 @@ def test_every_form_gives_the_messages_back(tmp_path, pvminer_row, name):
             (span.label, span.sublabel, span.start, span.end) for span in message.spans
         ]
     assert all(document.doc_id.startswith("train-") and document.group_id is None for document in found)
+
+
+def test_directions_of_the_ontology_hold_in_generated_messages():
+    directions = read_ontology(Path(__file__).parents[2] / "config/ontologies/pvminer.yaml").directions
+    for message in generate("train", 300, 1):
+        assert {span.label for span in message.spans} <= set(directions.labels[dict(message.attributes)["TO_PAT_YN"]])
 
 
 def test_ids_groups_and_columns_that_nobody_reads(tmp_path):
