@@ -7,7 +7,7 @@ that of several claims to one place the first stands; and a faulty item (DESIGN 
 that no answer gains by one. Keys are as in `spans`. Each function returns the counts of one unit by metric.
 """
 
-from collections.abc import Hashable, Set
+from collections.abc import Hashable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from tabpo.data.units import Unit
@@ -51,10 +51,7 @@ def spert(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, 
     """Sets, one label a span, symmetric relations ordered by the starts of their ends."""
     spans = _one_label_each(distinct(prediction.spans))
     return {
-        "ner_strict": set_counts(
-            (((span.start, span.end), span.label) for span in unit.spans),
-            (((where, span.label), is_sound(span)) for where, span in spans.items()),
-        ),
+        "ner_strict": _ner(unit.spans, spans),
         "rel": set_counts(*rel_items(unit, prediction, symmetric)),
         "rel_plus": set_counts(*typed_relations(unit, prediction, symmetric, _labels(spans))),
     }
@@ -72,10 +69,7 @@ def dygie(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, 
         if not wide & {key[0], key[1]}:
             pairs.setdefault(key[:2] if sound else key, (key, sound))
     return {
-        "ner_strict": set_counts(
-            (((span.start, span.end), span.label) for span in unit.spans if not _is_wide(unit, span)),
-            (((where, span.label), is_sound(span)) for where, span in spans.items()),
-        ),
+        "ner_strict": _ner([span for span in unit.spans if not _is_wide(unit, span)], spans),
         "rel": set_counts((key for key, _ in gold_relations(unit, DIRECTED)), pairs.values()),
     }
 
@@ -89,25 +83,17 @@ def plmarker(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[st
     """
     spans = _one_label_each(_without_overlaps([one for one in distinct(prediction.spans) if not _is_wide(unit, one)]))
     labels = _labels(spans)
-    gold, typed_gold = set(), set()
-    for key, ends in gold_relations(unit, DIRECTED):
-        for head, tail, label, types in ((*key, ends), (key[1], key[0], key[2], ends[::-1])):
-            if (head, tail) == key[:2] or label in symmetric:
-                gold.add((head, tail, label))
-                typed_gold.add((head, tail, label, types))
+    gold = dict(gold_relations(unit, DIRECTED))
+    gold |= {(tail, head, label): types[::-1] for (head, tail, label), types in gold.items() if label in symmetric}
     right = typed_right = predicted = 0
     for key, sound in _one_link_each(prediction, labels):
         weight = 2 if key[2] in symmetric else 1
         predicted += weight
         if sound and key in gold:
             right += weight
-            types = [next(iter(labels[end])) for end in key[:2]]
-            typed_right += weight * ((*key, tuple(types)) in typed_gold)
+            typed_right += weight * all(label in labels[end] for label, end in zip(gold[key], key[:2], strict=True))
     return {
-        "ner_strict": set_counts(
-            (((span.start, span.end), span.label) for span in unit.spans),
-            (((where, span.label), is_sound(span)) for where, span in spans.items()),
-        ),
+        "ner_strict": _ner(unit.spans, spans),
         "rel": Counts(right, predicted, len(gold)),
         "rel_plus": Counts(typed_right, predicted, len(gold)),
     }
@@ -165,6 +151,13 @@ def _texts(unit: Unit, prediction: Prediction) -> _Texts:
         links=ends,
         gold_typed=gold_ends,
         typed=[(label, (label_of.get(head), head), (label_of.get(tail), tail)) for label, head, tail in ends],
+    )
+
+
+def _ner(gold: Sequence[Span], spans: Mapping[Hashable, PredictedSpan]) -> Counts:
+    return set_counts(
+        (((span.start, span.end), span.label) for span in gold),
+        (((where, span.label), is_sound(span)) for where, span in spans.items()),
     )
 
 
