@@ -1,6 +1,14 @@
+"""Greedy answers against their definition: one prompt at a time, without cache or padding."""
+
+from types import SimpleNamespace
+
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import MistralConfig, MistralForCausalLM
 
+from tabpo import inference
 from tabpo.inference import generate
 from tabpo.records import Message, Prompt
 from tabpo.training.scratch import ScratchModel, build_model
@@ -15,7 +23,7 @@ def tokenizer():
 
 @pytest.fixture(scope="module")
 def model(tokenizer):
-    settings = ScratchModel(
+    shape = ScratchModel(
         architecture="qwen2",
         hidden_size=32,
         layers=2,
@@ -27,7 +35,7 @@ def model(tokenizer):
         copy_circuit=False,
         seed=1,
     )
-    return build_model(settings, tokenizer).eval()
+    return build_model(shape, tokenizer).eval()
 
 
 def prompts(tokenizer, lengths):
@@ -82,3 +90,109 @@ def test_the_models_own_sampling_settings_are_replaced(model, tokenizer):
     plain = generate(model, tokenizer, given, max_new_tokens=8, batch_size=2)
     model.generation_config.update(do_sample=True, temperature=5.0, repetition_penalty=50.0)
     assert generate(model, tokenizer, given, max_new_tokens=8, batch_size=2) == plain
+
+
+def ending(model, tokenizer, prompts, cap):
+    """A tokenizer whose end-of-turn token makes the model's answers as unequal in length as one token can."""
+    answers = [greedy(model, ids, cap, eos=-1) for ids in prompts]
+    lengths = {
+        token: {answer.index(token) if token in answer else cap for answer in answers}
+        for token in {token for answer in answers for token in answer}
+    }
+    most = max(lengths, key=lambda token: len(lengths[token]))
+    assert len(lengths[most]) >= 4
+    return SimpleNamespace(eos_token_id=most, decode=tokenizer.decode)
+
+
+def check(model, tokenizer, prompts, cap, batch_size):
+    completions = generate(model, tokenizer, list(enumerate(prompts)), max_new_tokens=cap, batch_size=batch_size)
+    for number, (completion, ids) in enumerate(zip(completions, prompts, strict=True)):
+        expected = greedy(model, ids, cap, tokenizer.eos_token_id)
+        finished = expected[-1] == tokenizer.eos_token_id
+        text = tokenizer.decode(expected[:-1] if finished else expected, clean_up_tokenization_spaces=False)
+        assert completion == inference.Completion(number, text, len(expected), finished)
+
+
+@pytest.fixture
+def calls(monkeypatch, model):
+    """Shapes of the token ids that the model is given."""
+    shapes, forward = [], model.forward
+
+    def spy(**inputs):
+        shapes.append(tuple(inputs["input_ids"].shape))
+        return forward(**inputs)
+
+    monkeypatch.setattr(model, "forward", spy)
+    return shapes
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8, 100])
+def test_rows_are_taken_over_as_answers_end(model, tokenizer, monkeypatch, batch_size):
+    # room for 4 tokens: the cache is made anew, its unused columns dropped, again and again
+    monkeypatch.setattr(inference, "ROOM", 4)
+    given = [ids for _, ids in prompts(tokenizer, [9, 3, 14, 1, 6, 6, 2, 20, 5, 8, 12, 4])]
+    check(model, ending(model, tokenizer, given, 30), given, 30, batch_size)
+
+
+def test_what_all_prompts_begin_with_is_read_once(model, tokenizer, calls):
+    (_, shared), *tails = prompts(tokenizer, [25, 1, 7, 3, 30, 2])
+    given = [[*shared, *ids] for _, ids in tails] + [shared]
+    for _ in range(2):  # the shortest prompt is the prefix itself: one token of it is left to predict from
+        calls.clear()
+        generate(model, tokenizer, list(enumerate(given)), max_new_tokens=2, batch_size=3)
+        read = [shape for shape in calls if shape[1] > 1]
+        assert read[0] == (1, len(shared) - 1)
+        assert read[1:] == [(3, 31), (3, 3)]
+    check(model, tokenizer, given, 10, 3)
+
+
+def test_no_more_rows_than_the_batch_size_and_none_that_has_ended(model, tokenizer, calls):
+    given = [ids for _, ids in prompts(tokenizer, [9, 3, 14, 1, 6, 6, 2, 20, 5, 8])]
+    ended = ending(model, tokenizer, given, 30)
+    calls.clear()
+    completions = generate(model, ended, list(enumerate(given)), max_new_tokens=30, batch_size=4)
+    assert max(rows for rows, _ in calls) == 4
+    steps = sum(rows for rows, tokens in calls if tokens == 1)
+    # of each answer all tokens but the first come from steps; the prompt of one token is not read in a step
+    assert steps - sum(one.n_tokens - 1 for one in completions) in (0, 1)
+
+
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
+def test_a_sliding_window_shorter_than_the_prompts(tokenizer, attention):
+    torch.manual_seed(3)
+    config = MistralConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=6,
+        initializer_range=0.3,
+        attn_implementation=attention,
+    )
+    sliding = MistralForCausalLM(config).eval()
+    (_, shared), *tails = prompts(tokenizer, [9, 1, 7, 3, 11, 2])
+    check(sliding, tokenizer, [[*shared, *ids] for _, ids in tails], 12, 2)
+
+
+def test_no_prompts_no_answers(model, tokenizer):
+    assert generate(model, tokenizer, [], max_new_tokens=5, batch_size=2) == []
+
+
+@given(rows=st.integers(1, 20), data=st.data())
+@settings(max_examples=50)
+def test_rows_close_up_with_few_moves(rows, data):
+    ended = data.draw(st.sets(st.integers(0, rows - 1), min_size=1))
+    order = inference._closed_up(rows, ended)
+    assert sorted(order) == sorted(set(range(rows)) - ended)
+    assert all(row == place or place in ended for place, row in enumerate(order))
+
+
+@given(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=5), min_size=1, max_size=4))
+@settings(max_examples=50)
+def test_common_prefix(prompts):
+    shared = inference._common_prefix(prompts)
+    assert all(ids[: len(shared)] == shared and len(ids) > len(shared) for ids in prompts)
+    longer = len(shared) + 1
+    assert len({tuple(ids[:longer]) for ids in prompts}) > 1 or longer == min(map(len, prompts))
