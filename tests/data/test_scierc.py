@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tabpo.data.answers import gold_answer, render
+from tabpo.data.answers import gold_answer, parse, render
 from tabpo.data.checks import check_labels, check_splits
 from tabpo.data.ontology import read_ontology
 from tabpo.data.scierc import read_documents
@@ -142,6 +142,7 @@ COUNTS = {  # documents, sentences, tokens, entities, relations, clusters, menti
     "test": (100, 551, 13401, 1685, 974, 195, 515),
 }
 SENTENCES_WITHOUT = {"train": (495, 99), "dev": (88, 15), "test": (154, 22)}  # a relation, an entity
+REPEATED_MENTIONS = {"train": 2, "dev": 0, "test": 0}  # a cluster of one mention, named twice, which links nothing
 REPEATED_RELATIONS = {"train": 4, "dev": 0, "test": 0}
 
 
@@ -177,6 +178,24 @@ def test_counts_are_the_published_ones(data_root, split):
 
 
 @pytest.mark.parametrize("split", SPLITS)
+def test_whole_abstracts_ask_for_all_of_it(data_root, split):
+    documents, _, _, spans, relations, clusters, mentions = COUNTS[split]
+    units = [
+        unit
+        for document in read_documents(data_root / "scierc" / f"{split}.json")
+        for unit in document_units(document, "document")
+    ]
+    repeated = REPEATED_MENTIONS[split]
+    assert (len(units), sum(len(unit.spans) for unit in units)) == (documents, spans)
+    assert sum(len(unit.relations) for unit in units) == relations - REPEATED_RELATIONS[split]
+    assert sum(len(unit.clusters) for unit in units) == clusters - repeated // 2
+    assert sum(len(cluster) for unit in units for cluster in unit.clusters) == mentions - repeated
+    for unit in units:
+        answer = gold_answer(unit)
+        assert parse(render(answer, "entities"), "entities", clusters=True).answer == answer
+
+
+@pytest.mark.parametrize("split", SPLITS)
 def test_spans_are_their_tokens(data_root, split):
     path = data_root / "scierc" / f"{split}.json"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
@@ -193,7 +212,7 @@ def test_labels_are_the_ontology_and_splits_are_apart(data_root):
     documents = {split: read_documents(data_root / "scierc" / f"{split}.json") for split in SPLITS}
     ontology = read_ontology(ONTOLOGY)
     for split, items in documents.items():
-        check_labels(items, ontology, split)
+        check_labels(items, ontology, split, private=False)
     check_splits(documents)
     assert set(ontology.labels) == {span.label for item in documents["train"] for span in item.spans}
     assert set(ontology.relations) == {relation.label for item in documents["train"] for relation in item.relations}
