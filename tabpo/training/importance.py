@@ -6,59 +6,82 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache
 
 from tabpo.training.models import autocast
 from tabpo.training.tokenise import PairExample
 
 
 def collate_attribution(pairs: Sequence[PairExample], pad_id: int) -> dict[str, Tensor]:
-    """Each completion after its prompt in a row of its own, all chosen, then all rejected, padded on the right.
+    """The distinct prompts, and each completion in a row of its own, all chosen, then all rejected.
 
     Args:
         pairs: B of them.
         pad_id: Stands where no token is.
 
     Returns:
-        input_ids, attention_mask and is_completion (bool), each (2B, S).
+        prompt_ids and prompt_mask (prompts, P), padded on the left; completion_ids and completion_mask (2B, T), padded
+        on the right; prompt_rows (2B,), the row of each completion's prompt.
     """
-    sides = [(pair.prompt_ids, pair.chosen_ids) for pair in pairs]
-    sides += [(pair.prompt_ids, pair.rejected_ids) for pair in pairs]
-    rows = [torch.tensor((*prompt, *completion)) for prompt, completion in sides]
-    is_completion = [torch.arange(len(row)) >= len(prompt) for row, (prompt, _) in zip(rows, sides, strict=True)]
+    prompts = list(dict.fromkeys(pair.prompt_ids for pair in pairs))
+    prompt_ids = [torch.tensor(prompt) for prompt in prompts]
+    completion_ids = [torch.tensor(pair.chosen_ids) for pair in pairs] + [
+        torch.tensor(pair.rejected_ids) for pair in pairs
+    ]
+
+    def padded(rows: list[Tensor], fill: int, side: str) -> Tensor:
+        return pad_sequence(rows, batch_first=True, padding_value=fill, padding_side=side)
+
     return {
-        "input_ids": pad_sequence(rows, batch_first=True, padding_value=pad_id),
-        "attention_mask": pad_sequence([torch.ones_like(row) for row in rows], batch_first=True),
-        "is_completion": pad_sequence(is_completion, batch_first=True),
+        "prompt_ids": padded(prompt_ids, pad_id, "left"),
+        "prompt_mask": padded([torch.ones_like(row) for row in prompt_ids], 0, "left"),
+        "prompt_rows": torch.tensor([prompts.index(pair.prompt_ids) for pair in pairs] * 2),
+        "completion_ids": padded(completion_ids, pad_id, "right"),
+        "completion_mask": padded([torch.ones_like(row) for row in completion_ids], 0, "right"),
     }
 
 
-def token_importance(policy: nn.Module, batch: dict[str, Tensor], completion_mask: Tensor, numerics: dict) -> Tensor:
+def token_importance(policy: nn.Module, batch: dict[str, Tensor], numerics: dict) -> Tensor:
     """L1 norm over the embedding of d(largest logit after the last token) / d(embedding of each completion token).
 
-    A forward and a backward pass of their own, in eval mode, to the embeddings alone: no gradient of a parameter is
-    touched, and the mode is put back. The last token is the end-of-turn token, as in the authors' code; rows are
-    independent, so that one target summed over them gives each row its own gradient.
+    A forward and a backward pass of their own, in eval mode, to the completions' embeddings alone: no gradient of a
+    parameter is touched, prompts are read once and without one, and the mode is put back. The last token is the
+    end-of-turn token, as in the authors' code; rows are independent, so that one target summed over them gives each
+    its own gradient.
 
     Args:
         policy: Not wrapped.
         batch: From `collate_attribution`.
-        completion_mask: (2B, T) of the same rows, on the grid of the sides.
         numerics: As for `models.load_model`.
 
     Returns:
         (2B, T) float32, 0 outside the mask.
     """
     model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
-    last = batch["attention_mask"].sum(-1, keepdim=True) - 1
+    rows, mask = batch["prompt_rows"], batch["completion_mask"]
     training = policy.training
     policy.eval()
-    with torch.enable_grad(), autocast(numerics, completion_mask.device.type):
-        embeddings = model.get_input_embeddings()(batch["input_ids"]).detach().requires_grad_()
-        states = model.base_model(
-            inputs_embeds=embeddings, attention_mask=batch["attention_mask"], use_cache=False
-        ).last_hidden_state
-        target = model.get_output_embeddings()(states.take_along_dim(last.unsqueeze(-1), dim=1)).max(-1).values.sum()
-        (gradient,) = torch.autograd.grad(target, embeddings)
+    with autocast(numerics, mask.device.type):
+        prompts = DynamicCache()
+        with torch.no_grad():
+            model.base_model(
+                input_ids=batch["prompt_ids"],
+                attention_mask=batch["prompt_mask"],
+                position_ids=(batch["prompt_mask"].cumsum(-1) - 1).clamp(min=0),
+                past_key_values=prompts,
+            )
+        prompts.reorder_cache(rows)
+        with torch.enable_grad():
+            embeddings = model.get_input_embeddings()(batch["completion_ids"]).detach().requires_grad_()
+            before = batch["prompt_mask"][rows]
+            states = model.base_model(
+                inputs_embeds=embeddings,
+                attention_mask=torch.cat([before, mask], dim=-1),
+                position_ids=before.sum(-1, keepdim=True) + torch.arange(mask.shape[-1], device=mask.device),
+                past_key_values=prompts,
+            ).last_hidden_state
+            last = states.take_along_dim((mask.sum(-1) - 1)[:, None, None], dim=1)
+            target = model.get_output_embeddings()(last).max(-1).values.sum()
+            (gradient,) = torch.autograd.grad(target, embeddings)
     policy.train(training)
-    norms = gradient.float().abs().sum(-1)[batch["is_completion"]]
-    return norms.new_zeros(completion_mask.shape).masked_scatter(completion_mask, norms)
+    return gradient.float().abs().sum(-1).where(mask.bool(), 0.0)

@@ -157,11 +157,12 @@ class PreferenceTrainer(StepTrainer):
 
     def sides(self, model: nn.Module, batch: Batch) -> tuple[Side, Side]:
         """Both sides with all that the loss needs."""
-        needs, pairs = self.loss.needs, len(batch["ids"])
+        needs = self.loss.needs
         importance: tuple[Tensor | None, ...] = (None, None)
         if "importance" in needs:  # first: its graph is gone before the one that is trained on is built
-            mask = batch["completion_mask"][: 2 * pairs]
-            importance = token_importance(self.model, batch["attribution"], mask, self.numerics).chunk(2)
+            found = token_importance(self.model, batch["attribution"], self.numerics)
+            beyond = batch["completion_mask"].shape[-1] - found.shape[-1]  # where an anchor is longer
+            importance = nn.functional.pad(found, (0, beyond)).chunk(2)
         scored = needs | {"hidden_states"} if "baseline" in needs else needs
         sides = score_pairs(model, batch, self.numerics, scored, self.frozen)
         sides = tuple(replace(side, importance=own) for side, own in zip(sides, importance, strict=True))

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from tabpo.training.adapters import add_adapters
-from tabpo.training.collate import collate_pairs
 from tabpo.training.importance import collate_attribution, token_importance
 from tabpo.training.settings import training_settings
 
@@ -12,8 +11,7 @@ LORA = {"r": 2, "alpha": 4, "dropout": 0.3, "target_modules": ["q_proj", "up_pro
 
 
 def importances(model, pairs, fp32):
-    batch = collate_attribution(pairs, 0)
-    return token_importance(model, batch, collate_pairs(pairs, 0)["completion_mask"], fp32)
+    return token_importance(model, collate_attribution(pairs, 0), fp32)
 
 
 def target(model, embeddings):
