@@ -428,21 +428,47 @@ def test_the_audit_of_private_data_has_no_small_count(tmp_path):
     assert report["pairing"]["negatives"] == 2
 
 
+def figure_arguments(inputs, out):
+    settings = {"title": "demo", "seeds": [1, 2], "private": False}
+    return [
+        *("--settings", json.dumps(settings), "--confusions", *[str(out / "confusions.parquet")] * 2),
+        *("--output", str(out / "stability.json"), "--output-figures", str(out / "1.svg"), str(out / "2.svg")),
+    ]
+
+
+def on_policy_arguments(inputs, out):
+    """Those of `pairs`, without confusions and patterns, and with predictions."""
+    given = pair_arguments(inputs, out, name="own", confusions="on_policy")
+    flags = dict(zip(given[::2], given[1::2], strict=True))
+    del flags["--confusions"], flags["--ambiguities"]
+    flags |= {"--output": str(out / "own.parquet"), "--output-audit": str(out / "own.audit.json")}
+    flags["--predictions"] = str(inputs / "predictions.parquet")
+    return [part for flag in flags.items() for part in flag]
+
+
+WRITTEN = (
+    *("confusions.parquet", "confusions.ids.txt", "pairs.parquet", "pairs.audit.json"),
+    *("own.parquet", "own.audit.json", "stability.json", "1.svg", "2.svg"),
+)
+
+
 def test_another_process_writes_the_same_bytes(tmp_path):
     write_inputs(tmp_path)
     program = (
-        "import json, sys; from workflow_scripts import confusions, pairs;"
-        " first, second = json.loads(sys.argv[1]); confusions.main(first); pairs.main(second)"
+        "import json, sys; from workflow_scripts import confusion_figures, confusions, on_policy, pairs;"
+        " scripts = (confusions, pairs, on_policy, confusion_figures);"
+        " [script.main(arguments) for script, arguments in zip(scripts, json.loads(sys.argv[1]))]"
     )
+    made = (confusion_arguments, pair_arguments, on_policy_arguments, figure_arguments)
     for hash_seed in ("1", "2"):
         out = tmp_path / hash_seed
-        arguments = json.dumps([confusion_arguments(tmp_path, out), pair_arguments(tmp_path, out)])
         subprocess.run(
-            [sys.executable, "-c", program, arguments],
+            [sys.executable, "-c", program, json.dumps([arguments(tmp_path, out) for arguments in made])],
             check=True,
             cwd=ROOT,
             env=os.environ | {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
             capture_output=True,
         )
-    for name in ("confusions.parquet", "confusions.ids.txt", "pairs.parquet", "pairs.audit.json"):
+    assert len(read_records(tmp_path / "1/own.parquet", Pair)) == 8
+    for name in WRITTEN:
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
