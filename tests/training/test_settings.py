@@ -45,6 +45,7 @@ def test_lora_defaults():
         ({"steps": 5, "optimizer": "adam"}, "training.optimizer is 'adam'; accepted: adamw, rmsprop"),
         ({"steps": 5, "learning_rate": 0}, "training.learning_rate is 0; accepted: a number above 0, up to 1"),
         ({"steps": 5, "learning_rate": "1e-4"}, "training.learning_rate is '1e-4'"),
+        ({"steps": 5, "baseline_learning_rate": 2}, "training.baseline_learning_rate is 2; accepted: a number above 0"),
         ({"steps": 5, "batch_size": True}, "training.batch_size is True; accepted: a whole number >= 1"),
         ({"steps": 5, "max_grad_norm": float("nan")}, "training.max_grad_norm is nan"),
         ({"steps": 5, "adam_beta2": 1.0}, "accepted: a number from 0 to below 1"),
