@@ -75,7 +75,8 @@ def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, s
         "gradients": trained * FP32 / (processes if stage in (2, 3) else 1),
         "checkpointed": tokens * model.config.hidden_size * BF16 * len(model.model.layers),
         "one_layer": layer + (0 if stage != 3 else frozen / len(model.model.layers) * BF16),
-        "head": states * model.config.vocab_size * BF16 + min(states * model.config.vocab_size, 2**24) * 2 * FP32,
+        # a chunk of logits and its gradient, a block of it in float32: tabpo.training.head
+        "head": min(states * model.config.vocab_size, 2**26) * 2 * BF16 + 2**20 * 2 * FP32,
     }
     return {
         "model": name,

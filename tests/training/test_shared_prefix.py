@@ -276,6 +276,21 @@ def test_scores_do_not_depend_on_the_rest_of_the_batch(attention, precision):
         )
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_is_masked_reaches_nothing(shared):
+    model = build("llama")
+    batch = collate_pairs(list(PAIRS.values()), 0, shared=shared)
+    numerics = {"precision": "fp32", "attention": "eager", "threads": 1}
+    chosen, _ = score_pairs(model, batch, numerics)
+    upstream = torch.ones_like(chosen.policy_logps)
+    chosen.policy_logps.backward(upstream.where(chosen.completion_mask, torch.nan), retain_graph=True)
+    found = {name: parameter.grad for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    chosen.policy_logps.backward(upstream)
+    for name, parameter in model.named_parameters():
+        assert torch.equal(found[name], parameter.grad)
+
+
 def test_nothing_is_read_twice():
     batch = collate_pairs([PAIRS[name] for name in ("first of four negatives", "second", "third", "fourth")], 0)
     # prompt 2 + chosen 5 read; negatives leave it after 1, 3, 1 and 3 answer tokens with 4, 2, 2 and 3 left to read

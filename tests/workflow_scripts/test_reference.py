@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Message, Pair, Prompt, Reference, read_records, write_records
+from tabpo.training import reference as reference_module
 from tabpo.training.collate import collate_pairs
 from tabpo.training.models import load_model, load_tokenizer, save_model
 from tabpo.training.reference import read_reference, reference_key
@@ -52,7 +53,8 @@ def study(tmp_path):
     prompts = [Prompt(f"m{n}", f"m{n}", (Message("user", "text " * n),), GOLD) for n in range(1, 8)]
     write_records(tmp_path / "prompts.parquet", Prompt, prompts)
     pairs = [
-        Pair(f"m{n}/0", f"m{n}", GOLD, GOLD.replace('"xy"', '"x' + "y" * n + 'z"'), (), 1) for n in (3, 1, 7, 2, 5)
+        Pair(f"m{n}/{k}", f"m{n}", GOLD, GOLD.replace('"xy"', '"x' + "y" * (n + k) + 'z"'), (), 1)
+        for n, k in ((3, 0), (1, 0), (7, 0), (2, 0), (5, 0), (1, 1), (1, 2))  # three negatives of m1, apart
     ]
     write_records(tmp_path / "pairs.parquet", Pair, pairs)
     return tmp_path
@@ -78,15 +80,33 @@ def test_rows_are_the_pairs_in_their_order(study):
         assert len(row.chosen_logps) == len(GOLD) + 1  # bytes and the end of the turn
         assert len(row.rejected_logps) == len(pair.rejected) + 1
         assert max(row.chosen_logps + row.rejected_logps) < 0
+    of_one_prompt = [row.chosen_logps for row, pair in zip(references, pairs, strict=True) if pair.prompt_id == "m1"]
+    assert len(of_one_prompt) == 3 and len(set(of_one_prompt)) == 1
+
+
+def test_pairs_of_a_prompt_are_scored_together(study, monkeypatch):
+    batches, score = [], reference_module.completion_logps
+    monkeypatch.setattr(
+        reference_module,
+        "completion_logps",
+        lambda model, batch, numerics: batches.append(batch["trees"]) or score(model, batch, numerics),
+    )
+    run(study, batch_size=2)
+    assert [len(trees) for trees in batches] == [2, 2, 1]  # the longest prompts first
+    assert [tree.trunk for trees in batches for tree in trees] == sorted(
+        (tree.trunk for trees in batches for tree in trees), reverse=True
+    )
+    assert len(batches[-1][0].branches) == 3  # all that m1 has, though a batch is of two pairs
 
 
 def test_same_inputs_same_bytes(study):
     assert run(study, "first.parquet").read_bytes() == run(study, "second.parquet").read_bytes()
 
 
+@pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
-def test_the_policy_equals_the_reference_at_step_0_in_other_batches(study, precision):
-    numerics = {**NUMERICS, "precision": precision}
+def test_the_policy_equals_the_reference_at_step_0_in_other_batches(study, precision, attention):
+    numerics = {**NUMERICS, "precision": precision, "attention": attention}
     references = read_reference(run(study, numerics=numerics), key(study, numerics))
     tokenizer, model = load_tokenizer(study / "sft"), load_model(study / "sft", numerics)
     examples = encode_pairs(
@@ -96,7 +116,7 @@ def test_the_policy_equals_the_reference_at_step_0_in_other_batches(study, preci
         references,
         LIMITS,
     )
-    for batch in (examples[::-1][:3], examples[:1] + examples[2:]):
+    for batch in (examples[::-1][:3], examples[:1] + examples[2:], examples[-1:]):
         for side in score_pairs(model, collate_pairs(batch, tokenizer.pad_token_id), numerics):
             torch.testing.assert_close(
                 side.policy_logps[side.completion_mask],
