@@ -130,14 +130,14 @@ def strict_f1(units: Sequence[Unit], predictions: Sequence[Prediction], ontology
     return total(metric(unit, item) for unit, item in zip(units, predictions, strict=True)).f1
 
 
-NOT_WRITTEN = dict.fromkeys(("mean_tokens", "mean_characters", "finished", "repetition", "repairs"))
+NOT_WRITTEN = dict.fromkeys(("mean_tokens", "mean_characters", "finished", "repetition", "repairs", "repaired"))
 """What a score file says of the texts of answers where there are none."""
 
 
 def _written(
     completions: Sequence[Completion], units: Sequence[Unit], ontology: Ontology
 ) -> tuple[Readings, dict[str, Any]]:
-    """Other readings of the texts; and their lengths, their repetition, and how many took which repair."""
+    """Other readings of the texts; and their lengths, repetition, how many took which repair, and the share that did."""
     texts = [one.completion for one in completions]
     mended = [read_repaired(text, unit, ontology) for text, unit in zip(texts, units, strict=True)]
     repairs = Counter(done for done, _ in mended)
@@ -148,6 +148,7 @@ def _written(
         "finished": fmean(one.finished for one in completions),
         "repetition": repetition(texts),
         "repairs": {name: repairs[name] for name in REPAIRS},
+        "repaired": 1 - (repairs["none"] + repairs["unrepaired"]) / len(texts),
     }
 
 

@@ -49,10 +49,10 @@ def test_classes_and_sets(clusters, classes, sets):
     assert mention_sets(prediction) == sets
 
 
-@pytest.mark.parametrize(("split", "clusters"), [("train", 720), ("dev", 100), ("test", 195)])
+@pytest.mark.parametrize(("split", "clusters"), [("train", 719), ("dev", 100), ("test", 195)])
 def test_gold_documents_go_through_text_and_back(data_root, split, clusters):
     units = [document_units(item, "document")[0] for item in read_documents(data_root / "scierc" / f"{split}.json")]
     for unit in units:
         parsed = parse(render(gold_answer(unit), "entities"), "entities", clusters=True)
         assert (parsed.answer_class, parsed.answer) == ("ok", gold_answer(unit))
-    assert sum(len(unit.clusters) for unit in units) == clusters
+    assert sum(len(unit.clusters) for unit in units) == clusters  # one of train's 720 is a mention listed twice

@@ -55,7 +55,7 @@ def test_content_of_a_score_file():
     scores = scores_of(reversed_pair, '{"entities":[{')
     assert set(scores) == {
         *("split", "prompts", "answers", "items", "clusters", "rates", "valid", "empty"),
-        *("mean_tokens", "mean_characters", "finished", "repetition", "repairs"),
+        *("mean_tokens", "mean_characters", "finished", "repetition", "repairs", "repaired"),
         *("metrics", "labels", "ceiling", "gold"),
     }
     assert (scores["split"], scores["prompts"], scores["valid"], scores["mean_tokens"]) == ("test", 2, 0.5, 5)
@@ -105,6 +105,7 @@ def test_repaired_answers_are_a_convention_of_their_own():
     cut = '{"entities":[{"id":1,"label":"Method","span":"b"},{"id":2,"la'
     scores = scores_of(f"```json\n{whole}\n```", cut)
     assert scores["repairs"] == {"none": 0, "code_fence": 1, "prose": 0, "cut": 1, "unrepaired": 0}
+    assert (scores["repaired"], scores_of(whole, "{")["repaired"]) == (1, 0)
     assert scores["valid"] == scores["metrics"]["ner_strict"]["set_directed"]["predicted"] == 0
     # of the second sentence the first b is taken, which is not the one that is annotated
     found = scores["metrics"]["ner_strict"]["repaired"]
@@ -126,7 +127,7 @@ def test_a_baseline_writes_nothing():
     units = science_units()
     predictions = [read_answer(EMPTY, unit, SCIENCE) for unit in units]
     scores = score("test", units, predictions, [EMPTY, EMPTY], SCIENCE, completions=None)
-    assert {scores[name] for name in ("mean_tokens", "mean_characters", "finished", "repetition", "repairs")} == {None}
+    assert {scores[name] for name in ("mean_tokens", "repetition", "repairs", "repaired")} == {None}
     assert (scores["valid"], scores["empty"], scores["gold"]["empty"]) == (1, 1, 1)
     assert scores["metrics"]["ner_strict"]["repaired"] == scores["metrics"]["ner_strict"]["set_directed"]
 
