@@ -7,6 +7,7 @@ from rapidfuzz.distance import Levenshtein
 from tabpo.data.answer_edits import answer_edits
 from tabpo.data.answers import gold_answer, render
 from tabpo.data.clusters import mention_sets
+from tabpo.data.confusions import states_links
 from tabpo.data.drafts import Draft, draft_answer
 from tabpo.data.grounding import read_answer
 from tabpo.data.ontology import Ontology
@@ -14,7 +15,7 @@ from tabpo.data.pair_audit import Tally
 from tabpo.data.pairs import Encode, Pairing, make_pair, refusal
 from tabpo.data.units import Unit
 from tabpo.errors import DataError
-from tabpo.records import Pair, Prediction, Relation, Span
+from tabpo.records import Pair, PredictedSpan, Prediction, Relation, Span
 
 VALID = ("ok", "normalised_span")
 """Classes of items that may stand in a rejected answer."""
@@ -41,14 +42,17 @@ def on_policy_pairs(
         gold = render(gold_answer(unit), ontology.answer)
         wrong = render(draft_answer(_repaired(unit, prediction, ontology)), ontology.answer)
         gold_ids, ids = encode(gold), encode(wrong)
-        reason = "unreadable"
-        if prediction.answer_class == "ok":
-            reason = refusal(gold, gold_ids, wrong, ids, set(), pairing)
+        edits = answer_edits(gold, wrong, read_answer(gold, unit, ontology), read_answer(wrong, unit, ontology))
+        if prediction.answer_class != "ok":
+            reason = "unreadable"
+        elif len(gold_ids) >= pairing.max_completion_tokens:
+            reason = "gold over max_completion_tokens"
+        else:
+            reason = refusal(gold, gold_ids, wrong, ids, set(), pairing) if edits else "equal"
         if reason:
             tally.refusals[reason] += 1
             tally.without_pair[reason] += 1
             continue
-        edits = answer_edits(gold, wrong, read_answer(gold, unit, ontology), read_answer(wrong, unit, ontology))
         tally.repaired += any(item.item_class not in VALID for item in (*prediction.spans, *prediction.relations))
         distance = Levenshtein.distance(gold_ids, ids)
         pair, is_flipped = make_pair(unit.prompt_id, 0, gold, wrong, edits, distance, pairing)
@@ -61,7 +65,8 @@ def on_policy_pairs(
 
 def _repaired(unit: Unit, prediction: Prediction, ontology: Ontology) -> Draft:
     """What is valid of an answer, in the place of the unit's own annotations; symmetric relations run as in gold."""
-    place = {span.id: (span.start, span.end) for span in prediction.spans if span.item_class in VALID}
+    spans = _placed(unit, prediction)
+    place = {span.id: (span.start, span.end) for span in spans}
     gold_place = {span.id: (span.start, span.end) for span in unit.spans}
     gold = {(gold_place[item.head], gold_place[item.tail], item.label) for item in unit.relations}
     relations = []
@@ -72,19 +77,33 @@ def _repaired(unit: Unit, prediction: Prediction, ontology: Ontology) -> Draft:
         if ontology.relations[item.label].symmetric and (place[item.tail], place[item.head], item.label) in gold:
             ends = (item.tail, item.head)
         relations.append(Relation(*ends, item.label))
-    return Draft(
-        unit=unit,
-        spans=tuple(
-            Span(span.id, span.label, span.sublabel, span.start, span.end)
-            for span in prediction.spans
-            if span.id in place
-        ),
-        relations=tuple(relations),
-        clusters=None if unit.clusters is None else _links(prediction, place),
-    )
+    clusters = _links(prediction, place) if states_links(unit, ontology) else unit.clusters
+    return Draft(unit=unit, spans=spans, relations=tuple(relations), clusters=clusters)
+
+
+def _placed(unit: Unit, prediction: Prediction) -> tuple[Span, ...]:
+    """The valid spans of an answer; a text that occurs several times stands where gold has it, if nothing else does."""
+    valid = [span for span in prediction.spans if span.item_class in VALID]
+    claimed = {(span.start, span.end) for span in valid}
+    free = [span for span in unit.spans if (span.start, span.end) not in claimed]
+    taken = {(span.start, span.end) for span in unit.spans}
+    placed = []
+    for span in valid:
+        start, end = span.start, span.end
+        same = [item for item in free if _text(unit, item) == _text(unit, span)] if (start, end) not in taken else []
+        if same:
+            found = min(same, key=lambda item: item.label != span.label)
+            free.remove(found)
+            start, end = found.start, found.end
+        placed.append(Span(span.id, span.label, span.sublabel, start, end))
+    return tuple(placed)
+
+
+def _text(unit: Unit, span: Span | PredictedSpan) -> str:
+    return unit.text[span.start - unit.start : span.end - unit.start]
 
 
 def _links(prediction: Prediction, place: Mapping[int, tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
     """The clusters of an answer in ids of its valid spans, each in one cluster at most."""
-    at = {extents: number for number, extents in place.items()}
+    at = {(span.start, span.end): span.id for span in prediction.spans if span.id in place}
     return tuple(tuple(at[mention] for mention in mentions if mention in at) for mentions in mention_sets(prediction))

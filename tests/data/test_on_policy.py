@@ -101,7 +101,12 @@ def test_what_no_answer_may_hold_is_left_out():
     [
         (answer([(1, "Method", "nets"), (2, "Task", "texts")], [(1, "USED-FOR", 2)]), 1000, "equal"),
         ('{"entities":[', 1000, "unreadable"),
-        (answer([(1, "Method", "nets")]), 40, "over max_completion_tokens"),
+        (answer([(1, "Method", "nets")]), 40, "gold over max_completion_tokens"),
+        (
+            answer([(1, "Method", "nets"), (2, "Task", "texts"), (3, "Task", "parse")]),
+            150,
+            "over max_completion_tokens",
+        ),
     ],
 )
 def test_what_makes_no_pair(said, limit, reason):
@@ -122,6 +127,16 @@ def test_a_text_that_occurs_twice_is_no_difference():
         draw(answer([(1, "Method", "nets")]), unit)
     found, _ = pair(answer([(1, "Task", "nets")]), unit)
     assert edits(found) == [("label", "entities/0/label", "Method", "Task")]
+
+
+def test_a_text_that_occurs_twice_stands_where_gold_has_it():
+    # gold: "texts", then the second "nets"; a reader finds the first one, which comes before "texts"
+    unit = unit_of([(2, "Task", None), (4, "Method", None)], [Relation(2, 1, "USED-FOR")])
+    with pytest.raises(DataError, match="'equal': 1"):
+        draw(answer([(1, "Task", "texts"), (2, "Method", "nets")], [(2, "USED-FOR", 1)]), unit)
+    found, _ = pair(answer([(1, "Task", "texts"), (2, "Task", "nets")], [(2, "USED-FOR", 1)]), unit)
+    assert found.rejected == found.chosen.replace("Method", "Task")
+    assert [edit.operator for edit in found.edits] == ["label"]
 
 
 def test_sub_codes():
