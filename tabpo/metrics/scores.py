@@ -137,7 +137,7 @@ NOT_WRITTEN = dict.fromkeys(("mean_tokens", "mean_characters", "finished", "repe
 def _written(
     completions: Sequence[Completion], units: Sequence[Unit], ontology: Ontology
 ) -> tuple[Readings, dict[str, Any]]:
-    """Other readings of the texts; and their lengths, repetition, how many took which repair, and the share that did."""
+    """Other readings of the texts; and their lengths, repetition, repairs by kind, and the share that was repaired."""
     texts = [one.completion for one in completions]
     mended = [read_repaired(text, unit, ontology) for text, unit in zip(texts, units, strict=True)]
     repairs = Counter(done for done, _ in mended)
