@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from tabpo.data.jsonl import Place
@@ -31,37 +32,49 @@ def read_documents(path: Path) -> list[Document]:
     Raises:
         DataError: A file is missing, no UTF-8, or has a line of another kind; a span in pieces; names file and line.
     """
-    texts = {file.stem: file for file in sorted(path.rglob("*.txt"))}
-    notes = {file.stem: file for file in sorted(path.rglob("*.ann"))}
+    texts, notes = ({file.with_suffix("") for file in path.rglob(f"*.{ending}")} for ending in ("txt", "ann"))
     if not texts:
         raise DataError(f"{path}: holds no document; accepted: a .txt and an .ann for each")
-    for kind, found, others in (("txt", texts, notes), ("ann", notes, texts)):
-        alone = sorted(set(found) - set(others))
+    for ending, alone in (("txt", notes - texts), ("ann", texts - notes)):
         if alone:
-            other = "ann" if kind == "txt" else "txt"
-            raise DataError(f"{found[alone[0]]}: has no .{other} beside it; accepted: both, the .ann may be empty")
-        if len(found) < len(list(path.rglob(f"*.{kind}"))):
-            raise DataError(f"{path}: two files .{kind} have one name; accepted: a name that no other document has")
-    return [_document(path, texts[name], notes[name]) for name in sorted(texts)]
+            raise DataError(f"{min(alone)}: has no .{ending}; accepted: a .txt and an .ann, which may be empty")
+    documents = [_document(path, name) for name in sorted(texts, key=lambda name: (name.name, name))]
+    for first, second in pairwise(documents):
+        if first.doc_id == second.doc_id:
+            raise DataError(f"{path}: two documents are called {first.doc_id}; accepted: a name that no other one has")
+    return documents
 
 
-def _document(folder: Path, text_file: Path, note_file: Path) -> Document:
-    place = Place(text_file, 1, text_file.stem)
+def _document(folder: Path, name: Path) -> Document:
+    text_file, note_file = (name.with_name(f"{name.name}.{ending}") for ending in ("txt", "ann"))
+    place = Place(text_file, 1, name.name)
     if not re.fullmatch(r"[^\s#/]+", place.doc_id):
         raise place.error("the name", "is no identifier; accepted: a file name without white space and #")
     text = place.string("the text", _decoded(text_file))
+    annotations, links = _annotations(note_file, place.doc_id, text)
+    group = name.parent.relative_to(folder).as_posix()
+    return build_document(
+        place,
+        text,
+        annotations,
+        links,
+        sentences=[match.span() for match in re.finditer(r"[^\n]+", text)],
+        group_id=None if group == "." else group,
+    )
+
+
+def _annotations(path: Path, doc_id: str, text: str) -> tuple[dict[str, Annotation], list[Link]]:
     annotations: dict[str, Annotation] = {}
     links: list[Link] = []
-    sublabels: dict[str, str] = {}
-    for line, kind, match in _read_lines(note_file, place.doc_id):
+    sublabels: list[tuple[Place, str, str, str]] = []
+    for line, kind, match in _read_lines(path, doc_id):
         field = f"annotation {match.group().split()[0]}" if match.group() else ""
         if kind == "span":
             name, label, start, end, said = match.groups()
             if name in annotations:
                 raise line.error(field, "has the id of another line; accepted: an id that no other line has")
-            # brat writes a line's end inside a span as a space
             found = text[int(start) : int(end)]
-            said = found if re.sub(r"[\r\n]", " ", found) == said else said
+            said = found if re.sub(r"[\r\n]", " ", found) == said else said  # brat writes a line's end as a space
             annotations[name] = Annotation(line, field, int(start), int(end), label, None, said)
         elif kind == "relation":
             label, head, tail = match.groups()
@@ -69,17 +82,12 @@ def _document(folder: Path, text_file: Path, note_file: Path) -> Document:
         elif kind == "cluster":
             links.append(Link(line, field, tuple(match[1].split())))
         elif kind == "sublabel":
-            sublabels[match[1]] = match[2].strip()
-    labelled = {name: replace(item, sublabel=sublabels.get(name)) for name, item in annotations.items()}
-    group = note_file.parent.relative_to(folder).as_posix()
-    return build_document(
-        place,
-        text,
-        labelled,
-        links,
-        sentences=[match.span() for match in re.finditer(r"[^\n]+", text)],
-        group_id=None if group == "." else group,
-    )
+            sublabels.append((line, field, match[1], match[2].strip()))
+    for line, field, name, sublabel in sublabels:
+        if name not in annotations or annotations[name].sublabel is not None:
+            raise line.error(field, "is of no span, or of one that has another; accepted: one sub-label of a span")
+        annotations[name] = replace(annotations[name], sublabel=sublabel)
+    return annotations, links
 
 
 def _read_lines(path: Path, doc_id: str) -> Iterator[tuple[Place, str, re.Match]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from tabpo.data.jsonl import Place
+from tabpo.errors import DataError
 from tabpo.records import Document, Relation, Span
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -103,7 +104,7 @@ def _check_span(annotation: Annotation, text: str) -> None:
         raise _error(annotation, "begins or ends with white space; accepted: a span without it")
 
 
-def _error(item: Annotation | Link, problem: str) -> Exception:
+def _error(item: Annotation | Link, problem: str) -> DataError:
     return item.place.error(item.field, problem)
 
 

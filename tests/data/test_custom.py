@@ -171,14 +171,18 @@ def test_a_faulty_line_is_named_by_its_place(tmp_path, fault):
 def test_faulty_folders(tmp_path):
     path = as_brat(tmp_path)
     (path / "n2.txt").write_text("A secret")
-    with pytest.raises(DataError, match=r"n2.txt: has no .ann beside it; accepted: both, the .ann may be empty"):
+    with pytest.raises(DataError, match=r"n2: has no .ann; accepted: a .txt and an .ann, which may be empty"):
         read_documents(path)
     (path / "n2.ann").write_bytes("T1\tMethod 0 1\té".encode("latin-1"))
     with pytest.raises(DataError, match=r"n2.ann: byte 15 is no UTF-8; accepted: UTF-8"):
         read_documents(path)
+    (path / "n2.txt").rename(path / "p7/n2.txt")  # beside another one
+    with pytest.raises(DataError, match=r"p7/n2: has no .ann|n2: has no .txt"):
+        read_documents(path)
+    (path / "p7/n2.ann").write_text("")
     for ending in ("txt", "ann"):
-        (path / f"p7/n2.{ending}").write_text("A secret")
-    with pytest.raises(DataError, match=r"two files .txt have one name; accepted: a name that no other document has"):
+        (path / f"n2.{ending}").write_text("A secret" if ending == "txt" else "")
+    with pytest.raises(DataError, match=r"train: two documents are called n2; accepted: a name that no other one has"):
         read_documents(path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty: holds no document; accepted: a .txt and an .ann for each"):
