@@ -15,6 +15,7 @@ from tabpo.losses import build_loss, loss_names
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {"steps": 2, "batch_size": 8, "learning_rate": 1e-4}  # four pairs: each of them twice a step
+LORA = {"r": 2, "alpha": 4, "target_modules": ["q_proj", "up_proj"]}
 every_loss = pytest.mark.parametrize("loss", loss_names())
 
 
@@ -81,14 +82,15 @@ def test_a_policy_that_is_no_number_stops_with_the_pairs_of_the_batch(build, los
 def test_two_processes_are_one(build, make_model, pair_examples, start, tmp_path):
     """Losses that differ in what they need, in two processes that are started once."""
     losses = ["dpo", *(name for name in loss_names() if build_loss(name).needs)]
+    runs = [*((loss, SETTINGS) for loss in losses), ("ti_dpo", {**SETTINGS, "lora": LORA})]
     work = tmp_path / "work.pickle"
-    work.write_bytes(pickle.dumps((losses, make_model(), pair_examples, start, SETTINGS)))
+    work.write_bytes(pickle.dumps((runs, make_model(), pair_examples, start)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += ["-m", "tests.training.two_processes", str(work)]
     clean = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
     subprocess.run(command, cwd=ROOT, env=clean | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}, check=True)
     shared = pickle.loads(work.with_suffix(".steps").read_bytes())
-    for loss in losses:
-        alone = build(loss, micro_batch_size=4)
+    for (loss, settings), steps in zip(runs, shared, strict=True):
+        alone = build(loss, micro_batch_size=4, **settings)
         alone.run(None)
-        same_steps(shared[loss], alone.steps)
+        same_steps(steps, alone.steps)

@@ -1,4 +1,4 @@
-"""Train with one loss after the other as one of two processes, and leave the logged steps of each as a file."""
+"""Train run after run as one of two processes, and leave the logged steps of each as a file."""
 
 import gc
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 from tests.training.conftest import build_trainer, with_loss
 
 work = Path(sys.argv[1])
-losses, model, examples, start, settings = pickle.loads(work.read_bytes())
-steps = {}
+runs, model, examples, start = pickle.loads(work.read_bytes())
+steps = []
 gc.freeze()  # as in conftest
-for loss in losses:
+for loss, settings in runs:
     stage, policy = with_loss(loss, start=start), deepcopy(model)
     one = build_trainer(stage, policy, examples, work.parent, processes=2, micro_batch_size=2, **settings)
     one.run(None)
-    steps[loss] = one.steps
+    steps.append(one.steps)
 if os.environ["RANK"] == "0":
     work.with_suffix(".steps").write_bytes(pickle.dumps(steps))
