@@ -19,8 +19,8 @@ TEMPERATURE = 0.8
 TOP_K = 50
 TOP_P = 0.95
 MAX_NEW_TOKENS = 64
-"""How the authors' code samples (github.com/gracefulning/TIDPO). It samples in every step, from the prompt, where
-Algorithm 1 starts from the preferred answer."""
+"""How the authors' code samples, read in its fork github.com/bowenzhaosh/Saliency-Guided-TI-DPO: from the prompt, as
+here, where Algorithm 1 starts from the preferred answer; but in every step."""
 
 BATCH_SIZE = 16
 """Prompts sampled together, whatever the number of processes."""

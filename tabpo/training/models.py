@@ -61,7 +61,7 @@ def save_model(
         model: Its configuration, and its weights unless given apart.
         tokenizer: Goes into the same folder.
         folder: Exists.
-        state_dict: Weights of a model whose own are divided among processes.
+        state_dict: Weights in the place of the model's own, which may be divided among processes or hold more.
     """
     model.save_pretrained(folder, state_dict=state_dict)
     tokenizer.save_pretrained(folder)

@@ -185,8 +185,8 @@ def _write_model(run: Run, trainer: StepTrainer, tokenizer: PreTrainedTokenizerB
         adapters = get_peft_model_state_dict(model, state_dict=state)
         model = merged(run.start, adapters, lora, run.settings["numerics"])
         state = model.state_dict()
-    with whole_directory(folder) as partial:
-        save_model(model, tokenizer, partial, without_baseline(state))
+    with whole_directory(folder) as unfinished:
+        save_model(model, tokenizer, unfinished, without_baseline(state))
 
 
 def _provenance(
