@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import replace
 from random import Random
 
+from tabpo.data.alignment import MINIMUM_OVERLAP, overlap
 from tabpo.data.confusions import NONE, SHAPES, boundary_shape
 from tabpo.data.drafts import Context, Draft, compact_json, others, pick, pick_target, span_path, span_text
 from tabpo.data.extents import changed_extents, free_extents
@@ -46,17 +47,21 @@ def resublabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
 
 
 def move_boundary(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """Other extents with another text, each end by at most two tokens: shortened, extended or shifted."""
+    """Other extents with another text, each end by at most two tokens: shortened, extended or shifted.
+
+    As much stays in common as makes the two stand for each other in `alignment`: less would be counted as a missed
+    and a spurious span.
+    """
     options = []
     for span in draft.free_spans():
-        changes = [
-            (
-                weight,
-                boundary_shape(span.start, span.end, start, end),
-                Span(span.id, span.label, span.sublabel, start, end),
-            )
+        moved = [
+            (weight, replace(span, start=start, end=end))
             for weight, start, end in changed_extents(draft.unit, span.start, span.end, context.shape)
-            if span_text(draft, span) != draft.unit.text[start - draft.unit.start : end - draft.unit.start]
+        ]
+        changes = [
+            (weight, boundary_shape(span.start, span.end, changed.start, changed.end), changed)
+            for weight, changed in moved
+            if span_text(draft, span) != span_text(draft, changed) and overlap(span, changed) >= MINIMUM_OVERLAP
         ]
         for target in context.proposals.targets("boundary", span.label, SHAPES):
             fitting = [(weight, changed) for weight, shape, changed in changes if shape == target.wrong]

@@ -75,6 +75,18 @@ def test_spans_by_hand():
     }
 
 
+def test_the_order_of_units_does_not_matter():
+    documents = [
+        Document(name, None, " ".join(WORDS), tuple(WORDS), ((0, 10),), (gold(1, 0, 1, "Method"),)) for name in "abc"
+    ]
+    units = [item for document in documents for item in document_units(document, "sentence")]
+    said_spans = [said(1, 0, 1, "Method"), said(1, 0, 1, "Task"), said(1, 0, 2, "Method")]
+    predictions = [Prediction(f"{name}#0", "ok", (span,)) for name, span in zip("abc", said_spans, strict=True)]
+    rows, left_out = count_confusions(units, predictions, ENTITIES)
+    assert count_confusions(units[::-1], predictions, ENTITIES) == (rows, left_out)
+    assert count_confusions(units, predictions[::-1], ENTITIES) == (rows, left_out)
+
+
 def test_probabilities_are_of_all_cases_with_that_gold_value():
     units = [unit([gold(1, 0, 0, "Method"), gold(2, 2, 2, "Method"), gold(3, 4, 4, "Method"), gold(4, 6, 6, "Method")])]
     prediction = answer([said(1, 0, 0, "Method"), said(2, 2, 2, "Task"), said(3, 4, 4, "Method")])

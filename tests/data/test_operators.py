@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabpo.data.answers import gold_answer, render
-from tabpo.data.confusions import boundary_shape
+from tabpo.data.confusions import boundary_shape, count_confusions
 from tabpo.data.coreference_operators import change_link
 from tabpo.data.drafts import draft_answer, gold_draft, pick
 from tabpo.data.extents import changed_extents, free_extents, span_shape
@@ -385,3 +385,31 @@ def test_pick_follows_the_weights():
     assert [pick(Fixed(value), options) for value in (0.0, 0.2499, 0.25, 0.999999999)] == ["a", "a", "b", "b"]
     assert pick(Fixed(0.5), [(0.0, "never")]) is None
     assert pick(Fixed(0.5), []) is None
+
+
+DISTINCT = [f"w{number}" for number in range(12)]
+RICH = unit_of(
+    DISTINCT,
+    [Span(number, label, None, *extents_of(DISTINCT, 2 * number - 2, 1)) for number, label in enumerate("ABABA", 1)],
+    [Relation(1, 2, "R"), Relation(4, 3, "Q"), Relation(3, 5, "S")],
+    [(1, 3, 5)],
+)
+RICHER = unit_of(
+    DISTINCT, RICH.spans, [Relation(head, tail, label) for head, tail in ((3, 4), (2, 1)) for label in "RQ"], [(1, 2)]
+)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OPERATORS if kind != "sublabel"])
+def test_an_error_is_counted_as_the_kind_that_it_was_drawn_as(kind):
+    seen = set()
+    for seed in range(80):
+        draft = apply(OPERATORS[kind], RICH, seed=seed, others=[RICHER])
+        prediction = read_answer(render(draft_answer(draft), "entities"), RICH, ENTITIES)
+        rows, _ = count_confusions([RICH], [prediction], ENTITIES)
+        wrong = {
+            (row.kind, row.gold, row.predicted) for row in rows if row.predicted not in (row.gold, "exact", "kept")
+        }
+        found = {(gold, predicted) for of, gold, predicted in wrong if of == kind}
+        assert found, draft.edits
+        seen |= found
+    assert len(seen) > 1
