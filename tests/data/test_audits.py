@@ -1,9 +1,11 @@
 """What is said of pairs and confusions: the proof of answers, the reference's view, the page, distances, heat maps."""
 
+import json
 import math
 
 import pytest
 
+from tabpo.artefacts import write_json
 from tabpo.data.answers import gold_answer, render
 from tabpo.data.confusion_figures import write_heat_maps
 from tabpo.data.ontology import Label, Ontology, RelationType
@@ -13,7 +15,8 @@ from tabpo.data.reference_audit import reference_audit, without_small_groups
 from tabpo.data.stability import stability
 from tabpo.data.units import document_units
 from tabpo.errors import DataError
-from tabpo.records import Confusion, Document, Edit, Message, Pair, Prompt, Reference, Relation, Span
+from tabpo.records import Confusion, Document, Edit, Message, Pair, Prompt, Reference, Relation, Span, write_records
+from workflow_scripts import pair_page as pair_page_script
 
 ONTOLOGY = Ontology(
     answer="entities",
@@ -139,6 +142,25 @@ def test_the_page_shows_every_part_and_examples_only_where_there_are_pairs():
     assert "a\\|b" in page and "a b" in page
     private = pair_page("Pairs", AUDIT, PROOF, report, [])
     assert "Examples" not in private and "a\\|b" not in private
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_the_program_writes_report_and_page(tmp_path, private):
+    pairs = [pair(number=number) for number in range(6)]
+    write_records(tmp_path / "pairs.parquet", Pair, pairs)
+    write_records(tmp_path / "reference.parquet", Reference, [Reference(item.pair_id, (-1,), (-2,)) for item in pairs])
+    write_records(tmp_path / "prompts.parquet", Prompt, [PROMPT])
+    write_json(tmp_path / "audit.json", AUDIT)
+    write_json(tmp_path / "isolation.json", PROOF)
+    inputs = {"pairs": "pairs.parquet", "reference": "reference.parquet", "prompts": "prompts.parquet"}
+    inputs |= {"audit": "audit.json", "isolation": "isolation.json", "output": "report.json", "output-page": "page.md"}
+    files = [part for flag, name in inputs.items() for part in (f"--{flag}", str(tmp_path / name))]
+    pair_page_script.main(["--settings", json.dumps({"private": private}), "--title", "Pairs of d", *files])
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["all"] == report["labels"]["Method"]
+    assert (report["all"]["pairs"], report["all"]["mean_margin"]) == (6, 1.0)
+    page = (tmp_path / "page.md").read_text()
+    assert page.startswith("# Pairs of d\n") and ("## Examples" in page) != private
 
 
 def confusion(kind, gold, predicted, count):
