@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled, unset_hf_deepspeed_config
 
 from tabpo.artefacts import whole_directory, write_json, write_whole
+from tabpo.code_version import describe_code
 from tabpo.errors import ConfigError
 from tabpo.records import StepTiming, TrainingStep, write_records
 from tabpo.training.adapters import add_adapters, merged
@@ -27,7 +28,7 @@ from tabpo.training.baseline import without_baseline
 from tabpo.training.checkpoints import newest_complete, run_key, single_writer
 from tabpo.training.models import load_model, save_model
 from tabpo.training.order import BatchPlan, plan_batches
-from tabpo.training.provenance import describe_code, describe_machine, input_hashes
+from tabpo.training.provenance import describe_machine, input_hashes
 from tabpo.training.settings import TrainingSettings, training_settings
 from tabpo.training.tokenise import Example, PairExample
 from tabpo.training.trainer import StepTrainer
