@@ -22,11 +22,13 @@ include: "rules/audit.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/crossfit.smk"
+include: "rules/endpoint.smk"
 include: "rules/tables.smk"
 
 
 localrules:
     all,
+    ask,
     fetch,
 
 

@@ -130,7 +130,7 @@ onsuccess:
 
 wildcard_constraints:
     dataset=either(STUDY.datasets),
-    model=either(STUDY.models),
+    model=either(STUDY.trained_models()),
     method=either([job.SFT, *METHODS]),
     pairing=either(STUDY.pairings),
     seed=either(STUDY.seeds),

@@ -7,8 +7,9 @@ from typing import Any
 
 from tabpo.config_shape import check_shape, unknown_name
 from tabpo.data.sources import check_dataset, complete_dataset
+from tabpo.endpoint_settings import complete_endpoint
 from tabpo.errors import ConfigError
-from tabpo.study import BASELINES, ON_POLICY, SFT, Settings, Study
+from tabpo.study import BASELINES, ON_POLICY, PROMPTED, SFT, Settings, Study
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """Names of datasets, models, methods, pairings and tables: they are folders and files of the results."""
@@ -16,7 +17,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 RESERVED = {
     "datasets": ("benchmarks", "checkpoints", "figures", "logs", "report.html", "tables"),
     "models": ("card.json", "card.md", *BASELINES, "documents", "prompts", "source"),
-    "methods": ("base", "confusions", *BASELINES, "pairs", "reference", SFT),
+    "methods": ("base", "confusions", *BASELINES, "pairs", PROMPTED, "reference", SFT),
     "pairings": (),
     "tables": ("cost",),
 }
@@ -107,6 +108,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         training={
             (model, method): _training(config, known, model, method)
             for model, entry in config["models"].items()
+            if "endpoint" not in entry
             for method in (SFT, *entry.get("methods", methods))
         },
         tables={name: _table(config, name, known) for name in config["tables"]},
@@ -153,6 +155,8 @@ def _check_machine(where: str, machine: Mapping[str, Any]) -> None:
 
 def _check_model(config: Mapping[str, Any], name: str) -> None:
     where, entry = f"models.{name}", config["models"][name]
+    if "endpoint" in entry:
+        return  # checked as it is completed
     given = [key for key in ("hub", "folder", "scratch") if key in entry]
     if len(given) != 1:
         raise ConfigError(f"{where} has {' and '.join(given) or 'no source'}; exactly one of hub, folder, scratch")
@@ -181,6 +185,9 @@ def _check_scratch(config: Mapping[str, Any], where: str, scratch: Mapping[str, 
 
 
 def _model(config: Mapping[str, Any], name: str, known: Known) -> Settings:
+    if "endpoint" in config["models"][name]:
+        private = [dataset for dataset, entry in config["datasets"].items() if complete_dataset(entry)["private"]]
+        return {"endpoint": complete_endpoint(f"models.{name}.endpoint", config["models"][name]["endpoint"], private)}
     preference = _overlay(_training_layers(config, known, name, "preference"))
     entry = {"generation": config["generation"], "reference_batch_size": preference["micro_batch_size"]}
     entry |= config["models"][name]

@@ -13,6 +13,9 @@ SFT = "sft"
 ON_POLICY = "on_policy"
 """Where a pairing's rejected answers come from, if they are not edits of gold ones."""
 
+PROMPTED = "prompted"
+"""The one row of a model behind an endpoint: answers without training, greedy, so that no seed reaches them."""
+
 DICTIONARY = "dictionary"
 """The row that needs no model: the longest match of training mentions."""
 
@@ -33,11 +36,11 @@ class Study:
         presets: Family of presets, for captions.
         strict_code: Whether a table refuses runs of different code.
         datasets: Entries by name, with `private`, `context`, `dev_share` and `demonstrations` filled in.
-        models: Entries by name, with `methods`, `generation` and `reference_batch_size` filled in.
+        models: Entries by name, with `methods`, `generation` and `reference_batch_size` filled in; or `endpoint` alone.
         resources: Classes by name.
         pairings: Recipes by name.
         methods: loss, params and pairing by name, without `sft`.
-        training: Complete settings by (model, method), `sft` included.
+        training: Complete settings by (model, method), `sft` included; none of models behind an endpoint.
         tables: Entries by name, with `models`, `methods` and `baseline` filled in.
     """
 
@@ -56,6 +59,14 @@ class Study:
     def machine(self, model: str) -> Settings:
         """The resource class that the jobs of a model ask for."""
         return self.resources[self.models[model]["resources"]]
+
+    def trained_models(self) -> list[str]:
+        """Models whose weights are here."""
+        return [name for name, entry in self.models.items() if "endpoint" not in entry]
+
+    def prompted_models(self) -> list[str]:
+        """Models behind an endpoint."""
+        return [name for name, entry in self.models.items() if "endpoint" in entry]
 
     def drawn_pairings(self) -> list[str]:
         """Pairings whose rejected answers are edits of gold ones."""
@@ -114,6 +125,12 @@ def generation_settings(study: Study, dataset: str, model: str) -> Settings:
     return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), "batch_size": batch_size}
 
 
+def ask_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `ask`."""
+    endpoint, limits = study.models[model]["endpoint"], _limits(study, dataset)
+    return {"model": model, "endpoint": endpoint, "max_completion_tokens": limits["max_completion_tokens"]}
+
+
 def reference_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `reference`; pairs are scored in batches of the size that training uses."""
     batch_size = study.models[model]["reference_batch_size"]
@@ -154,7 +171,7 @@ def table_settings(study: Study, table: str) -> Settings:
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
         "metrics": entry["metrics"],
-        "rows": [SFT, *entry["methods"], *BASELINES],
+        "rows": _rows(study, entry),
         "baseline": entry["baseline"],
         "strict_code": study.strict_code,
         "layout": "main",
@@ -174,7 +191,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
         "metrics": [metric],
-        "rows": [SFT, *entry["methods"], *BASELINES],
+        "rows": _rows(study, entry),
         "baseline": SFT,
         "strict_code": study.strict_code,
         "layout": "per_metric",
@@ -197,16 +214,28 @@ def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
     for run in runs:
         for seed in run["seeds"]:
             one = {"dataset": run["dataset"], "model": run["model"], "method": run["method"], "seed": seed}
-            folder = "{dataset}/{method}" if seed is None else "{dataset}/{model}/{method}/seed{seed}"
-            yield one, folder.format(**one)
+            parts = [run["dataset"], run["model"], run["method"], None if seed is None else f"seed{seed}"]
+            yield one, "/".join(part for part in parts if part is not None)
+
+
+def _rows(study: Study, entry: Settings) -> list[str]:
+    """The rows of a table; `prompted` where one of its models is behind an endpoint."""
+    prompted = [PROMPTED] if set(entry["models"]) & set(study.prompted_models()) else []
+    return [SFT, *entry["methods"], *prompted, *BASELINES]
 
 
 def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
-    """The runs of a table; a method that a model is not trained with has none, a baseline no model and seed."""
+    """The runs of a table.
+
+    A method that a model is not trained with has none, a prompted model one without a seed, a baseline one without
+    model and seed.
+    """
     for dataset in entry["datasets"]:
         for baseline in BASELINES:
             yield {"dataset": dataset, "model": None, "method": baseline, "seeds": [None]}
         for model in entry["models"]:
+            if model in study.prompted_models():
+                yield {"dataset": dataset, "model": model, "method": PROMPTED, "seeds": [None]}
             for method in (SFT, *entry["methods"]):
                 if (model, method) in study.training:
                     yield {"dataset": dataset, "model": model, "method": method, "seeds": study.seeds}

@@ -11,7 +11,7 @@ from scipy import stats
 
 from tabpo.errors import ConfigError, DataError
 from tabpo.metrics.meanings import meanings, title
-from tabpo.study import BASELINES, DICTIONARY
+from tabpo.study import BASELINES, DICTIONARY, PROMPTED
 
 HEADLINE = "set_directed"
 """Convention of a metric that names none; `rel@set_canonical` names one."""
@@ -22,7 +22,8 @@ STRICT = ("ner_strict", "triple")
 
 @dataclass(frozen=True)
 class Run:
-    """One row's run of one seed and its `scores.json`; model and seed are None for a baseline."""
+    """One row's run of one seed and its `scores.json`; the seed is None for a prompted model, and the model too for a
+    baseline."""
 
     dataset: str
     model: str | None
@@ -38,7 +39,7 @@ class Cell:
     Attributes:
         mean: None where the cell has no value; `reason` says why.
         sd: Sample standard deviation over seeds; None for fewer than two.
-        seeds: How many seeds the mean is of.
+        seeds: How many seeds the mean is of; 0 for the one run of a row that has no seeds.
         difference: Mean over seeds of this row minus the baseline row of the same seed.
         low: Lower end of the 95 % Student interval of `difference`; None for fewer than two seeds.
         high: Upper end.
@@ -81,7 +82,8 @@ def build_cells(runs: Sequence[Run], *, rows: Sequence[str], metrics: Sequence[s
     """The cells of a table, ordered by dataset, model, metric and row.
 
     A mean needs every seed that any row of the same dataset and model has; otherwise the cell is empty and
-    says which seeds are missing. Baselines have no seeds and stand under every model of their dataset.
+    says which seeds are missing. Baselines have no seeds and stand under every model of their dataset. A prompted
+    model has no seeds either, and no row but its own beside them; other models do not have that one.
 
     Raises:
         DataError: Two runs of the same row and seed.
@@ -92,12 +94,15 @@ def build_cells(runs: Sequence[Run], *, rows: Sequence[str], metrics: Sequence[s
     columns = list(dict.fromkeys((run.dataset, run.model) for run in runs if run.model is not None))
     cells = []
     for dataset, model in columns:
-        seeds = sorted({run.seed for run in runs if (run.dataset, run.model) == (dataset, model)})
+        own = [run for run in runs if (run.dataset, run.model) == (dataset, model)]
+        prompted = PROMPTED in {run.method for run in own}
+        shown = [row for row in rows if row in BASELINES or (row == PROMPTED) == prompted]
+        seeds = sorted({run.seed for run in own if run.seed is not None})
         for metric in metrics:
-            values = {row: _values(scores, dataset, None if row in BASELINES else model, row, metric) for row in rows}
+            values = {row: _values(scores, dataset, None if row in BASELINES else model, row, metric) for row in shown}
             column = [
                 _cell(dataset, model, row, metric, values[row], seeds, values.get(baseline, {}), row == baseline)
-                for row in rows
+                for row in shown
             ]
             cells += _ranked(column)
     return cells
@@ -143,7 +148,7 @@ def _cell(
         return replace(empty, reason="not run for this model")
     if None in values.values():
         return replace(empty, reason="not defined for this dataset")
-    if row in BASELINES:
+    if None in values:  # a baseline or a prompted model: one run
         return replace(empty, mean=values[None])
     missing = sorted(set(seeds) - set(values))
     if missing:
@@ -165,10 +170,8 @@ def _interval(differences: pd.Series) -> tuple[float | None, float | None]:
 
 
 def _ranked(column: Sequence[Cell]) -> list[Cell]:
-    """Mark best and second, as printed; baselines are floors and not in the running."""
-    contenders = {
-        cell.method: round(cell.mean, 1) for cell in column if cell.mean is not None and cell.method not in BASELINES
-    }
+    """Mark best and second, as printed; rows without seeds are no methods, and not in the running."""
+    contenders = {cell.method: round(cell.mean, 1) for cell in column if cell.mean is not None and cell.seeds}
     order = sorted(set(contenders.values()), reverse=True)[:2]
     ranks = {method: order.index(mean) + 1 for method, mean in contenders.items() if mean in order}
     return [replace(cell, rank=ranks.get(cell.method, 0)) for cell in column]
@@ -203,6 +206,11 @@ def describe(
         )
     elif any(cell.significant for cell in cells):
         notes.append(f"*: the 95 % Student interval of the paired difference to {settings['baseline']} excludes 0.")
+    if any(run.method == PROMPTED for run in runs):
+        notes.append(
+            f"{PROMPTED}: a model behind an endpoint, not trained, given the same prompts; one run at temperature 0,"
+            " without seeds, which the server need not repeat to the letter."
+        )
     notes.append(meanings(settings["metrics"]))
     notes += _ceilings(runs, settings["metrics"])
     notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason})]
@@ -214,6 +222,8 @@ def describe(
 
 def _seeds(runs: Sequence[Run]) -> str:
     seeds = sorted({run.seed for run in runs if run.seed is not None})
+    if not seeds:
+        return "one run each"
     return f"seed {seeds[0]} alone" if len(seeds) == 1 else f"mean ± standard deviation over {len(seeds)} seeds"
 
 

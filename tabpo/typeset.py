@@ -22,12 +22,12 @@ def to_csv(cells: Sequence[Cell]) -> str:
 
 def to_markdown(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], marks: bool) -> str:
     """Best of a column in bold, second underlined, `*` where the difference to the baseline is significant."""
-    return markdown_table(_frame(cells, layout, lambda cell: _markdown(cell, marks)), caption, notes)
+    return markdown_table(_frame(cells, layout, "–", lambda cell: _markdown(cell, marks)), caption, notes)
 
 
 def to_latex(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], marks: bool) -> str:
     """A `table` that needs the package booktabs; marks as in Markdown."""
-    return latex_table(_frame(cells, layout, lambda cell: _latex(cell, marks)), caption, notes)
+    return latex_table(_frame(cells, layout, "--", lambda cell: _latex(cell, marks)), caption, notes)
 
 
 def markdown_table(frame: pd.DataFrame, caption: str, notes: Sequence[str]) -> str:
@@ -62,8 +62,8 @@ def _keys(frame: pd.DataFrame) -> list[str]:
     return [column for column in frame.columns if column in ("dataset", "model", "method")]
 
 
-def _frame(cells: Sequence[Cell], layout: str, text: Callable[[Cell], str]) -> pd.DataFrame:
-    """Rows are methods; columns are metrics (layout "main") or dataset x model ("per_metric")."""
+def _frame(cells: Sequence[Cell], layout: str, dash: str, text: Callable[[Cell], str]) -> pd.DataFrame:
+    """Rows are methods; columns are metrics (layout "main") or dataset x model ("per_metric"); a dash for no cell."""
     one_block = len({(cell.dataset, cell.model) for cell in cells}) == 1
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     for cell in cells:
@@ -73,7 +73,7 @@ def _frame(cells: Sequence[Cell], layout: str, text: Callable[[Cell], str]) -> p
             block = {} if one_block else {"dataset": cell.dataset, "model": cell.model}
             key, column = block | {"method": cell.method}, title(cell.metric)
         rows.setdefault(tuple(key.values()), dict(key))[column] = text(cell)
-    return pd.DataFrame(list(rows.values()))
+    return pd.DataFrame(list(rows.values())).fillna(dash)
 
 
 def _markdown(cell: Cell, marks: bool) -> str:

@@ -139,17 +139,30 @@ MISTAKES = [
         "demonstrations is for prompts that instruct; this one has prompt: b",
     ),
     # what would send private text elsewhere has no key
-    (
-        "models/tiny/endpoint",
-        "https://example.org",
-        "models.tiny has an unknown key endpoint; ",
-    ),
     ("training/sft/report_to", "wandb", "training.sft has an unknown key report_to"),
     ("datasets/demo_abstracts/ontology", "sierc", "datasets.demo_abstracts.ontology names sierc; did you mean scierc?"),
     ("datasets/demo_abstracts/ontology", "phee", "the answer format results; the source demo_abstracts has entities"),
     # models and machines
     ("models/tiny/hub", "a/b", "models.tiny has hub and scratch; exactly one of hub, folder, scratch"),
     ("models/tiny/revision", None, "models.tiny.revision is for hub models; this one has scratch"),
+    (
+        "models/tiny/endpoint",
+        {"url": "http://localhost", "model": "a"},
+        "models.tiny has an unknown key scratch; it ta",
+    ),
+    ("models/gpt", {"endpoint": {"url": "http://localhost"}}, "models.gpt.endpoint lacks the key model: Name that the"),
+    ("models/gpt", {"endpoint": "http://localhost"}, "models.gpt.endpoint is 'http://localhost'; accepted: object"),
+    (
+        "models/gpt",
+        {"endpoint": {"url": "localhost:8000", "model": "a"}},
+        "models.gpt.endpoint.url is no address; accepted: http(s)://host[:port]",
+    ),
+    (
+        "models/gpt",
+        {"endpoint": {"url": "http://localhost", "model": "a", "temperature": 1}},
+        "models.gpt.endpoint has an unknown key temperature; it takes: url, model, served_model, key_variable, t",
+    ),
+    ("methods/prompted", {"loss": "dpo"}, "methods.prompted is a reserved word"),
     ("models/tiny/resources", "gpu", "models.tiny.resources names gpu; did you mean cpu? resources has: cpu"),
     ("models/tiny/methods", ["dpo", "dop"], "models.tiny.methods names dop; did you mean dpo? methods has: dpo, simpo"),
     ("models/tiny/scratch/heads", 3, "3 heads do not divide hidden_size 128 into even sizes"),
@@ -305,6 +318,55 @@ def test_demonstrations_and_folds_of_train_exclude_each_other(demo):
     assert refusal(demo).startswith(
         "datasets.demo_abstracts.demonstrations shows answers of all of train, and pairings.f"
     )
+
+
+def test_a_model_behind_an_endpoint_is_a_row_without_seeds_and_training(demo):
+    demo["seeds"] = [1, 2]
+    demo["models"]["gpt"] = {"endpoint": {"url": "https://example.org/v1", "model": "gpt-x", "key_variable": "A_KEY"}}
+    demo["tables"]["abstracts"]["methods"] = ["dpo"]
+    study = resolve_study(demo, KNOWN)
+    assert (study.trained_models(), study.prompted_models()) == (["tiny"], ["gpt"])
+    assert {model for model, _ in study.training} == {"tiny"}
+    assert job.ask_settings(study, "demo_abstracts", "gpt") == {
+        "model": "gpt",
+        "endpoint": {
+            **{"url": "https://example.org/v1", "model": "gpt-x", "served_model": None, "key_variable": "A_KEY"},
+            **{"token_cap": "max_tokens", "concurrency": 4, "timeout_s": 300.0, "retries": 5},
+        },
+        "max_completion_tokens": 200,
+    }
+    settings = job.table_settings(study, "abstracts")
+    assert settings["rows"] == ["sft", "dpo", "prompted", "dictionary", "majority"]
+    assert [(run["method"], folder) for run, folder in job.run_folders(settings["runs"])][-2:] == [
+        ("dpo", "demo_abstracts/tiny/dpo/seed2"),
+        ("prompted", "demo_abstracts/gpt/prompted"),
+    ]
+    assert "prompted" not in {run["method"] for run in job.cost_settings(study)["runs"]}
+    assert not [file for file in job.audits(study) if "gpt" in file]
+
+
+@pytest.mark.parametrize(
+    ("url", "private", "accepted"),
+    [
+        ("https://example.org/v1", True, False),
+        ("http://localhost.example.org/v1", True, False),
+        ("http://10.0.0.7:8000/v1", True, False),
+        ("http://localhost:8000/v1", True, True),
+        ("http://127.0.0.3:8000/v1", True, True),
+        ("http://[::1]:8000/v1", True, True),
+        ("https://example.org/v1", False, True),
+    ],
+)
+def test_private_texts_reach_no_endpoint_but_this_machines(demo, url, private, accepted):
+    demo["datasets"]["own"] = OWN | {"source": "custom", "folder": "own"} | ({} if private else {"private": False})
+    demo["models"]["gpt"] = {"endpoint": {"url": url, "model": "gpt-x"}}
+    if accepted:
+        assert resolve_study(demo, KNOWN).prompted_models() == ["gpt"]
+    else:
+        assert refusal(demo) == (
+            "models.gpt.endpoint.url is not on this machine, and datasets.own is private; accepted beside private"
+            " data: localhost, 127.0.0.0/8 or ::1"
+        )
 
 
 def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trained_with(demo):

@@ -114,6 +114,48 @@ def test_baselines_are_not_in_the_running():
     assert (cells["majority"].mean, cells["majority"].sd) == (pytest.approx(90.0), None)
 
 
+def with_an_endpoint() -> list[Run]:
+    return [*three_seeds(), run("prompted", None, 0.9, model="gpt"), run("majority", None, 0.1)]
+
+
+def test_a_prompted_model_has_one_run_and_no_row_beside_it_but_baselines():
+    rows = ["sft", "dpo", "prompted", "dictionary", "majority"]
+    cells = build_cells(with_an_endpoint(), rows=rows, metrics=["ner_strict"], baseline="sft")
+    by_model = {model: [cell for cell in cells if cell.model == model] for model in ("tiny", "gpt")}
+    assert [cell.method for cell in by_model["tiny"]] == ["sft", "dpo", "dictionary", "majority"]
+    assert [cell.method for cell in by_model["gpt"]] == ["prompted", "dictionary", "majority"]
+    (prompted, *_), reasons = by_model["gpt"], {cell.reason for cell in cells}
+    assert (prompted.mean, prompted.sd, prompted.seeds, prompted.difference) == (pytest.approx(90), None, 0, None)
+    assert prompted.rank == 0 and reasons == {""}
+
+
+def test_a_prompted_row_says_what_it_is_and_leaves_dashes_where_it_cannot_be():
+    rows = ["sft", "dpo", "prompted", "dictionary", "majority"]
+    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
+    cells = build_cells(with_an_endpoint(), rows=rows, metrics=["ner_strict"], baseline="sft")
+    text = describe(settings, with_an_endpoint(), cells, [])
+    assert [note for note in text["notes"] if "prompted" in note and "temperature 0, without seeds" in note]
+    assert "over 3 seeds" in text["notes"][0]
+    lines = to_markdown(cells, layout="main", **text).splitlines()
+    shown = [[part.strip() for part in line.strip("|").split("|")] for line in lines if line.startswith("| scierc")]
+    assert [row[1:3] for row in shown if row[1] == "gpt"] == [
+        ["gpt", "prompted"],
+        ["gpt", "dictionary"],
+        ["gpt", "majority"],
+    ]
+    assert ["scierc", "gpt", "prompted", "90.0"] in shown
+    for table, dash in ((to_markdown, "–"), (to_latex, "--")):
+        (line,) = [line for line in table(cells, layout="per_metric", **text).splitlines() if "prompted " in line[:12]]
+        assert "nan" not in line and dash in line and "90.0" in line
+
+
+def test_a_table_of_prompted_models_alone_has_no_seeds():
+    runs = [run("prompted", None, 0.9, model="gpt"), run("dictionary", None, 0.2)]
+    cells = build_cells(runs, rows=["sft", "prompted", "dictionary"], metrics=["ner_strict"], baseline="sft")
+    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
+    assert describe(settings, runs, cells, [])["notes"][0].startswith("F1 in percent, sets of items, one run each;")
+
+
 def test_code_differences_are_named_or_refused():
     provenance = [{"code": {"tabpo.a": "1", "tabpo.b": "1"}}, {"code": {"tabpo.a": "2", "tabpo.c": "1"}}]
     assert code_differences(provenance, strict=False) == ["tabpo.a"]

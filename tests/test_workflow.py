@@ -30,15 +30,15 @@ while [ $# -gt 1 ]; do
 done
 """
 
+LIMITS = {"max_prompt_tokens": 128, "max_completion_tokens": 200}
 SCIERC = {"source": "scierc", "unit": "sentence", "prompt": "bare", "ontology": "scierc"}
 
 
 def small_study() -> dict:
     """Two datasets, one of them in a user's folder, and two methods on pairings of their own."""
     study = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
-    limits = {"max_prompt_tokens": 128, "max_completion_tokens": 200}
     study["results"] = "results/small"
-    study["datasets"] = {"own": SCIERC | limits | {"folder": "own"}, "phee": SCIERC | limits}
+    study["datasets"] = {"own": SCIERC | LIMITS | {"folder": "own"}, "phee": SCIERC | LIMITS}
     study["datasets"]["phee"] |= {"source": "phee", "unit": "document", "ontology": "phee"}
     study["pairings"]["other"] = {"confusions": "uniform", "heldout": "dev_confusion"}
     study["pairings"]["other"] |= {"negatives": 1, "edits": 1, "smoothing": 1.0}
@@ -217,6 +217,28 @@ def test_the_models_own_answers(done, study):
     assert again(done, study) == expected
 
 
+ENDPOINT = {"endpoint": {"url": "https://example.org/v1", "model": "gpt-x", "key_variable": "A_KEY"}}
+
+
+def test_a_model_behind_an_endpoint_is_asked_and_scored_alone(done, study):
+    study["models"]["gpt"] = ENDPOINT
+    expected = {f"{rule} {dataset} gpt" for rule in ("ask", "score_prompted") for dataset in ("own", "phee")}
+    assert again(done, study) == expected | (TABLES["own"] | TABLES["phee"]) - {"cost"}
+    study["seeds"] = [1, 2]
+    assert {job for job in again(done, study) if " gpt" in job} == expected
+    refused = run(done, study, "--dry-run", "results/small/own/gpt/sft/seed1/model")
+    assert refused.returncode != 0 and "MissingRuleException" in refused.stdout + refused.stderr
+
+
+def test_a_study_of_endpoints_alone(done, study):
+    study |= {"models": {"gpt": ENDPOINT}, "methods": {}, "results": "results/asked"}
+    counts = Counter(job.split()[0] for job in again(done, study))
+    assert counts == {
+        **{"documents": 2, "prompts": 2, "dictionary": 2, "ask": 2, "score_prompted": 2},
+        **{"table": 2, "per_metric_table": 2, "cost": 1, "fetch": 1},
+    }
+
+
 def test_memory_and_time_of_a_machine(done, study):
     study["resources"]["cpu"] |= {"mem_mb": 9000, "runtime": 9}
     assert again(done, study) == set()
@@ -274,6 +296,10 @@ def test_an_interrupted_study_goes_on_where_it_stopped(done, study):
         ),
         ({"methods": {"tdpo1": {"loss": "tdpo1"}}}, "ConfigError: methods.tdpo1.params: tdpo1 needs token_kl"),
         ({"methods": {"mine": {"loss": "dpoo"}}}, "ConfigError: methods.mine.loss names dpoo; did you mean dpo? tabpo"),
+        (
+            {"models": {"gpt": ENDPOINT}, "datasets": {"own": SCIERC | LIMITS | {"folder": "own", "private": True}}},
+            "ConfigError: models.gpt.endpoint.url is not on this machine, and datasets.own is private; accepted beside",
+        ),
     ],
 )
 def test_a_mistake_ends_a_dry_run_with_one_message(done, study, change, message):

@@ -1,6 +1,11 @@
-"""What may be shown of private data: no text, and no count that points at a few people."""
+"""What may be shown of private data: no text, and no count that points at a few people; and where it may be sent."""
 
+import ipaddress
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
+
+from tabpo.errors import ConfigError
 
 SMALL = 5
 """Counts below this, and above zero, are withheld."""
@@ -23,3 +28,30 @@ def withhold_histogram(counts: dict[str, int]) -> dict[str, int | None]:
     if len(hidden) == 1 and others:
         shown[others[0][1]] = None
     return shown
+
+
+def is_loopback(url: str) -> bool:
+    """Whether what is sent to `url` stays on this machine: its host is localhost, in 127.0.0.0/8, or ::1."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:  # a name, which may resolve to anything
+        return False
+
+
+def check_destination(where: str, url: str, private: Sequence[str]) -> None:
+    """Refuse an address that private texts must not be sent to.
+
+    Args:
+        where: The key that has it, for the message.
+        url: As configured.
+        private: Names of the study's private datasets.
+
+    Raises:
+        ConfigError: There is private data, and the address is not of this machine.
+    """
+    if private and not is_loopback(url):
+        raise ConfigError(
+            f"{where} is not on this machine, and datasets.{private[0]} is private; accepted beside private data:"
+            " localhost, 127.0.0.0/8 or ::1"
+        )

@@ -1,0 +1,80 @@
+"""Greedy answers to prompts from a model behind an OpenAI-compatible endpoint, each request paid for once."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from tabpo.artefacts import sha256_text, write_json
+from tabpo.chat_server import ChatServer, check_served
+from tabpo.endpoint_settings import Endpoint
+from tabpo.errors import DataError
+from tabpo.progress import progress
+from tabpo.records import Completion, Prompt
+
+
+def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache: Path) -> tuple[list[Completion], str]:
+    """Ask for an answer to each prompt, with temperature 0.
+
+    Every answer is kept in `cache` as it arrives, under a hash of address and request: what broke off is gone on
+    with, and no request is paid for twice. Neither prompts, answers nor the key reach a log or a message, whatever the
+    server says. Tokens are as the server counts them; what a filter withheld is an empty answer that did not finish.
+
+    Args:
+        endpoint: Where, and how.
+        prompts: Their messages are sent as they stand; equal ones once.
+        max_tokens: Cap; an answer that reaches it is not finished.
+        cache: Folder of the answers.
+
+    Returns:
+        The completions in the order of the prompts, and the name of the model that the server says answered.
+
+    Raises:
+        ConfigError: No key where one is named, or the server refuses it.
+        DataError: The server cannot be reached, refuses a request, or answers otherwise than the protocol says.
+    """
+    requests = [_request(endpoint, prompt, max_tokens) for prompt in prompts]
+    files = [cache / f"{sha256_text(endpoint.url + request)}.json" for request in requests]
+    missing = {
+        file: (prompt.prompt_id, request)
+        for file, prompt, request in zip(files, prompts, requests, strict=True)
+        if not file.exists()
+    }
+    logging.info("%d of %d answers are here already", sum(file not in missing for file in files), len(files))
+    if missing:
+        _fetch(ChatServer(endpoint, max_tokens), missing)
+    answers = [json.loads(file.read_text()) for file in files]
+    served = sorted({answer["model"] for answer in answers})
+    if len(served) > 1:
+        raise DataError(
+            f"the answers are of several models, {', '.join(served)}; endpoint.model must name a version of one"
+        )
+    check_served(endpoint, served[0])
+    completions = [
+        Completion(prompt.prompt_id, answer["completion"], answer["n_tokens"], answer["finished"])
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
+    return completions, served[0]
+
+
+def _request(endpoint: Endpoint, prompt: Prompt, max_tokens: int) -> str:
+    messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
+    return json.dumps({"model": endpoint.model, "messages": messages, "temperature": 0, endpoint.token_cap: max_tokens})
+
+
+def _fetch(server: ChatServer, missing: Mapping[Path, tuple[str, str]]) -> None:
+    """Write the file of each (prompt_id, request); the first failure ends all, and what has arrived stays."""
+
+    def keep(file: Path, prompt_id: str, request: str) -> None:
+        write_json(file, server.answer(prompt_id, request))
+
+    with ThreadPoolExecutor(server.endpoint.concurrency) as pool:
+        futures = [pool.submit(keep, file, *question) for file, question in missing.items()]
+        try:
+            for future in progress(as_completed(futures), len(futures), "answers"):
+                future.result()
+        except BaseException:
+            server.stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
