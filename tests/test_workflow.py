@@ -294,7 +294,6 @@ def test_an_interrupted_study_goes_on_where_it_stopped(done, study):
             {"methods": {"tab_po": {"params": {"tau": 2.0}, "pairing": "other"}}},
             "ConfigError: methods.tab_po.params: tab_po: tau must be",
         ),
-        ({"methods": {"tdpo1": {"loss": "tdpo1"}}}, "ConfigError: methods.tdpo1.params: tdpo1 needs token_kl"),
         ({"methods": {"mine": {"loss": "dpoo"}}}, "ConfigError: methods.mine.loss names dpoo; did you mean dpo? tabpo"),
         (
             {"models": {"gpt": ENDPOINT}, "datasets": {"own": SCIERC | LIMITS | {"folder": "own", "private": True}}},
