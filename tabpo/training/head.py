@@ -11,8 +11,8 @@ from torch.utils.checkpoint import checkpoint
 _CHUNK_ELEMENTS = 2**26
 """Logits that exist at a time."""
 
-_BLOCK_ELEMENTS = 2**20
-"""Logits that are in float32 at a time."""
+_BLOCK_ELEMENTS = {"cpu": 2**20, "cuda": 2**24}
+"""Logits that are in float32 at a time, by device: what a cache holds, what keeps a GPU busy."""
 
 
 def score_states(
@@ -127,7 +127,7 @@ class _TokenKl(torch.autograd.Function):
 
 
 def _blocks(logits: Tensor) -> Iterator[slice]:
-    size = max(1, _BLOCK_ELEMENTS // logits.shape[-1])
+    size = max(1, _BLOCK_ELEMENTS[logits.device.type] // logits.shape[-1])
     return (slice(start, start + size) for start in range(0, len(logits), size))
 
 

@@ -73,7 +73,8 @@ def score_pairs(
         numerics: As for `models.load_model`.
         needs: Of the loss; "token_kl", "hidden_states" and "anchor" are seen to here, others are not.
         frozen: Gives the reference model for as long as its context is open: another model, or the policy with its
-            adapters off. For "token_kl" and the anchor's reference log-probs; scored first, in eval mode.
+            adapters off. For "token_kl" and the anchor's reference log-probs; scored first, in eval mode. Its logits
+            of all scored states are kept for the KL, in the activations' dtype.
 
     Raises:
         FloatingPointError: A log-prob or KL is NaN or infinite.
@@ -147,7 +148,8 @@ def _forward(
     inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask") if name in batch}
     if "trees" in batch:
         let_read_trees(model)
-        inputs |= {"attention_mask": None, "forest": Forest(batch["trees"])}
+        no_other = batch["input_ids"].new_ones(1, 1, 1, 1)  # given four dimensions, transformers makes no mask itself
+        inputs |= {"attention_mask": no_other, "forest": Forest(batch["trees"])}
     vocabulary = unwrapped(model).config.vocab_size
     mask, couples = batch["completion_mask"], batch["couple_of"]
     with autocast(numerics, mask.device.type), _head_replaced(model, score):

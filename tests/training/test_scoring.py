@@ -191,7 +191,7 @@ def test_a_nan_stops(make_model, batch, fp32):
 
 
 def test_token_logps_in_float64(monkeypatch):
-    monkeypatch.setattr(head, "_CHUNK_ELEMENTS", 14)  # chunks of two rows, the last one short
+    monkeypatch.setitem(head._BLOCK_ELEMENTS, "cpu", 14)  # chunks of two rows, the last one short
     logits = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
     targets = torch.tensor([0, 6, 3, 3, 1])
     expected = logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0]
@@ -208,7 +208,7 @@ def test_low_precision_logits_are_normalised_in_float32():
 
 
 def test_kl_is_exact_and_its_gradient_too(monkeypatch):
-    monkeypatch.setattr(head, "_CHUNK_ELEMENTS", 14)
+    monkeypatch.setitem(head._BLOCK_ELEMENTS, "cpu", 14)
     logits = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
     reference = torch.randn(5, 7, dtype=torch.float64)
     p, q = reference.softmax(-1), logits.softmax(-1)
