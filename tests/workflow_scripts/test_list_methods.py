@@ -1,5 +1,6 @@
 """The list of losses and the page on them: every loss is there, with the defaults and values that the code has."""
 
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import yaml
 from tabpo.losses import Side, TokenField, build_loss, loss_names
 from workflow_scripts import list_methods
 
-PAGE = (Path(__file__).parents[2] / "docs/methods.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/methods.md").read_text()
 LOSSES, VALUES = (PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in ("The losses", "Frozen values"))
 
 
@@ -36,8 +38,14 @@ def test_the_page_has_the_list_s_losses_and_defaults(listing):
     on_page = {name.strip("`"): set(re.findall("`(.+?)`", parameters)) for name, *_, parameters in rows(LOSSES)}
     calls = re.findall(r"^(\w+)\((.*)\)$", listing, re.M)
     assert on_page == {name: set(filter(None, parameters.split(", "))) for name, parameters in calls}
-    needs = {name.strip("`"): frozenset(filter(None, cell.split(", "))) for name, _, _, cell, _ in rows(LOSSES)}
+    needs = {name.strip("`"): frozenset(filter(None, cell.split(", "))) for name, _, _, cell, *_ in rows(LOSSES)}
     assert needs == {name: build_loss(name).needs for name in loss_names()}
+
+
+def test_the_page_has_the_costs_that_were_measured():
+    measured = (ROOT / "benchmarks/results/method_step.jsonl").read_text().splitlines()
+    [ratios] = [row["ratio"] for row in map(json.loads, measured) if row["precision"] == "fp32"]
+    assert {name.strip("`"): float(cost) for name, *_, cost, _ in rows(LOSSES)} == ratios
 
 
 @pytest.fixture(scope="module")
