@@ -117,6 +117,14 @@ def test_distances():
     assert (found[:, 4] == 0).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_equal_states_are_no_distance_apart_whatever_their_size(dtype):
+    chosen = (states(11, 2, 40, 600) * torch.logspace(-3, 3, 40)[:, None]).to(dtype)
+    found = pairwise_distances(chosen, chosen.clone(), torch.ones(2, 40, 40, dtype=torch.bool))
+    own = found.diagonal(dim1=1, dim2=2)
+    assert (own == own[:, :1]).all() and (own < 1e-8).all()  # 1e-6 over the largest distance
+
+
 @pytest.mark.parametrize(("dtype", "expected"), [(torch.bfloat16, torch.float32), (torch.float64, torch.float64)])
 def test_distances_are_in_single_precision_at_least(dtype, expected):
     sides = [states(seed, 1, 3, 2).to(dtype) for seed in (1, 2)]

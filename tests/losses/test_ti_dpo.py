@@ -144,6 +144,16 @@ def test_the_triplet_draws_the_anchor_to_the_chosen_side(make_side):
     assert [gradient.item() for gradient in found] == pytest.approx([-2.0, 4.0, -2.0])
 
 
+def test_the_kl_of_the_chosen_side_is_a_constant(golden_with_fields):
+    # slope of the loss by the KL gap: beta alpha sigmoid(-beta * margin)
+    kls = [side.token_kl.clone().requires_grad_() for side in golden_with_fields]
+    sides = [replace(side, token_kl=kl) for side, kl in zip(golden_with_fields, kls, strict=True)]
+    losses = build_loss("ti_dpo", beta=0.1, alpha=0.5, gamma=0)(*sides).losses
+    chosen, rejected = torch.autograd.grad(losses, kls, allow_unused=True)
+    assert chosen is None
+    assert rejected[0].tolist() == pytest.approx([0.05 * (1 - math.exp(-losses.item()))] * 5)
+
+
 def leaves_of(pair):
     tensors = [pair[0].policy_logps, pair[1].policy_logps, pair[0].anchor.policy_logps]
     kls = [side.token_kl for side in pair]
