@@ -132,9 +132,11 @@ def _in_order(relation: Relation, context: Context) -> Relation:
 
 
 def _signature_weight(draft: Draft, context: Context, relation: Relation) -> int:
-    """Gold relations of this label between two records with the labels of these."""
+    """Gold relations of this label between two records with the labels of these; in either order if it is symmetric."""
     label_of = {span.id: span.label for span in draft.spans}
-    return context.signatures.get((label_of[relation.head], relation.label, label_of[relation.tail]), 0)
+    head, tail = label_of[relation.head], label_of[relation.tail]
+    orders = {(head, tail), (tail, head)} if context.ontology.relations[relation.label].symmetric else {(head, tail)}
+    return sum(context.signatures.get((first, relation.label, second), 0) for first, second in orders)
 
 
 def _ends(relation: Relation) -> str:

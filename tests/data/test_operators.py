@@ -322,6 +322,15 @@ def test_a_moved_end_meets_no_related_record_and_leaves_symmetric_ones_in_text_o
     assert ends == {("1>2", "2>3"), ("1>3", "2>3")}
 
 
+def test_a_symmetric_relation_joins_labels_in_either_order():
+    gold = [line("BA", [Relation(1, 2, "S"), Relation(1, 2, "R")])]
+    drafts = [apply(insert_relation, line("AB"), seed=seed, others=gold) for seed in range(60)]
+    assert {(item.head, item.label, item.tail) for draft in drafts if draft for item in draft.relations} == {
+        (1, "S", 2),
+        (2, "R", 1),
+    }
+
+
 def test_links_are_moved_removed_and_added():
     # gold 1-3 and 2-4 are clusters, 5 is in none; every label is A
     unit = line("AAAAA", clusters=[(1, 3), (2, 4)])
