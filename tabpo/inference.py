@@ -40,7 +40,7 @@ def generate(
     """
     eos_id = tokenizer.eos_token_id
     completions: dict[int, Completion] = {}
-    answers = _answer_all(model, [ids for _, ids in prompts], max_new_tokens, batch_size, eos_id)
+    answers = _answer_all(model, [list(ids) for _, ids in prompts], max_new_tokens, batch_size, eos_id)
     for index, ids in progress(answers, len(prompts), "answers"):
         finished = ids[-1] == eos_id
         answer = ids[:-1] if finished else ids
@@ -50,7 +50,7 @@ def generate(
 
 
 def _answer_all(
-    model: PreTrainedModel, prompts: list[Sequence[int]], max_new_tokens: int, batch_size: int, eos_id: int
+    model: PreTrainedModel, prompts: list[list[int]], max_new_tokens: int, batch_size: int, eos_id: int
 ) -> Iterator[tuple[int, list[int]]]:
     """Each prompt's index and answer, the end-of-turn token included where it was reached, as they end."""
     waiting = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index]), index))
@@ -85,12 +85,12 @@ def _closed_up(rows: int, ended: set[int]) -> list[int]:
     return [next(last) if row in ended else row for row in range(left)]
 
 
-def _common_prefix(prompts: list[Sequence[int]]) -> list[int]:
+def _common_prefix(prompts: list[list[int]]) -> list[int]:
     """Token ids that all prompts begin with, at least one less than any has."""
-    low, high = min(prompts, default=()), max(prompts, default=())
+    low, high = min(prompts, default=[]), max(prompts, default=[])
     longest = min(map(len, prompts), default=1) - 1
     shared = next((place for place in range(longest) if low[place] != high[place]), longest)
-    return list(low[:shared])
+    return low[:shared]
 
 
 class _Batch:
@@ -106,10 +106,10 @@ class _Batch:
         if prefix:
             self._call(torch.tensor([prefix], device=model.device), self.pads.new_zeros(1, 1), self.prefix)
 
-    def admit(self, prompts: list[Sequence[int]]) -> list[int]:
+    def admit(self, prompts: list[list[int]]) -> list[int]:
         """Read prompts behind the common prefix; the first token of each answer."""
         width = max(map(len, prompts))
-        padded = self.pads.new_tensor([[0] * (width - len(ids)) + list(ids) for ids in prompts])
+        padded = self.pads.new_tensor([[0] * (width - len(ids)) + ids for ids in prompts])
         pads = self.pads.new_tensor([[width - len(ids)] for ids in prompts])
         known = self.prefix.get_seq_length()
         cache = Cache(layer_class_to_replicate=DynamicLayer)
