@@ -127,8 +127,8 @@ class ChatServer:
                 " is what stands before /chat/completions"
             )
         return DataError(
-            f"{self.url}: the server refuses the request for prompt {prompt_id}: {trouble}; the model may not"
-            " take temperature 0, or not so many tokens"
+            f"{self.url}: the server refuses the request for prompt {prompt_id}: {trouble}; it may have"
+            f" no model {self.endpoint.model}, or one that takes no temperature 0 or not so many tokens"
         )
 
 

@@ -159,7 +159,9 @@ def _check_model(config: Mapping[str, Any], name: str) -> None:
         return  # checked as it is completed
     given = [key for key in ("hub", "folder", "scratch") if key in entry]
     if len(given) != 1:
-        raise ConfigError(f"{where} has {' and '.join(given) or 'no source'}; exactly one of hub, folder, scratch")
+        raise ConfigError(
+            f"{where} has {' and '.join(given) or 'no source'}; exactly one of hub, folder, scratch, endpoint"
+        )
     if "revision" in entry and "hub" not in entry:
         raise ConfigError(f"{where}.revision is for hub models; this one has {given[0]}")
     _check_reference(f"{where}.resources", entry["resources"], "resources", config["resources"])

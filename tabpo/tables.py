@@ -22,8 +22,7 @@ STRICT = ("ner_strict", "triple")
 
 @dataclass(frozen=True)
 class Run:
-    """One row's run of one seed and its `scores.json`; the seed is None for a prompted model, and the model too for a
-    baseline."""
+    """One row's run of one seed and its `scores.json`; a prompted model has no seed, a baseline neither seed nor model."""
 
     dataset: str
     model: str | None

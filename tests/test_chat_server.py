@@ -115,7 +115,7 @@ def test_nobody_there(pauses):
         (401, {"key_variable": "A_KEY"}, ConfigError, "the server refuses the key in A_KEY: 401 invalid_api_key"),
         (403, {}, ConfigError, r"refuses requests without a key \(endpoint.key_variable names one\): 403"),
         (404, {}, ConfigError, "404 invalid_api_key: the server has no such path, or no model gpt-x; endpoint.url is"),
-        (400, {}, DataError, "the server refuses the request for prompt d: 400 invalid_api_key; the model may not"),
+        (400, {}, DataError, "the server refuses the request for prompt d: 400 invalid_api_key; it may have no m"),
     ],
 )
 def test_a_refusal_is_final_and_says_what_to_look_at(double, monkeypatch, status, settings, kind, message):
