@@ -1,0 +1,1 @@
+"""Measurements beside named peers; `page` makes docs/benchmarks.md of what they printed."""

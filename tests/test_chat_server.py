@@ -73,6 +73,7 @@ def test_a_pause_of_an_hour_is_not_waited_for(double, pauses):
         ("soon", 8, 12),
         (None, 8, 12),
     ],
+    ids=["seconds", "a date", "a date that has passed", "a word", "nothing"],
 )
 def test_how_long_to_wait_is_seconds_or_a_date_or_doubles(value, low, high):
     headers = Message()
