@@ -22,7 +22,7 @@ STRICT = ("ner_strict", "triple")
 
 @dataclass(frozen=True)
 class Run:
-    """One row's run of one seed and its `scores.json`; a prompted model has no seed, a baseline neither seed nor model."""
+    """One row's run of one seed and its `scores.json`; a prompted model has no seed, a baseline no model either."""
 
     dataset: str
     model: str | None
