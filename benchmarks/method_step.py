@@ -2,8 +2,9 @@
 
 Each loss has a PreferenceTrainer of its own in this one process, all with the weights of the study's SFT model and the
 same batches; all of a step is measured, from collating to the logged row. Step 0's checks and the sampling of anchors
-(once a pass, before its first step) are not. On a CPU the time is that of the process, with one thread, so that other
-load on the machine counts less; on a GPU it is the clock's.
+(once a pass, before its first step) are not. Whoever is first has kernels compiled for the shapes of a new batch, where
+that is done (bf16 on a CPU): hence another one begins each time, and medians are of steps that find them. On a CPU the
+time is that of the process, with one thread, so that other load on the machine counts less; on a GPU it is the clock's.
 
     make demo && python -m benchmarks.method_step > benchmarks/results/method_step.jsonl
 """
@@ -148,9 +149,11 @@ class Turns:
         self.resting.acquire()
 
     def take(self, steps: int) -> dict[str, list[float]]:
-        """Seconds of so many steps of each."""
-        for _ in range(steps):
-            for word in self.word.values():
+        """Seconds of so many steps of each; another one begins each time."""
+        words = list(self.word.values())
+        for step in range(steps):
+            begin = step % len(words)
+            for word in words[begin:] + words[:begin]:
                 word.release()
                 self.resting.acquire()
         return self.seconds
