@@ -176,6 +176,7 @@ def test_a_member_with_another_hash_is_named(server, packed, tmp_path):
         (b"<html>moved</html>", "is no archive that can be read"),
         (archive({"in/train.json": CONTENTS["train"]})[:-40], "is no archive that can be read"),
     ],
+    ids=["another member", "no archive", "cut off"],
 )
 def test_a_wrong_archive_is_refused_and_removed(server, packed, tmp_path, content, message):
     server.files["/data.tar.gz"] = content
