@@ -81,12 +81,11 @@ class Watch:
             step: Steps done; 0 comes first.
         """
         model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
-        training, settings = policy.training, model.generation_config
+        training = policy.training
         policy.eval()
         completions = self._answers(model)
         logps = self._gold_logps(model)
         policy.train(training)
-        model.generation_config = settings
         if step == 0:
             self._first = logps
         predictions = read_completions(completions, self._units, self._ontology, f"answers after step {step}")
