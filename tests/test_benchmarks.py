@@ -1,7 +1,10 @@
-"""What benchmarks assume of models that they do not load."""
+"""What benchmarks assume of models that they do not load, and their page."""
+
+from pathlib import Path
 
 import pytest
 
+from benchmarks import page
 from benchmarks.memory import saved_bytes, shape
 
 PUBLISHED = {
@@ -22,3 +25,8 @@ def test_what_a_layer_keeps_grows_with_the_tokens():
     one, two = (saved_bytes(model.model.layers[0], model, tokens) for tokens in (100, 200))
     # The inner states alone: gate, up and their product in bfloat16.
     assert 2 * 3 * 8960 * 100 < one < two == pytest.approx(2 * one, rel=0.05)
+
+
+def test_the_page_is_made_from_the_results(capsys):
+    page.main()
+    assert capsys.readouterr().out == (Path(__file__).parents[1] / "docs/benchmarks.md").read_text()

@@ -1,0 +1,222 @@
+"""The page of all benchmarks, from the rows that they printed.
+
+python -m benchmarks.page > docs/benchmarks.md
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+RESULTS = Path(__file__).parent / "results"
+Row = dict[str, Any]
+
+
+def main() -> None:
+    """Print the page."""
+    print("# Benchmarks\n")
+    print(INTRODUCTION)
+    for name, title, text, table in SECTIONS:
+        rows = [json.loads(line) for line in (RESULTS / f"{name}.jsonl").read_text().splitlines()]
+        print(f"\n## {title}\n\n{text.strip()}\n\n{table(rows)}")
+
+
+def columns(**headings: str | Callable[[Row], Any]) -> Callable[[Iterable[Row]], str]:
+    """A Markdown table; each column is a key of the rows, or a function of a row."""
+
+    def table(rows: Iterable[Row]) -> str:
+        cells = [[column(row) if callable(column) else row[column] for column in headings.values()] for row in rows]
+        heads = [name.replace("_", " ") for name in headings]
+        return tabulate(cells, headers=heads, tablefmt="github", disable_numparse=True)
+
+    return table
+
+
+def methods(rows: list[Row]) -> str:
+    """A row a loss, the cheapest first."""
+    by_precision = {row["precision"]: row for row in rows}
+    names = sorted(rows[0]["ratio"], key=lambda name: (rows[0]["ratio"][name], name))
+    heads = ["loss", *(f"{what} {precision}" for precision in by_precision for what in ("ms", "x dpo"))]
+    cells = [
+        [name, *(row[what][name] for row in by_precision.values() for what in ("step_ms", "ratio"))] for name in names
+    ]
+    return tabulate(cells, headers=heads, tablefmt="github", disable_numparse=True)
+
+
+def pair_steps(rows: list[Row]) -> str:
+    """Speed and memory of every program, then the ratios."""
+    programs = list(rows[0]["peak_mib"])
+    speed = columns(
+        precision="precision",
+        negatives="negatives",
+        **{
+            name: lambda row, name=name: f"{row['pairs_per_s'][name]} / {row['peak_mib'][name]:.0f}"
+            for name in programs
+        },
+    )
+    ratios = columns(
+        precision="precision",
+        negatives="negatives",
+        TRL_online="times_trl_online",
+        TRL_online_with_our_reference_pass="times_trl_online_1",
+        TRL_precomputed_over_1_method="times_trl_precomputed_1",
+        over_10_methods="times_trl_precomputed_10",
+        four_forward="times_four_forward",
+        plain="shared_to_plain",
+        of_the_ceiling="of_ceiling",
+        memory_to_TRL_online="memory_to_trl_online",
+    )
+    return (
+        f"Pairs a second / peak MiB ({rows[0]['machine']}):\n\n{speed(rows)}\n\n"
+        f"How many times as fast as each, and the share of its memory:\n\n{ratios(rows)}"
+    )
+
+
+INTRODUCTION = """\
+Made by `python -m benchmarks.page` from `benchmarks/results/`, where each program's rows lie as it printed them.
+Programs that are compared take turns in one run; on a CPU their time is that of their processes with one thread, since
+the machine of these figures is shared. Read ratios, not seconds. Nothing here was measured on a GPU: the commands for
+one are named, and have not been run."""
+
+SECTIONS = [
+    (
+        "pair_step",
+        "A step on pairs",
+        """
+Generated pairs that differ in one to three tokens, prompt 200 and completion 120 tokens, vocabulary 4,096, Qwen2 of
+4.2M parameters, four pairs a step. `shared` is what `train` runs; `plain` reads a padded row for each completion;
+`four_forward` is the step of TAB-PO's released code, restated.
+
+    python -m benchmarks.pair_step
+    python -m benchmarks.pair_step --device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora
+""",
+        pair_steps,
+    ),
+    (
+        "method_step",
+        "A step of every loss",
+        """
+The demo's model and pairs (`make demo` first), through the trainer that `train` runs; anchors are sampled before.
+
+    python -m benchmarks.method_step
+    python -m benchmarks.method_step --gpus 1
+""",
+        methods,
+    ),
+    (
+        "generate",
+        "Greedy answers",
+        """
+Test prompts of the demo, answered by `tabpo.inference` and by `model.generate` in the order of the file, at the same
+batch size. On a GPU with `--device cuda`.
+
+    python -m benchmarks.generate --model results/demo/demo_abstracts/tiny/sft/seed1/model \\
+        --prompts results/demo/demo_abstracts/prompts/test.parquet
+""",
+        columns(
+            device="device",
+            batch_size="batch_size",
+            prompts="prompts",
+            same_text="same_text",
+            seconds=lambda row: row["seconds"]["ours"],
+            model_generate=lambda row: row["seconds"]["model.generate"],
+            times="ratio",
+        ),
+    ),
+    (
+        "otpo_weights",
+        "Token weights of OTPO",
+        """
+A batch of pairs at once against POT in a loop over pairs, on tensors as the authors' code does it and on arrays; size
+is pairs x tokens x width. Costs are summed in double precision here, in single precision by POT's caller, which is
+what `apart` shows and where the time goes at large sizes; in double precision both agree to 1e-6 (tests).
+
+    python -m benchmarks.otpo_weights
+    python -m benchmarks.otpo_weights --device cuda
+""",
+        columns(
+            size=lambda row: " x ".join(map(str, row["size"])),
+            ot_reg="ot_reg",
+            peer="peer",
+            peer_ms="peer_ms",
+            ours_ms="ours_ms",
+            times="ratio",
+            apart=lambda row: f"{row['apart']:.1g}",
+        ),
+    ),
+    (
+        "parse",
+        "Reading answers",
+        """
+Strict parsing of damaged gold answers of SciERC; `huge` ones took so many seconds by their number of characters.
+
+    python -m benchmarks.parse
+""",
+        columns(
+            damage=lambda row: row.get("damage", row.get("huge")),
+            answers=lambda row: row.get("answers", 1 if "huge" in row else ""),
+            a_second=lambda row: row.get("per_second", ""),
+            seconds=lambda row: ", ".join(
+                f"{int(size):,}: {seconds}" for size, seconds in row.get("seconds_by_characters", {}).items()
+            ),
+        ),
+    ),
+    (
+        "score",
+        "Scoring",
+        """
+SciERC's test split under all conventions, in seconds.
+
+    python -m benchmarks.score
+""",
+        columns(
+            unit="unit",
+            units="units",
+            conventions=lambda row: row["seconds"]["conventions"],
+            whole_file=lambda row: row["seconds"]["file"],
+        ),
+    ),
+    (
+        "pairs",
+        "Pairs",
+        """
+Rejected answers for all of SciERC's training prompts with four negatives each, in seconds.
+
+    python -m benchmarks.pairs
+""",
+        columns(
+            unit="unit",
+            confusions="confusions",
+            negatives="negatives",
+            pairs="pairs",
+            seconds=lambda row: row["seconds"]["pairs"],
+            median_token_edits=lambda row: f"{row['token_edit_distance']['p50']:.0f}",
+        ),
+    ),
+    (
+        "memory",
+        "Memory of the paper's models",
+        """
+GiB on each GPU at the peak of a preference step, one pair (prompt 1,200, completion 300 tokens) a micro-batch, with the
+adapters and the ZeRO stage of `config/config.yaml`: counted on torch's meta device, not measured.
+
+    python -m benchmarks.memory
+""",
+        columns(
+            model="model",
+            GPUs="gpus",
+            ZeRO=lambda row: "-" if row["zero"] is None else row["zero"],
+            parameters=lambda row: f"{row['parameters'] / 1e9:.2f}B",
+            trained=lambda row: f"{row['trained'] / 1e6:.0f}M",
+            weights="weights_gib",
+            checkpointed_activations="checkpointed_gib",
+            one_layer="one_layer_gib",
+            peak="peak_gib",
+        ),
+    ),
+]
+
+if __name__ == "__main__":
+    main()
