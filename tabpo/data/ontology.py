@@ -82,8 +82,8 @@ def read_ontology(path: Path) -> Ontology:
     """Read one of `config/ontologies/`, or one of the user's.
 
     Raises:
-        ConfigError: The file is missing or no YAML, has keys or values other than those of `Ontology`, a variant that
-            is itself a name or stands for none, or a direction of unknown labels; says where and what is accepted.
+        ConfigError: The file is missing or no YAML, has keys or values other than those of `Ontology`, levels that its
+            answers do not state, a variant that is a name or stands for none, or a direction of unknown labels.
     """
     try:
         content = yaml.safe_load(path.read_bytes())
@@ -107,6 +107,8 @@ def read_ontology(path: Path) -> Ontology:
     )
     if not ontology.labels:
         raise ConfigError(f"{path}: labels is empty; accepted: at least one label")
+    for name, label in ontology.labels.items():
+        _check_levels(f"{path}, labels.{name}", label, answer)
     coreference = content.get("coreference")
     if coreference is not None and _text(f"{path}, coreference", coreference) in ontology.relations:
         raise ConfigError(f"{path}: coreference is {coreference!r}, one of relations; accepted: a name that is none")
@@ -150,6 +152,16 @@ def _label(where: str, entry: Any) -> Label:
     _keys(where, entry, ("definition",), ("sublabels",))
     sublabels = {name: _text(f"{where}.{name}", text) for name, text in _items(where, "sublabels", entry)}
     return Label(_text(f"{where}.definition", entry["definition"]), sublabels)
+
+
+def _check_levels(where: str, label: Label, answer: str) -> None:
+    """A record of "results" has a sub-code, one of "entities" has none: gold itself could not be read otherwise."""
+    if answer == "entities" and label.sublabels:
+        raise ConfigError(
+            f"{where}: has sublabels, which answers in the format entities do not state; accepted: the format results"
+        )
+    if answer == "results" and not label.sublabels:
+        raise ConfigError(f'{where}: has no sublabels; accepted: at least one, "None" for a code without a finer level')
 
 
 def _relation(where: str, entry: Any) -> RelationType:

@@ -10,11 +10,16 @@ from tabpo.data.ontology import read_ontology
 from tabpo.errors import ConfigError
 
 ONTOLOGIES = sorted((Path(__file__).parents[2] / "config/ontologies").glob("*.yaml"))
+CODES = {
+    "answer": "results",
+    "labels": {"Drug": {"definition": "A drug.", "sublabels": {"None": "Any.", "Brand": "A brand."}}},
+    "variants": {"sublabels": {"brand": "Brand"}},
+}
 CONTENT = {
     "answer": "entities",
-    "labels": {"Drug": {"definition": "A drug.", "sublabels": {"None": "Any.", "Brand": "A brand."}}},
+    "labels": {"Drug": {"definition": "A drug."}},
     "relations": {"SAME": {"definition": "The same.", "symmetric": True}},
-    "variants": {"labels": {"drug": "Drug"}, "sublabels": {"brand": "Brand"}},
+    "variants": {"labels": {"drug": "Drug"}},
     "directions": {"attribute": "to", "values": {"Y": {"definition": "To Y.", "labels": ["Drug"]}}},
 }
 
@@ -27,10 +32,22 @@ def write(folder: Path, content: object) -> Path:
 
 def test_all_keys(tmp_path):
     ontology = read_ontology(write(tmp_path, CONTENT))
-    assert ontology.valid("Drug", "Brand") and not ontology.valid("Drug", None)
+    assert ontology.valid("Drug", None) and not ontology.valid("Drug", "Brand")
     assert ontology.relations["SAME"].symmetric
-    assert ontology.variants == {"labels": {"drug": "Drug"}, "sublabels": {"brand": "Brand"}, "relations": {}}
+    assert ontology.variants == {"labels": {"drug": "Drug"}, "sublabels": {}, "relations": {}}
     assert ontology.directions.labels == {"Y": ("Drug",)}
+    codes = read_ontology(write(tmp_path, CODES))
+    assert codes.valid("Drug", "Brand") and not codes.valid("Drug", None)
+    assert codes.variants["sublabels"] == {"brand": "Brand"}
+
+
+def test_labels_have_the_levels_that_answers_state(tmp_path):
+    path = write(tmp_path, CONTENT | {"labels": CODES["labels"]})
+    with pytest.raises(ConfigError, match=r", labels.Drug: has sublabels, .* accepted: the format results$"):
+        read_ontology(path)
+    path = write(tmp_path, {"answer": "results", "labels": CONTENT["labels"]})
+    with pytest.raises(ConfigError, match=r', labels.Drug: has no sublabels; accepted: .*"None" for a code'):
+        read_ontology(path)
 
 
 @pytest.mark.parametrize("path", ONTOLOGIES, ids=lambda path: path.stem)
