@@ -59,8 +59,16 @@ def build_card(
 
 def _withheld(counts: dict[str, Any]) -> dict[str, Any]:
     histograms = {name: withhold_histogram(counts[name]) for name in _HISTOGRAMS}
-    histograms["sublabels"] = {label: withhold_histogram(counted) for label, counted in counts["sublabels"].items()}
+    histograms["sublabels"] = {
+        label: withhold_histogram(counted) if histograms["labels"][label] is not None else _hidden(counted)
+        for label, counted in counts["sublabels"].items()
+    }
     return withhold(counts) | histograms
+
+
+def _hidden(counted: dict[str, int]) -> dict[str, int | None]:
+    """The sub-labels of a label whose count is withheld, which their sum would tell."""
+    return {name: None if count else 0 for name, count in counted.items()}
 
 
 def _describe(documents: Sequence[Document], ontology: Ontology) -> dict[str, Any]:

@@ -106,6 +106,15 @@ def test_small_counts_of_private_data_are_withheld():
     assert card["leaks"]["train-dev"] == {"documents": 0, "groups": 0, "texts": 0, "runs_of_8_words": 0}
 
 
+def test_sublabels_of_a_withheld_label_do_not_tell_it():
+    spans = [Span(1, "Task", None, 0, 4)] * 3 + [Span(1, "Method", "None", 0, 4)] * 7
+    train = [document(f"d{number}", f"text {number}", spans=(span,)) for number, span in enumerate(spans)]
+    counts = card_of({"train": train}, private=True)["splits"]["train"]
+    assert counts["spans"] == 10 and counts["labels"] == {"Task": None, "Method": None}
+    # 7 of None would be all of Method, and with the 10 spans tell the 3 of Task
+    assert counts["sublabels"] == {"Method": {"None": None, "Rare": 0}}
+
+
 def test_spans_against_the_direction_of_their_document():
     directions = Directions("to", {"Y": "", "N": ""}, {"Y": ("Task",), "N": ("Task", "Method")})
     spans = (Span(1, "Method", "None", 0, 3), Span(2, "Task", None, 0, 3))
