@@ -16,16 +16,17 @@ def check_labels(documents: Sequence[Document], ontology: Ontology, source: Path
     """Refuse labels, sub-labels and relations that the ontology does not have, and spans that answers cannot hold.
 
     Args:
-        source: The file that record n of `documents` is line n of, a folder, or what else they come from.
+        source: The file that record n of `documents` is line n of (a CSV's are not: it has a header, and texts of
+            several lines), a folder, or what else they come from.
         private: Whether messages leave out what stands for a label: it may be anything.
 
     Raises:
         DataError: Names source, record, document, span and label, and what is accepted.
     """
-    in_folder = isinstance(source, Path) and source.is_dir()
+    by_line = not (isinstance(source, Path) and (source.is_dir() or source.suffix == ".csv"))
     for number, document in enumerate(documents, start=1):
         where = f"{source}, document {document.doc_id}"
-        if not in_folder:
+        if by_line:
             where = f"{source}, line {number}, document {document.doc_id}"
         keys = [_key(span, ontology.answer) for span in document.spans]
         for position, span in enumerate(document.spans):

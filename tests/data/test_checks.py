@@ -1,6 +1,7 @@
 """Labels outside the ontology, and documents or groups in two splits."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,13 @@ def test_other_labels_are_refused_with_their_place(ontology, span, message):
     good = document(("Task", None) if ontology is ENTITIES else ("Subject", "Age"), doc_id="d0")
     with pytest.raises(DataError, match=f"^a.json, line 2, document d1, span 1: {message}$"):
         check_labels([good, document(span)], ontology, "a.json", private=False)
+
+
+def test_records_of_a_csv_have_no_line_of_their_own():
+    with pytest.raises(DataError, match=r"^a.csv, document d1, span 1: label 'Metod' is unknown"):
+        check_labels([document(("Metod", None))], ENTITIES, Path("a.csv"), private=False)
+    with pytest.raises(DataError, match=r"^a.jsonl, line 1, document d1, span 1: label 'Metod' is unknown"):
+        check_labels([document(("Metod", None))], ENTITIES, Path("a.jsonl"), private=False)
 
 
 def test_other_relations_are_refused_with_their_place():
