@@ -213,8 +213,8 @@ def test_layers_of_training_settings(demo):
     demo["methods"]["dpo"] = {"training": {"epochs": 2, "batch_size": 96}}
     dpo = resolve_study(demo, KNOWN).training["tiny", "dpo"]
     assert dpo["gradient_checkpointing"] is DEFAULTS["gradient_checkpointing"]
-    assert dpo["adam_beta2"] == 0.98  # the study's
-    assert dpo["optimizer"] == "rmsprop"  # the preset's, over the study's
+    assert dpo["micro_batch_size"] == 32  # the study's
+    assert (dpo["optimizer"], dpo["adam_beta2"]) == ("rmsprop", 0.99)  # the preset's, over the study's
     assert dpo["max_grad_norm"] == 5.0  # the model's, over the preset's
     assert (dpo["epochs"], dpo["batch_size"]) == (2, 96)  # the method's, over the study's steps and the preset's batch
     assert "steps" not in dpo

@@ -31,6 +31,14 @@ def test_every_preset_can_be_built(family):
         assert {key: getattr(preset(name, family), key) for key in given_params} == given_params
 
 
+def test_published_rmsprop_is_that_of_the_authors_code():
+    # torch's own, which an AdamW study's adam_beta2 must not replace
+    recipes = {name: entry.get("training", {}) for name, entry in FAMILIES["published"].items()}
+    smoothing = {name: one.get("adam_beta2") for name, one in recipes.items() if one.get("optimizer") == "rmsprop"}
+    theirs = torch.optim.RMSprop([torch.zeros(1)]).defaults["alpha"]
+    assert smoothing == dict.fromkeys(("dpo", "tdpo1", "tdpo2", "tbpo_a", "tbpo_q"), theirs)
+
+
 @given(seed=st.integers(0, 10_000))
 def test_without_barrier_is_dpo(make_random_pair, seed):
     pair = make_random_pair(seed)
