@@ -18,6 +18,8 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, Qwen2Config
 
+from tabpo.training import head
+
 GIB = 2**30
 BF16, FP32 = 2, 4
 
@@ -66,7 +68,7 @@ def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, s
     lora = settings["lora"]
     adapted = get_peft_model(model, LoraConfig(r=lora["r"], target_modules=lora["target_modules"]))
     trained = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
-    share = processes if stage == 3 else 1
+    share, logits = processes if stage == 3 else 1, states * model.config.vocab_size
     parts = {
         # under DeepSpeed weights are bfloat16; without it they are float32 below an autocast
         "weights": frozen * (FP32 if stage is None else BF16) / share,
@@ -75,8 +77,8 @@ def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, s
         "gradients": trained * FP32 / (processes if stage in (2, 3) else 1),
         "checkpointed": tokens * model.config.hidden_size * BF16 * len(model.model.layers),
         "one_layer": layer + (0 if stage != 3 else frozen / len(model.model.layers) * BF16),
-        # a chunk of logits and its gradient, a block of it in float32: tabpo.training.head
-        "head": min(states * model.config.vocab_size, 2**26) * 2 * BF16 + 2**20 * 2 * FP32,
+        # a chunk of logits and its gradient, a block of it in float32
+        "head": 2 * BF16 * min(logits, head._CHUNK_ELEMENTS) + 2 * FP32 * min(logits, head._BLOCK_ELEMENTS["cuda"]),
     }
     return {
         "model": name,

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import page
-from benchmarks.memory import saved_bytes, shape
+from benchmarks.memory import GIB, estimate, saved_bytes, shape
+from tabpo.training import head
 
 PUBLISHED = {
     "Qwen/Qwen2.5-1.5B-Instruct": 1_543_714_304,
@@ -25,6 +26,17 @@ def test_what_a_layer_keeps_grows_with_the_tokens():
     one, two = (saved_bytes(model.model.layers[0], model, tokens) for tokens in (100, 200))
     # The inner states alone: gate, up and their product in bfloat16.
     assert 2 * 3 * 8960 * 100 < one < two == pytest.approx(2 * one, rel=0.05)
+
+
+def test_the_head_s_blocks_are_those_of_a_gpu(monkeypatch):
+    settings = {"lora": {"r": 1, "target_modules": ["q_proj"]}}
+
+    def needed() -> float:
+        return estimate("one", "Qwen/Qwen2.5-1.5B-Instruct", settings, 1, 100, 300)["head_gib"]
+
+    before = needed()
+    monkeypatch.setitem(head._BLOCK_ELEMENTS, "cuda", 2**20)
+    assert before - needed() == pytest.approx((2**24 - 2**20) * 2 * 4 / GIB, abs=0.01)
 
 
 def test_the_page_is_made_from_the_results(capsys):
