@@ -39,7 +39,7 @@ class Cell:
         mean: None where the cell has no value; `reason` says why.
         sd: Sample standard deviation over seeds; None for fewer than two.
         seeds: How many seeds the mean is of; 0 for the one run of a row that has no seeds.
-        difference: Mean over seeds of this row minus the baseline row of the same seed.
+        difference: Mean over seeds of this row minus the baseline row of the same seed, or its one run.
         low: Lower end of the 95 % Student interval of `difference`; None for fewer than two seeds.
         high: Upper end.
         rank: 1 for the best row of its column, 2 for the second, else 0.
@@ -139,7 +139,7 @@ def _cell(
     metric: str,
     values: Mapping[int | None, float | None],
     seeds: Sequence[int],
-    baseline: Mapping[int, float],
+    baseline: Mapping[int | None, float],
     is_baseline: bool,
 ) -> Cell:
     empty = Cell(dataset, model, row, metric, mean=None)
@@ -154,9 +154,10 @@ def _cell(
         return replace(empty, reason=f"no score for seed {', '.join(map(str, missing))}")
     series = pd.Series([values[seed] for seed in seeds])
     cell = replace(empty, mean=series.mean(), sd=series.std() if len(seeds) > 1 else None, seeds=len(seeds))
-    if is_baseline or set(seeds) - set(baseline):
+    base = dict.fromkeys(seeds, baseline[None]) if None in baseline else baseline  # one run stands beside every seed
+    if is_baseline or set(seeds) - set(base):
         return cell
-    differences = pd.Series([values[seed] - baseline[seed] for seed in seeds])
+    differences = pd.Series([values[seed] - base[seed] for seed in seeds])
     low, high = _interval(differences)
     return replace(cell, difference=differences.mean(), low=low, high=high)
 

@@ -48,6 +48,15 @@ def test_mean_deviation_and_paired_interval_by_hand():
     assert [cells[row].rank for row in ("dpo", "sft", "dictionary")] == [1, 2, 0]
 
 
+def test_differences_to_a_row_without_seeds_are_to_its_one_run():
+    cells = build_cells(three_seeds(), rows=["dictionary", "sft", "dpo"], metrics=["ner_strict"], baseline="dictionary")
+    by_row = {cell.method: cell for cell in cells}
+    # sft 60, 62, 64 over the dictionary's 20: 40, 42, 44; sd 2; half width 4.302653 * 2 / sqrt(3) = 4.968276
+    assert by_row["sft"].difference == pytest.approx(42.0)
+    assert (by_row["sft"].low, by_row["sft"].high) == pytest.approx((42 - 4.968276, 42 + 4.968276), abs=1e-6)
+    assert by_row["dictionary"].difference is None
+
+
 def test_one_seed_has_neither_deviation_nor_significance():
     cells = cells_by_row([run("sft", 1, 0.6), run("dpo", 1, 0.7)], ["sft", "dpo"])
     assert cells["dpo"].sd is None and cells["dpo"].difference == pytest.approx(10.0)
