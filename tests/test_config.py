@@ -138,6 +138,11 @@ MISTAKES = [
         2,
         "demonstrations is for prompts that instruct; this one has prompt: b",
     ),
+    (
+        "datasets/demo_abstracts/ontology",
+        "my own/labels.yaml",
+        "ontology is 'my own/labels.yaml'; accepted: string, like ^[A",
+    ),
     # what would send private text elsewhere has no key
     ("training/sft/report_to", "wandb", "training.sft has an unknown key report_to"),
     ("datasets/demo_abstracts/ontology", "sierc", "datasets.demo_abstracts.ontology names sierc; did you mean scierc?"),
