@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import CancelledError
+from contextlib import suppress
 from email.message import Message
 from email.utils import mktime_tz, parsedate_tz
 from http.client import HTTPException
@@ -162,8 +163,9 @@ def _pause(headers: Message, attempt: int) -> float:
     asked = headers.get("Retry-After", "").strip()
     if asked.isdecimal():
         return float(asked)
-    if date := parsedate_tz(asked):
-        return max(0.0, mktime_tz(date) - time.time())
+    with suppress(ValueError, OverflowError):  # dates that no calendar has
+        if date := parsedate_tz(asked):
+            return max(0.0, mktime_tz(date) - time.time())
     return 2 ** min(attempt, 6) * random.uniform(1.0, 1.5)
 
 

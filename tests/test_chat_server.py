@@ -70,10 +70,11 @@ def test_a_pause_of_an_hour_is_not_waited_for(double, pauses):
         ("12", 12, 12),
         (formatdate(time.time() + 3600, usegmt=True), 3500, 3600),
         (formatdate(time.time() - 60), 0, 0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", 8, 12),
         ("soon", 8, 12),
         (None, 8, 12),
     ],
-    ids=["seconds", "a date", "a date that has passed", "a word", "nothing"],
+    ids=["seconds", "a date", "a date that has passed", "no date", "a word", "nothing"],
 )
 def test_how_long_to_wait_is_seconds_or_a_date_or_doubles(value, low, high):
     headers = Message()
