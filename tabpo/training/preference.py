@@ -125,16 +125,19 @@ class PreferenceTrainer(StepTrainer):
         self.restart_clock()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """A look at held-out answers after the steps that are due one, and after the last."""
+        """A look at held-out answers after the last step."""
         super().log(logs, start_time)
-        step = self.state.global_step
-        due = self.watch is not None and (step % self.watch.every == 0 or step == self.plan.steps)
-        if due and "grad_norm" in logs:
-            self.watch.look(self.model, step)
-            self.restart_clock()
+        if self.watch is not None and "grad_norm" in logs and self.state.global_step == self.plan.steps:
+            self.watch.look(self.model, self.plan.steps)
 
     def before_step(self, step: int) -> None:
-        """Sample the anchors of a pass at the first step that begins in it."""
+        """A look at held-out answers after the steps that are due one; the anchors of a pass as its first step begins.
+
+        A look takes long: the step before it has its checkpoint by now, and a warned run has ended.
+        """
+        if self.watch is not None and step and step % self.watch.every == 0:
+            self.watch.look(self.model, step)
+            self.restart_clock()
         number = self.plan.pass_of(step)
         if self.anchors is not None and number != self.anchors.number:
             pairs = [self.train_dataset[index] for index in self.plan.of_pass(number)]

@@ -1,6 +1,9 @@
 """Both trainers on models of a few thousand parameters: denominators, logs, refusals, and a resumed run."""
 
+import json
 import math
+import os
+import signal
 from functools import partial
 
 import pytest
@@ -169,6 +172,50 @@ def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
     untrained = weights(build(make_model(), folder=tmp_path))
     assert any(not torch.equal(value, untrained[name]) for name, value in ours.items())
+
+
+class Looks:
+    """A watch that notes when it looks."""
+
+    every = 2
+
+    def __init__(self):
+        self.steps = []
+
+    def look(self, policy, step):
+        self.steps.append(step)
+
+    def read_state(self, path):
+        self.steps = json.loads(path.read_text())
+
+    def write_state(self, path):
+        path.write_text(json.dumps(self.steps))
+
+
+@pytest.mark.parametrize("checkpoint_steps", [2, 100])
+def test_a_warned_run_keeps_its_step_before_it_looks(
+    checkpoint_steps, make_trainer, preference, make_model, pair_examples, tmp_path
+):
+    def build():
+        stage = partial(preference(), watch=Looks())
+        settings = {"steps": 5, "checkpoint_steps": checkpoint_steps}
+        return make_trainer(stage, make_model(), pair_examples, tmp_path, **settings)
+
+    warned = build()
+    micro_batch = warned.micro_batch
+
+    def warn(model, batch):
+        if warned.state.global_step == 1:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        return micro_batch(model, batch)
+
+    warned.micro_batch = warn
+    with pytest.raises(SystemExit):
+        warned.run(None)
+    assert (len(warned.steps), warned.watch.steps) == (2, [0])
+    resumed = build()
+    resumed.run(newest_complete(tmp_path, 1))
+    assert (resumed.first_step, resumed.watch.steps) == (2, [0, 2, 4, 5])
 
 
 def test_merged_adapters_score_as_the_adapted_model(make_trainer, make_model, tokenizer, examples, tmp_path):
