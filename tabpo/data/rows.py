@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,12 @@ def _datasets_folder(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
     try:
         table = load_from_disk(str(path))
-    except (FileNotFoundError, ValueError, KeyError, pa.ArrowInvalid) as error:
+    except (OSError, ValueError, KeyError) as error:  # Arrow's own are among these
         raise DataError(f"{path}: is no datasets folder; accepted: what save_to_disk wrote for one split") from error
     if not isinstance(table, Dataset):
         raise DataError(f"{path}: holds splits itself; accepted: what save_to_disk wrote for one split")
-    yield from enumerate(table, start=1)
+    with _in_utf8(path):
+        yield from enumerate(table, start=1)
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -54,7 +56,17 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         table = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: cannot be read as Parquet; accepted: a Parquet file") from error
-    yield from enumerate(table.to_pylist(), start=1)
+    with _in_utf8(path):
+        yield from enumerate(table.to_pylist(), start=1)
+
+
+@contextmanager
+def _in_utf8(path: Path) -> Iterator[None]:
+    """Arrow does not look into texts until they are read."""
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: has a text that is no UTF-8; accepted: UTF-8") from error
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

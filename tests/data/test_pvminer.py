@@ -175,3 +175,24 @@ def test_folders_that_hold_no_table(tmp_path):
     for name in ("train.parquet", "train.csv", "train.jsonl"):
         with pytest.raises(DataError, match=f"{name}: cannot be read"):
             read_documents(tmp_path / name)
+
+
+def test_a_datasets_folder_that_was_copied_in_part(tmp_path):
+    path = write(tmp_path / "train", [ROW] * 100)
+    [rows] = path.glob("*.arrow")
+    rows.write_bytes(rows.read_bytes()[: rows.stat().st_size // 2])
+    with pytest.raises(DataError, match="train: is no datasets folder; accepted: what save_to_disk wrote"):
+        read_documents(path)
+
+
+@pytest.mark.parametrize("name", ["train", "train.parquet"])
+def test_tables_whose_texts_are_no_utf8(tmp_path, name):
+    bad = pa.Array.from_buffers(pa.string(), 1, pa.array([b"secret \xe9"], pa.binary()).buffers())
+    table, path = pa.table({"query": [QUERY], "answer": bad}), tmp_path / name
+    if path.suffix:
+        pq.write_table(table, path)
+    else:
+        Dataset(table).save_to_disk(path)
+    with pytest.raises(DataError) as caught:
+        read_documents(path)
+    assert str(caught.value) == f"{path}: has a text that is no UTF-8; accepted: UTF-8"
