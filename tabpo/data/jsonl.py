@@ -100,6 +100,8 @@ def _parse(where: str, raw: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         problem = f"no JSON at character {error.colno} ({error.msg})"
         raise DataError(f"{where}: {problem}; accepted: one JSON object a line") from error
+    except ValueError as error:
+        raise DataError(f"{where}: a number has more digits than can be read; accepted: whole numbers") from error
     except RecursionError as error:
         raise DataError(f"{where}: nested too deeply; accepted: the published format") from error
     if not isinstance(row, dict):

@@ -36,6 +36,7 @@ FAULTS = {
     "Latin-1": ('{"id": "d1", "text": "é secret"}'.encode("latin-1"), "line 1: byte 23 is no UTF-8"),
     "UTF-16": (GOOD.decode().encode("utf-16"), "line 1: byte 1 is no UTF-8"),
     "half a character": (b'{"id": "d1", "text": "\\ud800 secret"}', "line 1: a string holds half of a surrogate pair"),
+    "a number without end": (b'{"id": ' + b"9" * 5000 + b"}", "line 1: a number has more digits than can be read"),
     "nested too deeply": (b"[" * 100_000, "line 1: nested too deeply"),
     "no id": (b'{"text": "a secret"}', "line 1: has no id"),
     "id is a number": (b'{"id": 1, "text": "a secret"}', "line 1, id: is no identifier"),
