@@ -98,9 +98,10 @@ Generated pairs that differ in one to three tokens, prompt 200 and completion 12
         "method_step",
         "A step of every loss",
         """
-The demo's model and pairs (`make demo` first), through the trainer that `train` runs; anchors are sampled before.
+The model and pairs of `config/demo_full.yaml`, through the trainer that `train` runs; anchors are sampled before. The
+demo's serve as well: `make demo` first.
 
-    python -m benchmarks.method_step
+    python -m benchmarks.method_step --results results/demo_full
     python -m benchmarks.method_step --gpus 1
 """,
         methods,
