@@ -3,6 +3,7 @@
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import groupby
 
 import numpy as np
@@ -84,7 +85,7 @@ def plan_batches(
             f"training.batch_size {settings.batch_size} is no multiple of {share}, which is micro_batch_size"
             f" {settings.micro_batch_size} x {processes} processes"
         )
-    steps = settings.steps or math.ceil(settings.epochs * len(groups) / settings.batch_size)
+    steps = settings.steps or math.ceil(Fraction(str(settings.epochs)) * len(groups) / settings.batch_size)
     members: dict[Hashable, list[int]] = {}
     longest: dict[Hashable, int] = {}
     for index, group in enumerate(groups):

@@ -183,9 +183,10 @@ def build_watch(tokenizer: PreTrainedTokenizerBase, inputs: Mapping[str, Path], 
     )
 
 
-def spread(prompts: Sequence[Prompt], number: int) -> Sequence[Prompt]:
-    """At most so many of them, evenly over their order."""
-    return prompts[:: -(-len(prompts) // number)]
+def spread(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
+    """So many of them, or all if they are fewer, evenly over their order."""
+    count = min(number, len(prompts))
+    return [prompts[place * len(prompts) // count] for place in range(count)]
 
 
 def answer_health(completions: Sequence[Completion], predictions: Sequence[Prediction]) -> dict[str, float]:

@@ -61,6 +61,8 @@ def test_epochs_fill_the_last_step_from_the_next_pass():
     # 2 passes over 5 examples in steps of 4: 10 / 4 -> 3 steps, 12 places
     two_passes = plan(range(5), epochs=2.0, batch_size=4, micro_batch_size=4)
     assert (two_passes.steps, len(two_passes.order)) == (3, 12)
+    # 1.1 passes over 100 are 110, though 1.1 * 100 is more in floating point
+    assert plan(range(100), epochs=1.1, batch_size=1, micro_batch_size=1).steps == 110
 
 
 def test_a_batch_that_cannot_be_spread_is_refused():
