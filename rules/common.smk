@@ -106,11 +106,11 @@ def either(names):
 
 STUDY_TABLES = [f"tables/{table}" for table in STUDY.tables]
 STUDY_METRICS = [f"tables/per_metric/{metric}" for metric in STUDY.metrics()]
-STUDY_COSTS = "tables/cost"
+STUDY_COSTS = ["tables/cost"] if job.cost_settings(STUDY)["runs"] else []
 STUDY_FILES = [
     *(
         results(f"{table}.{ending}")
-        for table in [*STUDY_TABLES, *STUDY_METRICS, STUDY_COSTS]
+        for table in [*STUDY_TABLES, *STUDY_METRICS, *STUDY_COSTS]
         for ending in ("csv", "md", "tex")
     ),
     *(results(f"{dataset}/card.json") for dataset in STUDY.datasets),
@@ -120,7 +120,7 @@ STUDY_FILES = [
 
 def made_tables():
     """Where a user finds the tables, once there are any."""
-    made = [f"{table}.md" for table in [*STUDY_TABLES, STUDY_COSTS]]
+    made = [f"{table}.md" for table in [*STUDY_TABLES, *STUDY_COSTS]]
     return filter(os.path.exists, map(results, [*made, "tables/per_metric"]))
 
 

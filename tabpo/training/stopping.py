@@ -13,7 +13,6 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 STOPPED = os.EX_TEMPFAIL
 """Exit code of a run that was warned and is not finished: no error; started again, it goes on."""
 
-
 REPEAT_S = 5.0
 """For so long the same warning may come again: to all processes of a job, from the launching one, from torchrun."""
 

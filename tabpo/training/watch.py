@@ -89,13 +89,13 @@ class Watch:
         if step == 0:
             self._first = logps
         predictions = read_completions(completions, self._units, self._ontology, f"answers after step {step}")
-        start = self.health[0] if self.health else None
         row = {
             "step": step,
             **answer_health(completions, predictions),
             "f1": strict_f1(self._units, predictions, self._ontology),
         }
-        self.health.append(row | {"collapsed": start is not None and collapsed(start, row)})
+        start = self.health[0] if self.health else row
+        self.health.append(row | {"collapsed": collapsed(start, row)})
         self.erosion += [{"step": step, **one} for one in self._drifts(logps)]
 
     @property
