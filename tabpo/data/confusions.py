@@ -20,6 +20,10 @@ Which cases count, by kind (gold -> predicted; the diagonal is listed where it s
 
 A relation whose end was missed, or is spurious, follows from that error and is counted apart. So is an unreadable
 answer: it says nothing about which values are confused. Duplicates repeat what was said and are left out.
+
+Spans are placed in the order of the text (`grounding.read_in_order`), not leftmost as the headline metric has them: of
+a text that a document repeats, a right answer would else stand at another occurrence than gold, and count as missed and
+spurious at once.
 """
 
 import math
@@ -29,6 +33,7 @@ from itertools import pairwise
 
 from tabpo.data.alignment import align
 from tabpo.data.clusters import mention_sets
+from tabpo.data.grounding import reground_in_order
 from tabpo.data.ontology import Ontology
 from tabpo.data.relation_alignment import RelationAlignment, align_relations
 from tabpo.data.units import Unit
@@ -93,7 +98,7 @@ def count_confusions(
     for unit in units:
         prediction = by_id[unit.prompt_id]
         if prediction.answer_class == "ok":
-            _count_unit(unit, prediction, ontology, cases, left_out)
+            _count_unit(unit, reground_in_order(prediction, unit, ontology), ontology, cases, left_out)
         else:
             left_out["unreadable"] += 1
     if not cases:

@@ -1,6 +1,7 @@
 """From generated text to offsets: where the spans of an answer lie in their unit, and what is wrong with each item."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tabpo.data.answers import Answer, AnswerSpan, Parsed, parse
 from tabpo.data.ontology import Ontology
@@ -8,7 +9,7 @@ from tabpo.data.places import Order, Place, behind, leftmost, place_spans
 from tabpo.data.repairs import repair
 from tabpo.data.units import Unit
 from tabpo.errors import DataError
-from tabpo.records import Completion, PredictedRelation, PredictedSpan, Prediction
+from tabpo.records import Completion, PredictedRelation, PredictedSpan, Prediction, Relation
 
 ITEM_CLASSES = (
     "unknown_label",
@@ -61,6 +62,14 @@ def read_in_order(text: str, unit: Unit, ontology: Ontology) -> Prediction:
     """
     parsed = parse(text, ontology.answer, clusters=_has_clusters(unit, ontology))
     return _prediction(parsed, unit, ontology, behind)
+
+
+def reground_in_order(prediction: Prediction, unit: Unit, ontology: Ontology) -> Prediction:
+    """What `read_in_order` makes of the answer that a prediction was read from."""
+    spans = tuple(AnswerSpan(span.id, span.label, span.sublabel, span.text) for span in prediction.spans)
+    relations = tuple(Relation(item.head, item.tail, item.label) for item in prediction.relations)
+    placed, joined, _ = _ground(Answer(spans, relations), unit, ontology, behind)
+    return replace(prediction, spans=placed, relations=joined)
 
 
 def _has_clusters(unit: Unit, ontology: Ontology) -> bool:
