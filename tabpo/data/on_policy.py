@@ -9,7 +9,7 @@ from tabpo.data.answers import gold_answer, render
 from tabpo.data.clusters import mention_sets
 from tabpo.data.confusions import states_links
 from tabpo.data.drafts import Draft, draft_answer
-from tabpo.data.grounding import read_answer
+from tabpo.data.grounding import read_in_order, reground_in_order
 from tabpo.data.ontology import Ontology
 from tabpo.data.pair_audit import Tally
 from tabpo.data.pairs import Encode, Pairing, make_pair, refusal
@@ -40,9 +40,10 @@ def on_policy_pairs(
     pairs = []
     for unit, prediction in zip(units, predictions, strict=True):
         gold = render(gold_answer(unit), ontology.answer)
-        wrong = render(draft_answer(_repaired(unit, prediction, ontology)), ontology.answer)
+        said = _repaired(unit, reground_in_order(prediction, unit, ontology), ontology)
+        wrong = render(draft_answer(said), ontology.answer)
         gold_ids, ids = encode(gold), encode(wrong)
-        edits = answer_edits(gold, wrong, read_answer(gold, unit, ontology), read_answer(wrong, unit, ontology))
+        edits = answer_edits(gold, wrong, *(read_in_order(text, unit, ontology) for text in (gold, wrong)))
         if prediction.answer_class != "ok":
             reason = "unreadable"
         elif len(gold_ids) >= pairing.max_completion_tokens:

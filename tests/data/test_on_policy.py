@@ -22,15 +22,15 @@ RESULTS = Ontology(answer="results", labels={"X": Label("", {"a": "", "b": ""})}
 WORDS = ("nets", "parse", "texts", "and", "nets")
 
 
-def unit_of(spans, relations=(), clusters=(), unit="sentence"):
+def unit_of(spans, relations=(), clusters=(), unit="sentence", words=WORDS):
     """Spans as (word number, label, sub-label)."""
-    text = " ".join(WORDS)
-    starts = [len(" ".join([*WORDS[:number], ""])) for number in range(len(WORDS))]
+    text = " ".join(words)
+    starts = [len(" ".join([*words[:number], ""])) for number in range(len(words))]
     marked = [
-        Span(number, label, sublabel, starts[word], starts[word] + len(WORDS[word]))
+        Span(number, label, sublabel, starts[word], starts[word] + len(words[word]))
         for number, (word, label, sublabel) in enumerate(spans, start=1)
     ]
-    document = Document("d", None, text, WORDS, ((0, 5),), tuple(marked), tuple(relations), tuple(clusters))
+    document = Document("d", None, text, words, ((0, 5),), tuple(marked), tuple(relations), tuple(clusters))
     return document_units(document, unit)[0]
 
 
@@ -140,6 +140,15 @@ def test_a_text_that_occurs_twice_stands_where_gold_has_it():
     found, _ = pair(answer([(1, "Task", "texts"), (2, "Task", "nets")], [(2, "USED-FOR", 1)]), unit)
     assert found.rejected == found.chosen.replace("Method", "Task")
     assert [edit.operator for edit in found.edits] == ["label"]
+
+
+def test_the_order_of_an_answer_says_which_of_several_occurrences_is_meant():
+    # nets are annotated behind "parse" alone: leftmost, the first of the answer's two would stand before it
+    words = ("nets", "parse", "nets", "and", "nets")
+    spans = [(1, "Task", None), (2, "Method", None), (4, "Method", None)]
+    unit = unit_of(spans, [Relation(2, 1, "USED-FOR")], words=words)
+    with pytest.raises(DataError, match="'equal': 1"):
+        draw(render(gold_answer(unit), "entities"), unit)
 
 
 def test_sub_codes():
