@@ -17,6 +17,9 @@ _Validator = extend(
     type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int),
 )
 
+_KINDS = {dict: "a mapping", list: "a list", str: "a text", int: "a number", float: "a number"}
+_KINDS |= {bool: "true or false", type(None): "empty"}
+
 
 def check_shape(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
     """Refuse a study that its schema does not allow.
@@ -44,8 +47,16 @@ def _shape_message(error: ValidationError) -> str:
         return f"{where or 'the study'} lacks the key {missing}: {about or 'see config/config.schema.yaml'}"
     if error.validator == "enum":
         accepted = ["null" if value is None else value for value in error.validator_value]
-        return unknown_name(where, f"is {found!r}", str(found), accepted, "accepted")
-    return f"{where} is {reprlib.repr(found)}; accepted: {_accepted(error.schema)}{_exponent_hint(found)}"
+        return unknown_name(where, f"is {_shown(error)}", str(found), accepted, "accepted")
+    return f"{where} is {_shown(error)}; accepted: {_accepted(error.schema)}{_exponent_hint(found)}"
+
+
+def _shown(error: ValidationError) -> str:
+    """What was found; its kind alone where it is an endpoint or may hold one, and with it an address or a key."""
+    found, path = error.instance, list(error.absolute_path)
+    if "endpoint" in path or path[:1] == ["models"] and len(path) <= 2 or isinstance(found, dict):
+        return _KINDS[type(found)]
+    return reprlib.repr(found)
 
 
 def _exponent_hint(found: object) -> str:

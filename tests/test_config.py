@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 from tabpo import study as job
-from tabpo.config import METRICS, Known, resolve_study
+from tabpo.config import Known, resolve_study
 from tabpo.data.ontology import read_ontology
 from tabpo.data.units import Unit
 from tabpo.errors import ConfigError
 from tabpo.losses import build_loss, loss_names
+from tabpo.metrics.names import METRICS
 from tabpo.metrics.scores import HEADLINE, all_scores
 from tabpo.records import Prediction
 from tabpo.training.settings import DEFAULTS, training_settings
@@ -156,7 +157,15 @@ MISTAKES = [
         "models.tiny has an unknown key scratch; it ta",
     ),
     ("models/gpt", {"endpoint": {"url": "http://localhost"}}, "models.gpt.endpoint lacks the key model: Name that the"),
-    ("models/gpt", {"endpoint": "http://localhost"}, "models.gpt.endpoint is 'http://localhost'; accepted: object"),
+    ("models/gpt", {"endpoint": "https://a-key@host"}, "models.gpt.endpoint is a text; accepted: object"),
+    ("models/gpt", "https://a-key@host", "models.gpt is a text; accepted: object"),
+    ("models", [{"endpoint": "a-key"}], "models is a list; accepted: object"),
+    ("seeds", {"endpoint": "a-key"}, "seeds is a mapping; accepted: array"),
+    (
+        "models/gpt",
+        {"endpoint": {"url": "http://localhost", "model": "a", "token_cap": "a-key"}},
+        "models.gpt.endpoint.token_cap is a text; accepted: max_tokens, max_completion_tokens",
+    ),
     (
         "models/gpt",
         {"endpoint": {"url": "localhost:8000", "model": "a"}},
