@@ -1,6 +1,6 @@
-from tabpo.config import METRICS
 from tabpo.metrics.meanings import CONVENTIONS, TITLES, meanings, title
 from tabpo.metrics.meanings import METRICS as EXPLAINED
+from tabpo.metrics.names import METRICS
 
 
 def test_each_name_is_explained_once():

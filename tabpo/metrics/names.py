@@ -1,0 +1,32 @@
+"""Names of the metrics that tables may show."""
+
+_SPAN_SCORERS = ("pure", "spert", "plmarker", "dygie", "uie_set", "uie_multiset")
+_READINGS = ("repaired", "in_order")
+_FAMILIES = ("semantic_label", "textual_grounding")
+_ENTITIES = (
+    *("ner_strict", "ner_boundary", "ner_relaxed", "ner_boundary_relaxed", "rel", "rel_plus"),
+    *(*_FAMILIES, "relational_linking"),
+    *("muc", "b_cubed", "ceaf_e", "conll"),
+)
+_RESULTS = ("code", "sub_code", "span", "triple", "pair", "span_relaxed", *_FAMILIES)
+
+METRICS = {
+    "entities": (
+        *_ENTITIES,
+        *(f"{name}@pv_style" for name in (*_FAMILIES, "relational_linking")),
+        *(f"{name}@set_canonical" for name in ("rel", "rel_plus")),
+        *(f"{name}@macro_label" for name in ("ner_strict", "rel", "rel_plus")),
+        *(f"{name}@{scorer}" for name in ("ner_strict", "rel") for scorer in _SPAN_SCORERS),
+        *(f"rel_plus@{scorer}" for scorer in _SPAN_SCORERS if scorer != "dygie"),
+        *(f"{name}@{reading}" for name in _ENTITIES for reading in _READINGS),
+        "valid",
+    ),
+    "results": (
+        *_RESULTS,
+        *(f"{name}@pv_style" for name in ("code", "sub_code", "span", *_FAMILIES)),
+        *(f"{name}@macro_label" for name in ("code", "sub_code", "triple", "pair")),
+        *(f"{name}@{reading}" for name in _RESULTS for reading in _READINGS),
+        "valid",
+    ),
+}
+"""What a table may show, by format of the answers: F1, its convention where it is not the headline, and `valid`."""
