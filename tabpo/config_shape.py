@@ -54,7 +54,7 @@ def _shape_message(error: ValidationError) -> str:
 def _shown(error: ValidationError) -> str:
     """What was found; its kind alone where it is an endpoint or may hold one, and with it an address or a key."""
     found, path = error.instance, list(error.absolute_path)
-    if "endpoint" in path or path[:1] == ["models"] and len(path) <= 2 or isinstance(found, dict):
+    if "endpoint" in path or (path[:1] == ["models"] and len(path) <= 2) or isinstance(found, dict):
         return _KINDS[type(found)]
     return reprlib.repr(found)
 

@@ -43,6 +43,7 @@ class Cell:
         low: Lower end of the 95 % Student interval of `difference`; None for fewer than two seeds.
         high: Upper end.
         rank: 1 for the best row of its column, 2 for the second, else 0.
+        reason: Why `mean`, or `difference` of a row that should have one, is None.
     """
 
     dataset: str
@@ -155,8 +156,10 @@ def _cell(
     series = pd.Series([values[seed] for seed in seeds])
     cell = replace(empty, mean=series.mean(), sd=series.std() if len(seeds) > 1 else None, seeds=len(seeds))
     base = dict.fromkeys(seeds, baseline[None]) if None in baseline else baseline  # one run stands beside every seed
-    if is_baseline or set(seeds) - set(base):
+    if is_baseline:
         return cell
+    if set(seeds) - set(base):
+        return replace(cell, reason="no differences, as the baseline was not run with these seeds")
     differences = pd.Series([values[seed] - base[seed] for seed in seeds])
     low, high = _interval(differences)
     return replace(cell, difference=differences.mean(), low=low, high=high)
@@ -213,7 +216,9 @@ def describe(
         )
     notes.append(meanings(settings["metrics"]))
     notes += _ceilings(runs, settings["metrics"])
-    notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason})]
+    notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.mean is None})]
+    incomplete = [cell for cell in cells if cell.mean is not None and cell.reason]
+    notes += sorted({f"{cell.dataset} / {cell.model}: {cell.reason}." for cell in incomplete})
     if differing:
         notes.append(f"Runs were made with different code in {', '.join(differing)}.")
     caption = f"REHEARSAL. {settings['caption']}" if behind else settings["caption"]

@@ -74,6 +74,19 @@ def test_a_row_that_was_not_run_says_so():
     assert cells_by_row(three_seeds(), ["sft"], "code")["sft"].reason == "not defined for this dataset"
 
 
+def test_a_model_without_the_baseline_has_no_differences_and_says_so():
+    runs = [*three_seeds(), *(run("sft", seed, 0.7, model="large") for seed in (1, 2, 3))]
+    cells = build_cells(runs, rows=["sft", "dpo"], metrics=["ner_strict"], baseline="dpo")
+    reason = "no differences, as the baseline was not run with these seeds"
+    assert {(cell.model, cell.method): cell.reason for cell in cells} == {
+        **{("tiny", "sft"): "", ("tiny", "dpo"): "", ("large", "sft"): reason},
+        ("large", "dpo"): "not run for this model",
+    }
+    settings = {"caption": "All.", "presets": "matched", "baseline": "dpo", "metrics": ["ner_strict"]}
+    notes = describe(settings, runs, cells, [])["notes"]
+    assert f"scierc / large: {reason}." in notes and f"– {reason}." not in notes
+
+
 def test_the_same_run_twice_is_refused():
     with pytest.raises(DataError, match="given twice"):
         cells_by_row([run("sft", 1, 0.6), run("sft", 1, 0.7)], ["sft"])

@@ -92,4 +92,6 @@ def _sentences(place: Place, value: Any, length: int) -> list[tuple[int, int]]:
 def _attributes(place: Place, value: Any) -> tuple[tuple[str, str], ...]:
     if not isinstance(value, dict):
         raise place.error("attributes", "is no object; accepted: an object of strings")
-    return tuple((name, place.string(f"attributes.{name}", item)) for name, item in value.items())
+    return tuple(
+        (name, place.string(f"attributes, entry {n}", item)) for n, (name, item) in enumerate(value.items(), start=1)
+    )

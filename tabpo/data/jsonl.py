@@ -27,7 +27,7 @@ class Place:
         if not isinstance(value, dict):
             raise self.error(field, f"is no object; accepted: an object with {', '.join(required)}")
         missing = sorted(set(required) - set(value))
-        unknown = sorted(set(value) - set(required) - set(optional))
+        unknown = [place for place, key in enumerate(value, start=1) if key not in {*required, *optional}]
         if missing or unknown:
             raise self.error(field, _keys_differ(missing, unknown, [*required, *optional]))
 
@@ -123,6 +123,8 @@ def identifier(where: str, row: dict[str, Any], id_key: str) -> str:
     return doc_id
 
 
-def _keys_differ(missing: list[str], unknown: list[str], accepted: list[str]) -> str:
-    faults = [f"lacks {', '.join(missing)}"] * bool(missing) + [f"has unknown {', '.join(unknown)}"] * bool(unknown)
+def _keys_differ(missing: list[str], unknown: list[int], accepted: list[str]) -> str:
+    """Unknown keys by their places from 1: what stands there may be a text."""
+    faults = [f"lacks {', '.join(missing)}"] * bool(missing)
+    faults += [f"has a key that is not known in place {', '.join(map(str, unknown))}"] * bool(unknown)
     return f"{' and '.join(faults)}; accepted: {', '.join(accepted)}"

@@ -104,7 +104,10 @@ ROWS = {
     "twice": ({"spans": [*span(), ROW["spans"][0] | {"id": "T9"}]}, "spans[3]: is there twice; accepted: each span on"),
     "id twice": ({"spans": [*span(), *span()]}, "spans: have an id twice; accepted: an id that no other span"),
     "no label": ({"spans": [{"start": 0, "end": 1, "text": "A"}]}, "spans[0]: lacks label; accepted: start, end, lab"),
-    "misspelt key": ({"spans": span(sublable="x")}, "spans[0]: has unknown sublable; accepted: start, end, label, te"),
+    "misspelt key": (
+        {"spans": span(sublable="x")},
+        "spans[0]: has a key that is not known in place 6; accepted: start",
+    ),
     "unknown end": (
         {"relations": [{"head": "T1", "label": "USED-FOR", "tail": "T8"}]},
         "relations[0]: its end 2 is no span's id; accepted: ids of the document's 3 spans",

@@ -45,8 +45,8 @@ FAULTS = {
     "id twice": (GOOD + b"\n" + GOOD, r"line 2, document d1, id: was line 1's already"),
     "key missing": (b'{"id": "d1"}', "line 1, document d1, the line: lacks text; accepted: id, text"),
     "key unknown": (
-        b'{"id": "d1", "text": "a secret", "more": 1}',
-        "line 1, document d1, the line: has unknown more; accepted: id, text",
+        b'{"id": "d1", "text": "a", "a secret": 1}',
+        "line 1, document d1, the line: has a key that is not known in place 3; accepted: id, text",
     ),
 }
 

@@ -132,8 +132,14 @@ FAULTS = {
         changed("event_type", to="Party"),
         f"123_4, {EVENT}.event_type: is unknown; accepted: Adverse_event, Potential_therapeutic_event",
     ),
-    "an unknown argument": (changed("Colour", to=entity("may")), f"123_4, {EVENT}: has unknown Colour"),
-    "an unknown detail": (changed("Subject", "Drug", to=entity("may")), f"123_4, {EVENT}.Subject: has unknown Drug"),
+    "an unknown argument": (
+        changed("Colour", to=entity("may")),
+        f"123_4, {EVENT}: has a key that is not known in place",
+    ),
+    "an unknown detail": (
+        changed("Subject", "Drug", to=entity("may")),
+        f"123_4, {EVENT}.Subject: has a key that is not known in place",
+    ),
     "an argument that is text": (changed("Effect", to="rash"), f"123_4, {EVENT}.Effect: is no object"),
     "an argument without offsets": (
         changed("Effect", to={"text": [["rash"]], "entity_id": []}),
