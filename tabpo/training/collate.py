@@ -32,11 +32,17 @@ from tabpo.training.tokenise import Example, PairExample
 Batch = dict[str, Tensor | tuple[Tree, ...]]
 
 
-def collate_examples(examples: Sequence[Example], pad_id: int) -> Batch:
-    """A padded row for each example."""
-    return _padded_rows(
-        [example.prompt_ids for example in examples], [example.completion_ids for example in examples], pad_id
-    )
+def collate_examples(examples: Sequence[Example], pad_id: int, packed: bool = True) -> Batch:
+    """Examples in the order of the completions' grid.
+
+    Args:
+        examples: At least one.
+        pad_id: Stands where no token is.
+        packed: All in one row, where none sees another; else a padded row for each, for architectures that
+            `attention.shares_prefixes` does not hold of.
+    """
+    rows = _packed_row if packed else _padded_rows
+    return rows([example.prompt_ids for example in examples], [example.completion_ids for example in examples], pad_id)
 
 
 def collate_pairs(

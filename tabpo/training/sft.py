@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from tabpo.training.attention import shares_prefixes
 from tabpo.training.collate import collate_examples
 from tabpo.training.scoring import completion_logps
 from tabpo.training.tokenise import Example
@@ -15,8 +16,9 @@ class SftTrainer(StepTrainer):
     """Loss of a step: negative log-prob of its completion tokens, summed, over their number in the whole step."""
 
     def collate(self, examples: Sequence[Example]) -> Batch:
-        """One row for each example."""
-        return {**collate_examples(examples, self.pad_id), "ids": [example.prompt_id for example in examples]}
+        """All examples in one row without padding, where the architecture can read it."""
+        batch = collate_examples(examples, self.pad_id, shares_prefixes(self.model))
+        return {**batch, "ids": [example.prompt_id for example in examples]}
 
     def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sums for the log: negative log-prob, completion tokens."""

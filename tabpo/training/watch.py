@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from accelerate.utils import send_to_device
 from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedTokenizerBase
@@ -25,6 +26,7 @@ from tabpo.inference import generate
 from tabpo.losses import TokenField
 from tabpo.metrics.scores import strict_f1
 from tabpo.records import Completion, Document, Prediction, Prompt, read_records
+from tabpo.training.attention import shares_prefixes
 from tabpo.training.collate import collate_examples
 from tabpo.training.models import autocast
 from tabpo.training.scoring import completion_logps
@@ -127,8 +129,8 @@ class Watch:
         rows: list[list[float]] = []
         for start in range(0, len(self._examples), BATCH_SIZE):
             examples = self._examples[start : start + BATCH_SIZE]
-            batch = collate_examples(examples, self._tokenizer.pad_token_id)
-            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            batch = collate_examples(examples, self._tokenizer.pad_token_id, shares_prefixes(model))
+            batch = send_to_device(batch, model.device)
             scored = completion_logps(model, batch, self._numerics).tolist()
             rows += [row[: len(example.completion_ids)] for row, example in zip(scored, examples, strict=True)]
         return rows

@@ -78,9 +78,25 @@ def test_no_reference_no_column():
 ids = st.lists(st.integers(1, 99), min_size=1, max_size=6).map(tuple)
 
 
+def examples_of(rows) -> list[Example]:
+    return [Example(f"d#{n}", *row, (0,) * len(row[1])) for n, row in enumerate(rows)]
+
+
+def test_packed_examples():
+    batch = collate_examples(examples_of([((1, 2), (3, 4)), ((5,), (6,)), ((7, 8, 9), (2, 3, 4))]), pad_id=0)
+    # the last token of each predicts nothing: 1 2 3, then 5, then 7 8 9 2 3, each from position 0
+    assert batch["input_ids"].tolist() == [[1, 2, 3, 5, 7, 8, 9, 2, 3]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 0, 1, 2, 3, 4]]
+    assert batch["trees"] == (Tree(3, ()), Tree(1, ()), Tree(5, ()))
+    assert batch["states"].tolist() == [1, 2, 3, 6, 7, 8]
+    assert batch["couple_ids"].tolist() == [3, 4, 6, 2, 3, 4]
+    assert batch["couple_of"].tolist() == [[0, 1, 0], [2, 0, 0], [3, 4, 5]]
+    assert batch["completion_mask"].sum(-1).tolist() == [2, 1, 3]
+
+
 @given(st.lists(st.tuples(ids, ids), min_size=1, max_size=5))
 def test_each_state_is_one_before_its_token(rows):
-    batch = collate_examples([Example(f"d#{n}", *row, (0,) * len(row[1])) for n, row in enumerate(rows)], pad_id=0)
+    batch = collate_examples(examples_of(rows), pad_id=0, packed=False)
     read, mask = batch["input_ids"].flatten(), batch["completion_mask"]
     after = read[batch["states"] + 1]
     assert torch.equal(after, batch["couple_ids"])

@@ -26,9 +26,9 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 from tabpo.errors import ConfigError
 from tabpo.training import head
 from tabpo.training.attention import Forest, let_read_trees, shares_prefixes
-from tabpo.training.collate import collate_pairs
-from tabpo.training.scoring import score_pairs
-from tabpo.training.tokenise import PairExample
+from tabpo.training.collate import collate_examples, collate_pairs
+from tabpo.training.scoring import completion_logps, score_pairs
+from tabpo.training.tokenise import Example, PairExample
 
 CLASSES = {
     "llama": (LlamaConfig, LlamaForCausalLM),
@@ -210,6 +210,31 @@ def test_the_mask_of_flex_attention_is_that_of_the_blocks(name, window):
     torch.testing.assert_close(stock(**row, attention_mask=whole).logits, found, atol=1e-9, rtol=0)
     blocks = Forest(batch["trees"]).blocks(window, torch.device("cpu"))
     assert blocks.shape == (1, 1, length, length)
+
+
+EXAMPLES = [
+    Example(name, pair.prompt_ids, pair.chosen_ids, pair.chosen_fields) for name, pair in list(PAIRS.items())[:9]
+]
+
+
+def gradients(model, batches):
+    """Summed negative log-prob of the batches' completions, and its gradient by parameter."""
+    numerics = {"precision": "fp32", "attention": "any", "threads": 1}
+    loss = -sum(completion_logps(model, batch, numerics).sum() for batch in batches)
+    return loss, dict(zip(dict(model.named_parameters()), torch.autograd.grad(loss, model.parameters()), strict=True))
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)])
+@pytest.mark.parametrize("name", MODELS)
+def test_packed_examples_learn_as_padded_rows_and_one_by_one(name, dtype, tolerance):
+    padded = gradients(build(name, dtype=dtype), [collate_examples(EXAMPLES, 0, packed=False)])
+    packed = gradients(build(name, "sdpa", dtype=dtype), [collate_examples(EXAMPLES, 0)])
+    singly = gradients(build(name, dtype=dtype), [collate_examples([example], 0) for example in EXAMPLES])
+    for loss, found in (packed, singly):
+        torch.testing.assert_close(loss, padded[0], atol=0, rtol=tolerance)
+        for parameter, expected in padded[1].items():
+            bar = tolerance * max(1.0, expected.abs().max().item())
+            torch.testing.assert_close(found[parameter], expected, atol=bar, rtol=0)
 
 
 def test_a_window_does_reach_the_scores():

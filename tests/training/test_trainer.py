@@ -31,6 +31,11 @@ def examples(tokenizer, prompts, limits):
     return encode_examples(tokenizer, prompts, limits)
 
 
+def read(micro_batch):
+    """Tokens that a model reads of it: an example that comes twice is read once, an end of turn predicts nothing."""
+    return sum(example.length - 1 for example in set(micro_batch))
+
+
 def weights(one):
     return {name: value.clone() for name, value in one.model.state_dict().items()}
 
@@ -47,7 +52,7 @@ def test_sft_loss_is_the_mean_over_the_steps_completion_tokens(make_trainer, mak
             tokens += 1
     one.run(None)
     assert one.steps[0].loss == pytest.approx(nats / tokens, rel=1e-5)
-    assert one.timings[0].tokens == sum(len(example.prompt_ids) + len(example.completion_ids) for example in batch)
+    assert one.timings[0].tokens == sum(read(batch[start : start + 2]) for start in (0, 2))
     assert one.steps[0].margin is None
 
 
@@ -60,7 +65,8 @@ def test_accumulation_changes_nothing(make_trainer, make_model, examples, tmp_pa
     for whole, parts in zip(runs[0].steps, runs[1].steps, strict=True):
         assert parts.loss == pytest.approx(whole.loss, rel=1e-4)
         assert parts.grad_norm == pytest.approx(whole.grad_norm, rel=1e-3)
-    assert [timing.tokens for timing in runs[0].timings] == [timing.tokens for timing in runs[1].timings]
+    batch = [examples[index] for index in runs[0].plan.of_step(0)]
+    assert [one.timings[0].tokens for one in runs] == [read(batch), sum(read([example]) for example in batch)]
 
 
 def test_dpo_starts_at_ln_2_and_separates_the_pairs(make_trainer, preference, make_model, pair_examples, tmp_path):
