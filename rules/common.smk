@@ -16,7 +16,7 @@ from tabpo.config import Known, resolve_study
 from tabpo.config_shape import check_shape
 from tabpo.data.folders import check_folder
 from tabpo.data.ontology import read_ontology
-from tabpo.data.sources import SOURCES
+from tabpo.data.sources import SOURCES, without_absent
 from tabpo.errors import ConfigError
 from tabpo.records import PROMPT_SPLITS
 from tabpo.training.settings import DEFAULTS, SCORER_VERSION
@@ -30,7 +30,8 @@ def read_yaml(path):
 
 def known_ontologies():
     """Format of the answer by name, for those of the project; by path, for those of the user's."""
-    own = {entry["ontology"] for entry in config["datasets"].values() if entry["ontology"].endswith(".yaml")}
+    datasets = without_absent(config)["datasets"]
+    own = {entry["ontology"] for entry in datasets.values() if entry["ontology"].endswith(".yaml")}
     paths = {path.stem: path for path in sorted(PROJECT.glob("config/ontologies/*.yaml"))}
     return {name: read_ontology(path).answer for name, path in {**paths, **{path: Path(path) for path in own}}.items()}
 
@@ -93,6 +94,10 @@ except ConfigError as error:
     sys.exit(f"ConfigError: {error}")
 
 METHODS = list(STUDY.methods)
+
+if workflow.is_main_process:
+    for name in sorted(set(config["datasets"]) - set(STUDY.datasets)):
+        print(f"datasets.{name}.folder is null: the data set is left out, in tables too.", file=sys.stderr)
 
 
 def results(path):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabpo.config_shape import check_shape, unknown_name
-from tabpo.data.sources import check_dataset, complete_dataset
+from tabpo.data.sources import check_dataset, complete_dataset, without_absent
 from tabpo.endpoint_settings import complete_endpoint
 from tabpo.errors import ConfigError
 from tabpo.metrics.names import METRICS
@@ -51,10 +51,13 @@ class Known:
 def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     """Check a study as loaded from YAML, and make every default explicit; one message at a time.
 
+    Data sets whose `folder` is null are left out.
+
     Raises:
         ConfigError: The first thing at fault: where it stands, what was asked, what is accepted.
     """
     check_shape(config, known.schema)
+    config = without_absent(config)
     _check_names(config)
     for name in config["datasets"]:
         check_dataset(f"datasets.{name}", config["datasets"][name], known.ontologies)

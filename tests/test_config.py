@@ -76,6 +76,26 @@ def test_the_paper_is_the_design():
     assert all(not model["revision"] or len(model["revision"]) == 40 for model in study.models.values())
 
 
+def test_pvminer_joins_the_paper_once_its_folder_is_set():
+    config, absent = load("config"), resolve_study(load("config"), KNOWN)
+    assert "pvminer" in config["datasets"] and not {"pvminer", "pvminer_families"} & set(absent.tables)
+    edit(config, "datasets/pvminer/folder", "some/where")
+    present = resolve_study(config, KNOWN)
+    assert list(present.datasets) == [*absent.datasets, "pvminer"] and present.datasets["pvminer"]["private"]
+    assert set(present.tables) - set(absent.tables) == {"pvminer", "pvminer_families"}
+
+
+def test_a_study_whose_folders_are_all_null_is_refused(demo):
+    for name in demo["datasets"]:
+        demo["datasets"][name]["folder"] = None
+    assert refusal(demo) == (
+        "datasets.demo_abstracts.folder is null, which leaves it out, and no data set remains; accepted: the path of a"
+        " folder"
+    )
+    del demo["datasets"]["demo_messages"]["folder"], demo["tables"]["messages"]
+    assert refusal(demo).endswith("which leaves it out, and no table remains; accepted: the path of a folder")
+
+
 def test_a_null_revision_is_taken_from_the_lock():
     study = resolve_study(load("config"), KNOWN)
     source = {"hub": "Qwen/Qwen2.5-1.5B-Instruct", "revision": "0" * 40}

@@ -48,6 +48,27 @@ SOURCES = {
 }
 
 
+def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A study without the data sets whose `folder` is null, and without tables of these alone.
+
+    Raises:
+        ConfigError: No data set would be left, or no table.
+    """
+    absent = {name for name, entry in config["datasets"].items() if entry.get("folder", "") is None}
+    datasets = {name: entry for name, entry in config["datasets"].items() if name not in absent}
+    shown = {
+        name: {**entry, "datasets": [dataset for dataset in entry["datasets"] if dataset not in absent]}
+        for name, entry in config["tables"].items()
+    }
+    tables = {name: entry for name, entry in shown.items() if entry["datasets"]}
+    if not datasets or not tables:
+        raise ConfigError(
+            f"datasets.{min(absent)}.folder is null, which leaves it out, and no {'table' if datasets else 'data set'}"
+            " remains; accepted: the path of a folder"
+        )
+    return {**config, "datasets": datasets, "tables": tables}
+
+
 def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str, str]) -> None:
     """Refuse an entry of `datasets` that its source does not allow.
 
