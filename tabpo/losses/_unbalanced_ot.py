@@ -1,42 +1,45 @@
-"""Unbalanced optimal transport between the tokens of two completions, batched over pairs, in the log domain."""
+"""Unbalanced optimal transport between the tokens of two completions, batched over pairs."""
 
 import math
 
 import torch
 from torch import Tensor
 
-MAX_ITERATIONS = 1000
+CHECKS = 100
 CHECK_EVERY = 10
 TOLERANCE = 1e-6
-SLICE = 256
-"""Of the hidden size that is in double precision at a time."""
+NEAR = 1e-2
+"""Squared distance, over the states' squared norms, below which it is summed from differences."""
+SLICE = 2**20
+"""Numbers of such differences that are there at a time."""
 
 
 def pairwise_distances(chosen: Tensor, rejected: Tensor, valid: Tensor) -> Tensor:
     """Euclidean distances plus 1e-6, over their largest one where that exceeds 1.
 
-    Summed in double precision: the difference of squares that makes it fast would otherwise put equal states
-    apart, by 1 % of the largest distance in single precision. Distances below a millionth of the states' norms
-    are zero, so that equal states have the same distance in a batch of any shape.
+    Squares are norms less products, which is fast, and loses what two states have in common: in single precision equal
+    states would be 1 % of the largest distance apart. So those of states that are near are summed again, from their
+    differences: equal states are no distance apart, and any other distance is right to about 1e-5 of itself.
 
     Args:
-        chosen: (B, T, H) states, zero outside the completion.
+        chosen: (B, T, H) states, of any value outside the completion.
         rejected: (B, U, H) likewise.
         valid: (B, T, U) bool, true where both are tokens of a completion; only these set the largest distance.
 
     Returns:
         (B, T, U) in the dtype of the states, at least float32; 0 where not valid.
     """
-    products = torch.zeros(valid.shape, dtype=torch.float64, device=valid.device)
-    for left, right in zip(chosen.split(SLICE, -1), rejected.split(SLICE, -1), strict=True):
-        products.baddbmm_(left.double(), right.double().mT)
-    left, right = (torch.linalg.vector_norm(side, dim=-1, dtype=torch.float64).square() for side in (chosen, rejected))
-    norms = left[:, :, None] + right[:, None, :]
-    squares = products.mul_(-2).add_(norms)
-    squares = squares.masked_fill_(squares <= norms.mul_(1e-12), 0.0)
     dtype = torch.promote_types(chosen.dtype, torch.float32)
-    distances = squares.to(dtype).sqrt_().add_(1e-6).masked_fill_(~valid, 0.0)
-    return distances.div_(distances.amax((1, 2), keepdim=True).clamp(min=1.0))
+    chosen, rejected = chosen.to(dtype), rejected.to(dtype)
+    left, right = (torch.linalg.vector_norm(side, dim=-1).square_() for side in (chosen, rejected))
+    norms = left[:, :, None] + right[:, None, :]
+    squares = torch.baddbmm(norms, chosen, rejected.mT, alpha=-2)
+    near = (squares < norms.mul_(NEAR)) & valid
+    for places in near.nonzero().split(max(1, SLICE // chosen.shape[-1])):
+        pair, row, column = places.unbind(1)
+        squares[pair, row, column] = (chosen[pair, row] - rejected[pair, column]).square_().sum(-1)
+    distances = squares.sqrt_().add_(1e-6).masked_fill_(~valid, 0.0)
+    return distances.div_(distances.amax((1, 2), keepdim=True).clamp_(min=1.0))
 
 
 def transported_mass(cost: Tensor, valid: Tensor, reg: float, reg_m: float) -> tuple[Tensor, Tensor]:
@@ -44,14 +47,15 @@ def transported_mass(cost: Tensor, valid: Tensor, reg: float, reg_m: float) -> t
 
         minimise  sum G C + reg * sum G (log G - 1) + reg_m * (KL(G 1 || 1) + KL(G^T 1 || 1))
 
-    Sinkhorn's iteration on the logs of the two scalings (arXiv 1607.05816), started from 0. The plan is made anew
-    from these logs in each iteration, and a scaling changed by its marginal: no power of exp(-cost / reg) is ever
-    kept, so that a small `reg` neither overflows nor empties a row. As in POT, each 10th iteration looks
-    for the largest change of the left scaling, relative to the largest scaling; a pair in which it is at most 1e-6, or
-    NaN, stays as it is from then on, whatever the other pairs still do. After 1,000 iterations all stay as they are.
+    Sinkhorn's iteration on the two scalings (arXiv 1607.05816), started from 1. Their logs are what is kept; the plan
+    is made anew from them at each 10th iteration, and in between changed by the factors that they gain. Where these
+    could leave the range of the dtype, which a small `reg` does, it is made anew in each iteration: it neither
+    overflows nor empties a row. As in POT, each 10th iteration looks for the largest change of the left scaling,
+    relative to the largest scaling; a pair in which it is at most 1e-6, or NaN, stays as it is from then on, whatever
+    the other pairs still do. After 1,000 iterations all stay as they are.
 
     Args:
-        cost: (B, T, U), finite.
+        cost: (B, T, U), from 0 to 1.
         valid: (B, T, U) bool, the outer product of the completion masks; other tokens have no mass.
         reg: Weight of the entropy, > 0.
         reg_m: Weight of the marginals, which are asked to be 1 for each token, > 0.
@@ -60,24 +64,44 @@ def transported_mass(cost: Tensor, valid: Tensor, reg: float, reg_m: float) -> t
         G 1, (B, T), and G^T 1, (B, U): 0 outside the completions.
     """
     rows, columns = valid.any(2), valid.any(1)
-    kernel = (-cost / reg).masked_fill(~valid, -math.inf)
+    kernel = (cost / -reg).masked_fill_(~valid, -math.inf)
     share = reg_m / (reg_m + reg)
-    left = -share * kernel.logsumexp(2).masked_fill(~rows, 0.0)
-    right = -share * (kernel + left[:, :, None]).logsumexp(1).masked_fill(~columns, 0.0)
-    running = torch.ones_like(left[:, :1], dtype=torch.bool)
-    for iteration in range(1, MAX_ITERATIONS):
-        plan = _plan(kernel, left, right)
-        new_left = share * (left - _log_mass(plan.sum(2), rows))
-        reached = ((new_left - left).exp()[:, None, :] @ plan).squeeze(1)
-        new_right = share * (right - _log_mass(reached, columns))
-        change = _relative_change(left, new_left)
+    if _factors_stay_in_range(kernel, reg, share):
+        per_plan = CHECK_EVERY
+        left, right = torch.zeros_like(kernel[:, :, 0]), torch.zeros_like(kernel[:, 0])
+    else:
+        per_plan = 1
+        left = -share * kernel.logsumexp(2).masked_fill(~rows, 0.0)
+        right = -share * (kernel + left[:, :, None]).logsumexp(1).masked_fill(~columns, 0.0)
+    running = torch.ones_like(rows[:, :1])
+    for _ in range(CHECKS):
+        new_left, new_right = left, right
+        for _ in range(CHECK_EVERY // per_plan):
+            plan, plan_left, plan_right = _plan(kernel, new_left, new_right), new_left, new_right
+            for _ in range(per_plan):
+                old_left = new_left
+                leaving = torch.linalg.vecdot(plan, (new_right - plan_right).exp()[:, None, :])
+                new_left = share * (plan_left - _log_mass(leaving, rows))
+                reached = ((new_left - plan_left).exp()[:, None, :] @ plan).squeeze(1)
+                new_right = share * (plan_right - _log_mass(reached, columns))
         left, right = torch.where(running, new_left, left), torch.where(running, new_right, right)
-        if iteration % CHECK_EVERY == 0:
-            running = running & (change > TOLERANCE)
-            if not running.any():
-                break
+        running = running & (_relative_change(old_left, new_left) > TOLERANCE)
+        if not running.any():
+            break
     plan = _plan(kernel, left, right)
     return plan.sum(2), plan.sum(1)
+
+
+def _factors_stay_in_range(kernel: Tensor, reg: float, share: float) -> bool:
+    """Whether no scaling, entry of the plan or sum of entries can overflow or vanish, whatever the costs from 0 to 1.
+
+    From new_left = -share * logsumexp(kernel + right), and the same from right to left, logs of scalings are at most
+    `highest`, and at least -`lowest`.
+    """
+    terms = math.log(max(kernel.shape[1:]))
+    highest = share * (1 / reg + share * terms) / (1 - share**2)
+    lowest = share * (highest + terms)
+    return 2 * max(highest, lowest) + 1 / reg + terms < -math.log(torch.finfo(kernel.dtype).tiny)
 
 
 def _plan(kernel: Tensor, left: Tensor, right: Tensor) -> Tensor:

@@ -59,9 +59,10 @@ class Loss:
     @torch.no_grad()
     def _token_weights(self, chosen: Side, rejected: Side) -> tuple[Tensor, Tensor]:
         """(B, T) for each side, 0 outside the completion."""
-        states = [side.hidden_states.where(side.completion_mask[:, :, None], 0.0) for side in (chosen, rejected)]
         valid = chosen.completion_mask[:, :, None] & rejected.completion_mask[:, None, :]
-        masses = transported_mass(pairwise_distances(*states, valid), valid, self.ot_reg, self.ot_reg_m)
+        masses = transported_mass(
+            pairwise_distances(chosen.hidden_states, rejected.hidden_states, valid), valid, self.ot_reg, self.ot_reg_m
+        )
         shorter = torch.minimum(chosen.completion_mask.sum(-1), rejected.completion_mask.sum(-1))
         dtype = chosen.policy_logps.dtype
         return tuple((mass * (shorter / mass.sum(-1))[:, None]).to(dtype) for mass in masses)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tabpo.errors import ConfigError
 from tabpo.losses import build_loss
-from tabpo.losses._unbalanced_ot import pairwise_distances, transported_mass
+from tabpo.losses._unbalanced_ot import _factors_stay_in_range, pairwise_distances, transported_mass
 
 GOLDEN_COST = [[0, 1, 0.8, 0.9, 0.7], [1, 0, 0.9, 0.8, 0.6], [0.8, 0.9, 0.5, 0.7, 0.9], [0.9, 0.8, 0.7, 0.1, 0.5]]
 
@@ -123,6 +123,52 @@ def test_equal_states_are_no_distance_apart_whatever_their_size(dtype):
     found = pairwise_distances(chosen, chosen.clone(), torch.ones(2, 40, 40, dtype=torch.bool))
     own = found.diagonal(dim1=1, dim2=2)
     assert (own == own[:, :1]).all() and (own < 1e-8).all()  # 1e-6 over the largest distance
+
+
+def low_edit(dtype, common=0.0):
+    """Two sides of 60 tokens: 40 shared, one edited, a tail that is slightly moved; all have a part in common."""
+    chosen, moved = states(12, 2, 60, 200), 0.05 * states(13, 2, 60, 200)
+    rejected = chosen.clone()
+    rejected[:, 41:] += moved[:, 41:]
+    rejected[:, 40] = states(14, 2, 200)
+    shared = common * states(15, 200)
+    return [(side + shared).to(dtype) for side in (chosen, rejected)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("common", [0.0, 3.0, 30.0])
+@pytest.mark.parametrize("reg", [1.0, 0.1])
+def test_single_precision_is_as_good_as_double(make_side, dtype, common, reg):
+    # of the states as they are, rounded to bfloat16 or not; what they have in common cancels
+    zeros = torch.zeros(2, 60, dtype=torch.float64)
+    low, high = (
+        build_loss("otpo", ot_reg=reg)._token_weights(
+            *(replace(make_side(zeros, zeros), hidden_states=side.to(wide)) for side in low_edit(dtype, common))
+        )
+        for wide in (dtype, torch.float64)
+    )
+    for found, expected in zip(low, high, strict=True):
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("reg", "reg_m"), [(1.0, 0.2), (0.1, 0.2), (0.05, 0.02), (0.05, 0.5)])
+@pytest.mark.parametrize("fill", [0.0, 0.5, 1.0])
+def test_a_plan_kept_for_ten_iterations_is_one_made_anew(monkeypatch, dtype, reg, reg_m, fill):
+    cost = torch.full((1, 20, 30), fill, dtype=dtype)
+    cost[:, :5] = states(16, 1, 5, 30).sigmoid().to(dtype)
+    found = transported_mass(cost, everything(cost), reg, reg_m)
+    monkeypatch.setattr("tabpo.losses._unbalanced_ot._factors_stay_in_range", lambda *_: False)
+    for mass, expected in zip(found, transported_mass(cost, everything(cost), reg, reg_m), strict=True):
+        torch.testing.assert_close(mass, expected, atol=0, rtol=1e-5 if dtype == torch.float32 else 1e-6)
+
+
+def test_a_plan_is_kept_where_its_factors_stay_in_range():
+    # reg 0.1, reg_m 0.2: share 2/3, logs of scalings below (20/3 + 4/9 log 300) 9/5 = 16.6, range 2 16.6 + 10 + log 300
+    kernel = torch.zeros(1, 300, 200)
+    assert _factors_stay_in_range(kernel, 0.1, 2 / 3)
+    assert not _factors_stay_in_range(kernel, 0.01, 20 / 21)
+    assert _factors_stay_in_range(kernel.double(), 0.05, 10 / 11) and not _factors_stay_in_range(kernel, 0.05, 10 / 11)
 
 
 @pytest.mark.parametrize(("dtype", "expected"), [(torch.bfloat16, torch.float32), (torch.float64, torch.float64)])
