@@ -335,6 +335,9 @@ _NESTED: dict[type, dict[str, type]] = {
     Pair: {"edits": Edit},
 }
 
+_MAY_BE_EMPTY = (Confusion,)
+"""A model none of whose answers can be read confuses nothing; `pairs` says so where counts are needed."""
+
 Record = TypeVar("Record")
 
 
@@ -352,7 +355,8 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
     """Read all records of a file.
 
     Raises:
-        DataError: The file is missing, no Parquet, has no rows, or other columns than `kind`'s; names the file.
+        DataError: The file is missing, no Parquet, has other columns than `kind`'s, or no rows (which a table of
+            confusions may be without); names the file.
     """
     try:
         table = pq.read_table(path, partitioning=None)
@@ -361,7 +365,7 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
     expected = SCHEMAS[kind]
     if not table.schema.equals(expected, check_metadata=False):
         raise DataError(f"{path}: columns are {_columns(table.schema)}; {kind.__name__} has {_columns(expected)}")
-    if table.num_rows == 0:
+    if table.num_rows == 0 and kind not in _MAY_BE_EMPTY:
         raise DataError(f"{path}: holds no {kind.__name__}; at least one is needed")
     return [_record(kind, row) for row in table.to_pylist()]
 

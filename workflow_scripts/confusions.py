@@ -30,6 +30,8 @@ def main(argv: list[str] | None = None) -> None:
     predictions = [prediction for path in args.predictions for prediction in read_records(path, Prediction)]
     rows, left_out = count_confusions(units, predictions, read_ontology(args.ontology))
     logging.info("%d rows from %d predictions; left out: %s", len(rows), len(predictions), left_out)
+    if not rows:
+        logging.warning("%s is empty: no pairing can draw from its counts", args.output)
 
     ids = "".join(f"{prompt_id}\n" for prompt_id in sorted(prompt_ids))
     metadata = {"ids_sha256": sha256_text(ids), "split": args.split, "n": str(len(prompt_ids))}

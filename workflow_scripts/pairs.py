@@ -10,7 +10,7 @@ from tabpo.data.ambiguities import read_ambiguities
 from tabpo.data.confusions import states_links
 from tabpo.data.ontology import read_ontology
 from tabpo.data.pair_audit import audit, without_small_counts
-from tabpo.data.pairs import Pairing, check_answers, check_split, draw_pairs, pairing_contexts, token_encoder
+from tabpo.data.pairs import Pairing, check_answers, check_confusions, draw_pairs, pairing_contexts, token_encoder
 from tabpo.data.proposals import proposal_tables
 from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     pairing = Pairing(**recipe, max_completion_tokens=settings["limits"]["max_completion_tokens"])
     ontology = read_ontology(args.ontology)
     confusions, held_out = read_records(args.confusions, Confusion), read_metadata(args.confusions)
-    check_split(settings["heldout"], held_out)
+    check_confusions(settings, confusions, held_out)
     prompts = read_records(args.prompts, Prompt)
     units = units_of_prompts(read_records(args.documents, Document), [prompt.prompt_id for prompt in prompts])
     check_answers(units, prompts, ontology.answer)

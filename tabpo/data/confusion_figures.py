@@ -28,10 +28,11 @@ def write_heat_maps(path: Path, table: Sequence[Confusion], title: str, *, priva
     """Write an SVG: a heat map for each kind of value that the table has; the same table gives the same bytes.
 
     A cell shows its count, and by its shade the share of its row, which is a gold value; counts under 5 of private
-    data are neither written nor shaded. UNKNOWN is what the ontology does not have.
+    data are neither written nor shaded. UNKNOWN is what the ontology does not have. The map of an empty table
+    has one empty cell.
     """
     panels = {name: _matrix(table, kinds) for name, kinds in PANELS.items()}
-    drawn = {name: panel for name, panel in panels.items() if panel[0]}
+    drawn = {name: panel for name, panel in panels.items() if panel[0]} or {"No counts": ([NONE], np.zeros((1, 1)))}
     sizes = [CELL * len(values) + 2.2 for values, _ in drawn.values()]
     figure = Figure(figsize=(sum(sizes), max(sizes)), layout="constrained")
     figure.suptitle(title)

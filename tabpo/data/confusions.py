@@ -81,11 +81,11 @@ def count_confusions(
     """The confusion table of predictions for these units, and how much of what it leaves out.
 
     Returns:
-        Rows by kind (in the order of `KINDS`), gold and predicted value; and the numbers of `unreadable` answers,
-        `duplicates`, and `relations_of_unaligned_spans`.
+        Rows by kind (in the order of `KINDS`), gold and predicted value, none if no answer can be read; and the numbers
+        of `unreadable` answers, `duplicates`, and `relations_of_unaligned_spans`.
 
     Raises:
-        DataError: The predictions are not for exactly these units, or none of them is readable.
+        DataError: The predictions are not for exactly these units.
     """
     by_id = {prediction.prompt_id: prediction for prediction in predictions}
     if len(by_id) != len(predictions) or set(by_id) != {unit.prompt_id for unit in units}:
@@ -101,11 +101,6 @@ def count_confusions(
             _count_unit(unit, reground_in_order(prediction, unit, ontology), ontology, cases, left_out)
         else:
             left_out["unreadable"] += 1
-    if not cases:
-        raise DataError(
-            f"no confusions: of {len(predictions)} predictions {left_out['unreadable']} are unreadable,"
-            " and the others hold no span, as do their gold answers"
-        )
     return _rows(cases), dict(left_out)
 
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 from tokenizers import Tokenizer
@@ -29,7 +30,7 @@ from tabpo.data.relation_operators import (
 )
 from tabpo.data.units import Unit
 from tabpo.errors import ConfigError, DataError
-from tabpo.records import Edit, Pair, Prompt
+from tabpo.records import Confusion, Edit, Pair, Prompt
 
 OPERATORS: dict[str, Callable[[Draft, Context, Random], Draft | None]] = {
     "label": relabel,
@@ -135,14 +136,26 @@ def check_answers(units: Sequence[Unit], prompts: Sequence[Prompt], answer_forma
             )
 
 
-def check_split(heldout: str, metadata: Mapping[str, str]) -> None:
-    """Refuse a confusion table of other records than the pairing names.
+def check_confusions(settings: Mapping[str, Any], confusions: Sequence[Confusion], metadata: Mapping[str, str]) -> None:
+    """Refuse a confusion table of other records than the pairing names, and an empty one if counts are drawn from.
+
+    Args:
+        settings: `name`, `heldout` and `confusions` (the mode) of the pairing.
+        confusions: Rows of the table.
+        metadata: Of its file.
 
     Raises:
-        DataError: Says which split was asked for and which the table is of.
+        DataError: Says which split was asked for and which the table is of; or why it is empty and what to do.
     """
-    if metadata.get("split") != heldout:
-        raise DataError(f"pairing: heldout is {heldout!r}, but the confusion table is of {metadata.get('split')!r}")
+    name, split = settings["name"], metadata.get("split")
+    if split != settings["heldout"]:
+        raise DataError(f"pairing {name}: heldout is {settings['heldout']!r}, but the confusion table is of {split!r}")
+    if not confusions and settings["confusions"] in ("empirical", "mixed"):
+        raise DataError(
+            f"pairing {name}: the confusion table of {split} is empty, there are no counts to draw from: the answers of"
+            " SFT to these prompts cannot be read, or hold no span; accepted: longer SFT (training.sft.steps), a"
+            " max_completion_tokens that answers fit in, or a pairing without counts (confusions: expert, uniform)"
+        )
 
 
 def draw_pairs(units: Sequence[Unit], pairing: Pairing, contexts: Contexts, encode: Encode) -> tuple[list[Pair], Tally]:

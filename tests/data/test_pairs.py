@@ -20,7 +20,7 @@ from tabpo.data.pairs import (
     NO_OPERATOR,
     Pairing,
     check_answers,
-    check_split,
+    check_confusions,
     draw_pairs,
     pairing_contexts,
     token_encoder,
@@ -41,6 +41,7 @@ from tabpo.records import (
     read_records,
     write_records,
 )
+from workflow_scripts import confusion_figures
 from workflow_scripts import confusions as confusions_script
 from workflow_scripts import pairs as pairs_script
 
@@ -303,9 +304,10 @@ def test_prompts_and_documents_must_belong_together():
 
 
 def test_confusions_must_be_of_the_records_that_the_pairing_names():
-    check_split("dev_confusion", {"split": "dev_confusion"})
-    with pytest.raises(DataError, match="heldout is 'dev_confusion', but the confusion table is of 'test'"):
-        check_split("dev_confusion", {"split": "test"})
+    settings = {"name": "plain", "heldout": "dev_confusion", "confusions": "uniform"}
+    check_confusions(settings, [], {"split": "dev_confusion"})
+    with pytest.raises(DataError, match="plain: heldout is 'dev_confusion', but the confusion table is of 'test'"):
+        check_confusions(settings, [], {"split": "test"})
 
 
 def save_tokenizer(folder):
@@ -412,6 +414,30 @@ def test_from_predictions_to_pairs(tmp_path):
     assert (report["kinds"]["label"]["errors_held_out"], report["kinds"]["label"]["cases_held_out"]) == (8, 24)
     with pytest.raises(DataError, match="heldout"):
         pairs_script.main(pair_arguments(tmp_path, tmp_path, heldout="dev"))
+
+
+def test_answers_that_cannot_be_read_give_an_empty_table_which_only_counts_need(tmp_path, caplog):
+    write_inputs(tmp_path)
+    prompts = read_records(tmp_path / "prompts.parquet", Prompt)
+    unreadable = [Prediction(prompt.prompt_id, "truncated", ()) for prompt in prompts]
+    write_records(tmp_path / "predictions.parquet", Prediction, unreadable)
+    confusions_script.main(confusion_arguments(tmp_path, tmp_path))
+    assert read_records(tmp_path / "confusions.parquet", Confusion) == []
+    assert "confusions.parquet is empty: no pairing can draw from its counts" in caplog.text
+
+    message = (
+        "pairing mixed: the confusion table of dev_confusion is empty, .* accepted: longer SFT .training.sft.steps"
+    )
+    for mode in ("mixed", "empirical"):
+        with pytest.raises(DataError, match=message):
+            pairs_script.main(pair_arguments(tmp_path, tmp_path, confusions=mode))
+    assert not (tmp_path / "pairs.parquet").exists()
+    for mode in ("expert", "uniform"):
+        pairs_script.main(pair_arguments(tmp_path, tmp_path, confusions=mode))
+        assert len(read_records(tmp_path / "pairs.parquet", Pair)) == 18
+    confusion_figures.main(figure_arguments(tmp_path, tmp_path))
+    assert "No counts" in (tmp_path / "1.svg").read_text()
+    assert json.loads((tmp_path / "stability.json").read_text())["mean"] is None
 
 
 def test_the_audit_of_private_data_has_no_small_count(tmp_path):
