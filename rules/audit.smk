@@ -92,6 +92,7 @@ rule confusion_figures:
         ),
     params:
         settings=figure_settings,
+        title="{dataset}, {model}",
     log:
         results("logs/confusion_figures/{dataset}/{model}.log"),
     benchmark:
@@ -105,7 +106,27 @@ rule confusion_figures:
     shell:
         "python -m workflow_scripts.confusion_figures"
         " --settings {params.settings:q}"
+        " --title {params.title:q}"
         " --confusions {input.confusions}"
         " --output {output.stability}"
         " --output-figures {output.figures}"
         " 2>> {log}"
+
+
+use rule confusion_figures as confusion_figures_dev with:
+    input:
+        confusions=expand(
+            results("{dataset}/{model}/confusions/dev/seed{seed}.parquet"), seed=STUDY.seeds, allow_missing=True
+        ),
+    output:
+        stability=results("{dataset}/{model}/confusions/dev/stability.json"),
+        figures=expand(
+            results("figures/confusions/{dataset}/{model}/dev/seed{seed}.svg"), seed=STUDY.seeds, allow_missing=True
+        ),
+    params:
+        settings=figure_settings,
+        title="{dataset}, {model}, all of dev",
+    log:
+        results("logs/confusion_figures_dev/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/confusion_figures_dev/{dataset}/{model}.tsv")

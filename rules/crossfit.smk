@@ -72,3 +72,24 @@ use rule score as score_fold with:
         results("logs/score_fold/{dataset}/{model}/seed{seed}/fold{fold}.log"),
     benchmark:
         results("benchmarks/score_fold/{dataset}/{model}/seed{seed}/fold{fold}.tsv")
+
+
+use rule confusion_figures as confusion_figures_crossfit with:
+    input:
+        confusions=expand(
+            results("{dataset}/{model}/confusions/crossfit/seed{seed}.parquet"), seed=STUDY.seeds, allow_missing=True
+        ),
+    output:
+        stability=results("{dataset}/{model}/confusions/crossfit/stability.json"),
+        figures=expand(
+            results("figures/confusions/{dataset}/{model}/crossfit/seed{seed}.svg"),
+            seed=STUDY.seeds,
+            allow_missing=True,
+        ),
+    params:
+        settings=figure_settings,
+        title="{dataset}, {model}, train by folds",
+    log:
+        results("logs/confusion_figures_crossfit/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/confusion_figures_crossfit/{dataset}/{model}.tsv")

@@ -23,7 +23,8 @@ generation_settings = settings(job.generation_settings, "dataset", "model")
 ask_settings = settings(job.ask_settings, "dataset", "model")
 reference_settings = settings(job.reference_settings, "dataset", "model")
 pairing_settings = settings(job.pairing_settings, "dataset", "pairing", "seed")
-figure_settings = settings(job.figure_settings, "dataset", "model")
+held_out_pair_settings = settings(job.held_out_pair_settings, "dataset")
+figure_settings = settings(job.figure_settings, "dataset")
 table_settings = settings(job.table_settings, "table")
 metric_settings = settings(job.metric_settings, "metric")
 cost_settings = settings(job.cost_settings)
@@ -105,7 +106,7 @@ def confusions_of_pairing(ending):
         heldout = STUDY.pairings[wildcards.pairing]["heldout"]
         if heldout is None:
             return []
-        folder = {"dev_confusion": "confusions"}.get(heldout, f"confusions/{heldout}")
+        folder = job.confusions_folder(heldout)
         return results(f"{{dataset}}/{{model}}/{folder}/seed{{seed}}{ending}".format(**wildcards))
 
     return path

@@ -143,10 +143,25 @@ def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Set
     return {"name": pairing, **study.pairings[pairing], "seed": int(seed), "limits": limits, "private": private}
 
 
-def figure_settings(study: Study, dataset: str, model: str) -> Settings:
-    """Settings of the rule `confusion_figures`."""
-    private = study.datasets[dataset]["private"]
-    return {"title": f"{dataset}, {model}", "seeds": list(study.seeds), "private": private}
+def held_out_pair_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rule `held_out_pairs`: as they are in the data, whatever the pairing."""
+    return {
+        "name": GIVEN,
+        "flip_rate": 0.0,
+        "seed": 0,
+        "limits": _limits(study, dataset),
+        "private": study.datasets[dataset]["private"],
+    }
+
+
+def figure_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rules `confusion_figures`: one for each part of the data that confusions are counted on."""
+    return {"seeds": list(study.seeds), "private": study.datasets[dataset]["private"]}
+
+
+def confusions_folder(heldout: str) -> str:
+    """Below a model's folder, the folder of its confusion tables from a part of the data."""
+    return {"dev_confusion": "confusions"}.get(heldout, f"confusions/{heldout}")
 
 
 def audits(study: Study) -> list[str]:
@@ -158,8 +173,9 @@ def audits(study: Study) -> list[str]:
             continue
         folder, pairing = f"{run['dataset']}/{run['model']}", study.methods[run["method"]]["pairing"]
         files |= dict.fromkeys(f"{folder}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"])
-        if study.pairings[pairing]["heldout"] == "dev_confusion":
-            files[f"{folder}/confusions/stability.json"] = None
+        heldout = study.pairings[pairing]["heldout"]
+        if heldout is not None:
+            files[f"{folder}/{confusions_folder(heldout)}/stability.json"] = None
     return list(files)
 
 
@@ -203,6 +219,7 @@ def cost_settings(study: Study) -> Settings:
     runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
     trained = {(run["dataset"], run["model"], run["method"]): run for run in runs if run["method"] in study.methods}
     return {"runs": list(trained.values())}
+        "private": [dataset for dataset in entry["datasets"] if study.datasets[dataset]["private"]],
 
 
 def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
@@ -223,6 +240,7 @@ def _rows(study: Study, entry: Settings) -> list[str]:
     prompted = [PROMPTED] if set(entry["models"]) & set(study.prompted_models()) else []
     return [SFT, *entry["methods"], *prompted, *BASELINES]
 
+        "private": [dataset for dataset in entry["datasets"] if study.datasets[dataset]["private"]],
 
 def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
     """The runs of a table.

@@ -1,7 +1,7 @@
 """From the scores of many runs to the cells of one table."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -9,12 +9,16 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
+from tabpo.data.privacy import SMALL
 from tabpo.errors import ConfigError, DataError
 from tabpo.metrics.meanings import meanings, title
 from tabpo.study import BASELINES, DICTIONARY, PROMPTED
 
 HEADLINE = "set_directed"
 """Convention of a metric that names none; `rel@set_canonical` names one."""
+
+WITHHELD = "private, and of fewer than 5 gold items"
+"""Why a metric of a private dataset is left out."""
 
 STRICT = ("ner_strict", "triple")
 """The metric that decides, per dataset, whether SFT is far enough above the dictionary."""
@@ -78,12 +82,21 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
     return 100 * conventions[convention or HEADLINE]["f1"]
 
 
-def build_cells(runs: Sequence[Run], *, rows: Sequence[str], metrics: Sequence[str], baseline: str) -> list[Cell]:
+def build_cells(
+    runs: Sequence[Run], *, rows: Sequence[str], metrics: Sequence[str], baseline: str, private: Collection[str] = ()
+) -> list[Cell]:
     """The cells of a table, ordered by dataset, model, metric and row.
 
     A mean needs every seed that any row of the same dataset and model has; otherwise the cell is empty and
     says which seeds are missing. Baselines have no seeds and stand under every model of their dataset. A prompted
     model has no seeds either, and no row but its own beside them; other models do not have that one.
+
+    Args:
+        runs: All of the table.
+        rows: Methods and baselines, in order.
+        metrics: As the config names them.
+        baseline: The row that differences are taken to.
+        private: Datasets whose metrics of fewer than 5 gold items are withheld.
 
     Raises:
         DataError: Two runs of the same row and seed.
@@ -104,8 +117,16 @@ def build_cells(runs: Sequence[Run], *, rows: Sequence[str], metrics: Sequence[s
                 _cell(dataset, model, row, metric, values[row], seeds, values.get(baseline, {}), row == baseline)
                 for row in shown
             ]
+            if dataset in private and _few(own, metric):
+                column = [Cell(dataset, model, row, metric, mean=None, reason=WITHHELD) for row in shown]
             cells += _ranked(column)
     return cells
+
+
+def _few(runs: Sequence[Run], metric: str) -> bool:
+    """Whether 1 to 4 gold items are what a metric is of; those without counts (coreference, valid) are of no items."""
+    headlines = [run.scores["metrics"].get(metric.partition("@")[0], {}).get(HEADLINE, {}) for run in runs]
+    return any(0 < headline.get("gold", 0) < SMALL for headline in headlines)
 
 
 def rehearsals(runs: Sequence[Run]) -> list[str]:
@@ -215,7 +236,8 @@ def describe(
             " without seeds, which the server need not repeat to the letter."
         )
     notes.append(meanings(settings["metrics"]))
-    notes += _ceilings(runs, settings["metrics"])
+    withheld = {(cell.dataset, cell.metric) for cell in cells if cell.reason == WITHHELD}
+    notes += _ceilings(runs, settings["metrics"], withheld)
     notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.mean is None})]
     incomplete = [cell for cell in cells if cell.mean is not None and cell.reason]
     notes += sorted({f"{cell.dataset} / {cell.model}: {cell.reason}." for cell in incomplete})
@@ -232,12 +254,12 @@ def _seeds(runs: Sequence[Run]) -> str:
     return f"seed {seeds[0]} alone" if len(seeds) == 1 else f"mean ± standard deviation over {len(seeds)} seeds"
 
 
-def _ceilings(runs: Sequence[Run], metrics: Sequence[str]) -> list[str]:
+def _ceilings(runs: Sequence[Run], metrics: Sequence[str], withheld: Collection[tuple[str, str]]) -> list[str]:
     """What gold itself scores when it goes through text and back, where that is below 100."""
     notes = set()
     for run in runs:
         for metric in metrics:
             ceiling = None if metric == "valid" else metric_value({"metrics": run.scores["ceiling"]}, metric)
-            if ceiling is not None and ceiling < 100:
+            if ceiling is not None and ceiling < 100 and (run.dataset, metric) not in withheld:
                 notes.add(f"Gold's own text scores {ceiling:.2f} in {title(metric)} on {run.dataset}.")
     return sorted(notes)

@@ -87,6 +87,22 @@ def test_a_model_without_the_baseline_has_no_differences_and_says_so():
     assert f"scierc / large: {reason}." in notes and f"– {reason}." not in notes
 
 
+def test_private_metrics_of_a_few_gold_items_are_left_out_with_their_ceiling():
+    few = {"rel": {"set_directed": {"f1": 0.4, "gold": 4}}, "ner_strict": {"set_directed": {"f1": 0.6, "gold": 5}}}
+    ceiling = {"rel": {"set_directed": {"f1": 0.5}}, "ner_strict": {"set_directed": {"f1": 0.9}}}
+    scored = {"valid": 1.0, "metrics": few, "ceiling": ceiling}
+    runs = [Run("notes", "tiny", "sft", 1, scored), Run("notes", None, "dictionary", None, scored)]
+    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict", "rel"]}
+    shown = {"rows": ["sft", "dictionary"], "metrics": settings["metrics"], "baseline": "sft"}
+    for private, means in (([], [60, 60, 40, 40]), (["notes"], [60, 60, None, None])):
+        cells = build_cells(runs, **shown, private=private)
+        assert [cell.mean and round(cell.mean) for cell in cells] == means
+        notes = describe(settings, runs, cells, [])["notes"]
+        assert bool(private) == ("– private, and of fewer than 5 gold items." in notes)
+        assert bool(private) != any("50.00 in Rel" in note for note in notes)
+        assert any("90.00 in NER" in note for note in notes)
+
+
 def test_the_same_run_twice_is_refused():
     with pytest.raises(DataError, match="given twice"):
         cells_by_row([run("sft", 1, 0.6), run("sft", 1, 0.7)], ["sft"])

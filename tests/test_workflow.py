@@ -189,7 +189,8 @@ def test_confusions_of_all_of_dev(done, study):
     expected = TABLES["own"] | TABLES["phee"]
     for dataset in ("own", "phee"):
         answers = {f"{rule} {dataset} tiny sft 1 dev_select" for rule in ("predict", "score")}
-        expected |= answers | {f"confusions_dev {dataset} tiny 1"} | pairing_jobs(dataset)
+        counted = {f"confusions_dev {dataset} tiny 1", f"confusion_figures_dev {dataset} tiny"}
+        expected |= answers | counted | pairing_jobs(dataset)
     assert again(done, study) == expected
 
 
@@ -199,7 +200,8 @@ def test_confusions_of_train_by_models_that_did_not_see_it(done, study):
     for dataset in ("own", "phee"):
         rules = ("sft_fold", "predict_fold", "score_fold")
         folds = {f"{rule} {dataset} tiny 1 {fold}" for rule in rules for fold in range(1, 6)}
-        expected |= folds | {f"folds {dataset}", f"confusions_crossfit {dataset} tiny 1"} | pairing_jobs(dataset)
+        counted = {f"confusions_crossfit {dataset} tiny 1", f"confusion_figures_crossfit {dataset} tiny"}
+        expected |= folds | {f"folds {dataset}"} | counted | pairing_jobs(dataset)
     dry_run = run(done, study, "--dry-run", "--printshellcmds")
     assert jobs(dry_run) == expected
     asked = re.findall(r"workflow_scripts.predict .*?/(\S+)/model --prompts (\S+)", dry_run.stdout + dry_run.stderr)

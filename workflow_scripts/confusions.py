@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     units = units_of_prompts(read_records(args.documents, Document), prompt_ids)
     predictions = [prediction for path in args.predictions for prediction in read_records(path, Prediction)]
     rows, left_out = count_confusions(units, predictions, read_ontology(args.ontology))
-    logging.info("%d rows from %d predictions; left out: %s", len(rows), len(predictions), left_out)
+    logging.info("%d rows from %d predictions", len(rows), len(predictions))
     if not rows:
         logging.warning("%s is empty: no pairing can draw from its counts", args.output)
 

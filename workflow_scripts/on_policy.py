@@ -39,11 +39,11 @@ def main(argv: list[str] | None = None) -> None:
 
     predictions = read_records(args.predictions, Prediction)
     pairs, tally = on_policy_pairs(units, predictions, pairing, ontology, token_encoder(args.base))
-    logging.info("%d pairs of %d prompts; refused: %s", len(pairs), len(units), dict(tally.refusals))
+    logging.info("%d pairs of %d prompts", len(pairs), len(units))
 
     report = audit(tally, [], units, prompts, pairs)
     if settings["private"]:
-        report = without_small_counts(report)
+        report = without_small_counts(report, ontology)
     write_json(args.output_audit, {"pairing": settings} | report)
     write_records(args.output, Pair, pairs)
 

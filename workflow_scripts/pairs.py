@@ -47,12 +47,12 @@ def main(argv: list[str] | None = None) -> None:
     patterns = read_ambiguities(args.ambiguities, ontology)
     tables = proposal_tables(settings, confusions, patterns, ontology, links=states_links(units[0], ontology))
     pairs, tally = draw_pairs(units, pairing, pairing_contexts(units, ontology, tables), token_encoder(args.base))
-    logging.info("%d pairs of %d prompts; refused: %s", len(pairs), len(units), dict(tally.refusals))
+    logging.info("%d pairs of %d prompts", len(pairs), len(units))
 
-    report = audit(tally, tables, units, prompts, pairs)
+    report = {"confusions": held_out} | audit(tally, tables, units, prompts, pairs)
     if settings["private"]:
-        report = without_small_counts(report)
-    write_json(args.output_audit, {"pairing": settings, "confusions": held_out} | report)
+        report = without_small_counts(report, ontology)
+    write_json(args.output_audit, {"pairing": settings} | report)
     write_records(args.output, Pair, pairs)
 
 

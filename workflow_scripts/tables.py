@@ -29,7 +29,8 @@ def main(argv: list[str] | None = None) -> None:
         runs.append(Run(**run, scores=json.loads((args.results / folder / "scores/test.json").read_text())))
         if run["model"] is not None:
             provenance.append(json.loads((args.results / folder / "provenance.json").read_text()))
-    cells = build_cells(runs, rows=settings["rows"], metrics=settings["metrics"], baseline=settings["baseline"])
+    shown = {key: settings[key] for key in ("rows", "metrics", "baseline", "private")}
+    cells = build_cells(runs, **shown)
     differing = code_differences(provenance, strict=settings["strict_code"])
     text = describe(settings, runs, cells, differing)
     logging.info("%d runs, %d cells", len(runs), len(cells))

@@ -8,7 +8,7 @@ from typing import Any
 
 from tabpo.data.checks import COPIED_WORDS, NAMES, names
 from tabpo.data.ontology import Directions, Ontology
-from tabpo.data.privacy import withhold, withhold_histogram
+from tabpo.data.privacy import withhold, withhold_histogram, withhold_part
 from tabpo.records import Document
 
 GROUPS = {
@@ -19,6 +19,15 @@ GROUPS = {
 """What a card says of `group_id`, by whether documents have one."""
 
 _HISTOGRAMS = ("labels", "relation_labels")
+
+_PARTS = {
+    "documents_with_group": "documents",
+    "nested_spans": "spans",
+    "mentions_in_clusters": "spans",
+    "spans_against_direction": "spans",
+    "symmetric_relations": "relations",
+}
+"""Counts that are a part of another one."""
 
 
 def build_card(
@@ -40,10 +49,27 @@ def build_card(
         `group_id` in words, `splits` by name, `variants`, and `leaks` by `first-second`. Texts leak when they are
         equal, runs when 8 words in a row are (letters and digits, lower-cased; different runs are counted).
     """
-    runs = {split: _runs(items) for split, items in documents.items()}
-    known = frozenset(document.group_id is not None for items in documents.values() for document in items)
     splits = {split: _describe(items, ontology) for split, items in documents.items()}
-    leaks = {
+    card = {
+        "group_id": groups_known(documents),
+        "splits": splits,
+        "variants": dict(variants),
+        "leaks": in_common(documents),
+    }
+    if not private:
+        return card
+    return withhold(card) | {"splits": {split: _withheld(counts) for split, counts in splits.items()}}
+
+
+def groups_known(documents: Mapping[str, Sequence[Document]]) -> str:
+    """What is known of groups, in words."""
+    return GROUPS[frozenset(document.group_id is not None for items in documents.values() for document in items)]
+
+
+def in_common(documents: Mapping[str, Sequence[Document]]) -> dict[str, dict[str, int]]:
+    """What two splits share, by `first-second`: documents, groups, texts, and runs of 8 words."""
+    runs = {split: _runs(items) for split, items in documents.items()}
+    return {
         f"{first}-{second}": {
             **{f"{what}s": len(names(some, name) & names(others, name)) for what, name in NAMES.items()},
             "texts": len({item.text for item in some} & {item.text for item in others}),
@@ -51,10 +77,6 @@ def build_card(
         }
         for (first, some), (second, others) in combinations(documents.items(), 2)
     }
-    card = {"group_id": GROUPS[known], "splits": splits, "variants": dict(variants), "leaks": leaks}
-    if not private:
-        return card
-    return withhold(card) | {"splits": {split: _withheld(counts) for split, counts in splits.items()}}
 
 
 def _withheld(counts: dict[str, Any]) -> dict[str, Any]:
@@ -63,7 +85,12 @@ def _withheld(counts: dict[str, Any]) -> dict[str, Any]:
         label: withhold_histogram(counted) if histograms["labels"][label] is not None else _hidden(counted)
         for label, counted in counts["sublabels"].items()
     }
-    return withhold(counts) | histograms
+    shown = withhold(counts) | {part: withhold_part(counts[part], counts[whole]) for part, whole in _PARTS.items()}
+    if None in histograms["relation_labels"].values():
+        shown["symmetric_relations"] = None  # a sum of some of them
+    if shown["spans"] is None:
+        shown["spans_per_document"] = dict.fromkeys(counts["spans_per_document"])
+    return shown | histograms
 
 
 def _hidden(counted: dict[str, int]) -> dict[str, int | None]:

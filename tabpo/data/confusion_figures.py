@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from tabpo.artefacts import whole_file
 from tabpo.data.confusions import NONE, UNKNOWN
-from tabpo.data.privacy import SMALL
+from tabpo.data.privacy import withhold_histogram
 from tabpo.records import Confusion
 
 PANELS = {
@@ -27,9 +27,9 @@ CELL = 0.55
 def write_heat_maps(path: Path, table: Sequence[Confusion], title: str, *, private: bool) -> None:
     """Write an SVG: a heat map for each kind of value that the table has; the same table gives the same bytes.
 
-    A cell shows its count, and by its shade the share of its row, which is a gold value; counts under 5 of private
-    data are neither written nor shaded. UNKNOWN is what the ontology does not have. The map of an empty table
-    has one empty cell.
+    A cell shows its count, and by its shade the share of its row, which is a gold value; what `withhold_histogram`
+    withholds of a row of private data is neither written nor part of a share. UNKNOWN is what the ontology does not
+    have. The map of an empty table has one empty cell.
     """
     panels = {name: _matrix(table, kinds) for name, kinds in PANELS.items()}
     drawn = {name: panel for name, panel in panels.items() if panel[0]} or {"No counts": ([NONE], np.zeros((1, 1)))}
@@ -56,9 +56,8 @@ def _matrix(table: Sequence[Confusion], kinds: Sequence[str]) -> tuple[list[str]
 
 
 def _draw(axis: Axes, name: str, values: Sequence[str], counts: np.ndarray, *, private: bool) -> None:
-    totals = np.maximum(1, counts.sum(axis=1, keepdims=True))
-    shown = np.where(counts >= SMALL, counts, 0) if private else counts
-    shares = shown / totals
+    shown = np.array([_withheld(values, row) for row in counts]) if private else counts
+    shares = shown / np.maximum(1, shown.sum(axis=1, keepdims=True))
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axis.set(title=name, xlabel="predicted", ylabel="gold")
     axis.set_xticks(range(len(values)), values, rotation=90)
@@ -66,3 +65,7 @@ def _draw(axis: Axes, name: str, values: Sequence[str], counts: np.ndarray, *, p
     for row, column in np.argwhere(shown):
         shade = "white" if shares[row, column] > 0.5 else "black"
         axis.text(column, row, shown[row, column], ha="center", va="center", color=shade, fontsize=7)
+
+
+def _withheld(values: Sequence[str], row: np.ndarray) -> list[int]:
+    return [count or 0 for count in withhold_histogram(dict(zip(values, row.tolist(), strict=True))).values()]

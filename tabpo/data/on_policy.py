@@ -60,7 +60,9 @@ def on_policy_pairs(
         pairs.append(pair)
         tally.add(pair, [edit.operator for edit in edits], max(len(gold_ids), len(ids)), is_flipped=is_flipped)
     if not pairs:
-        raise DataError(f"pairing {pairing.name}: none of {len(units)} answers makes a pair: {dict(tally.refusals)}")
+        raise DataError(
+            f"pairing {pairing.name}: none of {len(units)} answers makes a pair: {', '.join(tally.refusals)}"
+        )
     return pairs, tally
 
 

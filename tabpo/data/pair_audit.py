@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from tabpo.data.privacy import withhold
+from tabpo.data.ontology import Ontology
+from tabpo.data.privacy import withhold, withhold_histogram, withhold_part, without_small
 from tabpo.data.proposals import COREFERENCE, Proposals
 from tabpo.data.units import Unit
 from tabpo.records import Edit, Pair, Prompt
@@ -111,7 +112,7 @@ def audit(
             "got": round(tally.drawn[kind] / edits, 6),
             "edits": tally.drawn[kind],
             "inapplicable": tally.inapplicable[kind],
-        } | _sizes([measure for measure in tally.measures if measure.kind == kind])
+        } | sizes([measure for measure in tally.measures if measure.kind == kind])
     return {
         "examples": len(units),
         "examples_without_pair": dict(sorted(tally.without_pair.items())),
@@ -124,16 +125,49 @@ def audit(
         "kinds": by_kind,
         "sources": {name: round(count / tally.sources.total(), 6) for name, count in sorted(tally.sources.items())},
         "labels": class_balance(units, prompts, pairs),
-    } | _sizes(tally.measures)
+    } | sizes(tally.measures)
 
 
-def without_small_counts(report: dict[str, Any]) -> dict[str, Any]:
-    """The audit of private data: no count under 5, and nothing else of a kind with so few edits that would tell it."""
-    shown = withhold(report)
-    for kind, found in shown["kinds"].items():
-        if found["edits"] is None:
-            shown["kinds"][kind] = {"operator": found["operator"]} | dict.fromkeys([*found][1:])
+def without_small_counts(report: Mapping[str, Any], ontology: Ontology) -> dict[str, Any]:
+    """The audit of private data: no count from 1 to 4, and nothing else that would tell one.
+
+    Errors and cases of the confusion table are sums of counts that its figure shows in part; the mix that is made of
+    them has two decimals. Reasons with so few cases are left out.
+
+    Args:
+        report: As `audit` gives it, and the metadata of the confusion table as `confusions`, where there is one.
+        ontology: Of its labels: those of spans and those of relations are parts of two wholes, as on the card.
+    """
+    shown = withhold(dict(report))
+    for name in ("pairs_flipped", "pairs_repaired", "pairs_with_fewer_edits"):
+        shown[name] = withhold_part(report[name], report["pairs"])
+    for name in ("examples_without_pair", "refusals"):
+        shown[name] = without_small(report[name])
+    edits = {kind: found["edits"] for kind, found in report["kinds"].items()}
+    for kind, count in withhold_histogram(edits).items():
+        row = shown["kinds"][kind]
+        row |= {name: None for name in ("errors_held_out", "cases_held_out") if name in row}
+        if count is None:
+            row |= dict.fromkeys(set(row) - {"operator"})
+        elif "wanted" in row:
+            row["wanted"] = round(row["wanted"], 2)
+    by_source = {name: round(share * sum(edits.values())) for name, share in report["sources"].items()}
+    for name, count in withhold_histogram(by_source).items():
+        shown["sources"][name] = None if count is None else report["sources"][name]
+    shown["labels"] = _labels_withheld(report["labels"], ontology)
+    if "confusions" in report:
+        left_out = {name: int(value) for name, value in report["confusions"].items() if value.isdecimal()}
+        small = left_out.keys() - without_small(left_out).keys()
+        shown["confusions"] = {name: value for name, value in report["confusions"].items() if name not in small}
     return shown
+
+
+def _labels_withheld(labels: Mapping[str, Mapping[str, int]], ontology: Ontology) -> dict[str, dict[str, int | None]]:
+    edits = withhold_histogram({name: found["edits"] for name, found in labels.items()})
+    records = {}
+    for names in (ontology.labels, ontology.relations, (COREFERENCE,)):
+        records |= withhold_histogram({name: labels[name]["records"] for name in names if name in labels})
+    return {name: {"records": records[name], "edits": edits[name]} for name in labels}
 
 
 def class_balance(units: Sequence[Unit], prompts: Sequence[Prompt], pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
@@ -164,7 +198,7 @@ def _edited_label(edit: Edit, gold: dict[str, Any]) -> str:
     return record["Code"] if "Code" in record else record["label"]
 
 
-def _sizes(measures: Sequence[Measure]) -> dict[str, Any]:
+def sizes(measures: Sequence[Measure]) -> dict[str, Any]:
     return {
         "token_edit_distance": _spread([measure.tokens for measure in measures]),
         "character_edit_distance": _spread([measure.characters for measure in measures]),

@@ -33,7 +33,8 @@ def pair_page(
     )
     parts = [
         f"# {title}",
-        "A count under 5 of private data is empty. Shares are from 0 to 1, margins in nats, distances Levenshtein's.",
+        "Of private data what a count from 1 to 4 is, or would tell, is empty. Shares are from 0 to 1, margins in nats,"
+        " distances Levenshtein's.",
         "## Recipe",
         _table(_items(audit["pairing"], "setting")),
         "## Where pairs and confusions come from",
@@ -49,7 +50,7 @@ def pair_page(
         "Sources of the edits:",
         _table(_items(audit["sources"], "source")),
         "Refusals:",
-        _table(refusals) if refusals else "None.",
+        _table(refusals),
         "## Class balance",
         _table([{"label": label} | counts for label, counts in audit["labels"].items()]),
         "## The reference before training",
@@ -64,6 +65,8 @@ def pair_page(
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return "None."
     shown = [{name: "" if value is None else _escaped(value) for name, value in row.items()} for row in rows]
     return pd.DataFrame(shown).fillna("").to_markdown(index=False, disable_numparse=True)
 
@@ -116,6 +119,7 @@ def _histogram_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {"operator or label": name} | dict(zip(bins, found["histogram"], strict=True))
         for name, found in _groups(reference)
+        if found["histogram"] is not None
     ]
 
 

@@ -1,7 +1,18 @@
-"""What may be shown of private data: no text, and no count that points at a few people; and where it may be sent."""
+"""What may be shown of private data, and where it may be sent: one rule for all that a study writes.
+
+Inside, whole and exact, stays what later jobs read: every Parquet file, `scores/*.json`, `*.ids.txt`, `watch.json`,
+models, checkpoints and kept answers of an endpoint. They hold texts, or counts that point at a few people, and belong
+where the data may be.
+
+Reports may leave: cards, audits (`.audit.json`, `.isolation.json`, `.reference.json`, `stability.json`), pages, tables,
+figures and logs. They hold no text. Of how many records, texts or answers something is true (a label, an outcome, a
+reason), they state no number from 1 to 4, and nothing that tells one: no complement, no total with all parts but one.
+A table leaves a metric out whose gold items are so few. How many documents, prompts, answers and pairs a job works on
+in all says nothing of anyone in particular: logs state it.
+"""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,14 +31,26 @@ def withhold(value: Any) -> Any:
     return None if type(value) is int and 0 < value < SMALL else value
 
 
-def withhold_histogram(counts: dict[str, int]) -> dict[str, int | None]:
-    """The same of counts whose sum is known: where one alone is withheld, the next smallest is too."""
-    shown = withhold(counts)
-    hidden = [name for name, count in shown.items() if count is None]
-    others = sorted((count, name) for name, count in shown.items() if count)
-    if len(hidden) == 1 and others:
-        shown[others[0][1]] = None
-    return shown
+def withhold_part(part: int, whole: int) -> int | None:
+    """A part of a whole that is shown: None where it, or what it leaves of the whole, is a count from 1 to 4."""
+    return None if None in withhold([part, whole - part]) else part
+
+
+def withhold_histogram(counts: Mapping[str, int]) -> dict[str, int | None]:
+    """Parts of a whole that may be shown: where those withheld are one alone, or fewer than 5 together, one more is.
+
+    The next smallest it is; without it, the whole less the others would tell a small count, or that all are 1.
+    """
+    hidden = {name for name, count in counts.items() if 0 < count < SMALL}
+    others = sorted((count, name) for name, count in counts.items() if count >= SMALL)
+    if others and (len(hidden) == 1 or 0 < sum(counts[name] for name in hidden) < SMALL):
+        hidden.add(others[0][1])
+    return {name: None if name in hidden else count for name, count in counts.items()}
+
+
+def without_small(counts: Mapping[str, int]) -> dict[str, int]:
+    """Of counts by reason those that may be shown; which reasons the others have is left out too."""
+    return {name: count for name, count in counts.items() if not 0 < count < SMALL}
 
 
 def is_loopback(url: str) -> bool:

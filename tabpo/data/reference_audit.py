@@ -8,7 +8,7 @@ from math import fsum, log
 from typing import Any
 
 from tabpo.data.pair_audit import edited_labels
-from tabpo.data.privacy import SMALL, withhold
+from tabpo.data.privacy import withhold, withhold_histogram, withhold_part
 from tabpo.errors import DataError
 from tabpo.records import Pair, Prompt, Reference
 
@@ -82,11 +82,24 @@ def reference_audit(
 
 
 def without_small_groups(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The report of private data: no operator or label with fewer than 5 pairs, and no bin with fewer."""
-    shown = dict(report)
+    """The report of private data: no operator or label with fewer than 5 pairs, nor one more where one alone is hidden.
+
+    A histogram with such a bin is withheld as a whole, and a share of pairs where it, or the rest, is that small.
+    """
+    shown = dict(report) | {"all": _withheld(report["all"])}
     for kind in ("operators", "labels"):
-        shown[kind] = {name: found for name, found in report[kind].items() if found["pairs"] >= SMALL}
-    return withhold(shown)
+        pairs = withhold_histogram({name: found["pairs"] for name, found in report[kind].items()})
+        shown[kind] = {name: _withheld(report[kind][name]) for name, count in pairs.items() if count is not None}
+    return shown
+
+
+def _withheld(found: Mapping[str, Any]) -> dict[str, Any]:
+    shown = withhold(dict(found))
+    if None in shown["histogram"]:
+        shown["histogram"] = None
+    if withhold_part(round(found["ranked_right"] * found["pairs"]), found["pairs"]) is None:
+        shown["ranked_right"] = None
+    return shown
 
 
 def _described(groups: Mapping[str, _Group]) -> dict[str, dict[str, Any]]:

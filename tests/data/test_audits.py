@@ -12,7 +12,7 @@ from tabpo.data.ontology import Label, Ontology, RelationType
 from tabpo.data.pair_page import pair_page
 from tabpo.data.pair_proof import prove_answers
 from tabpo.data.reference_audit import reference_audit, without_small_groups
-from tabpo.data.stability import stability
+from tabpo.data.stability import stability, without_small_rows
 from tabpo.data.units import document_units
 from tabpo.errors import DataError
 from tabpo.records import Confusion, Document, Edit, Message, Pair, Prompt, Reference, Relation, Span, write_records
@@ -101,10 +101,26 @@ def test_small_groups_of_private_data_are_left_out():
         "d#0/9", "d#0", GOLD, GOLD.replace("Task", "Method"), (Edit("label", "entities/1/label", "", "", ""),), 1
     )
     report = without_small_groups(reference_of([*pairs, other], (-1.0,), (-2.0,)))
-    assert set(report["labels"]) == {"Method"}
+    assert report["labels"] == {}  # the 7 of all less the 6 of Method would tell the one of Task
     assert report["operators"]["label"]["pairs"] == 7
     with pytest.raises(DataError, match="2 references are not of the 1 pairs"):
         reference_audit(pairs[:1], [Reference("d#0/0", (), ())] * 2, [PROMPT])
+
+
+def group(ranked_right: float, histogram: list[int]) -> dict:
+    return {"pairs": sum(histogram), "ranked_right": ranked_right, "mean_margin": 0.5, "histogram": histogram}
+
+
+def test_a_private_group_has_no_share_or_bin_of_a_few_pairs():
+    groups = {"a": group(0.5, [10, 10]), "b": group(0.9, [2, 18]), "c": group(0.5, [7, 3, 10]), "d": group(1.0, [0, 9])}
+    shown = without_small_groups({"all": group(0.9, [3, 27]), "operators": groups, "labels": {}})
+    assert shown["operators"]["a"] == groups["a"] and shown["operators"]["d"] == groups["d"]
+    assert (shown["operators"]["b"]["ranked_right"], shown["operators"]["b"]["histogram"]) == (
+        None,
+        None,
+    )  # 2 are wrong
+    assert (shown["operators"]["c"]["ranked_right"], shown["operators"]["c"]["histogram"]) == (0.5, None)
+    assert (shown["all"]["ranked_right"], shown["all"]["histogram"], shown["all"]["pairs"]) == (None, None, 30)
 
 
 AUDIT = {
@@ -207,4 +223,20 @@ def test_heat_maps_have_what_was_missed_and_invented(tmp_path):
     write_heat_maps(tmp_path / "b.svg", TABLE, "demo", private=False)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     write_heat_maps(tmp_path / "private.svg", TABLE, "demo", private=True)
-    assert "3" not in texts(tmp_path / "private.svg") and "7" in texts(tmp_path / "private.svg")
+    written = texts(tmp_path / "private.svg")
+    assert "3" not in written and {"7", "9"} <= set(written)
+    assert "8" not in written  # of 20 gold Methods, 9 and 8 would tell the 3
+
+
+def test_a_private_shade_is_a_share_of_what_is_shown(tmp_path):
+    shades = []
+    for few in (1, 4):
+        table = [confusion("label", "A", name, count) for name, count in (("A", 9), ("B", few), ("C", 6), ("D", 9))]
+        write_heat_maps(tmp_path / f"{few}.svg", table, "demo", private=True)
+        shades.append((tmp_path / f"{few}.svg").read_bytes())
+    assert shades[0] == shades[1]
+
+
+def test_distances_of_private_tables_are_of_gold_values_with_five_cases():
+    table = [confusion("label", "A", "A", 3), confusion("label", "A", "B", 2), confusion("label", "B", "B", 4)]
+    assert without_small_rows(table) == table[:2]

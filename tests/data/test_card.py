@@ -121,3 +121,20 @@ def test_spans_against_the_direction_of_their_document():
     documents = [document(value, "one", spans=spans, attributes=(("to", value),)) for value in "YN"]
     card = card_of({"train": documents}, replace(ONTOLOGY, directions=directions))
     assert card["splits"]["train"]["spans_against_direction"] == 1
+
+
+def test_what_a_total_less_its_parts_would_tell_is_withheld():
+    spans = (Span(1, "Task", None, 0, 3), Span(2, "Task", None, 4, 7))
+    relations = [Relation(1, 2, "USED-FOR")] * 12 + [Relation(1, 2, "COMPARE")] * 3
+    train = [
+        document(f"d{number}", "one two", None if number < 2 else "g", spans=spans, relations=(relation,))
+        for number, relation in enumerate(relations)
+    ]
+    counts = card_of({"train": train}, private=True)["splits"]["train"]
+    assert counts["documents"] == 15 and counts["documents_with_group"] is None  # two have none
+    # 12 of USED-FOR are withheld beside the 3 of COMPARE, which all symmetric ones are
+    assert counts["relation_labels"] == {"USED-FOR": None, "COMPARE": None}
+    assert (counts["relations"], counts["symmetric_relations"]) == (15, None)
+    few = card_of({"train": [*train[:1], *(document(f"e{n}", f"no {n}") for n in range(9))]}, private=True)
+    assert few["splits"]["train"]["spans"] is None  # as would 0.2 spans a document
+    assert few["splits"]["train"]["spans_per_document"] == {"mean": None, "max": None}

@@ -455,9 +455,16 @@ def test_the_audit_of_private_data_has_no_small_count(tmp_path):
 
 
 def figure_arguments(inputs, out):
-    settings = {"title": "demo", "seeds": [1, 2], "private": False}
+    settings = {"seeds": [1, 2], "private": False}
     return [
-        *("--settings", json.dumps(settings), "--confusions", *[str(out / "confusions.parquet")] * 2),
+        *(
+            "--settings",
+            json.dumps(settings),
+            "--title",
+            "demo",
+            "--confusions",
+            *[str(out / "confusions.parquet")] * 2,
+        ),
         *("--output", str(out / "stability.json"), "--output-figures", str(out / "1.svg"), str(out / "2.svg")),
     ]
 

@@ -88,7 +88,7 @@ def test_the_program_reads_and_writes_files(tmp_path: Path, prompts):
     gold, wrong = (f'{{"entities":[{record}],"relations":[]}}' for record in ("", RECORD))
     prompts["train"] = [Prompt("B#0", "B", (Message("user", "net"),), gold)]
     write_records(tmp_path / "documents.parquet", Document, [Document("B", None, "net", ("net",), ((0, 1),), ())])
-    arguments = ["--settings", '{"heldout": "dev_confusion"}', "--ids", str(tmp_path / "ids.txt")]
+    arguments = ["--settings", '{"heldout": "dev_confusion", "private": false}', "--ids", str(tmp_path / "ids.txt")]
     for split in PROMPT_SPLITS:
         write_records(tmp_path / f"{split}.parquet", Prompt, prompts[split])
         arguments += [f"--{split.replace('_', '-')}", str(tmp_path / f"{split}.parquet")]

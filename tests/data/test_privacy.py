@@ -1,0 +1,86 @@
+"""What private data withhold: counts by hand, and that no total tells what is withheld."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tabpo.data.ontology import Label, Ontology, RelationType
+from tabpo.data.pair_audit import without_small_counts
+from tabpo.data.privacy import SMALL, withhold_histogram, withhold_part, without_small
+
+
+@pytest.mark.parametrize(
+    ("counts", "hidden"),
+    [
+        ({"a": 9, "b": 0, "c": 5}, ""),
+        ({"a": 9, "b": 3, "c": 7}, "bc"),  # one alone
+        ({"a": 9, "b": 1, "c": 1}, "abc"),  # the sum 2 says that both are 1
+        ({"a": 9, "b": 2, "c": 3}, "bc"),
+        ({"a": 3, "b": 0}, "a"),  # all there is
+    ],
+)
+def test_histograms_by_hand(counts, hidden):
+    assert withhold_histogram(counts) == {name: None if name in hidden else count for name, count in counts.items()}
+
+
+@given(st.lists(st.integers(0, 12), min_size=2, max_size=5))
+def test_no_total_tells_a_withheld_count(counts):
+    names = [str(number) for number in range(len(counts))]
+    shown = withhold_histogram(dict(zip(names, counts, strict=True)))
+    hidden = [name for name in names if shown[name] is None]
+    assert all(shown[name] is None for name, count in zip(names, counts, strict=True) if 0 < count < SMALL)
+    if len(hidden) < 2 or not [count for count in shown.values() if count]:
+        return  # nothing is withheld, or nothing is shown but a sum
+    total = sum(counts[int(name)] for name in hidden)
+    ways = [
+        way
+        for way in product(range(1, total), repeat=len(hidden))
+        if sum(way) == total and withhold_histogram(shown | dict(zip(hidden, way, strict=True))) == shown
+    ]
+    for place, name in enumerate(hidden):
+        if counts[int(name)] < SMALL:
+            assert len({way[place] for way in ways}) > 1
+
+
+def test_parts_and_reasons():
+    assert [withhold_part(part, 10) for part in (0, 3, 5, 7, 10)] == [0, None, 5, None, 10]
+    assert without_small({"equal": 4, "too long": 5, "none": 0}) == {"too long": 5, "none": 0}
+
+
+ONTOLOGY = Ontology("entities", {"A": Label("", {}), "B": Label("", {})}, {"R": RelationType("", symmetric=False)})
+
+
+def kind(edits: int, all_edits: int) -> dict:
+    return {
+        **{"operator": "label", "errors_held_out": 12, "cases_held_out": 90, "wanted": 0.123456},
+        **{"got": edits / all_edits, "edits": edits, "inapplicable": 2, "token_edit_distance": {"mean": 1.5}},
+    }
+
+
+def test_an_audit_tells_no_count_of_a_few():
+    report = {
+        "confusions": {"split": "dev_confusion", "n": "40", "unreadable": "3", "duplicates": "0"},
+        **{"examples": 50, "examples_without_pair": {"equal": 2, "nothing": 6}, "pairs_wanted": 100, "pairs": 40},
+        **{"pairs_flipped": 38, "pairs_repaired": 0, "pairs_with_fewer_edits": 20, "refusals": {"equal": 1}},
+        "kinds": {"label": kind(3, 40), "missed": kind(7, 40), "boundary": kind(30, 40)},
+        "sources": {"expert": 0.05, "empirical": 0.25, "uniform": 0.7},  # of 40 edits 2, 10 and 28
+        "labels": {
+            **{"A": {"records": 30, "edits": 20}, "B": {"records": 20, "edits": 10}},
+            **{"R": {"records": 3, "edits": 10}},
+        },
+        "token_edit_distance": {"mean": 2.0, "p100": 3.0},
+    }
+    shown = without_small_counts(report, ONTOLOGY)
+    assert shown["confusions"] == {"split": "dev_confusion", "n": "40", "duplicates": "0"}
+    assert (shown["examples_without_pair"], shown["refusals"]) == ({"nothing": 6}, {})
+    assert (shown["pairs"], shown["pairs_flipped"], shown["pairs_with_fewer_edits"]) == (40, None, 20)
+    assert set(shown["kinds"]["label"].values()) == set(shown["kinds"]["missed"].values()) == {"label", None}
+    assert shown["kinds"]["boundary"]["edits"] == 30 and shown["kinds"]["boundary"]["wanted"] == 0.12
+    assert shown["kinds"]["boundary"]["errors_held_out"] is None
+    assert shown["sources"] == {"expert": None, "empirical": None, "uniform": 0.7}
+    # relations are counted apart: the 20 of B do not stand in for the 3 of R
+    assert shown["labels"]["R"] == {"records": None, "edits": 10}
+    assert shown["labels"]["B"] == {"records": 20, "edits": 10}
+    assert report["kinds"]["label"]["edits"] == 3  # the report itself is as it was
