@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from tabpo.data.answers import is_rendered
 from tabpo.losses import TokenField
 
 FIELD_OF_KEY = {
@@ -18,6 +19,10 @@ FIELD_OF_KEY = {
 }
 """Keys of `answers.render` whose values are no scaffolding."""
 
+_FIRST_KEYS = ("id", "head", "Code")
+_LAST_KEYS = ("span", "tail", "Span")
+"""Of an entity, a relation and a medical record, as `answers.render` orders them."""
+
 _LEXEME = re.compile(r'"(?P<string>(?:[^"\\]|\\.)*)"(?P<colon>:)?|(?P<number>\d+)')
 
 
@@ -32,18 +37,36 @@ def value_ranges(answer: str) -> list[tuple[int, int, TokenField]]:
             key = match["string"]
         else:
             start, end = match.span("number" if match["number"] else "string")
-            ranges.append((start, end, FIELD_OF_KEY[key]))
+            ranges.append((start, end, FIELD_OF_KEY.get(key, TokenField.SCAFFOLDING)))
     return ranges
+
+
+def record_labels(answer: str) -> list[tuple[int, int, tuple[str, ...]]]:
+    """Start, end (excluded; braces are within) and label of every record of a rendered answer, in order.
+
+    The label of an entity or a relation is its label alone, of a medical record its code and sub-code.
+    """
+    records, key, start, labels = [], "", 0, ()
+    for match in _LEXEME.finditer(answer):
+        if match["colon"]:
+            key = match["string"]
+            if key in _FIRST_KEYS:
+                start, labels = match.start() - 1, ()
+        elif FIELD_OF_KEY[key] in (TokenField.LABEL, TokenField.SUBLABEL):
+            labels = (*labels, match["string"])
+        elif key in _LAST_KEYS:
+            records.append((start, match.end() + 1, labels))
+    return records
 
 
 def token_fields(answer: str, offsets: Sequence[tuple[int, int]]) -> tuple[int, ...]:
     """The `TokenField` of each token: that of the first value it overlaps, else SCAFFOLDING.
 
     Args:
-        answer: From `answers.render`.
+        answer: From `answers.render`; any other text is SCAFFOLDING throughout.
         offsets: Characters (start, end excluded) of each token, in order.
     """
-    ranges = value_ranges(answer)
+    ranges = value_ranges(answer) if is_rendered(answer) else []
     fields, current = [], 0
     for start, end in offsets:
         while current < len(ranges) and ranges[current][1] <= start:

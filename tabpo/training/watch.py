@@ -7,7 +7,7 @@ failures that arXiv 2603.00025 answers; a collapsed policy looks well in its own
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -28,14 +28,18 @@ from tabpo.metrics.scores import strict_f1
 from tabpo.records import Completion, Document, Prediction, Prompt, read_records
 from tabpo.training.attention import shares_prefixes
 from tabpo.training.collate import collate_examples
+from tabpo.training.fields import record_labels
 from tabpo.training.models import autocast
 from tabpo.training.scoring import completion_logps
-from tabpo.training.tokenise import Example, encode_examples
+from tabpo.training.tokenise import encode_examples
 
 BATCH_SIZE = 16
 
 FREQUENCIES = {0: "0", 1: "1-9", 10: "10-99", 100: "100-999", 1000: "1000-"}
-"""Classes of tokens by how often training answers have them in the same field, by their lower ends."""
+"""Classes of tokens by how many records of training answers have the label of theirs, by their lower ends."""
+
+NO_RECORD = "-"
+"""The class of tokens between records and of clusters, which have no label."""
 
 CONFIDENCES = {0.0: "0-0.5", 0.5: "0.5-0.9", 0.9: "0.9-0.99", 0.99: "0.99-1"}
 """Classes of tokens by their probability at step 0, likewise."""
@@ -51,8 +55,9 @@ class Watch:
         health: A row a look: step; valid, the share of answers that can be read; label_valid, the share of their items
             with labels of the ontology (1 without items); empty, the share of answers that name nothing; truncated,
             the share that reached the cap; tokens, their mean number; f1 of `ner_strict` or `triple`; collapsed.
-        erosion: A row for each class of gold tokens and look: step, field, frequency (in training answers), confidence
-            (at step 0), tokens, and drift, the mean change of their log-probs since step 0 in nats.
+        erosion: A row for each class of gold tokens and look: step, field, frequency (of the label of the record that
+            they are part of, among the records of training answers), confidence (at step 0), tokens, and drift, the
+            mean change of their log-probs since step 0 in nats.
     """
 
     def __init__(
@@ -61,7 +66,7 @@ class Watch:
         prompts: Sequence[Prompt],
         units: Sequence[Unit],
         ontology: Ontology,
-        trained: Sequence[Example],
+        trained: Iterable[Prompt],
         numerics: dict,
         limits: dict,
         every: int,
@@ -72,7 +77,8 @@ class Watch:
         self._tokenizer, self._units, self._ontology = tokenizer, units, ontology
         self._numerics, self._limits = numerics, limits
         self._examples = encode_examples(tokenizer, prompts, limits)
-        self._frequencies = Counter(couple for example in trained for couple in _couples(example))
+        counts = Counter(label for prompt in trained for *_, label in record_labels(prompt.answer))
+        self._frequencies = [_token_frequencies(tokenizer, prompt.answer, counts) for prompt in prompts]
         self._first: list[list[float]] = []
 
     def look(self, policy: nn.Module, step: int) -> None:
@@ -136,16 +142,15 @@ class Watch:
         return rows
 
     def _drifts(self, logps: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
-        drifts: dict[tuple[int, int, float], list[float]] = {}
-        for example, now, first in zip(self._examples, logps, self._first, strict=True):
-            for couple, later, before in zip(_couples(example), now, first, strict=True):
-                frequency = _class_of(self._frequencies[couple], FREQUENCIES)
+        drifts: dict[tuple[int, str, float], list[float]] = {}
+        for example, frequencies, now, first in zip(self._examples, self._frequencies, logps, self._first, strict=True):
+            for field, frequency, later, before in zip(example.completion_fields, frequencies, now, first, strict=True):
                 confidence = _class_of(math.exp(before), CONFIDENCES)
-                drifts.setdefault((couple[0], frequency, confidence), []).append(later - before)
+                drifts.setdefault((field, frequency, confidence), []).append(later - before)
         return [
             {
                 "field": TokenField(field).name.lower(),
-                "frequency": FREQUENCIES[frequency],
+                "frequency": frequency,
                 "confidence": CONFIDENCES[confidence],
                 "tokens": len(values),
                 "drift": fmean(values),
@@ -154,9 +159,15 @@ class Watch:
         ]
 
 
-def _couples(example: Example) -> Iterator[tuple[int, int]]:
-    """(field, token id) of each completion token."""
-    return zip(example.completion_fields, example.completion_ids, strict=True)
+def _token_frequencies(tokenizer: PreTrainedTokenizerBase, answer: str, counts: Mapping[tuple, int]) -> list[str]:
+    """The class of each token of an answer, end-of-turn included: that of the first record it overlaps."""
+    records, current, classes = record_labels(answer), 0, []
+    for start, end in tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]:
+        while current < len(records) and records[current][1] <= start:
+            current += 1
+        inside = current < len(records) and records[current][0] < end
+        classes.append(FREQUENCIES[_class_of(counts[records[current][2]], FREQUENCIES)] if inside else NO_RECORD)
+    return [*classes, NO_RECORD]
 
 
 def _class_of(value: float, classes: Iterable[float]) -> float:
@@ -178,7 +189,7 @@ def build_watch(tokenizer: PreTrainedTokenizerBase, inputs: Mapping[str, Path], 
         held_out,
         units_of_prompts(documents, [prompt.prompt_id for prompt in held_out]),
         read_ontology(inputs["ontology"]),
-        encode_examples(tokenizer, read_records(inputs["prompts"], Prompt), settings["limits"]),
+        read_records(inputs["prompts"], Prompt),
         settings["numerics"],
         settings["limits"],
         settings["training"]["watch_steps"],

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tabpo.data.answers import Answer, AnswerSpan, render
 from tabpo.losses import TokenField
 from tabpo.records import Relation
-from tabpo.training.fields import token_fields, value_ranges
+from tabpo.training.fields import record_labels, token_fields, value_ranges
 
 S, LABEL, SUB, SPAN, LINK, ID = (
     TokenField.SCAFFOLDING,
@@ -22,6 +22,23 @@ S, LABEL, SUB, SPAN, LINK, ID = (
 
 def named_values(answer: str) -> list[tuple[str, TokenField]]:
     return [(answer[start:end], field) for start, end, field in value_ranges(answer)]
+
+
+def labelled_records(answer: str) -> list[tuple[str, tuple[str, ...]]]:
+    return [(answer[start:end], label) for start, end, label in record_labels(answer)]
+
+
+def test_records_and_their_labels():
+    spans = (AnswerSpan(1, "Task", None, 'a "}" {"id":7,'), AnswerSpan(2, "Method", None, "b"))
+    answer = render(Answer(spans=spans, relations=(Relation(2, 1, "USED-FOR"),), clusters=((1, 2),)), "entities")
+    assert labelled_records(answer) == [
+        (r'{"id":1,"label":"Task","span":"a \"}\" {\"id\":7,"}', ("Task",)),
+        ('{"id":2,"label":"Method","span":"b"}', ("Method",)),
+        ('{"head":2,"label":"USED-FOR","tail":1}', ("USED-FOR",)),
+    ]
+    medical = render(Answer(spans=(AnswerSpan(1, "Drug", "Dose", "5 mg"),)), "results")
+    assert labelled_records(medical) == [('{"Code":"Drug","Sub-code":"Dose","Span":"5 mg"}', ("Drug", "Dose"))]
+    assert record_labels(render(Answer(spans=()), "entities")) == []
 
 
 def test_entities_with_coreference():

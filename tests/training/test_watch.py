@@ -1,5 +1,6 @@
 """Looks at held-out answers: rates by hand, drifts against log-probs that are taken by themselves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,11 +54,11 @@ def test_collapsed(valid, empty, expected):
 
 @pytest.fixture
 def watched(tokenizer, answer, fp32, limits):
-    """Two prompts with the same gold answer; training has seen it twelve times."""
+    """Two prompts with the same gold answer; training has its entities twelve times and its relation never."""
     document = Document("d", None, TEXT, tuple(TEXT.split()), ((0, 9),), ())
     prompts = [Prompt("d", "d", (Message("user", TEXT),), answer)] * 2
     units = document_units(document, "document") * 2
-    trained = encode_examples(tokenizer, prompts[:1], limits) * 12
+    trained = [replace(prompts[0], answer=answer[: answer.index('"relations"')] + '"relations":[]}')] * 12
     return Watch(tokenizer, prompts, units, ONTOLOGY, trained, fp32, limits | {"max_completion_tokens": 150}, every=5)
 
 
@@ -80,7 +81,12 @@ def test_drift_is_the_change_of_gold_log_probs_by_class(watched, make_model, tok
     tokens = len(example[0].completion_ids)
     assert sum(row["tokens"] for row in moved) == 2 * tokens  # both prompts
     assert sum(row["tokens"] * row["drift"] for row in moved) == pytest.approx(2 * (sum(after) - sum(before)), abs=1e-4)
-    assert {row["frequency"] for row in moved} <= {"10-99", "100-999"}  # nothing that training did not have 12 times
+    frequencies = {(row["field"], row["frequency"]) for row in moved}  # of the label of a token's record
+    assert {pair for pair in frequencies if pair[0] != "scaffolding"} == {
+        *(("id", "10-99"), ("span", "10-99"), ("label", "10-99")),
+        *(("link", "0"), ("label", "0")),
+    }
+    assert {pair[1] for pair in frequencies if pair[0] == "scaffolding"} == {"10-99", "0", "-"}
     assert {row["field"] for row in moved} == {"scaffolding", "label", "span", "link", "id"}
     assert {(row["field"], row["frequency"], row["confidence"]): row["tokens"] for row in moved} == {
         key: row["tokens"] for key, row in start.items()
