@@ -76,6 +76,11 @@ def render(answer: Answer, answer_format: str) -> str:
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
+def is_rendered(text: str) -> bool:
+    """Whether a text begins as `render` begins, and so has fields; answers of preferences may be any text."""
+    return text.startswith(('{"entities":[', '{"results":['))
+
+
 def parse(text: str, answer_format: str, *, clusters: bool) -> Parsed:
     """Read an answer strictly; any string gets a class, none raises, and time is linear in its length.
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from tabpo.data.answers import is_rendered
 from tabpo.errors import ConfigError
 from tabpo.records import Prompt
 
@@ -43,7 +44,7 @@ def train_tokenizer(prompts: Sequence[Prompt], vocab_size: int) -> PreTrainedTok
     """
     if vocab_size < _SMALLEST_VOCABULARY:
         raise ConfigError(f"scratch: vocab_size is {vocab_size}; at least {_SMALLEST_VOCABULARY} are needed")
-    structure = structural_runs(prompt.answer for prompt in prompts)
+    structure = structural_runs(prompt.answer for prompt in prompts if is_rendered(prompt.answer))
     tokenizer = _untrained()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - len(structure),
