@@ -1,6 +1,7 @@
 """From the scores of many runs to the cells of one table."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -26,13 +27,17 @@ STRICT = ("ner_strict", "triple")
 
 @dataclass(frozen=True)
 class Run:
-    """One row's run of one seed and its `scores.json`; a prompted model has no seed, a baseline no model either."""
+    """One row's run of one seed and its `scores.json`; a prompted model has no seed, a baseline no model either.
+
+    `collapsed` says whether its answers to held-out prompts did while it was trained.
+    """
 
     dataset: str
     model: str | None
     method: str
     seed: int | None
     scores: Mapping[str, Any]
+    collapsed: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class Cell:
         difference: Mean over seeds of this row minus the baseline row of the same seed, or its one run.
         low: Lower end of the 95 % Student interval of `difference`; None for fewer than two seeds.
         high: Upper end.
+        collapsed: How many of these seeds' runs collapsed while they were trained; the mean is of all.
         rank: 1 for the best row of its column, 2 for the second, else 0.
         reason: Why `mean`, or `difference` of a row that should have one, is None.
     """
@@ -60,6 +66,7 @@ class Cell:
     difference: float | None = None
     low: float | None = None
     high: float | None = None
+    collapsed: int = 0
     rank: int = 0
     reason: str = ""
 
@@ -119,6 +126,8 @@ def build_cells(
             ]
             if dataset in private and _few(own, metric):
                 column = [Cell(dataset, model, row, metric, mean=None, reason=WITHHELD) for row in shown]
+            collapsed = Counter(run.method for run in own if run.collapsed)
+            column = [replace(cell, collapsed=collapsed[cell.method]) for cell in column]
             cells += _ranked(column)
     return cells
 
@@ -230,6 +239,8 @@ def describe(
         )
     elif any(cell.significant for cell in cells):
         notes.append(f"*: the 95 % Student interval of the paired difference to {settings['baseline']} excludes 0.")
+    if any(run.collapsed for run in runs):
+        notes.append(f"†: collapsed while trained, and counts: {_collapsed(runs)}.")
     if any(run.method == PROMPTED for run in runs):
         notes.append(
             f"{PROMPTED}: a model behind an endpoint, not trained, given the same prompts; one run at temperature 0,"
@@ -252,6 +263,10 @@ def _seeds(runs: Sequence[Run]) -> str:
     if not seeds:
         return "one run each"
     return f"seed {seeds[0]} alone" if len(seeds) == 1 else f"mean ± standard deviation over {len(seeds)} seeds"
+
+
+def _collapsed(runs: Sequence[Run]) -> str:
+    return ", ".join(f"{one.method} of seed {one.seed} on {one.dataset} / {one.model}" for one in runs if one.collapsed)
 
 
 def _ceilings(runs: Sequence[Run], metrics: Sequence[str], withheld: Collection[tuple[str, str]]) -> list[str]:

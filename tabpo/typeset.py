@@ -10,18 +10,20 @@ from tabpo.tables import Cell
 LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "±": r"$\pm$"}
+    | {"†": r"$\dagger$"}
 )
 
 
 def to_csv(cells: Sequence[Cell]) -> str:
     """One line a cell, in percent with six decimals; an empty cell has its reason."""
-    columns = ["dataset", "model", "method", "metric", "mean", "sd", "seeds", "difference", "low", "high", "reason"]
+    columns = ["dataset", "model", "method", "metric", "mean", "sd", "seeds"]
+    columns += ["difference", "low", "high", "reason", "collapsed"]
     frame = pd.DataFrame([{name: getattr(cell, name) for name in columns} for cell in cells], columns=columns)
     return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n")
 
 
 def to_markdown(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], marks: bool) -> str:
-    """Best of a column in bold, second underlined, `*` where the difference to the baseline is significant."""
+    """Best in bold, second underlined, `*` where the difference to the baseline is significant, † collapsed runs."""
     return markdown_table(_frame(cells, layout, "–", lambda cell: _markdown(cell, marks)), caption, notes)
 
 
@@ -82,7 +84,7 @@ def _markdown(cell: Cell, marks: bool) -> str:
     text = _number(cell, " ± ")
     if marks and cell.rank:
         text = f"**{text}**" if cell.rank == 1 else f"<u>{text}</u>"
-    return text + (r"\*" if marks and cell.significant else "")
+    return text + (r"\*" if marks and cell.significant else "") + ("†" if cell.collapsed else "")
 
 
 def _latex(cell: Cell, marks: bool) -> str:
@@ -91,7 +93,7 @@ def _latex(cell: Cell, marks: bool) -> str:
     text = _number(cell, r" $\pm$ ")
     if marks and cell.rank:
         text = rf"\textbf{{{text}}}" if cell.rank == 1 else rf"\underline{{{text}}}"
-    return text + (r"$^{*}$" if marks and cell.significant else "")
+    return text + (r"$^{*}$" if marks and cell.significant else "") + (r"$^{\dagger}$" if cell.collapsed else "")
 
 
 def _number(cell: Cell, plus_minus: str) -> str:

@@ -57,6 +57,23 @@ def test_differences_to_a_row_without_seeds_are_to_its_one_run():
     assert by_row["dictionary"].difference is None
 
 
+def test_a_collapsed_run_counts_and_is_marked():
+    runs = [replace(one, collapsed=(one.method, one.seed) == ("dpo", 2)) for one in three_seeds()]
+    rows, metrics = ["dictionary", "sft", "dpo"], ["ner_strict"]
+    cells = build_cells(runs, rows=rows, metrics=metrics, baseline="sft")
+    unmarked = build_cells(three_seeds(), rows=rows, metrics=metrics, baseline="sft")
+    assert [cell.collapsed for cell in cells] == [0, 0, 1]
+    assert [replace(cell, collapsed=0) for cell in cells] == unmarked  # the same means and differences
+    settings = {"presets": "matched", "baseline": "sft", "caption": "C.", "metrics": metrics}
+    text = describe(settings, runs, cells, [])
+    assert "†: collapsed while trained, and counts: dpo of seed 2 on scierc / tiny." in text["notes"]
+    assert "**65.0 ± 1.7**\\*†" in to_markdown(cells, layout="main", **text)
+    latex = to_latex(cells, layout="main", **text)
+    assert r"\textbf{65.0 $\pm$ 1.7}$^{*}$$^{\dagger}$" in latex and r"$\dagger$: collapsed while" in latex
+    assert to_csv(cells).splitlines()[3].endswith(",,1") and to_csv(cells).splitlines()[2].endswith(",,0")
+    assert not any("†" in note for note in describe(settings, three_seeds(), unmarked, [])["notes"])
+
+
 def test_one_seed_has_neither_deviation_nor_significance():
     cells = cells_by_row([run("sft", 1, 0.6), run("dpo", 1, 0.7)], ["sft", "dpo"])
     assert cells["dpo"].sd is None and cells["dpo"].difference == pytest.approx(10.0)

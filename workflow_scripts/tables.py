@@ -26,9 +26,12 @@ def main(argv: list[str] | None = None) -> None:
     settings = args.settings
     runs, provenance = [], []
     for run, folder in run_folders(settings["runs"]):
-        runs.append(Run(**run, scores=json.loads((args.results / folder / "scores/test.json").read_text())))
+        scores = json.loads((args.results / folder / "scores/test.json").read_text())
+        made = {}  # no baseline was trained
         if run["model"] is not None:
-            provenance.append(json.loads((args.results / folder / "provenance.json").read_text()))
+            made = json.loads((args.results / folder / "provenance.json").read_text())
+            provenance.append(made)
+        runs.append(Run(**run, scores=scores, collapsed=made.get("collapsed_after") is not None))
     shown = {key: settings[key] for key in ("rows", "metrics", "baseline", "private")}
     cells = build_cells(runs, **shown)
     differing = code_differences(provenance, strict=settings["strict_code"])
