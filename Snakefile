@@ -10,9 +10,15 @@ if not workflow.overwrite_configfiles:  # a second file would be merged with thi
 sys.path.insert(0, workflow.basedir)
 shell.prefix(f"set -euo pipefail; export PYTHONPATH='{workflow.basedir}'; ")
 
+from tabpo.training.stopping import pass_on_warnings
+
+if not workflow.is_main_process:  # a job's own Snakemake, which Slurm warns in the place of what it runs
+    pass_on_warnings()
+
 
 include: "rules/common.smk"
 include: "rules/functions.smk"
+include: "rules/resources.smk"
 include: "rules/data.smk"
 include: "rules/base.smk"
 include: "rules/sft.smk"

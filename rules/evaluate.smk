@@ -18,8 +18,8 @@ rule predict:
         "../envs/train.yaml"
     threads: model_threads
     resources:
-        gpu=model_gpus,
-        nodes=model_nodes,
+        gpu=node_gpus,
+        nodes=1,
         mem_mb=model_memory,
         runtime=model_runtime,
     shell:

@@ -30,29 +30,6 @@ metric_settings = settings(job.metric_settings, "metric")
 cost_settings = settings(job.cost_settings)
 
 
-def machine(key):
-    """A resource function: what the model's class of machines has of `key`."""
-    return lambda wildcards: STUDY.machine(wildcards.model)[key]
-
-
-model_gpus, model_nodes, model_runtime = machine("gpus"), machine("nodes"), machine("runtime")
-
-
-def model_memory(wildcards, attempt):
-    """Twice as much at a second attempt: the first may have been killed for memory, which Slurm does not always say."""
-    return machine("mem_mb")(wildcards) * attempt
-
-
-def memory(mb):
-    """The same for rules without a model."""
-    return lambda wildcards, attempt: mb * attempt
-
-
-def model_threads(wildcards):
-    """CPU threads of a job: those of all its processes."""
-    return machine("threads")(wildcards) * machine("processes")(wildcards)
-
-
 def dataset_source(wildcards):
     return STUDY.datasets[wildcards.dataset]["source"]
 

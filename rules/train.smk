@@ -34,8 +34,12 @@ rule train:
     resources:
         gpu=model_gpus,
         nodes=model_nodes,
+        tasks=node_tasks,
+        tasks_per_gpu=no_gpu_tasks,
+        mpi=node_starter,
         mem_mb=model_memory,
         runtime=model_runtime,
+        slurm_extra=warning,
     shell:  # exec: a scheduler's warning would end a shell in between, and the job with it
         "exec python -m workflow_scripts.launch train"
         " --settings {params.settings:q}"

@@ -6,11 +6,19 @@ import os
 import sys
 
 from tabpo.errors import exit_on_error
-from tabpo.training.launching import LAUNCHER, plan_launch, read_settings, run_torchrun, worker_command
+from tabpo.training.launching import (
+    LAUNCHER,
+    plan_launch,
+    read_settings,
+    run_torchrun,
+    starts_step,
+    step_command,
+    worker_command,
+)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Become the program, or run torchrun; as one of torchrun's processes, become the program."""
+    """Become the program, a step of all nodes, or run torchrun; as one of torchrun's processes, become the program."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", choices=["sft", "train"])
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the program; --settings must be among them")
@@ -20,7 +28,11 @@ def main(argv: list[str] | None = None) -> None:
     if LAUNCHER in os.environ:
         command = worker_command(args.program, args.arguments)
         os.execv(command[0], command)
-    launch = plan_launch(args.program, args.arguments, read_settings(args.arguments), os.environ)
+    settings = read_settings(args.arguments)
+    if starts_step(settings, os.environ):
+        command = step_command(args.program, args.arguments, settings)
+        os.execvp(command[0], command)
+    launch = plan_launch(args.program, args.arguments, settings, os.environ)
     gpus = ",".join(launch.gpus)
     logging.info("launch: %s, %d processes, GPUs [%s]", args.program, launch.processes, gpus)
     if launch.torchrun:

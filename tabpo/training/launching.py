@@ -9,14 +9,16 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 
 from tabpo.errors import ConfigError
-from tabpo.training.stopping import STOPPED, handling
+from tabpo.training.stopping import STOPPED, handling, started_by
 
 NO_DEVICES = frozenset(("", "-1", "NoDevFiles"))
 """What CUDA_VISIBLE_DEVICES holds where a scheduler gives no GPU."""
+
+STEP = "SLURM_STEP_ID"
+"""Environment variable: set in what srun starts."""
 
 LAUNCHER = "TABPO_LAUNCHER"
 """Environment variable: process id of the torchrun that started a worker."""
@@ -41,6 +43,20 @@ class Launch:
     processes: int
     gpus: list[str]
     torchrun: bool
+
+
+def starts_step(settings: dict, environment: Mapping[str, str]) -> bool:
+    """Whether this process is in a Slurm job of several nodes, and alone."""
+    return settings["resources"]["nodes"] > 1 and "SLURM_JOB_ID" in environment and STEP not in environment
+
+
+def step_command(program: str, arguments: Sequence[str], settings: dict) -> list[str]:
+    """The command that starts the launching program once on each node of the job, and ends all when one fails."""
+    processes, nodes, gpus = (settings["resources"][key] for key in ("processes", "nodes", "gpus"))
+    threads = settings["numerics"]["threads"] * processes // nodes
+    command = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", f"--cpus-per-task={threads}"]
+    command += [f"--gpus-per-node={gpus // nodes}"] if gpus else []
+    return [*command, "--kill-on-bad-exit=1", sys.executable, "-m", "workflow_scripts.launch", program, *arguments]
 
 
 def plan_launch(program: str, arguments: Sequence[str], settings: dict, environment: Mapping[str, str]) -> Launch:
@@ -93,16 +109,16 @@ def run_torchrun(launch: Launch) -> int:
     child = os.fork()
     if child == 0:
         os.setsid()
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # for a scheduler that warns all processes of a job, one by one
         _die_with(parent)
         os.execve(launch.command[0], launch.command, {**launch.environment, LAUNCHER: str(os.getpid())})
 
     def warn(number: int, frame: FrameType | None) -> None:
         nonlocal warned
         warned = True
-        with suppress(FileNotFoundError, ProcessLookupError):  # it ends just now
-            workers = Path(f"/proc/{child}/task/{child}/children").read_text().split()
-            for worker in workers or [child]:  # before there are workers nothing can be lost
-                os.kill(int(worker), number)
+        for worker in started_by(child) or [child]:  # before there are workers nothing can be lost
+            with suppress(ProcessLookupError):  # it ends just now
+                os.kill(worker, number)
 
     with handling(warn):
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

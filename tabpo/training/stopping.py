@@ -4,7 +4,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
@@ -46,3 +47,24 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def started_by(process: int) -> list[int]:
+    """Ids of the processes that one has started and that have not ended; none where it has ended itself."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        threads = Path(f"/proc/{process}/task").iterdir()
+        return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    return []
+
+
+def pass_on_warnings() -> None:
+    """Have SIGUSR1 from now on reach what this process has started, and not end it; for the Snakemake of a job.
+
+    Slurm warns the processes that it has started itself, and where it tracks them by cgroups no others.
+    """
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for child in started_by(os.getpid()):
+            os.kill(child, number)
+
+    signal.signal(signal.SIGUSR1, pass_on)

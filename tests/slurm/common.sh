@@ -5,7 +5,7 @@ ETC=/etc/slurm                                           # where the job step's 
 MARK="# tabpo test cluster: written by tests/slurm/start-slurm.sh, safe to delete"
 CONFIGURATION=(slurm.conf slurmdbd.conf gres.conf)
 # In the order of starting; stopping goes backwards.
-DAEMONS=(munged mariadbd slurmdbd slurmctld slurmd)
+DAEMONS=(munged mariadbd slurmdbd slurmctld slurmd slurmd-second)
 
 say() { printf '%s: %s\n' "$(basename "$0" .sh)" "$*" >&2; }
 die() {
@@ -16,8 +16,11 @@ die() {
 # ours FILE: the file is absent, or carries our mark in its first line.
 ours() { [ ! -e "$1" ] || [ "$(head -n 1 "$1")" = "$MARK" ]; }
 
+# program NAME: a daemon's program; slurmd runs twice.
+program() { printf '/usr/sbin/%s' "${1%-second}"; }
+
 # running NAME: the pid on file is alive and still the program that was started under it.
-running() { start-stop-daemon --status --quiet --pidfile "$STATE/run/$1.pid" --exec "/usr/sbin/$1"; }
+running() { start-stop-daemon --status --quiet --pidfile "$STATE/run/$1.pid" --exec "$(program "$1")"; }
 
 # wait_until SECONDS WHAT COMMAND...: poll, and show every daemon's last words when time is up.
 wait_until() {

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Starts a Slurm of one node with accounting on this machine, for tests: loopback only, no systemd, no cgroups.
+# Starts a Slurm with accounting on this machine, which is both its nodes, for tests: loopback only, no systemd, no
+# cgroups.
 #
 # Needs root on Debian or Ubuntu; installs the packages it misses. What already runs is left running. Refuses to touch
 # a Slurm configuration that it did not write. Settings, all optional, from the environment:
 #   TABPO_SLURM_STATE (<tmp>/tabpo-slurm)   TABPO_SLURM_CPUS (all)   TABPO_SLURM_MEMORY_MB (90 % of all)
 #   TABPO_SLURM_GPUS (2, pretended)         TABPO_SLURM_DATABASE_PORT (16821)
+#   TABPO_SLURM_SECOND_PORT (16822)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/common.sh"
@@ -13,6 +15,7 @@ CPUS=${TABPO_SLURM_CPUS:-$(nproc)}
 MEMORY_MB=${TABPO_SLURM_MEMORY_MB:-$(awk '/^MemTotal/ {print int($2 * 0.9 / 1024)}' /proc/meminfo)}
 GPUS=${TABPO_SLURM_GPUS:-2}
 DATABASE_PORT=${TABPO_SLURM_DATABASE_PORT:-16821}
+SECOND_PORT=${TABPO_SLURM_SECOND_PORT:-16822}
 NODE=$(hostname -s)
 ADDRESS=$(getent ahostsv4 "$NODE" | awk 'NR == 1 {print $1}' || true)
 
@@ -53,7 +56,7 @@ install_packages() {
 # fill TEMPLATE: replace @NAME@ by the variable NAME, for the names that templates use.
 fill() {
   local name script=""
-  for name in MARK NODE ADDRESS STATE CPUS MEMORY_MB GPUS DATABASE_PORT PASSWORD; do
+  for name in MARK NODE ADDRESS STATE CPUS MEMORY_MB GPUS DATABASE_PORT SECOND_PORT PASSWORD; do
     script+="s|@$name@|${!name}|g;"
   done
   sed "$script" "$here/$1"
@@ -74,11 +77,11 @@ write_configuration() {
   local i
   for ((i = 0; i < GPUS; i++)); do
     [ -e "$STATE/gpu$i" ] || mknod -m 666 "$STATE/gpu$i" c 1 3
-    printf 'NodeName=%s Name=gpu File=%s\n' "$NODE" "$STATE/gpu$i" >>"$ETC/gres.conf"
+    printf 'NodeName=%s,%s-second Name=gpu File=%s\n' "$NODE" "$NODE" "$STATE/gpu$i" >>"$ETC/gres.conf"
   done
 }
 
-# start NAME ARGUMENT...: /usr/sbin/NAME in the background, its pid and log under $STATE.
+# start NAME ARGUMENT...: a daemon in the background, its pid and log under $STATE.
 start() {
   local name=$1
   shift
@@ -87,7 +90,7 @@ start() {
     return
   fi
   start-stop-daemon --start --quiet --background --make-pidfile --pidfile "$STATE/run/$name.pid" \
-    --output "$STATE/log/$name.log" "${as_user[@]}" --exec "/usr/sbin/$name" -- "$@"
+    --output "$STATE/log/$name.log" "${as_user[@]}" --exec "$(program "$name")" -- "$@"
   as_user=()
 }
 as_user=()
@@ -134,21 +137,22 @@ SQL
   sacctmgr --noheader list user root withassoc format=account | grep -qw tabpo || die "sacctmgr knows no account tabpo"
 }
 
-node_ready() { sinfo --noheader --partition main --format %t | grep -qxE 'idle|mix|alloc'; }
+nodes_ready() { [ "$(sinfo --noheader --Node --partition both --format %t | grep -cxE 'idle|mix|alloc')" = 2 ]; }
 
 start_scheduler() {
   start slurmctld -D
   wait_until 30 slurmctld sh -c 'scontrol ping | grep -q UP'
-  start slurmd -D
-  scontrol update nodename="$NODE" state=resume >/dev/null 2>&1 || true # only a node that was down needs it
-  wait_until 60 "the node" node_ready
+  start slurmd -D -N "$NODE"
+  start slurmd-second -D -N "$NODE-second"
+  scontrol update nodename="$NODE,$NODE-second" state=resume >/dev/null 2>&1 || true # only nodes that were down need it
+  wait_until 60 "the nodes" nodes_ready
 }
 
 check_machine
-mkdir -p "$STATE"/{run,log,slurmctld,slurmd,database}
+mkdir -p "$STATE"/{run,log,slurmctld,database,"$NODE","$NODE-second"}
 install_packages
 write_configuration
 start_munge
 start_accounting
 start_scheduler
-say "ready: $(sinfo --noheader --format 'partition %P, %D node, %c CPUs, %m MB, %G')"
+say "ready: $(sinfo --noheader --format 'partition %P, %D nodes of %c CPUs, %m MB, %G')"

@@ -16,7 +16,7 @@ fi
 for ((i = ${#DAEMONS[@]} - 1; i >= 0; i--)); do
   name=${DAEMONS[i]}
   if running "$name"; then
-    start-stop-daemon --stop --quiet --retry TERM/15/KILL/5 --pidfile "$STATE/run/$name.pid" --exec "/usr/sbin/$name"
+    start-stop-daemon --stop --quiet --retry TERM/15/KILL/5 --pidfile "$STATE/run/$name.pid" --exec "$(program "$name")"
     say "$name stopped"
   fi
   rm -f "$STATE/run/$name.pid"

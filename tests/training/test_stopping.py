@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tabpo.training.stopping import SIGNALS, Warned, handling
+from tabpo.training.stopping import SIGNALS, Warned, handling, started_by
 
 PROGRAM = """
 import os, sys
@@ -46,3 +46,37 @@ def test_what_handled_signals_before_does_so_afterwards():
         os.kill(os.getpid(), signal.SIGUSR1)
     assert warned.yet
     assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+PARENT = """
+import subprocess, sys, threading
+from tabpo.training.stopping import pass_on_warnings
+pass_on_warnings()
+started = []
+thread = threading.Thread(target=lambda: started.append(subprocess.Popen(sys.argv[1:])))
+thread.start()
+thread.join()
+sys.exit(started[0].wait())
+"""
+CHILD = """
+import signal, sys
+signal.signal(signal.SIGUSR1, lambda number, frame: sys.exit(75))
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+def test_a_warning_goes_on_to_what_a_process_has_started():
+    command = [sys.executable, "-c", PARENT, sys.executable, "-c", CHILD]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout.readline() == "ready\n"
+        parent.send_signal(signal.SIGUSR1)
+        assert parent.wait(timeout=60) == 75
+
+
+def test_children_are_found_until_they_end():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert child.pid in started_by(os.getpid())
+    child.communicate(b"\n")
+    assert child.pid not in started_by(os.getpid())
+    assert started_by(child.pid) == []

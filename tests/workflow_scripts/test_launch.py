@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from tabpo.errors import ConfigError
-from tabpo.training.launching import LAUNCHER, first_host, plan_launch, read_settings
+from tabpo.training.launching import LAUNCHER, first_host, plan_launch, read_settings, starts_step, step_command
 from tabpo.training.stopping import SIGNALS, STOPPED
 from tabpo.training.trainer import StepTrainer
 from workflow_scripts import launch, sft, train
@@ -57,6 +57,24 @@ def test_nodes_meet_at_the_first_of_the_job():
         plan_launch("sft", [], settings(processes=2, nodes=2), {})
     with pytest.raises(ConfigError, match="3 processes and 0 gpus cannot be shared equally by 2 nodes"):
         plan_launch("sft", [], settings(processes=3, nodes=2), {})
+
+
+def test_a_job_of_several_nodes_becomes_a_step_with_a_launching_program_on_each(monkeypatch):
+    two = settings(processes=8, nodes=2, gpus=8)
+    inside = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0"}
+    assert starts_step(two, {"SLURM_JOB_ID": "7"}) and not starts_step(settings(), {"SLURM_JOB_ID": "7"})
+    assert not starts_step(two, inside) and not starts_step(two, {})  # refused for want of a scheduler
+    per_node = ["--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=12", "--gpus-per-node=4"]
+    again = [sys.executable, "-m", "workflow_scripts.launch", "train", "--x", "1"]
+    assert step_command("train", ["--x", "1"], two) == ["srun", *per_node, "--kill-on-bad-exit=1", *again]
+    assert not any("gpus" in part for part in step_command("sft", [], settings(processes=2, nodes=2)))
+    started = []
+    monkeypatch.setattr(os, "execvp", lambda program, command: started.append(command) or sys.exit())
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.delenv("SLURM_STEP_ID", raising=False)
+    with pytest.raises(SystemExit):
+        launch.main(["sft", "--settings", json.dumps(two)])
+    assert started == [step_command("sft", ["--settings", json.dumps(two)], two)]
 
 
 @pytest.mark.parametrize(
