@@ -180,7 +180,7 @@ class Edit:
         field: Where in the answer, as a path: `entities/2/label`.
         gold: Value before; "" for an insertion.
         wrong: Value after; "" for a deletion.
-        source: What proposed it: empirical, expert, uniform, on_policy.
+        source: What proposed it: empirical, disagreement, expert, uniform, on_policy.
     """
 
     operator: str

@@ -93,12 +93,23 @@ def count_confusions(
             f"{len(predictions)} predictions do not answer the {len(units)} prompts, each once:"
             f" {len(set(by_id) ^ {unit.prompt_id for unit in units})} ids are on one side only"
         )
+    answered = [by_id[unit.prompt_id] for unit in units]
+    return count_placed(
+        units,
+        [reground_in_order(one, unit, ontology) for unit, one in zip(units, answered, strict=True)],
+        ontology,
+    )
+
+
+def count_placed(
+    units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology
+) -> tuple[list[Confusion], dict[str, int]]:
+    """The same of predictions that are in the order of the units, and whose places are not read from a text's order."""
     cases: Counter[tuple[str, str, str]] = Counter()
     left_out = Counter(unreadable=0, duplicates=0, relations_of_unaligned_spans=0)
-    for unit in units:
-        prediction = by_id[unit.prompt_id]
+    for unit, prediction in zip(units, predictions, strict=True):
         if prediction.answer_class == "ok":
-            _count_unit(unit, reground_in_order(prediction, unit, ontology), ontology, cases, left_out)
+            _count_unit(unit, prediction, ontology, cases, left_out)
         else:
             left_out["unreadable"] += 1
     return _rows(cases), dict(left_out)

@@ -6,11 +6,15 @@ from itertools import combinations
 from tabpo.errors import DataError
 from tabpo.records import Pair, Prompt
 
+DISAGREEMENT = "disagreement"
+"""What stands for `heldout` where two annotators give the confusions, whatever a model was trained on."""
+
 PARTS = {
     None: (),
     "dev_confusion": ("dev_confusion",),
     "dev": ("dev_confusion", "dev_select"),
     "crossfit": ("train",),
+    DISAGREEMENT: ("train", "dev_confusion"),
 }
 """Parts of a dataset that confusions come from, by what a pairing calls `heldout`; None for one without confusions."""
 

@@ -8,9 +8,10 @@ the kind (add-one: (errors + 1) / (cases + 2)) and p(g, w) expert weights, a wro
     expert      p(g, w) + s / number of valid wrong values
 
 so that empirical weights estimate P(w | g), and a value that is often confused is edited more often than one that
-never is. The kinds are mixed by their error counts (expert: by their patterns' total weight) plus s each; all alike
-for uniform. `mixed` draws an edit from the patterns in a stated share of cases, from the counts in the others: as if
-the patterns were so many errors more, which a pseudo-count would make depend on the size of the held-out set. (The
+never is; `disagreement` is the same of counts between two annotators. The kinds are mixed by their error counts
+(expert: by their patterns' total weight) plus s each; all alike for uniform. `mixed` draws an edit from the patterns in
+a stated share of cases, from the counts in the others: as if the patterns were so many errors more, which a
+pseudo-count would make depend on the size of the held-out set. (The
 first version of arXiv 2603.00025 reports 40 % of its pairs from expert patterns; proportions for SciERC are not
 published.)
 """
@@ -26,7 +27,7 @@ from tabpo.data.ontology import Ontology
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Confusion
 
-MODES = ("expert", "empirical", "uniform")
+MODES = ("expert", "empirical", "disagreement", "uniform")
 
 SPAN_KINDS = ("label", "sublabel", "boundary", "missed", "spurious")
 
@@ -43,7 +44,7 @@ COREFERENCE = "coreference"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A wrong value, its weight, and what proposed it: empirical, expert or uniform."""
+    """A wrong value, its weight, and what proposed it: empirical, disagreement, expert or uniform."""
 
     wrong: str
     weight: float
@@ -131,7 +132,7 @@ class Proposals:
         counts = {wrong: float(self._counts[kind, gold, wrong]) for wrong in valid}
         errors, cases = self.evidence[kind]
         prior = smoothing * (errors + 1) / (cases + 2) / total
-        return _targets(counts, 1 / total, "empirical") + _targets(uniform, prior, "uniform")
+        return _targets(counts, 1 / total, self._mode) + _targets(uniform, prior, "uniform")
 
     def _evidence(self, kind: str) -> tuple[int, int]:
         errors = sum(count for (of, _, _), count in self._counts.items() if of == kind)

@@ -1,0 +1,40 @@
+"""Score a second annotator's test documents against the first one's, as if a model had answered."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.artefacts import write_json
+from tabpo.data.ontology import read_ontology
+from tabpo.data.second_annotator import read_second, second_reading
+from tabpo.errors import exit_on_error
+from tabpo.metrics.scores import score
+from tabpo.records import Document, Prediction, Prompt, read_records, write_records
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read both annotations; write predictions and scores of the test prompts that both have."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: private")
+    parser.add_argument("--second", type=Path, required=True, help="file or folder of the second annotator")
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--documents", type=Path, required=True, help="of the first annotator")
+    parser.add_argument("--ontology", type=Path, required=True)
+    parser.add_argument("--output-predictions", type=Path, required=True)
+    parser.add_argument("--output-scores", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    ontology, documents = read_ontology(args.ontology), read_records(args.documents, Document)
+    second = read_second([args.second], documents, ontology, private=args.settings["private"])
+    answers = {prompt.prompt_id: prompt.answer for prompt in read_records(args.prompts, Prompt)}
+    units, said = second_reading(list(answers), documents, second)
+    scores = score("test", units, said, [answers[unit.prompt_id] for unit in units], ontology, completions=None)
+    write_records(args.output_predictions, Prediction, said)
+    write_json(args.output_scores, scores)
+    logging.info("%d of %d prompts have a second annotation", len(units), len(answers))
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
