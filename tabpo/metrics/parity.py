@@ -81,7 +81,8 @@ def plmarker(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[st
     dropped; a gold one that is wide counts as missed. Relations hold between predicted entities only, and one whose
     ends both overlap those of an earlier relation of its label is dropped. Gold has symmetric relations both ways.
     """
-    spans = _one_label_each(_without_overlaps([one for one in distinct(prediction.spans) if not _is_wide(unit, one)]))
+    labelled = _one_label_each([one for one in distinct(prediction.spans) if not _is_wide(unit, one)])
+    spans = _without_overlaps(labelled)
     labels = _labels(spans)
     gold = dict(gold_relations(unit, DIRECTED))
     gold |= {(tail, head, label): types[::-1] for (head, tail, label), types in gold.items() if label in symmetric}
@@ -123,8 +124,8 @@ def uie_set(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str
 def uie_multiset(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, Counts]:
     """Labels and texts, each gold one right once (UIE's `normal`); texts are compared as they are stated.
 
-    For `rel_plus` a predicted end has the label of the last predicted entity of its text; ends that are no entities,
-    to which UIE gives labels by a rule of its own, cannot be stated in our answers.
+    For `rel_plus` a predicted head has its own label, a predicted tail that of the last predicted entity of its text;
+    tails that are no entities, to which UIE gives the label of the head, cannot be stated in our answers.
     """
     texts = _texts(unit, prediction)
     return {
@@ -140,17 +141,18 @@ SCORERS = (pure, spert, plmarker, dygie, uie_set, uie_multiset)
 
 def _texts(unit: Unit, prediction: Prediction) -> _Texts:
     gold = {span.id: (span.label, unit.text[span.start - unit.start : span.end - unit.start]) for span in unit.spans}
-    said = {span.id: span.text for span in prediction.spans}
+    said = {span.id: (span.label, span.text) for span in prediction.spans}
     label_of = {span.text: span.label for span in prediction.spans}
     gold_ends = [(one.label, gold[one.head], gold[one.tail]) for one in unit.relations]
-    ends = [(one.label, said.get(one.head), said.get(one.tail)) for one in prediction.relations]
+    nothing = (None, None)
+    ends = [(one.label, said.get(one.head, nothing), said.get(one.tail, nothing)) for one in prediction.relations]
     return _Texts(
         gold=list(gold.values()),
         spans=[(span.label, span.text) for span in prediction.spans],
         gold_links=[(label, head[1], tail[1]) for label, head, tail in gold_ends],
-        links=ends,
+        links=[(label, head[1], tail[1]) for label, head, tail in ends],
         gold_typed=gold_ends,
-        typed=[(label, (label_of.get(head), head), (label_of.get(tail), tail)) for label, head, tail in ends],
+        typed=[(label, head, (label_of.get(tail[1]), tail[1])) for label, head, tail in ends],
     )
 
 
@@ -177,12 +179,12 @@ def _labels(spans: dict[Hashable, PredictedSpan]) -> dict[Hashable, set[str]]:
     return {where: {span.label} for where, span in spans.items() if is_sound(span)}
 
 
-def _without_overlaps(spans: list[PredictedSpan]) -> list[PredictedSpan]:
-    kept: list[PredictedSpan] = []
-    for span in spans:
-        rivals = (one for one in kept if one.label == span.label and one.start is not None)
-        if span.start is None or not any(_overlap(place(span), place(one)) for one in rivals):
-            kept.append(span)
+def _without_overlaps(spans: Mapping[Hashable, PredictedSpan]) -> dict[Hashable, PredictedSpan]:
+    kept: dict[Hashable, PredictedSpan] = {}
+    for where, span in spans.items():
+        rivals = (place for place, one in kept.items() if one.label == span.label and one.start is not None)
+        if span.start is None or not any(_overlap(where, place) for place in rivals):
+            kept[where] = span
     return kept
 
 

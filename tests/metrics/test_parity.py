@@ -170,11 +170,21 @@ def test_one_label_for_a_span_and_a_pair():
     assert spert(gold, found, CANONICAL)["rel"] == Counts(1, 2, 1)
 
 
-def test_a_text_has_the_label_of_its_last_entity():
-    gold = unit([(0, 0, "Method"), (1, 1, "Task"), (2, 2, "Generic")], [(0, 1, "USED-FOR")], tokens="xyx")
-    found = stated(gold, [("x", "Method"), ("y", "Task"), ("x", "Generic")], [(0, 1, "USED-FOR")])
-    assert uie_set(gold, found, CANONICAL)["rel"] == Counts(1, 1, 1)
-    assert uie_set(gold, found, CANONICAL)["rel_plus"] == Counts(0, 1, 1)
+@pytest.mark.parametrize(("link", "right"), [((0, 1, "USED-FOR"), 1), ((1, 0, "USED-FOR"), 0)])
+def test_uie_takes_a_head_with_its_own_label_and_a_tail_with_the_last_of_its_text(link, right):
+    gold = unit([(0, 0, "Method"), (1, 1, "Task"), (2, 2, "Generic")], [link], tokens="xyx")
+    found = stated(gold, [("x", "Method"), ("y", "Task"), ("x", "Generic")], [link])
+    for scorer in (uie_set, uie_multiset):
+        assert scorer(gold, found, CANONICAL)["rel"] == Counts(1, 1, 1)
+        assert scorer(gold, found, CANONICAL)["rel_plus"] == Counts(right, 1, 1)
+
+
+def test_a_label_that_pl_marker_does_not_take_drops_no_other_span():
+    # a b is a Method first; as a Task it would keep the Task b out
+    gold = unit([(0, 1, "Method"), (1, 1, "Task"), (3, 3, "Material")], [(1, 2, "USED-FOR")])
+    found = prediction([(0, 1, "Method"), (0, 1, "Task"), (1, 1, "Task"), (3, 3, "Material")], [(2, 3, "USED-FOR")])
+    assert plmarker(gold, found, CANONICAL)["ner_strict"] == Counts(3, 3, 3)
+    assert plmarker(gold, found, CANONICAL)["rel_plus"] == Counts(1, 1, 1)
 
 
 @st.composite
