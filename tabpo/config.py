@@ -163,7 +163,11 @@ def _model(config: Mapping[str, Any], name: str, known: Known) -> Settings:
         private = [dataset for dataset, entry in config["datasets"].items() if complete_dataset(entry)["private"]]
         return {"endpoint": complete_endpoint(f"models.{name}.endpoint", config["models"][name]["endpoint"], private)}
     preference = _overlay(_training_layers(config, known, name, "preference"))
-    entry = {"generation": config["generation"], "reference_batch_size": preference["micro_batch_size"]}
+    entry = {
+        "generation": config["generation"],
+        "reference_batch_size": preference["micro_batch_size"],
+        "reference_quantize": _quantize(preference),
+    }
     entry |= config["models"][name]
     if "hub" in entry:
         entry["revision"] = entry.get("revision") or known.revisions.get(entry["hub"])
@@ -214,6 +218,12 @@ def _training(config: Mapping[str, Any], known: Known, model: str, method: str) 
         preset = known.presets[config["presets"]].get(method, {}).get("training", {})
         layers.insert(-1, (f"the preset {config['presets']}.{method}.training", preset))
         layers.append((f"methods.{method}.training", (config["methods"][method] or {}).get("training", {})))
+        reference = _quantize(_overlay(_training_layers(config, known, model, stage)))
+        if _quantize(_overlay(layers)) != reference:
+            raise ConfigError(
+                f"models.{model} with {method}: lora.quantize is {_quantize(_overlay(layers))}, but the reference that"
+                f" its methods share is of {reference}; accepted: the same for all methods of a model"
+            )
     training = _overlay(layers)
     batch, processes = training["batch_size"], config["resources"][config["models"][model]["resources"]]["processes"]
     training["micro_batch_size"] = micro_batch = min(training["micro_batch_size"], max(1, batch // processes))
@@ -223,6 +233,10 @@ def _training(config: Mapping[str, Any], known: Known, model: str, method: str) 
             f" {processes} processes x micro_batch_size {micro_batch}"
         )
     return training
+
+
+def _quantize(training: Settings) -> str | None:
+    return (training["lora"] or {}).get("quantize")
 
 
 def _training_layers(

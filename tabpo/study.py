@@ -36,7 +36,8 @@ class Study:
         presets: Family of presets, for captions.
         strict_code: Whether a table refuses runs of different code.
         datasets: Entries by name, with `private`, `context`, `dev_share` and `demonstrations` filled in.
-        models: Entries by name, with `methods`, `generation` and `reference_batch_size` filled in; or `endpoint` alone.
+        models: Entries by name, with `methods`, `generation`, `reference_batch_size` and `reference_quantize` filled
+            in; or `endpoint` alone.
         resources: Classes by name.
         pairings: Recipes by name.
         methods: loss, params and pairing by name, without `sft`.
@@ -133,8 +134,9 @@ def ask_settings(study: Study, dataset: str, model: str) -> Settings:
 
 def reference_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `reference`; pairs are scored in batches of the size that training uses."""
-    batch_size = study.models[model]["reference_batch_size"]
-    return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), "batch_size": batch_size}
+    entry = study.models[model]
+    own = {"batch_size": entry["reference_batch_size"], "quantize": entry["reference_quantize"]}
+    return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), **own}
 
 
 def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Settings:

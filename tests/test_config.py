@@ -446,6 +446,17 @@ def test_a_metrics_table_takes_the_datasets_whose_tables_have_it(demo):
     assert datasets["valid"] == {"demo_abstracts", "demo_messages"}
 
 
+def test_methods_of_a_model_share_the_precision_of_its_reference(demo):
+    lora = {"r": 8, "alpha": 16}
+    demo["training"]["preference"]["lora"] = {**lora, "quantize": "nf4"}
+    assert job.reference_settings(resolve_study(demo, KNOWN), "demo_messages", "tiny")["quantize"] == "nf4"
+    demo["methods"]["dpo"] = {"training": {"lora": lora}}
+    assert refusal(demo) == (
+        "models.tiny with dpo: lora.quantize is None, but the reference that its methods share is of nf4; accepted: the"
+        " same for all methods of a model"
+    )
+
+
 def test_the_schema_describes_every_key():
     """Closed and described all through: what a user may write is what the schema says."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tabpo.errors import exit_on_error
 from tabpo.inference import generate
 from tabpo.records import Completion, Prompt, read_records, write_records
-from tabpo.training.models import autocast, device, load_model, load_tokenizer, set_threads
+from tabpo.training.models import autocast, load_frozen, load_tokenizer, set_threads
 from tabpo.training.tokenise import encode_prompt
 
 
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(numerics)
     tokenizer = load_tokenizer(args.model)
     prompts = [(p.prompt_id, encode_prompt(tokenizer, p, limits)) for p in read_records(args.prompts, Prompt)]
-    model = load_model(args.model, numerics).to(device()).eval()
+    model = load_frozen(args.model, numerics)
     with autocast(numerics, model.device.type):
         completions = generate(
             model,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tabpo.errors import ConfigError, exit_on_error
 from tabpo.records import Pair, Prompt, Reference, read_records, write_records
-from tabpo.training.models import device, load_model, load_tokenizer, set_threads
+from tabpo.training.models import load_frozen, load_tokenizer, set_threads
 from tabpo.training.reference import reference_key, score_references
 from tabpo.training.settings import SCORER_VERSION
 from tabpo.training.tokenise import encode_pairs
@@ -16,7 +16,9 @@ from tabpo.training.tokenise import encode_pairs
 def main(argv: list[str] | None = None) -> None:
     """Read SFT model, pairs and prompts; write the reference file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: numerics, limits, batch_size")
+    parser.add_argument(
+        "--settings", type=json.loads, required=True, help="JSON: numerics, limits, batch_size, quantize"
+    )
     parser.add_argument("--scorer-version", type=int, required=True, help="the version the study asks for")
     parser.add_argument("--sft", type=Path, required=True, help="folder of the SFT model")
     parser.add_argument("--pairs", type=Path, required=True)
@@ -27,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.scorer_version != SCORER_VERSION:
         raise ConfigError(f"--scorer-version {args.scorer_version}: this code is version {SCORER_VERSION}")
 
-    numerics = args.settings["numerics"]
+    numerics, quantize = args.settings["numerics"], args.settings["quantize"]
     set_threads(numerics)
     tokenizer = load_tokenizer(args.sft)
     pairs = encode_pairs(
@@ -37,9 +39,10 @@ def main(argv: list[str] | None = None) -> None:
         references=None,
         limits=args.settings["limits"],
     )
-    model = load_model(args.sft, numerics).to(device())
+    model = load_frozen(args.sft, numerics, quantize)
     references = score_references(model, pairs, tokenizer.pad_token_id, numerics, args.settings["batch_size"])
-    write_records(args.output, Reference, references, reference_key(args.sft, args.pairs, args.prompts, numerics))
+    key = reference_key(args.sft, args.pairs, args.prompts, numerics, quantize)
+    write_records(args.output, Reference, references, key)
     logging.info("scored %d pairs", len(references))
 
 

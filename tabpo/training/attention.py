@@ -34,30 +34,32 @@ class Forest:
 
     Attributes:
         trees: In the row's order.
-        masks: What was made for each sliding window that a layer asked for (None: no window).
+        masks: What was made for each sliding window (None: no window) that a layer asked for, and the layer's device.
     """
 
     trees: tuple[Tree, ...]
-    masks: dict[int | None, Tensor | BlockMask] = field(default_factory=dict)
+    masks: dict[tuple[int | None, torch.device], Tensor | BlockMask] = field(default_factory=dict)
 
     def square(self, window: int | None, query: Tensor) -> Tensor:
         """An additive causal mask over the longest block, in the kernel's dtype, rows aligned to eight elements."""
-        if window not in self.masks:
+        key = (window, query.device)
+        if key not in self.masks:
             autocast = torch.is_autocast_enabled(query.device.type)
             dtype = torch.get_autocast_dtype(query.device.type) if autocast else query.dtype
             width = max(max([tree.trunk] + [sum(branch) for branch in tree.branches]) for tree in self.trees)
             places = torch.arange(-(-width // 8) * 8, device=query.device)
             back = places[:, None] - places
             seen = back >= 0 if window is None else (back >= 0) & (back < window)
-            self.masks[window] = torch.zeros_like(back, dtype=dtype).masked_fill_(~seen, -torch.inf)
-        return self.masks[window]
+            self.masks[key] = torch.zeros_like(back, dtype=dtype).masked_fill_(~seen, -torch.inf)
+        return self.masks[key]
 
     def blocks(self, window: int | None, device: torch.device) -> BlockMask:
         """The mask over the whole row, for FlexAttention."""
-        if window not in self.masks:
+        key = (window, device)
+        if key not in self.masks:
             length = sum(tree.trunk + sum(branch for _, branch in tree.branches) for tree in self.trees)
-            self.masks[window] = create_block_mask(self.sees(window, device), None, None, length, length, device=device)
-        return self.masks[window]
+            self.masks[key] = create_block_mask(self.sees(window, device), None, None, length, length, device=device)
+        return self.masks[key]
 
     def sees(self, window: int | None, device: torch.device) -> Callable[..., Tensor]:
         """Whether the token at one place of the row sees that at another, as FlexAttention asks it."""

@@ -4,28 +4,35 @@ import json
 from pathlib import Path
 
 import torch
+from accelerate import dispatch_model
+from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from tabpo.artefacts import sha256_file, sha256_text, write_json
 from tabpo.errors import ConfigError
+from tabpo.training.quantized import check_quantizable, quantized
 
 
-def load_model(folder: Path, numerics: dict) -> PreTrainedModel:
+def load_model(folder: Path, numerics: dict, quantize: str | None = None) -> PreTrainedModel:
     """Load a `base/` or `model/` folder; weights of a hub model come by id and revision.
 
     Parameters are float32 in both precisions: "bf16" means bfloat16 arithmetic inside `autocast`, so
-    that the reference job, training and prediction run the same kernels on the same weights.
+    that the reference job, training and prediction run the same kernels on the same weights. Those that
+    are not trained may be held as what the kernels take (`narrow_frozen`).
 
     Args:
         folder: Hugging Face folder with a `manifest.json`.
         numerics: {"precision": "bf16" | "fp32", "attention": "eager" | "sdpa" | "flex_attention", "threads": n}.
+        quantize: "nf4" for a model on this process's GPU with frozen linear layers in four bits.
 
     Returns:
         The model in the mode that Hugging Face leaves it in (eval); the caller sets its own.
 
     Raises:
-        ConfigError: FlexAttention on a machine without a GPU.
+        ConfigError: FlexAttention, or four bits, on a machine without a GPU; four bits without bitsandbytes.
     """
+    if quantize is not None:
+        check_quantizable()
     if numerics["attention"] == "flex_attention" and device().type == "cpu":
         raise ConfigError("attention flex_attention needs a GPU: on a CPU it has no backward pass; use eager or sdpa")
     manifest = read_manifest(folder)
@@ -37,7 +44,60 @@ def load_model(folder: Path, numerics: dict) -> PreTrainedModel:
         attn_implementation=numerics["attention"],
         trust_remote_code=False,
         use_safetensors=True,
+        **(quantized(numerics) if quantize is not None else {}),
     )
+
+
+def load_frozen(folder: Path, numerics: dict, quantize: str | None = None) -> PreTrainedModel:
+    """A model to read from alone, in eval mode and narrowed: on one GPU, on all where it fills half of one, or the CPU.
+
+    Args:
+        folder: As for `load_model`.
+        numerics: As for `load_model`.
+        quantize: As for `load_model`; such a model is on one GPU.
+
+    Raises:
+        ConfigError: As `load_model`; a model for several GPUs whose layers are not those of a decoder.
+    """
+    model = load_model(folder, numerics, quantize).requires_grad_(False).eval()
+    narrow_frozen(model, numerics)
+    if quantize is not None:
+        return model
+    gpus = torch.cuda.device_count()
+    if gpus > 1 and 2 * model.get_memory_footprint() > torch.cuda.get_device_properties(0).total_memory:
+        return dispatch_model(model, layers_by_gpu(model, gpus), skip_keys=model._skip_keys_device_placement)
+    return model.to(device())
+
+
+def narrow_frozen(model: nn.Module, numerics: dict) -> None:
+    """For "bf16", hold the weights of linear layers that are not trained in bfloat16: half the memory, the same bits.
+
+    `autocast` multiplies by these weights rounded to bfloat16 whatever they are held in. All else (norms, embeddings
+    and a head that shares their weights) stays float32, and so does the residual stream.
+    """
+    if numerics["precision"] != "bf16":
+        return
+    embedded = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
+    for one in model.modules():
+        frozen = isinstance(one, nn.Linear) and not one.weight.requires_grad and id(one.weight) not in embedded
+        if frozen and one.weight.dtype == torch.float32:  # and not in four bits
+            one.to(torch.bfloat16)
+
+
+def layers_by_gpu(model: PreTrainedModel, gpus: int) -> dict[str, int]:
+    """The GPU of each part: decoder layers in equal runs; embedding, last norm and head, with a batch, on the first.
+
+    Raises:
+        ConfigError: A model that is not a decoder with a list of layers.
+    """
+    decoder = model.get_decoder()
+    layers = getattr(decoder, "layers", None)
+    if layers is None:
+        raise ConfigError(f"a {model.config.model_type} model has no decoder layers to divide among {gpus} GPUs")
+    prefix = model.base_model_prefix
+    places = {name: 0 for name, _ in model.named_children() if name != prefix}
+    places |= {f"{prefix}.{name}": 0 for name, _ in decoder.named_children() if name != "layers"}
+    return places | {f"{prefix}.layers.{number}": number * gpus // len(layers) for number in range(len(layers))}
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:

@@ -19,7 +19,7 @@ from tabpo.training.settings import SCORER_VERSION
 from tabpo.training.tokenise import PairExample
 
 
-def reference_key(sft: Path, pairs: Path, prompts: Path, numerics: dict) -> dict[str, str]:
+def reference_key(sft: Path, pairs: Path, prompts: Path, numerics: dict, quantize: str | None = None) -> dict[str, str]:
     """All that reference log-probs depend on: weights, tokenizer with template, pairs, prompts, arithmetic, scorer.
 
     Args:
@@ -27,6 +27,7 @@ def reference_key(sft: Path, pairs: Path, prompts: Path, numerics: dict) -> dict
         pairs: The pair file.
         prompts: The file of the pairs' prompts.
         numerics: As for `models.load_model`; the number of threads is left out, as it moves last bits only.
+        quantize: As for `models.load_model`.
     """
     return {
         "weights_sha256": read_manifest(sft)["weights_sha256"],
@@ -35,6 +36,7 @@ def reference_key(sft: Path, pairs: Path, prompts: Path, numerics: dict) -> dict
         "prompts_sha256": sha256_file(prompts),
         "precision": numerics["precision"],
         "attention": numerics["attention"],
+        "quantize": quantize or "none",
         "scorer_version": str(SCORER_VERSION),
     }
 

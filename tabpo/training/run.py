@@ -26,7 +26,7 @@ from tabpo.training.adapters import add_adapters, merged
 from tabpo.training.arguments import prepare_process, training_arguments
 from tabpo.training.baseline import without_baseline
 from tabpo.training.checkpoints import newest_complete, run_key, single_writer
-from tabpo.training.models import load_model, save_model
+from tabpo.training.models import load_model, narrow_frozen, save_model
 from tabpo.training.order import BatchPlan, plan_batches
 from tabpo.training.provenance import describe_machine, input_hashes
 from tabpo.training.settings import TrainingSettings, training_settings
@@ -167,9 +167,12 @@ def _set_up(
     )
     told = [checkpoint]
     broadcast_object_list(told)
-    model = load_model(run.start, numerics)
-    if settings.lora is not None:
-        model = add_adapters(model, settings.lora, seed)
+    lora = settings.lora
+    model = load_model(run.start, numerics, None if lora is None else lora.quantize)
+    if lora is not None:
+        model = add_adapters(model, lora, seed)
+        if not with_deepspeed:  # which holds all weights in bfloat16 itself
+            narrow_frozen(model, numerics)
     trainer = build_trainer(model=model, arguments=arguments, settings=settings, numerics=numerics, plan=plan)
     return trainer, told[0]
 

@@ -14,6 +14,8 @@ SCHEDULES = ("linear", "cosine", "constant")
 DEEPSPEED = ("zero0", "zero1", "zero2", "zero2_offload", "zero3", "zero3_offload")
 """Names of the files in config/deepspeed/."""
 
+QUANTIZE = (None, "nf4")
+
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """What LoRA adapts unless told otherwise: every linear layer of Qwen2 and Llama but the head."""
 
@@ -28,6 +30,7 @@ class LoraSettings:
         dropout: On the adapters' input, in [0, 1).
         target_modules: Names of the layers that get an adapter.
         merge: Add the adapters to the weights when training ends. Always true: all later stages read full weights.
+        quantize: One of `QUANTIZE`: hold the weights below the adapters in four bits, on GPUs; None does not.
     """
 
     r: int
@@ -35,6 +38,7 @@ class LoraSettings:
     dropout: float = 0.0
     target_modules: list[str] = field(default_factory=lambda: list(LINEAR_LAYERS))
     merge: bool = True
+    quantize: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,12 @@ def training_settings(**values: Any) -> TrainingSettings:
     if given.get("optimizer") == "rmsprop" and given.get("weight_decay"):
         raise ConfigError(f"training.weight_decay is {given['weight_decay']}; accepted with rmsprop: 0, it has none")
     if "lora" in given:
-        given["lora"] = _lora_settings(given["lora"])
+        given["lora"] = lora = _lora_settings(given["lora"])
+        if lora.quantize is not None and given.get("deepspeed", "").startswith("zero3"):
+            raise ConfigError(
+                f"training.lora.quantize is {lora.quantize}; accepted with deepspeed {given['deepspeed']}, which"
+                " divides weights among processes: null"
+            )
     return TrainingSettings(**given)
 
 
@@ -198,4 +207,5 @@ _LORA_RANGES = {
         "a list of names of layers",
     ),
     "merge": (lambda value: value is True, "true (adapters alone cannot be read by later stages)"),
+    "quantize": (lambda value: value in QUANTIZE, "null, nf4"),
 }

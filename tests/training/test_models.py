@@ -1,20 +1,30 @@
 """Folders that load as they were saved and say nothing of when and where."""
 
+import copy
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from tabpo.errors import ConfigError
+from tabpo.training import models, quantized
+from tabpo.training.adapters import add_adapters
 from tabpo.training.models import (
     autocast,
+    layers_by_gpu,
+    load_frozen,
     load_model,
     load_tokenizer,
+    narrow_frozen,
     read_manifest,
     save_model,
     tokenizer_sha256,
     weights_sha256,
 )
+from tabpo.training.settings import training_settings
+
+BF16 = {"precision": "bf16", "attention": "eager", "threads": 1}
 
 
 def save(model, tokenizer, folder):
@@ -104,3 +114,85 @@ def test_flex_attention_is_refused_without_a_gpu(make_model, tokenizer, fp32, tm
 def test_precision_is_that_of_the_products(precision, dtype):
     with autocast({"precision": precision}):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
+
+
+@pytest.mark.parametrize("architecture", ["qwen2", "llama"])  # with a head that is the embedding, and one of its own
+def test_narrow_weights_below_adapters_change_no_bit(make_model, architecture):
+    lora = training_settings(steps=1, lora={"r": 2, "alpha": 4, "target_modules": ["q_proj", "up_proj"]}).lora
+    wide = add_adapters(make_model(architecture), lora, 1)
+    for name, weight in wide.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    narrow = copy.deepcopy(wide)
+    narrow_frozen(narrow, BF16)
+    ids, found = torch.arange(20).reshape(2, 10), []
+    for model in (wide, narrow):
+        with autocast(BF16):
+            logits = model(ids).logits
+        logits.float().logsumexp(-1).sum().backward()
+        found.append([logits, *(one.grad for one in model.parameters() if one.grad is not None)])
+    assert len(found[0]) == 1 + 8 and all(torch.equal(*both) for both in zip(*found, strict=True))
+    dtypes = {name: one.dtype for name, one in narrow.named_parameters()}
+    held = {name.split(".")[-2] for name, dtype in dtypes.items() if dtype == torch.bfloat16}
+    heads = {"lm_head"} if architecture == "llama" else set()
+    assert held == {"base_layer", "k_proj", "v_proj", "o_proj", "gate_proj", "down_proj"} | heads
+    assert {dtype for name, dtype in dtypes.items() if "lora" in name} == {torch.float32}
+
+
+def test_a_model_that_is_only_read_is_narrow_in_bf16_alone(make_model, tokenizer, fp32, tmp_path):
+    folder = save(make_model("llama"), tokenizer, tmp_path / "model")
+    read = load_frozen(folder, BF16)
+    assert not read.training and not any(one.requires_grad for one in read.parameters())
+    assert read.lm_head.weight.dtype == torch.bfloat16 and read.model.norm.weight.dtype == torch.float32
+    assert {one.dtype for one in load_frozen(folder, fp32).parameters()} == {torch.float32}
+
+
+def test_a_model_that_fills_half_a_gpu_is_spread_over_all(make_model, tokenizer, fp32, tmp_path, monkeypatch):
+    folder = save(make_model(), tokenizer, tmp_path / "model")
+    size, expected = make_model().get_memory_footprint(), layers_by_gpu(make_model(), 2)
+    spread = []
+    monkeypatch.setattr(models, "dispatch_model", lambda model, places, skip_keys: spread.append((places, skip_keys)))
+    monkeypatch.setattr(models, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    for memory in (2 * size, 2 * size - 1):
+        gpu = SimpleNamespace(total_memory=memory)
+        monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index, gpu=gpu: gpu)
+        load_frozen(folder, fp32)
+    ((places, skipped),) = spread
+    assert places == expected and "past_key_values" in skipped
+
+
+def test_layers_are_divided_and_all_else_is_where_batches_are(make_model):
+    places = layers_by_gpu(make_model(), 2)
+    assert places == {
+        **{"lm_head": 0, "model.embed_tokens": 0, "model.norm": 0, "model.rotary_emb": 0},
+        **{"model.layers.0": 0, "model.layers.1": 1},
+    }
+    other = SimpleNamespace(get_decoder=lambda: object(), config=SimpleNamespace(model_type="gpt2"))
+    with pytest.raises(ConfigError, match="a gpt2 model has no decoder layers to divide among 2 GPUs"):
+        layers_by_gpu(other, 2)
+
+
+def test_four_bits_need_a_gpu_and_a_package(make_model, tokenizer, fp32, tmp_path, monkeypatch):
+    folder = save(make_model(), tokenizer, tmp_path / "model")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match="quantize nf4 needs a GPU, and torch sees none; accepted here: null"):
+        load_model(folder, fp32, "nf4")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(quantized, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"needs the package bitsandbytes, .*: pip install bitsandbytes"):
+        load_model(folder, fp32, "nf4")
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16", torch.bfloat16), ("fp32", torch.float32)])
+def test_four_bits_are_nf4_with_products_of_the_runs_precision(monkeypatch, tmp_path, precision, dtype):
+    (tmp_path / "manifest.json").write_text(json.dumps({"kind": "weights", "weights_sha256": None}))
+    asked = {}
+    monkeypatch.setattr(models, "check_quantizable", lambda: None)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 3)
+    monkeypatch.setattr(models.AutoModelForCausalLM, "from_pretrained", lambda source, **kw: asked.update(kw))
+    load_model(tmp_path, {**BF16, "precision": precision}, "nf4")
+    four_bits = asked["quantization_config"]
+    assert (asked["device_map"], asked["dtype"]) == ({"": 3}, torch.float32)
+    assert four_bits.load_in_4bit and four_bits.bnb_4bit_quant_type == "nf4" and four_bits.bnb_4bit_use_double_quant
+    assert four_bits.bnb_4bit_compute_dtype == dtype

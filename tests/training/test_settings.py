@@ -57,6 +57,11 @@ def test_lora_defaults():
         ({"steps": 5, "lora": {"r": 8}}, "training.lora: alpha must be given"),
         ({"steps": 5, "lora": {"r": 8, "alpha": 8, "merge": False}}, "training.lora.merge is False; accepted: true"),
         ({"steps": 5, "lora": {"r": 8, "alpha": 8, "target_modules": []}}, "accepted: a list of names of layers"),
+        ({"steps": 5, "lora": {"r": 8, "alpha": 8, "quantize": "int8"}}, "quantize is 'int8'; accepted: null, nf4"),
+        (
+            {"steps": 5, "deepspeed": "zero3_offload", "lora": {"r": 8, "alpha": 8, "quantize": "nf4"}},
+            "training.lora.quantize is nf4; accepted with deepspeed zero3_offload, which divides weights",
+        ),
     ],
 )
 def test_refusals_name_the_setting_and_what_is_accepted(values, message):

@@ -61,15 +61,15 @@ def study(tmp_path):
 
 
 def run(study, output="reference.parquet", version=SCORER_VERSION, **settings):
-    settings = {"numerics": NUMERICS, "limits": LIMITS, "batch_size": 2, **settings}
+    settings = {"numerics": NUMERICS, "limits": LIMITS, "batch_size": 2, "quantize": None, **settings}
     paths = {"sft": "sft", "pairs": "pairs.parquet", "prompts": "prompts.parquet", "output": output}
     flags = [part for name, file in paths.items() for part in (f"--{name}", str(study / file))]
     reference.main(["--settings", json.dumps(settings), "--scorer-version", str(version), *flags])
     return study / output
 
 
-def key(study, numerics=NUMERICS):
-    return reference_key(study / "sft", study / "pairs.parquet", study / "prompts.parquet", numerics)
+def key(study, numerics=NUMERICS, quantize=None):
+    return reference_key(study / "sft", study / "pairs.parquet", study / "prompts.parquet", numerics, quantize)
 
 
 def test_rows_are_the_pairs_in_their_order(study):
@@ -138,6 +138,8 @@ def test_a_stale_file_is_refused_by_the_part_that_differs(study):
 
     assert "precision bf16 is now fp32" in stale(study, path, {**NUMERICS, "precision": "fp32"})
     assert "attention eager is now sdpa" in stale(study, path, {**NUMERICS, "attention": "sdpa"})
+    with pytest.raises(DataError, match="quantize none is now nf4"):
+        read_reference(path, key(study, quantize="nf4"))
 
     pairs = read_records(study / "pairs.parquet", Pair)
     write_records(study / "pairs.parquet", Pair, pairs[:-1])

@@ -12,6 +12,7 @@ import yaml
 from tabpo.artefacts import sha256_file
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Pair, Reference, read_metadata, read_records, write_records
+from tabpo.training import run
 from tabpo.training.preference import PreferenceTrainer
 from workflow_scripts import train
 
@@ -41,6 +42,18 @@ def test_the_same_run_in_two_folders_gives_the_same_bytes(study, tmp_path, loss)
         train.main(study.train(tmp_path / name, loss=loss))
     assert files(tmp_path / "first") == files(tmp_path / "second")
     assert str(tmp_path).encode() not in b"".join(files(tmp_path / "first").values())
+
+
+def test_narrow_weights_below_adapters_leave_the_run_what_it_was(study, tmp_path, monkeypatch):
+    narrow, wide = tmp_path / "narrow", tmp_path / "wide"
+    settings = {"precision": "bf16", "reference": "reference_bf16.parquet", "steps": 2, "loss": "tdpo2"}
+    settings["lora"] = {"r": 2, "alpha": 4, "target_modules": ["q_proj", "up_proj"]}
+    train.main(study.train(narrow, **settings))
+    monkeypatch.setattr(run, "narrow_frozen", lambda model, numerics: None)
+    train.main(study.train(wide, **settings))
+    for file in ("training.parquet", "model/model.safetensors"):
+        assert (narrow / file).read_bytes() == (wide / file).read_bytes()
+    assert pd.read_parquet(narrow / "training.parquet")["drift_edited"].abs().iloc[0] == 0.0  # the reference's bits
 
 
 def test_broken_off_and_gone_on_gives_the_same_bytes(study, tmp_path, monkeypatch):
