@@ -28,6 +28,11 @@ _FIELD = rf"{_PLAIN}:(?:{_PLAIN}|{_SPACE.pattern}{_SCALAR.pattern}{_SPACE.patter
 _RECORD = re.compile(rf"{_SPACE.pattern}(\{{{_FIELD}(?:,{_FIELD}){{0,7}}\}})")
 _STRING = re.compile(r'"([^"]*+)"([ \t\n\r]*+:)?')
 
+# Deep nesting is runs of brackets: of arrays, and of objects whose first value is one again; and of what closes them.
+_OPENINGS = re.compile(rf"(?:{_SPACE.pattern}(?:\[|\{{{_PLAIN}:(?=[ \t\n\r]*+[\[{{])))++")
+_OPENING = re.compile(r'\[|"[^"]*+"')
+_CLOSINGS = re.compile(r"(?:[ \t\n\r]*+[\]}])++")
+
 _VALUE = '"0{['
 _KEY = '"'
 
@@ -78,9 +83,13 @@ class _Scan:
             _BrokenError: The text does not begin JSON.
         """
         while self.expected:
-            record = _RECORD.match(self.text, self.token[1]) if "{" in self.expected else None
-            if record:
+            may_open, may_close = "{" in self.expected, self.expected[0] == ","
+            if may_open and (record := _RECORD.match(self.text, self.token[1])):
                 self._take_record(record)
+            elif may_open and (openings := _OPENINGS.match(self.text, self.token[1])):
+                self._take_openings(openings)
+            elif may_close and (closings := _CLOSINGS.match(self.text, self.token[1])):
+                self._take_closings(closings)
             else:
                 self._take(self._next_token())
         if _SPACE.match(self.text, self.token[1]).end() < len(self.text):
@@ -107,6 +116,20 @@ class _Scan:
         self.deepest = max(self.deepest, len(self.open) + 1)
         keys = [string for string, colon in _STRING.findall(record[1]) if colon]
         self.repeats_key |= len(set(keys)) < len(keys)
+        self._complete_value()
+
+    def _take_openings(self, openings: re.Match[str]) -> None:
+        self.token = openings.span()
+        found = _OPENING.findall(openings[0])
+        self.open += [None if opening == "[" else {opening[1:-1]} for opening in found]
+        self.deepest = max(self.deepest, len(self.open))
+        self.expected = _VALUE + "]" if self.open[-1] is None else _VALUE
+
+    def _take_closings(self, closings: re.Match[str]) -> None:
+        self.token = closings.span()
+        for closing in "".join(closings[0].split()):
+            if not self.open or (self.open.pop() is None) != (closing == "]"):
+                raise _BrokenError
         self._complete_value()
 
     def _complete_value(self) -> None:

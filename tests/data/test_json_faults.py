@@ -115,6 +115,14 @@ def can_go_on(text):
         ('{"a":1,"a":' + "[" * MAX_DEPTH + "]" * MAX_DEPTH + "}", "too_deep"),
         ("[" * (MAX_DEPTH + 1), "truncated"),
         ("[" * (MAX_DEPTH + 1) + "}", "not_json"),
+        ('{"[":[{"]":{"{":[ 1 ] } } \n] }', None),
+        ('{"a":[{"b":{"a":[]}}],"a":{}}', "duplicate_key"),
+        ('[{"a":[{"b":', "truncated"),
+        ('{"a":[[[1]]]', "truncated"),
+        ('{"a":[[[1]}]', "not_json"),
+        ('{"a":[[[1]]]}]', "not_json"),
+        ('[{"a":[[},', "not_json"),
+        ('{"a":[[{,', "not_json"),
     ],
 )
 def test_fault(text, fault):
