@@ -6,6 +6,10 @@ split at white space); predicted ones are taken in the order of the answer, each
 holds it, is held by it, or shares 60 % of the words of both. An empty span is held by every other, and texts need not
 be in the unit: these are its loopholes, kept so that published numbers can be compared. Links between entities, which
 that scorer does not know, are matched in the same manner.
+
+There are two releases. This is the first (SarielMa/finben_modified, commit 35112d2, pv_miner_all); in the second
+(SarielMa/PVminerLLM2, commit 5d18b85) an empty span agrees with none. Both list 26 sub-codes, without "Clinical care",
+which the ontology of PV-Miner has and which counts here.
 """
 
 from collections.abc import Callable, Iterable
