@@ -49,6 +49,8 @@ rule pair_page:
         isolation=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolation.json"),
         reference=results("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet"),
         prompts=results("{dataset}/prompts/train.parquet"),
+        gold=results("{dataset}/{model}/sft/seed{seed}/gold/dev_select.parquet"),
+        held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
     output:
         report=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.reference.json"),
         page=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.md"),
@@ -72,6 +74,8 @@ rule pair_page:
         " --pairs {input.pairs}"
         " --prompts {input.prompts}"
         " --reference {input.reference}"
+        " --gold {input.gold}"
+        " --held-out-prompts {input.held_out_prompts}"
         " --audit {input.audit}"
         " --isolation {input.isolation}"
         " --output {output.report}"

@@ -43,3 +43,33 @@ rule sft:
         " --output-timing {output.timing}"
         " --output-provenance {output.provenance}"
         " 2>> {log}"
+
+
+rule gold:
+    """Score the gold answers of held-out prompts once with the frozen SFT model."""
+    input:
+        sft=results("{dataset}/{model}/sft/seed{seed}/model"),
+        prompts=results("{dataset}/prompts/dev_select.parquet"),
+    output:
+        logps=results("{dataset}/{model}/sft/seed{seed}/gold/dev_select.parquet"),
+    params:
+        settings=reference_settings,
+    log:
+        results("logs/gold/{dataset}/{model}/seed{seed}.log"),
+    benchmark:
+        results("benchmarks/gold/{dataset}/{model}/seed{seed}.tsv")
+    conda:
+        "../envs/train.yaml"
+    threads: model_threads
+    resources:
+        gpu=node_gpus,
+        nodes=1,
+        mem_mb=model_memory,
+        runtime=model_runtime,
+    shell:
+        "python -m workflow_scripts.gold"
+        " --settings {params.settings:q}"
+        " --sft {input.sft}"
+        " --prompts {input.prompts}"
+        " --output {output.logps}"
+        " 2>> {log}"

@@ -120,7 +120,7 @@ def run_jobs(dataset: str, method: str, seed: int = 1) -> set[str]:
 def seed_jobs(dataset: str, seed: int = 1) -> set[str]:
     """Everything that belongs to one seed: SFT, confusions, pairs, references, runs."""
     where = f"{dataset} tiny"
-    found = {f"sft {where} {seed}", f"confusions {where} {seed}"}
+    found = {f"sft {where} {seed}", f"confusions {where} {seed}", f"gold {where} {seed}"}
     for split in ("test", "dev_confusion"):
         found |= {f"predict {dataset} tiny sft {seed} {split}", f"score {dataset} tiny sft {seed} {split}"}
     for pairing in ("mixed", "other"):

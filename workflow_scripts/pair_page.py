@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_json, write_whole
 from tabpo.data.pair_page import pair_page
-from tabpo.data.reference_audit import reference_audit, without_small_groups
+from tabpo.data.reference_audit import gold_audit, reference_audit, without_small_groups
 from tabpo.errors import exit_on_error
 from tabpo.records import Pair, Prompt, Reference, read_records
 
@@ -21,6 +21,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--reference", type=Path, required=True)
+    parser.add_argument("--gold", type=Path, required=True, help="log-probs of held-out gold answers")
+    parser.add_argument("--held-out-prompts", type=Path, required=True, help="their prompts")
     parser.add_argument("--audit", type=Path, required=True)
     parser.add_argument("--isolation", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -29,6 +31,8 @@ def main(argv: list[str] | None = None) -> None:
 
     pairs, prompts = read_records(args.pairs, Pair), read_records(args.prompts, Prompt)
     report = reference_audit(pairs, read_records(args.reference, Reference), prompts)
+    held_out = read_records(args.held_out_prompts, Prompt)
+    report["held_out"] = gold_audit(held_out, read_records(args.gold, Reference))
     logging.info("the reference ranks %.3f of %d pairs right", report["all"]["ranked_right"], len(pairs))
     if args.settings["private"]:
         report, pairs = without_small_groups(report), []

@@ -56,6 +56,9 @@ def pair_page(
         "## The reference before training",
         "Ranked right: the right answer is the likelier one. Gate: share of chosen tokens less probable than tau.",
         _table(_reference_rows(reference)),
+        "The same gates on gold answers to prompts of dev_select, which no pair is of; of a label, on the answers that"
+        " state it:",
+        _table(_held_out_rows(reference)),
         "Margins of the right answer, pairs by bin:",
         _table(_histogram_rows(reference)),
     ]
@@ -110,6 +113,15 @@ def _reference_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
         | {key.replace("_", " "): found[key] for key in ("pairs", "ranked_right", "mean_margin")}
         | {f"gate {tau}": rate for tau, rate in zip(reference["taus"], found["gate_rates"], strict=True)}
         for name, found in _groups(reference)
+    ]
+
+
+def _held_out_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
+    held_out = reference["held_out"]
+    return [
+        {"label": name, "answers": found["answers"]}
+        | {f"gate {tau}": rate for tau, rate in zip(reference["taus"], found["gate_rates"], strict=True)}
+        for name, found in {"all": held_out["all"], **held_out["labels"]}.items()
     ]
 
 

@@ -1,5 +1,6 @@
 """What the reference makes of pairs before training: which it ranks right, and which tokens a gate would see."""
 
+import json
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,18 +21,33 @@ EDGES = (-10.0, -5.0, -2.0, -1.0, 0.0, 1.0, 2.0, 5.0, 10.0)
 
 
 @dataclass(slots=True)
-class _Group:
-    """Pairs of one operator or label: their margins, and the tokens of their chosen answers under each gate."""
+class _Gates:
+    """Tokens of some answers, and how many of them are under each gate."""
 
-    margins: list[float] = field(default_factory=list)
+    answers: int = 0
     tokens: int = 0
     gated: list[int] = field(default_factory=lambda: [0] * len(TAUS))
 
+    def add(self, logps: Sequence[float]) -> None:
+        self.answers += 1
+        self.tokens += len(logps)
+        for number, tau in enumerate(TAUS):
+            self.gated[number] += sum(logp < log(tau) for logp in logps)
+
+    def rates(self) -> list[float]:
+        return [round(count / self.tokens, 6) for count in self.gated]
+
+
+@dataclass(slots=True)
+class _Group:
+    """Pairs of one operator or label: their margins, and their chosen answers."""
+
+    margins: list[float] = field(default_factory=list)
+    chosen: _Gates = field(default_factory=_Gates)
+
     def add(self, margin: float, chosen_logps: Sequence[float]) -> None:
         self.margins.append(margin)
-        self.tokens += len(chosen_logps)
-        for number, tau in enumerate(TAUS):
-            self.gated[number] += sum(logp < log(tau) for logp in chosen_logps)
+        self.chosen.add(chosen_logps)
 
     def describe(self) -> dict[str, Any]:
         histogram = [0] * (len(EDGES) + 1)
@@ -42,7 +58,7 @@ class _Group:
             "ranked_right": round(sum(margin > 0 for margin in self.margins) / len(self.margins), 6),
             "mean_margin": round(fsum(self.margins) / len(self.margins), 6),
             "histogram": histogram,
-            "gate_rates": [round(count / self.tokens, 6) for count in self.gated],
+            "gate_rates": self.chosen.rates(),
         }
 
 
@@ -81,6 +97,30 @@ def reference_audit(
     }
 
 
+def gold_audit(prompts: Sequence[Prompt], references: Sequence[Reference]) -> dict[str, Any]:
+    """Gate rates of gold answers that no pair is of: of all tokens, and by label of those of answers that state it.
+
+    Raises:
+        DataError: The references are not of these prompts, in their order.
+    """
+    if [prompt.prompt_id for prompt in prompts] != [reference.pair_id for reference in references]:
+        raise DataError(f"{len(references)} log-probs are not of the {len(prompts)} prompts, one by one, in order")
+    whole, by_label = _Gates(), defaultdict(_Gates)
+    for prompt, reference in zip(prompts, references, strict=True):
+        for gates in (whole, *(by_label[label] for label in _stated_labels(prompt.answer))):
+            gates.add(reference.chosen_logps)
+    return {"all": _gold(whole), "labels": {name: _gold(by_label[name]) for name in sorted(by_label)}}
+
+
+def _gold(gates: _Gates) -> dict[str, Any]:
+    return {"answers": gates.answers, "gate_rates": gates.rates()}
+
+
+def _stated_labels(answer: str) -> set[str]:
+    records = [record for items in json.loads(answer).values() for record in items if isinstance(record, dict)]
+    return {record.get("Code") or record["label"] for record in records}
+
+
 def without_small_groups(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report of private data: no operator or label with fewer than 5 pairs, nor one more where one alone is hidden.
 
@@ -90,6 +130,9 @@ def without_small_groups(report: Mapping[str, Any]) -> dict[str, Any]:
     for kind in ("operators", "labels"):
         pairs = withhold_histogram({name: found["pairs"] for name, found in report[kind].items()})
         shown[kind] = {name: _withheld(report[kind][name]) for name, count in pairs.items() if count is not None}
+    answers = withhold_histogram({name: found["answers"] for name, found in report["held_out"]["labels"].items()})
+    labels = {name: report["held_out"]["labels"][name] for name, count in answers.items() if count is not None}
+    shown["held_out"] = {"all": withhold(report["held_out"]["all"]), "labels": labels}
     return shown
 
 

@@ -12,11 +12,11 @@ from tabpo.errors import DataError
 from tabpo.progress import progress
 from tabpo.records import Reference, read_metadata, read_records
 from tabpo.training.attention import shares_prefixes
-from tabpo.training.collate import collate_pairs
+from tabpo.training.collate import collate_examples, collate_pairs
 from tabpo.training.models import read_manifest, tokenizer_sha256
 from tabpo.training.scoring import completion_logps
 from tabpo.training.settings import SCORER_VERSION
-from tabpo.training.tokenise import PairExample
+from tabpo.training.tokenise import Example, PairExample
 
 
 def reference_key(sft: Path, pairs: Path, prompts: Path, numerics: dict, quantize: str | None = None) -> dict[str, str]:
@@ -65,6 +65,22 @@ def score_references(
             chosen_logps = tuple(chosen[: len(pair.chosen_ids)])
             by_id[pair.pair_id] = Reference(pair.pair_id, chosen_logps, tuple(rejected[: len(pair.rejected_ids)]))
     return [by_id[pair.pair_id] for pair in pairs]
+
+
+@torch.no_grad()
+def score_gold(
+    model: PreTrainedModel, examples: Sequence[Example], pad_id: int, numerics: dict, batch_size: int
+) -> list[Reference]:
+    """The same of answers by themselves: rows of `prompt_id`, log-probs of the answer, and none of a rejected one."""
+    model.eval()
+    batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
+    references = []
+    for batch in progress(batches, len(batches), "batches of held-out gold"):
+        tensors = send_to_device(collate_examples(batch, pad_id, shares_prefixes(model)), model.device)
+        rows = completion_logps(model, tensors, numerics).tolist()
+        for example, row in zip(batch, rows, strict=True):
+            references.append(Reference(example.prompt_id, tuple(row[: len(example.completion_ids)]), ()))
+    return references
 
 
 def _whole_groups(pairs: Sequence[PairExample], batch_size: int) -> list[list[PairExample]]:

@@ -11,7 +11,7 @@ from tabpo.data.confusion_figures import write_heat_maps
 from tabpo.data.ontology import Label, Ontology, RelationType
 from tabpo.data.pair_page import pair_page
 from tabpo.data.pair_proof import prove_answers
-from tabpo.data.reference_audit import reference_audit, without_small_groups
+from tabpo.data.reference_audit import gold_audit, reference_audit, without_small_groups
 from tabpo.data.stability import stability, without_small_rows
 from tabpo.data.units import document_units
 from tabpo.errors import DataError
@@ -70,7 +70,8 @@ def test_answers_that_do_not_hold_are_refused_by_name(rejected, message):
 
 def reference_of(pairs, chosen, rejected):
     references = [Reference(item.pair_id, chosen, rejected) for item in pairs]
-    return reference_audit(pairs, references, [PROMPT])
+    held_out = gold_audit([PROMPT], [Reference("d#0", chosen, ())])
+    return reference_audit(pairs, references, [PROMPT]) | {"held_out": held_out}
 
 
 def test_margins_and_gates_by_hand():
@@ -87,6 +88,25 @@ def test_margins_and_gates_by_hand():
     }
     assert report["operators"] == {"label": report["all"]}
     assert report["labels"] == {"Method": report["all"]}
+
+
+def test_gates_on_held_out_gold_by_hand():
+    # 0.95 and 0.7 of an answer with all labels, 0.6 of one without any: under 0.66 one of three, under 0.8 two
+    prompts = [PROMPT, Prompt("e#0", "e", (Message("user", ""),), '{"entities":[],"relations":[]}')]
+    logps = [Reference("d#0", (math.log(0.95), math.log(0.7)), ()), Reference("e#0", (math.log(0.6),), ())]
+    report = gold_audit(prompts, logps)
+    assert report["all"] == {"answers": 2, "gate_rates": [0.0, 0.333333, 0.666667, 0.666667, 1.0]}
+    assert report["labels"] == {
+        name: {"answers": 1, "gate_rates": [0.0, 0.0, 0.5, 0.5, 1.0]} for name in ("Method", "Task", "USED-FOR")
+    }
+    with pytest.raises(DataError, match="2 log-probs are not of the 1 prompts"):
+        gold_audit(prompts[:1], logps)
+
+
+def test_labels_of_medical_gold_are_codes():
+    gold = '{"results":[{"Code":"A","Sub-code":"b","Span":"xy"}]}'
+    report = gold_audit([Prompt("m", "m", (), gold)], [Reference("m", (-1.0,), ())])
+    assert set(report["labels"]) == {"A"}
 
 
 def test_a_flipped_pair_has_the_margin_of_the_right_answer_and_the_gate_of_the_chosen_one():
@@ -113,7 +133,10 @@ def group(ranked_right: float, histogram: list[int]) -> dict:
 
 def test_a_private_group_has_no_share_or_bin_of_a_few_pairs():
     groups = {"a": group(0.5, [10, 10]), "b": group(0.9, [2, 18]), "c": group(0.5, [7, 3, 10]), "d": group(1.0, [0, 9])}
-    shown = without_small_groups({"all": group(0.9, [3, 27]), "operators": groups, "labels": {}})
+    gold = {"all": {"answers": 20}, "labels": {"a": {"answers": 20}, "b": {"answers": 4}, "c": {"answers": 9}}}
+    report = {"all": group(0.9, [3, 27]), "operators": groups, "labels": {}, "held_out": gold}
+    shown = without_small_groups(report)
+    assert set(shown["held_out"]["labels"]) == {"a"}
     assert shown["operators"]["a"] == groups["a"] and shown["operators"]["d"] == groups["d"]
     assert (shown["operators"]["b"]["ranked_right"], shown["operators"]["b"]["histogram"]) == (
         None,
@@ -153,7 +176,16 @@ def test_the_page_shows_every_part_and_examples_only_where_there_are_pairs():
     odd = Pair("d#0/0", "d#0", "", "", (Edit("boundary", "entities/0/span", "a|b", "a\nb", "expert"),), 6)
     report = reference_of([pair()], (-0.1,), (-0.2,))
     page = pair_page("Pairs", AUDIT, PROOF, report, [odd])
-    for part in ("# Pairs", "| equal ", "| Method ", "| dev_confusion ", "| gate 0.9 ", "| to -10 ", "| 1.25 "):
+    for part in (
+        "# Pairs",
+        "| equal ",
+        "| Method ",
+        "| dev_confusion ",
+        "| gate 0.9 ",
+        "| to -10 ",
+        "| 1.25 ",
+        "prompts of dev_select",
+    ):
         assert part in page
     assert "a\\|b" in page and "a b" in page
     private = pair_page("Pairs", AUDIT, PROOF, report, [])
@@ -168,13 +200,16 @@ def test_the_program_writes_report_and_page(tmp_path, private):
     write_records(tmp_path / "prompts.parquet", Prompt, [PROMPT])
     write_json(tmp_path / "audit.json", AUDIT)
     write_json(tmp_path / "isolation.json", PROOF)
-    inputs = {"pairs": "pairs.parquet", "reference": "reference.parquet", "prompts": "prompts.parquet"}
+    write_records(tmp_path / "gold.parquet", Reference, [Reference("d#0", (-1, -0.01), ())])
+    inputs = {"gold": "gold.parquet", "held-out-prompts": "prompts.parquet"}
+    inputs |= {"pairs": "pairs.parquet", "reference": "reference.parquet", "prompts": "prompts.parquet"}
     inputs |= {"audit": "audit.json", "isolation": "isolation.json", "output": "report.json", "output-page": "page.md"}
     files = [part for flag, name in inputs.items() for part in (f"--{flag}", str(tmp_path / name))]
     pair_page_script.main(["--settings", json.dumps({"private": private}), "--title", "Pairs of d", *files])
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["all"] == report["labels"]["Method"]
     assert (report["all"]["pairs"], report["all"]["mean_margin"]) == (6, 1.0)
+    assert report["held_out"]["all"] == {"answers": None if private else 1, "gate_rates": [0.5, 0.5, 0.5, 0.5, 0.5]}
     page = (tmp_path / "page.md").read_text()
     assert page.startswith("# Pairs of d\n") and ("## Examples" in page) != private
 

@@ -164,7 +164,7 @@ def test_unknown_values_are_no_targets():
 
 
 def test_settings_are_checked():
-    with pytest.raises(ConfigError, match="proposals from 'mixd'; accepted: expert, empirical, uniform"):
+    with pytest.raises(ConfigError, match="proposals from 'mixd'; accepted: expert, empirical, disagreement, uniform"):
         Proposals("mixd", 1.0, COUNTS, [], ENTITIES)
     with pytest.raises(ConfigError, match="smoothing"):
         Proposals("empirical", -1.0, COUNTS, [], ENTITIES)

@@ -16,7 +16,7 @@ from tabpo.training.reference import read_reference, reference_key
 from tabpo.training.scoring import score_pairs
 from tabpo.training.settings import SCORER_VERSION
 from tabpo.training.tokenise import encode_pairs
-from workflow_scripts import reference
+from workflow_scripts import gold, reference
 
 GOLD = '{"results":[{"Code":"A","Sub-code":"b","Span":"xy"}]}'
 LIMITS = {"max_prompt_tokens": 50, "max_completion_tokens": 100}
@@ -82,6 +82,19 @@ def test_rows_are_the_pairs_in_their_order(study):
         assert max(row.chosen_logps + row.rejected_logps) < 0
     of_one_prompt = [row.chosen_logps for row, pair in zip(references, pairs, strict=True) if pair.prompt_id == "m1"]
     assert len(of_one_prompt) == 3 and len(set(of_one_prompt)) == 1
+
+
+def test_gold_by_itself_has_the_log_probs_that_it_has_beside_rejected_answers(study):
+    paths = {"sft": "sft", "prompts": "prompts.parquet", "output": "gold.parquet"}
+    numerics = {**NUMERICS, "precision": "fp32"}
+    settings = {"numerics": numerics, "limits": LIMITS, "batch_size": 3, "quantize": None}
+    flags = [part for name, file in paths.items() for part in (f"--{name}", str(study / file))]
+    gold.main(["--settings", json.dumps(settings), *flags])
+    found = {row.pair_id: row for row in read_records(study / "gold.parquet", Reference)}
+    assert list(found) == [prompt.prompt_id for prompt in read_records(study / "prompts.parquet", Prompt)]
+    for row in read_reference(run(study, numerics=numerics), key(study, numerics)):
+        alone = found[row.pair_id.split("/")[0]]
+        assert alone.chosen_logps == pytest.approx(row.chosen_logps, abs=1e-5) and alone.rejected_logps == ()
 
 
 def test_pairs_of_a_prompt_are_scored_together(study, monkeypatch):

@@ -1,0 +1,38 @@
+"""Score the gold answers of held-out prompts with the frozen SFT model: what a gate would see of them at step 0."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.errors import exit_on_error
+from tabpo.records import Prompt, Reference, read_records, write_records
+from tabpo.training.models import load_frozen, load_tokenizer, set_threads
+from tabpo.training.reference import score_gold
+from tabpo.training.tokenise import encode_examples
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read SFT model and prompts; write log-probs of their answers, which have no rejected side."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--settings", type=json.loads, required=True, help="JSON: numerics, limits, batch_size, quantize"
+    )
+    parser.add_argument("--sft", type=Path, required=True, help="folder of the SFT model")
+    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    settings = args.settings
+    set_threads(settings["numerics"])
+    tokenizer = load_tokenizer(args.sft)
+    examples = encode_examples(tokenizer, read_records(args.prompts, Prompt), settings["limits"])
+    model = load_frozen(args.sft, settings["numerics"], settings["quantize"])
+    scored = score_gold(model, examples, tokenizer.pad_token_id, settings["numerics"], settings["batch_size"])
+    write_records(args.output, Reference, scored)
+    logging.info("scored %d answers", len(scored))
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
