@@ -31,7 +31,7 @@ def data_root() -> Path:
     return Path(root)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def pvminer_row() -> Callable[[Document], dict[str, str]]:
     """A generated message as a row of the published private format: a long prompt that ends with it, and its answer."""
 
