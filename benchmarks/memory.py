@@ -64,18 +64,19 @@ def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, s
     model = shape(hub)
     stage = int(settings["deepspeed"].removeprefix("zero")[0]) if "deepspeed" in settings else None
     frozen = sum(parameter.numel() for parameter in model.parameters())
+    embedded = model.get_input_embeddings().weight.numel()
     layer = saved_bytes(model.model.layers[0], model, tokens)
     lora = settings["lora"]
     adapted = get_peft_model(model, LoraConfig(r=lora["r"], target_modules=lora["target_modules"]))
     trained = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
     share, logits = processes if stage == 3 else 1, states * model.config.vocab_size
     parts = {
-        # under DeepSpeed weights are bfloat16; without it they are float32 below an autocast
-        "weights": frozen * (FP32 if stage is None else BF16) / share,
+        # weights are bfloat16; without DeepSpeed the embedding is float32, and so are the states between layers
+        "weights": (frozen * BF16 + (embedded * (FP32 - BF16) if stage is None else 0)) / share,
         # AdamW: float32 weights and two moments, divided from ZeRO-1 on; gradients from ZeRO-2 on
         "optimizer": trained * 3 * FP32 / (processes if stage else 1),
         "gradients": trained * FP32 / (processes if stage in (2, 3) else 1),
-        "checkpointed": tokens * model.config.hidden_size * BF16 * len(model.model.layers),
+        "checkpointed": tokens * model.config.hidden_size * (FP32 if stage is None else BF16) * len(model.model.layers),
         "one_layer": layer + (0 if stage != 3 else frozen / len(model.model.layers) * BF16),
         # a chunk of logits and its gradient, a block of it in float32
         "head": 2 * BF16 * min(logits, head._CHUNK_ELEMENTS) + 2 * FP32 * min(logits, head._BLOCK_ELEMENTS["cuda"]),
