@@ -204,7 +204,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Log-probs of a pair's completion tokens under the frozen SFT model, end-of-turn token included, in nats."""
+    """Log-probs of a pair's completion tokens under a frozen model, end-of-turn token included, in nats.
+
+    Of held-out gold, `pair_id` is the prompt's, and there is no rejected side: ().
+    """
 
     pair_id: str
     chosen_logps: tuple[float, ...]

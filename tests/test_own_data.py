@@ -74,6 +74,16 @@ def test_the_pages_example_becomes_prompts_and_its_gold_scores_100(tmp_path):
             assert scores["metrics"][metric][HEADLINE]["f1"] == 1.0, (split, metric)
 
 
+def test_the_pages_second_annotator_agrees_as_far_as_the_page_says(tmp_path):
+    study = example(tmp_path)
+    study["datasets"]["notes"]["second_annotator"] = {"test": "own/second/test.jsonl"}
+    made = snakemake(tmp_path, study, "results/notes/notes/human/scores/test.json")
+    assert made.returncode == 0, made.stdout + made.stderr
+    scores = json.loads((tmp_path / "results/notes/notes/human/scores/test.json").read_text())["metrics"]
+    found = [round(100 * scores[metric][HEADLINE]["f1"], 1) for metric in ("ner_strict", "rel")]
+    assert found == [85.7, 66.7] and "85.7 NER, 66.7 Rel" in DOC
+
+
 def test_the_whole_graph_is_planned_for_both(tmp_path, pvminer_row):
     study = example(tmp_path)
     study["datasets"]["pvminer"] = messages(tmp_path, pvminer_row)

@@ -219,6 +219,30 @@ def test_the_models_own_answers(done, study):
     assert again(done, study) == expected
 
 
+def test_what_two_annotators_differ_in_and_how_far_they_agree(done, study):
+    custom = {"source": "custom", "folder": "people", "second_annotator": {"dev": "people/b.jsonl", "test": "people/b"}}
+    study["datasets"] = {"own": study["datasets"]["own"] | custom}
+    study["pairings"]["other"] = {"confusions": "disagreement", "negatives": 1, "edits": 1, "smoothing": 1.0}
+    del study["tables"]["second"]
+    (done / "people/b").mkdir(parents=True)
+    refused = run(done, study, "--dry-run", "--quiet", "all")
+    message = "ConfigError: datasets.own.folder: people has no train; accepted: train as .jsonl"
+    assert message in refused.stdout + refused.stderr
+    for name in ("train", "dev", "test"):
+        (done / f"people/{name}.jsonl").write_text(name)
+    refused = run(done, study, "--dry-run", "--quiet", "all")
+    message = "ConfigError: datasets.own.second_annotator.dev: people/b.jsonl is neither a file nor a folder"
+    assert message in refused.stdout + refused.stderr
+    (done / "people/b.jsonl").write_text("b")
+    dry_run = run(done, study, "--dry-run", "--printshellcmds")
+    assert {"disagreement own", "human own", "pairs own tiny other 1"} <= jobs(dry_run)
+    output = dry_run.stdout + dry_run.stderr
+    assert (
+        "--second people/b.jsonl" in output and "--second people/b --prompts results/small/own/prompts/test" in output
+    )
+    assert "--confusions results/small/own/disagreement/confusions.parquet" in output
+
+
 ENDPOINT = {"endpoint": {"url": "https://example.org/v1", "model": "gpt-x", "key_variable": "A_KEY"}}
 
 

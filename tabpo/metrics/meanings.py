@@ -45,7 +45,11 @@ METRICS = {
     "b_cubed": "coreference by mention",
     "ceaf_e": "coreference by cluster (phi 4)",
     "conll": "mean F1 of MUC, B-cubed and CEAF-e",
-    "valid": "share of answers that can be read; dictionary and majority write none",
+    "valid": "share of answers that can be read; rows without a model write none",
+    "reward_accuracy": "share of test pairs whose chosen answer has the higher log-ratio to the SFT model, summed over"
+    " its tokens; ties count half, so SFT has 50",
+    "ranking_accuracy": "share of test pairs whose chosen answer has the higher mean log-prob per token, SFT aside",
+    "reward_margin": "mean log-ratio of the chosen less that of the rejected answer, in nats, without a beta",
 }
 
 CONVENTIONS = {
