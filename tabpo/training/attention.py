@@ -1,14 +1,15 @@
-"""Attention over a packed row of trees: the model's own kernel, called for each trunk and for each branch by itself.
+"""Attention over a packed row of trees, for each trunk and for each branch by itself.
 
 A trunk is an ordinary causal sequence. A branch reads the trunk up to its fork and itself, which is the lower part of
 the causal square over both, so that the exact mask of a block is a slice of one square, sliding window included. What a
-block sees does not depend on the rest of the batch, nor do, therefore, its scores. FlexAttention, on GPUs, takes the
-whole row at once instead.
+block sees does not depend on the rest of the batch, nor do, therefore, its scores. On a CPU blocks are read by `tiles`,
+which is faster there than the model's own kernels; elsewhere, and with dropout, the kernel is called block by block.
+FlexAttention, on GPUs, takes the whole row at once instead.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +22,13 @@ from transformers.models.llama.modeling_llama import eager_attention_forward
 
 from tabpo.errors import ConfigError
 from tabpo.training.layout import Tree
+from tabpo.training.tiles import Tile, attend, tiles_of
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 """Architectures that packed rows are exact for; of others each completion is read in a row of its own."""
+
+BY_TILES = frozenset({"cpu"})
+"""Devices on which `tiles` stands for the kernels."""
 
 _PREFIX = "trees_"
 
@@ -40,14 +45,18 @@ class Forest:
     trees: tuple[Tree, ...]
     masks: dict[tuple[int | None, torch.device], Tensor | BlockMask] = field(default_factory=dict)
 
+    @cached_property
+    def tiles(self) -> list[Tile]:
+        """Of all trees."""
+        return tiles_of(self.trees)
+
     def square(self, window: int | None, query: Tensor) -> Tensor:
-        """An additive causal mask over the longest block, in the kernel's dtype, rows aligned to eight elements."""
+        """An additive causal mask over the longest block, in the kernel's dtype, as wide as its tiles."""
         key = (window, query.device)
         if key not in self.masks:
             autocast = torch.is_autocast_enabled(query.device.type)
             dtype = torch.get_autocast_dtype(query.device.type) if autocast else query.dtype
-            width = max(max([tree.trunk] + [sum(branch) for branch in tree.branches]) for tree in self.trees)
-            places = torch.arange(-(-width // 8) * 8, device=query.device)
+            places = torch.arange(max(tile.width for tile in self.tiles), device=query.device)
             back = places[:, None] - places
             seen = back >= 0 if window is None else (back >= 0) & (back < window)
             self.masks[key] = torch.zeros_like(back, dtype=dtype).masked_fill_(~seen, -torch.inf)
@@ -123,10 +132,13 @@ def _attend(
     sliding_window: int | None = None,
     **kwargs,
 ) -> tuple[Tensor, Tensor | None]:
-    """`kernel` on (1, heads, tokens, width) block by block; gives (1, tokens, heads, width) and no weights."""
+    """By tiles, or `kernel` block by block; (1, heads, tokens, width) gives (1, tokens, heads, width), no weights."""
     if forest is None:
         return kernel(module, query, key, value, attention_mask, sliding_window=sliding_window, **kwargs)
     square = forest.square(sliding_window, query)
+    if query.device.type in BY_TILES and not kwargs["dropout"]:
+        scaled = query * kwargs["scaling"]
+        return attend(scaled, key, value, forest.tiles, square, sliding_window is not None), None
     lengths = [length for tree in forest.trees for length in (tree.trunk, *(branch for _, branch in tree.branches))]
     blocks = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     outputs = []
