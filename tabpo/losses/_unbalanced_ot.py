@@ -10,7 +10,7 @@ CHECK_EVERY = 10
 TOLERANCE = 1e-6
 NEAR = 1e-2
 """Squared distance, over the states' squared norms, below which it is summed from differences."""
-SLICE = 2**20
+SLICE = 2**19
 """Numbers of such differences that are there at a time."""
 
 
@@ -34,10 +34,13 @@ def pairwise_distances(chosen: Tensor, rejected: Tensor, valid: Tensor) -> Tenso
     left, right = (torch.linalg.vector_norm(side, dim=-1).square_() for side in (chosen, rejected))
     norms = left[:, :, None] + right[:, None, :]
     squares = torch.baddbmm(norms, chosen, rejected.mT, alpha=-2)
-    near = (squares < norms.mul_(NEAR)) & valid
+    near = (squares < norms.mul_(NEAR)).logical_and_(valid)
+    rows, columns = (side.flatten(0, 1) for side in (chosen, rejected))
     for places in near.nonzero().split(max(1, SLICE // chosen.shape[-1])):
         pair, row, column = places.unbind(1)
-        squares[pair, row, column] = (chosen[pair, row] - rejected[pair, column]).square_().sum(-1)
+        apart = rows.index_select(0, pair * chosen.shape[1] + row)
+        apart.sub_(columns.index_select(0, pair * rejected.shape[1] + column))
+        squares[pair, row, column] = torch.linalg.vector_norm(apart, dim=-1).square_()
     distances = squares.sqrt_().add_(1e-6).masked_fill_(~valid, 0.0)
     return distances.div_(distances.amax((1, 2), keepdim=True).clamp_(min=1.0))
 
