@@ -27,7 +27,7 @@ def render_card(title: str, card: dict[str, Any]) -> str:
         ]
     parts = [f"# {title}", f"Groups (`group_id`): {card['group_id']}."]
     if card["private"]:
-        parts.append(f"Private: counts from 1 to 4 are withheld ({WITHHELD}), and one more where one alone would be.")
+        parts.append(f"Private: counts from 1 to 4 are withheld ({WITHHELD}), and what would tell them.")
     parts += [_table(["", *splits], rows)]
     for name in ("labels", "relation_labels"):
         labels = [[label, *(splits[split][name][label] for split in splits)] for label in first[name]]
