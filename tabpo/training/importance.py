@@ -11,23 +11,33 @@ from transformers import DynamicCache
 from tabpo.training.models import autocast
 from tabpo.training.tokenise import PairExample
 
+PAIRS = 8
+"""Read at a time: neighbours of a micro-batch are of like length, all of it is not, and padding costs as tokens do."""
 
-def collate_attribution(pairs: Sequence[PairExample], pad_id: int) -> dict[str, Tensor]:
-    """The distinct prompts, and each completion in a row of its own, all chosen, then all rejected.
+
+def collate_attribution(pairs: Sequence[PairExample], pad_id: int) -> list[dict[str, Tensor]]:
+    """The distinct prompts of some pairs, and each of their distinct completions in a row of its own.
 
     Args:
         pairs: B of them.
         pad_id: Stands where no token is.
 
     Returns:
-        prompt_ids and prompt_mask (prompts, P), padded on the left; completion_ids and completion_mask (2B, T), padded
-        on the right; prompt_rows (2B,), the row of each completion's prompt.
+        For every `PAIRS` of the pairs, b of them: prompt_ids and prompt_mask (prompts, P), padded on the left;
+        completion_ids and completion_mask (R, T), padded on the right; prompt_rows (R,), the row of each completion's
+        prompt; completion_rows (2b,), that of each chosen, then of each rejected completion.
     """
-    prompts = list(dict.fromkeys(pair.prompt_ids for pair in pairs))
-    prompt_ids = [torch.tensor(prompt) for prompt in prompts]
-    completion_ids = [torch.tensor(pair.chosen_ids) for pair in pairs] + [
-        torch.tensor(pair.rejected_ids) for pair in pairs
+    return [_collate(pairs[start : start + PAIRS], pad_id) for start in range(0, len(pairs), PAIRS)]
+
+
+def _collate(pairs: Sequence[PairExample], pad_id: int) -> dict[str, Tensor]:
+    sides = [(pair.prompt_ids, pair.chosen_ids) for pair in pairs] + [
+        (pair.prompt_ids, pair.rejected_ids) for pair in pairs
     ]
+    prompts = list(dict.fromkeys(pair.prompt_ids for pair in pairs))
+    distinct = list(dict.fromkeys(sides))
+    prompt_ids = [torch.tensor(prompt) for prompt in prompts]
+    completion_ids = [torch.tensor(completion) for _, completion in distinct]
 
     def padded(rows: list[Tensor], fill: int, side: str) -> Tensor:
         return pad_sequence(rows, batch_first=True, padding_value=fill, padding_side=side)
@@ -35,13 +45,14 @@ def collate_attribution(pairs: Sequence[PairExample], pad_id: int) -> dict[str, 
     return {
         "prompt_ids": padded(prompt_ids, pad_id, "left"),
         "prompt_mask": padded([torch.ones_like(row) for row in prompt_ids], 0, "left"),
-        "prompt_rows": torch.tensor([prompts.index(pair.prompt_ids) for pair in pairs] * 2),
+        "prompt_rows": torch.tensor([prompts.index(prompt) for prompt, _ in distinct]),
         "completion_ids": padded(completion_ids, pad_id, "right"),
         "completion_mask": padded([torch.ones_like(row) for row in completion_ids], 0, "right"),
+        "completion_rows": torch.tensor([distinct.index(side) for side in sides]),
     }
 
 
-def token_importance(policy: nn.Module, batch: dict[str, Tensor], numerics: dict) -> Tensor:
+def token_importance(policy: nn.Module, batches: Sequence[dict[str, Tensor]], numerics: dict) -> Tensor:
     """L1 norm over the embedding of d(largest logit after the last token) / d(embedding of each completion token).
 
     A forward and a backward pass of their own, in eval mode, to the completions' embeddings alone: no gradient of a
@@ -51,16 +62,24 @@ def token_importance(policy: nn.Module, batch: dict[str, Tensor], numerics: dict
 
     Args:
         policy: Not wrapped.
-        batch: From `collate_attribution`.
+        batches: From `collate_attribution`.
         numerics: As for `models.load_model`.
 
     Returns:
         (2B, T) float32, 0 outside the mask.
     """
     model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
-    rows, mask = batch["prompt_rows"], batch["completion_mask"]
     training = policy.training
     policy.eval()
+    found = [_attribution(model, batch, numerics).chunk(2) for batch in batches]
+    policy.train(training)
+    sides = [row for side in zip(*found, strict=True) for rows in side for row in rows]
+    return pad_sequence(sides, batch_first=True)
+
+
+def _attribution(model: nn.Module, batch: dict[str, Tensor], numerics: dict) -> Tensor:
+    """(2b, T): all chosen, then all rejected completions of some pairs."""
+    rows, mask = batch["prompt_rows"], batch["completion_mask"]
     with autocast(numerics, mask.device.type):
         prompts = DynamicCache()
         with torch.no_grad():
@@ -83,5 +102,4 @@ def token_importance(policy: nn.Module, batch: dict[str, Tensor], numerics: dict
             last = states.take_along_dim((mask.sum(-1) - 1)[:, None, None], dim=1)
             target = model.get_output_embeddings()(last).max(-1).values.sum()
             (gradient,) = torch.autograd.grad(target, embeddings)
-    policy.train(training)
-    return gradient.float().abs().sum(-1).where(mask.bool(), 0.0)
+    return gradient.float().abs().sum(-1).where(mask.bool(), 0.0)[batch["completion_rows"]]

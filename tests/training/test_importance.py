@@ -57,3 +57,18 @@ def test_gradients_and_mode_are_left_alone(training, make_model, pair_examples, 
     assert model.training == training and all(parameter.grad is None for parameter in model.parameters())
     assert not first.requires_grad
     torch.testing.assert_close(first, importances(make_model(), pair_examples, fp32))  # fresh adapters change nothing
+
+
+def test_each_pair_gets_its_own_however_they_are_read_together(make_model, pair_examples, fp32):
+    repeated = [pair_examples[number % 4] for number in range(9)]  # more than are read at a time, and completions twice
+    batches = collate_attribution(repeated, 0)
+    assert [len(batch["completion_rows"]) for batch in batches] == [16, 2]
+    assert [len(batch["completion_ids"]) for batch in batches] == [
+        7,
+        2,
+    ]  # of four pairs, whose chosen ones are two alike
+    model = make_model()
+    found, expected = token_importance(model, batches, fp32), importances(model, pair_examples, fp32)
+    for side in range(2):
+        for number in range(9):
+            torch.testing.assert_close(found[9 * side + number], expected[4 * side + number % 4], atol=1e-5, rtol=1e-4)
