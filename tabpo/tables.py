@@ -12,7 +12,7 @@ from scipy import stats
 
 from tabpo.data.privacy import SMALL
 from tabpo.errors import ConfigError, DataError
-from tabpo.metrics.meanings import meanings, title
+from tabpo.metrics.meanings import ceiling_note, meanings
 from tabpo.study import BASELINES, DICTIONARY, PROMPTED
 
 HEADLINE = "set_directed"
@@ -276,5 +276,5 @@ def _ceilings(runs: Sequence[Run], metrics: Sequence[str], withheld: Collection[
         for metric in metrics:
             ceiling = None if metric == "valid" else metric_value({"metrics": run.scores["ceiling"]}, metric)
             if ceiling is not None and ceiling < 100 and (run.dataset, metric) not in withheld:
-                notes.add(f"Gold's own text scores {ceiling:.2f} in {title(metric)} on {run.dataset}.")
+                notes.add(ceiling_note(run.dataset, metric, ceiling, run.scores["ceiling"].get(metric, {})))
     return sorted(notes)

@@ -147,6 +147,20 @@ def test_rehearsal_withholds_marks():
     assert "**35.0**" not in to_markdown(cells, layout="main", **text)
 
 
+def test_both_ceilings_are_printed_where_the_order_of_answers_tells_more():
+    gold = {"ner_strict": {"set_directed": {"f1": 0.9175}, "in_order": {"f1": 0.9923}}}
+    gold |= {"rel": {"set_directed": {"f1": 0.8316}, "in_order": {"f1": 0.8316}}}
+    runs = [replace(one, scores=one.scores | {"ceiling": gold}) for one in three_seeds()]
+    settings = {"caption": "Main.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict", "rel"]}
+    assert [note for note in describe(settings, runs, [], [])["notes"] if "Gold" in note] == [
+        "Gold's own text scores 83.16 in Rel on scierc.",
+        "Gold's own text scores 91.75 in NER on scierc, each text at its leftmost free place; 99.23 in the order of the"
+        " answer (in_order).",
+    ]
+    named = describe(settings | {"metrics": ["ner_strict@in_order"]}, runs, [], [])["notes"]
+    assert "Gold's own text scores 99.23 in NER (in_order) on scierc." in named
+
+
 def test_ceilings_below_100_are_printed_for_the_metrics_shown():
     gold = {"ner_strict": {"set_directed": {"f1": 0.99174}}, "rel": {"set_directed": {"f1": 1.0}}, "rel_plus": {}}
     runs = [replace(one, scores=one.scores | {"ceiling": gold}) for one in three_seeds()]

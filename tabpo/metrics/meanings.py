@@ -1,6 +1,6 @@
 """What the names of metrics and conventions stand for: headings of columns, and notes under a table."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 TITLES = {
     "ner_strict": "NER",
@@ -72,6 +72,22 @@ def title(metric: str) -> str:
     """The heading of a column: `rel@pure` is Rel (pure)."""
     name, _, convention = metric.partition("@")
     return TITLES[name] + (f" ({convention})" if convention else "")
+
+
+def ceiling_note(dataset: str, metric: str, ceiling: float, conventions: Mapping[str, Mapping[str, float]]) -> str:
+    """What gold's own text scores in a metric, in percent; for a headline also read in the order of the answer.
+
+    Args:
+        dataset: Where.
+        metric: As the config names it.
+        ceiling: In percent.
+        conventions: Of the metric, with their `f1`; none if `metric` names one of them itself.
+    """
+    note = f"Gold's own text scores {ceiling:.2f} in {title(metric)} on {dataset}"
+    in_order = 100 * conventions.get("in_order", {"f1": 0})["f1"]
+    if in_order <= ceiling:
+        return f"{note}."
+    return f"{note}, each text at its leftmost free place; {in_order:.2f} in the order of the answer (in_order)."
 
 
 def meanings(metrics: Iterable[str]) -> str:
