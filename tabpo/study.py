@@ -145,17 +145,6 @@ def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Set
     return {"name": pairing, **study.pairings[pairing], "seed": int(seed), "limits": limits, "private": private}
 
 
-def held_out_pair_settings(study: Study, dataset: str) -> Settings:
-    """Settings of the rule `held_out_pairs`: as they are in the data, whatever the pairing."""
-    return {
-        "name": GIVEN,
-        "flip_rate": 0.0,
-        "seed": 0,
-        "limits": _limits(study, dataset),
-        "private": study.datasets[dataset]["private"],
-    }
-
-
 def figure_settings(study: Study, dataset: str) -> Settings:
     """Settings of the rules `confusion_figures`: one for each part of the data that confusions are counted on."""
     return {"seeds": list(study.seeds), "private": study.datasets[dataset]["private"]}
@@ -192,6 +181,7 @@ def table_settings(study: Study, table: str) -> Settings:
         "rows": _rows(study, entry),
         "baseline": entry["baseline"],
         "strict_code": study.strict_code,
+        "private": [dataset for dataset in entry["datasets"] if study.datasets[dataset]["private"]],
         "layout": "main",
     }
 
@@ -212,6 +202,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "rows": _rows(study, entry),
         "baseline": SFT,
         "strict_code": study.strict_code,
+        "private": [dataset for dataset in entry["datasets"] if study.datasets[dataset]["private"]],
         "layout": "per_metric",
     }
 
@@ -221,7 +212,6 @@ def cost_settings(study: Study) -> Settings:
     runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
     trained = {(run["dataset"], run["model"], run["method"]): run for run in runs if run["method"] in study.methods}
     return {"runs": list(trained.values())}
-        "private": [dataset for dataset in entry["datasets"] if study.datasets[dataset]["private"]],
 
 
 def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
@@ -242,7 +232,6 @@ def _rows(study: Study, entry: Settings) -> list[str]:
     prompted = [PROMPTED] if set(entry["models"]) & set(study.prompted_models()) else []
     return [SFT, *entry["methods"], *prompted, *BASELINES]
 
-        "private": [dataset for dataset in entry["datasets"] if study.datasets[dataset]["private"]],
 
 def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
     """The runs of a table.
