@@ -14,7 +14,9 @@ device's.
                      after the other, with logits of all positions and cross-entropy in float32
 
 A reference pass is made once for all the methods that share it: figures with `_1` and `_10` have a whole and a tenth of
-its time added. `ceiling` is what sharing could gain over plain rows if time went with tokens.
+its time added. `ceiling` is what sharing could gain over plain rows if time went with tokens. It does not quite: casts
+of the weights, clipping and AdamW take the same time in both, and the output head reads completions alone, of which
+less is shared than of rows with prompts. Losses other than DPO are compared with their plain rows alone.
 
     python -m benchmarks.pair_step > benchmarks/results/pair_step.jsonl
     python -m benchmarks.pair_step --device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora
@@ -22,71 +24,22 @@ its time added. `ceiling` is what sharing could gain over plain rows if time wen
 
 import argparse
 import json
-import math
 import os
 import platform
-import random
-import resource
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from benchmarks.step_programs import BATCH, PROGRAMS, SHAPES, WARM_UP, Case
 
-PROGRAMS = ("shared", "plain", "trl_online", "trl_precomputed", "four_forward")
-SHAPES = {
-    "4m": {"hidden_size": 256, "num_hidden_layers": 4, "heads": (4, 2), "intermediate_size": 768, "vocab_size": 4096},
-    "1.5b": {
-        "hidden_size": 1536,
-        "num_hidden_layers": 28,
-        "heads": (12, 2),
-        "intermediate_size": 8960,
-        "vocab_size": 151936,
-    },
-}
-"""Qwen2, tied embeddings."""
-
-BATCH = 4
-WARM_UP = 2
-PAD, END = 0, 1
-
-
-@dataclass(frozen=True)
-class Case:
-    """What all programs of a comparison have in common."""
-
-    device: str
-    model: str
-    precision: str
-    attention: str
-    prompt: int
-    completion: int
-    negatives: int
-    rounds: int
-    lora: bool
-
-    @property
-    def vocabulary(self) -> int:
-        """Tokens of the model."""
-        return SHAPES[self.model]["vocab_size"]
-
-    @property
-    def steps(self) -> int:
-        """Of each program."""
-        return WARM_UP + self.rounds
+LOSSES = ("dpo", "tab_po", "simpo", "otpo", "tbpo_q", "tdpo2", "tbpo_a", "ti_dpo")
+"""One of each kind of cost at least: log-probs alone, hidden states, a baseline, full distributions, attributions."""
 
 
 def main() -> None:
-    """Print one row a comparison as JSON lines; with --program be one of its processes."""
+    """Print one row a comparison as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model", choices=SHAPES, default="4m")
@@ -99,31 +52,27 @@ def main() -> None:
     parser.add_argument(
         "--lora", action="store_true", help="adapters of rank 16 on all linear layers instead of all weights"
     )
-    parser.add_argument("--program", type=json.loads, help=argparse.SUPPRESS)
+    parser.add_argument("--losses", nargs="+", default=LOSSES, help="with their defaults")
     args = parser.parse_args()
-    if args.program is not None:
-        run(args.program.pop("name"), Case(**args.program))
-        return
     shape = (args.prompt, args.completion)
-    for precision in args.precisions:
-        for negatives in args.negatives:
-            faster = "eager" if (args.device, precision) == ("cpu", "bf16") else "sdpa"
-            attention = args.attention or faster
-            case = Case(args.device, args.model, precision, attention, *shape, negatives, args.rounds, args.lora)
-            print(json.dumps(compare(case)), flush=True)
+    for loss, precision, negatives in product(args.losses, args.precisions, args.negatives):
+        faster = "eager" if (args.device, precision) == ("cpu", "bf16") else "sdpa"
+        attention = args.attention or faster
+        case = Case(args.device, args.model, precision, attention, *shape, negatives, args.rounds, args.lora, loss)
+        print(json.dumps(compare(case)), flush=True)
 
 
 def compare(case: Case) -> dict:
     """Start all programs, let them take their steps in turn, and set medians and memory side by side."""
-    workers = {name: _start(name, case) for name in PROGRAMS}
-    times: dict[str, list[float]] = {name: [] for name in PROGRAMS}
+    workers = {name: _start(name, case) for name in (PROGRAMS if case.loss == "dpo" else PROGRAMS[:2])}
+    times: dict[str, list[float]] = {name: [] for name in workers}
     setup = {name: json.loads(worker.stdout.readline()) for name, worker in workers.items()}
     for _ in range(case.steps):
         for name, worker in workers.items():
             worker.stdin.write("step\n")
             worker.stdin.flush()
             times[name].append(json.loads(worker.stdout.readline()))
-    memory = {name: json.loads(worker.stdout.readline()) for name, worker in workers.items()}
+    ends = {name: json.loads(worker.stdout.readline()) for name, worker in workers.items()}
     for worker in workers.values():
         if worker.wait() != 0:
             raise SystemExit("a program failed: see above")
@@ -131,17 +80,24 @@ def compare(case: Case) -> dict:
     reference = {name: extra["reference_s"] for name, extra in setup.items() if "reference_s" in extra}
     for name, cost in reference.items():
         seconds |= {f"{name}_{methods}": seconds[name] + cost / methods for methods in (1, 10)}
+    faster = seconds["plain"] / seconds["shared"]
+    ceiling = ends["plain"]["tokens"] / ends["shared"]["tokens"]
+    memory = {name: end["peak_mib"] for name, end in ends.items()}
     return {
         **vars(case),
         "machine": machine(case.device),
         "pairs_per_s": {name: round(1 / value, 2) for name, value in seconds.items()},
         "peak_mib": memory,
-        "tokens": {name: setup[name]["tokens"] for name in ("shared", "plain")},
-        "ceiling": round(setup["plain"]["tokens"] / setup["shared"]["tokens"], 3),
-        "shared_to_plain": round(seconds["plain"] / seconds["shared"], 3),
-        "of_ceiling": round(
-            seconds["plain"] / seconds["shared"] * setup["shared"]["tokens"] / setup["plain"]["tokens"], 3
-        ),
+        "tokens": {name: ends[name]["tokens"] for name in ("shared", "plain")},
+        "ceiling": round(ceiling, 3),
+        "shared_to_plain": round(faster, 3),
+        "of_ceiling": round(faster / ceiling, 3),
+        **(_beside_peers(seconds, memory) if case.loss == "dpo" else {}),
+    }
+
+
+def _beside_peers(seconds: dict[str, float], memory: dict[str, float]) -> dict[str, float]:
+    return {
         "times_trl_online": round(seconds["trl_online"] / seconds["shared"], 2),
         "times_trl_online_1": round(seconds["trl_online"] / seconds["shared_1"], 2),
         "times_trl_precomputed_1": round(seconds["trl_precomputed_1"] / seconds["shared_1"], 2),
@@ -152,9 +108,9 @@ def compare(case: Case) -> dict:
 
 
 def _start(name: str, case: Case) -> subprocess.Popen:
-    command = [sys.executable, "-m", "benchmarks.pair_step", "--program", json.dumps({"name": name, **vars(case)})]
+    command = [sys.executable, "-m", "benchmarks.step_programs", name, json.dumps(vars(case))]
     settings = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRL_EXPERIMENTAL_SILENCE": "1"}
-    settings["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "64"  # as `workflow_scripts.launch` has it, for all programs
+    settings["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "128"  # as `workflow_scripts.launch` has it, for all programs
     environment = {**os.environ, **settings}
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
@@ -169,288 +125,6 @@ def machine(device: str) -> str:
         line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line
     ]
     return f"{names[0] if names else platform.machine()}, 1 thread, torch {torch.__version__}"
-
-
-def token_pairs(case: Case) -> list[tuple[str, tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
-    """Prompt's name, prompt, chosen and rejected ids of as many pairs as the steps need, ends of turn included."""
-    draw = random.Random(0)
-
-    def words(count: int) -> tuple[int, ...]:
-        return tuple(draw.randrange(2, case.vocabulary) for _ in range(count))
-
-    pairs = []
-    while len(pairs) < BATCH * case.steps:
-        prompt, chosen = words(case.prompt), (*words(case.completion - 1), END)
-        for _ in range(case.negatives):
-            rejected = list(chosen)
-            for place in draw.sample(range(case.completion - 1), draw.randint(1, 3)):
-                rejected[place] = chosen[place] % (case.vocabulary - 2) + 2  # never the same, never END
-            pairs.append((f"p{len(pairs) // case.negatives}", prompt, chosen, tuple(rejected)))
-    return pairs
-
-
-class Turns:
-    """A program's side of taking steps in turn: `end_step` after each, and once before the first."""
-
-    def __init__(self, case: Case):
-        self.case = case
-        self.out = os.fdopen(os.dup(1), "w")
-        os.dup2(2, 1)  # what libraries print is no answer
-        self.done = -1
-        self.resting = _resident_mib(case.device)
-
-    def tell(self, value: object) -> None:
-        """To the process that gives the word."""
-        print(json.dumps(value), file=self.out, flush=True)
-
-    def now(self) -> float:
-        """Seconds of this process on a CPU, of the clock on a GPU."""
-        if self.case.device == "cpu":
-            return time.process_time()
-        import torch
-
-        torch.cuda.synchronize()
-        return time.perf_counter()
-
-    def timed(self, call: Callable[[], object]) -> tuple[object, float]:
-        """What a call gives, and how long it took."""
-        started = self.now()
-        return call(), self.now() - started
-
-    def end_step(self) -> None:
-        """Tell how long the step took and wait for the word to take the next."""
-        if self.done >= 0:
-            self.tell(self.now() - self.started)
-        self.done += 1
-        if self.done < self.case.steps:
-            if not sys.stdin.readline():
-                raise SystemExit("nobody waits for the next step")
-            self.started = self.now()
-        else:
-            self.tell(round(_peak_mib(self.case.device) - self.resting, 1))
-
-
-def run(name: str, case: Case) -> None:
-    """Be one of the programs."""
-    import datasets  # noqa: F401
-    import torch
-    import trl  # noqa: F401  (all programs import the same, so that memory after the imports is)
-    from transformers import TrainerCallback
-
-    from tabpo.training import preference, reference  # noqa: F401
-
-    torch.set_num_threads(1)
-    turns = Turns(case)
-
-    class EndOfStep(TrainerCallback):
-        def on_train_begin(self, *_: object, **__: object) -> None:
-            turns.end_step()
-
-        on_step_end = on_train_begin
-
-    if name == "four_forward":
-        four_forward(case, turns)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["HF_DATASETS_CACHE"] = folder
-        trainer, before = (of_trl if name.startswith("trl") else of_ours)(name, case, turns, folder)
-        trainer.add_callback(EndOfStep())
-        turns.tell(before)
-        trainer.train()
-
-
-def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, dict]:
-    """PreferenceTrainer with references of the reference job, whose time is told."""
-    import torch
-
-    from tabpo.losses import build_loss
-    from tabpo.training import preference
-    from tabpo.training.arguments import training_arguments
-    from tabpo.training.order import BatchPlan
-    from tabpo.training.reference import score_references
-    from tabpo.training.settings import training_settings
-    from tabpo.training.tokenise import PairExample, differing_tokens
-
-    numerics = {"precision": case.precision, "attention": case.attention, "threads": 1}
-    pairs = []
-    for number, (group, prompt, chosen, rejected) in enumerate(token_pairs(case)):
-        fields = ((0,) * len(chosen), (0,) * len(rejected))
-        differs = differing_tokens(chosen, rejected)
-        pairs.append(PairExample(f"{group}/{number}", prompt, chosen, rejected, *fields, *differs, None, None))
-    model = policy(case)
-    scored, seconds = turns.timed(lambda: score_references(model, pairs, PAD, numerics, BATCH))
-    pairs = [
-        replace(pair, chosen_reference=one.chosen_logps, rejected_reference=one.rejected_logps)
-        for pair, one in zip(pairs, scored, strict=True)
-    ]
-    settings = training_settings(steps=case.steps, batch_size=BATCH, micro_batch_size=BATCH)
-    plan = BatchPlan(list(range(len(pairs))), len(pairs), BATCH, BATCH, 1)
-    arguments = training_arguments(
-        settings, plan, seed=0, folder=Path(folder), device=torch.device(case.device), deepspeed=None, bf16=False
-    )
-    trainer = preference.PreferenceTrainer(
-        with_adapters(model) if case.lora else model,
-        arguments,
-        settings=settings,
-        numerics=numerics,
-        plan=plan,
-        examples=pairs,
-        pad_id=PAD,
-        eos_id=END,
-        limits={"max_completion_tokens": case.completion},
-        loss=build_loss("dpo", beta=0.1),
-        start=Path(folder),
-    )
-    trainer.shared = name == "shared"
-    batches = [trainer.collate(pairs[first : first + BATCH]) for first in range(0, len(pairs), BATCH)]
-    tokens = sum(int(batch["attention_mask"].sum()) for batch in batches)
-    return trainer, {"reference_s": seconds / len(pairs), "tokens": tokens}
-
-
-def of_trl(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, dict]:
-    """TRL's trainer on the same token ids, of which it is given the words."""
-    from datasets import Dataset
-    from peft import LoraConfig
-    from trl import DPOConfig, DPOTrainer
-
-    words = ["<pad>", "<end>", *(f"w{number}" for number in range(2, case.vocabulary))]
-
-    def text(ids: tuple[int, ...]) -> str:
-        return "".join(f" {words[one]}" for one in ids if one != END)
-
-    rows = [
-        {"prompt": text(prompt), "chosen": text(chosen), "rejected": text(rejected)}
-        for _, prompt, chosen, rejected in token_pairs(case)
-    ]
-    precomputed = name == "trl_precomputed"
-    arguments = DPOConfig(
-        output_dir=folder,
-        per_device_train_batch_size=BATCH,
-        max_steps=case.steps,
-        max_length=None,
-        beta=0.1,
-        bf16=case.precision == "bf16",
-        use_cpu=case.device == "cpu",
-        gradient_checkpointing=False,
-        precompute_ref_log_probs=precomputed,
-        report_to="none",
-        save_strategy="no",
-        logging_steps=1,
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-    )
-    cost: list[float] = []
-
-    class Trainer(DPOTrainer):
-        def _precompute_ref_logps(self, *args: object) -> Dataset:
-            dataset, seconds = turns.timed(lambda: super(Trainer, self)._precompute_ref_logps(*args))
-            cost.append(seconds / len(rows))
-            return dataset
-
-    trainer = Trainer(
-        model=policy(case),
-        ref_model=None if precomputed or case.lora else policy(case),
-        args=arguments,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=tokenizer(words),
-        peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear") if case.lora else None,
-    )
-    assert [len(row["chosen_ids"]) for row in trainer.train_dataset] == [case.completion] * len(rows)
-    return trainer, {"reference_s": cost[0]} if precomputed else {}
-
-
-def four_forward(case: Case, turns: Turns) -> None:
-    """Chosen and rejected by the policy, chosen and rejected by the reference; weighted means and a gated barrier."""
-    import torch
-    from torch.nn import functional
-
-    model, frozen = policy(case), None if case.lora else policy(case).eval()
-    model = (with_adapters(model) if case.lora else model).train()
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-6, fused=True)
-    pairs = token_pairs(case)
-    labels = slice(case.prompt, None)
-
-    def logps(by: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
-        with torch.autocast(case.device, torch.bfloat16, enabled=case.precision == "bf16"):
-            logits = by(ids, attention_mask=torch.ones_like(ids), use_cache=False).logits[:, :-1]
-        nats = functional.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
-        return -nats.view(len(ids), -1)[:, labels.start - 1 :]
-
-    turns.tell({})
-    turns.end_step()
-    for first in range(0, len(pairs), BATCH):
-        sides = [
-            torch.tensor([pair[1] + pair[side] for pair in pairs[first : first + BATCH]], device=case.device)
-            for side in (2, 3)
-        ]
-        weights = 1 + 0.2 * (sides[0] != sides[1])[:, labels]
-        weights = weights / weights.mean(-1, keepdim=True)
-        chosen, rejected = (logps(model, ids) for ids in sides)
-        with torch.no_grad(), model.disable_adapter() if case.lora else nullcontext():
-            references = [logps(frozen or model, ids) for ids in sides]
-        ratios = [(weights * (one - other)).mean(-1) for one, other in zip((chosen, rejected), references, strict=True)]
-        gate = chosen.detach() < math.log(0.66)
-        barrier = -(gate * weights * chosen).sum(-1) / (gate * weights).sum(-1).clamp(min=1)
-        loss = (-functional.logsigmoid(0.5 * (ratios[0] - ratios[1])) + 0.5 * barrier).mean()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        turns.end_step()
-
-
-def policy(case: Case) -> "PreTrainedModel":
-    """Random weights, the same in every process."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    shape = dict(SHAPES[case.model])
-    heads, key_value = shape.pop("heads")
-    config = Qwen2Config(
-        **shape,
-        num_attention_heads=heads,
-        num_key_value_heads=key_value,
-        tie_word_embeddings=True,
-        max_position_embeddings=4096,
-        pad_token_id=PAD,
-        eos_token_id=END,
-        attn_implementation=case.attention,
-    )
-    torch.manual_seed(0)
-    return Qwen2ForCausalLM(config).to(case.device)
-
-
-def with_adapters(model: "PreTrainedModel") -> "PeftModel":
-    """As `training.lora` puts them on."""
-    from tabpo.training.adapters import add_adapters
-    from tabpo.training.settings import LoraSettings
-
-    return add_adapters(model, LoraSettings(r=16, alpha=32.0), seed=0)
-
-
-def tokenizer(words: list[str]) -> "PreTrainedTokenizerFast":
-    """A token for each word."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}))
-    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", eos_token="<end>")
-
-
-def _resident_mib(device: str) -> float:
-    if device == "cuda":
-        return 0.0
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
-
-
-def _peak_mib(device: str) -> float:
-    if device == "cuda":
-        import torch
-
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
 
 
 if __name__ == "__main__":

@@ -1,12 +1,18 @@
 """What benchmarks assume of models that they do not load, and their page."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import page
 from benchmarks.memory import GIB, estimate, saved_bytes, shape
+from benchmarks.pair_step import LOSSES
+from benchmarks.step_programs import tokens_read
+from tabpo.losses import build_loss, loss_names
 from tabpo.training import head
+from tabpo.training.importance import collate_attribution
+from tabpo.training.tokenise import PairExample
 
 PUBLISHED = {
     "Qwen/Qwen2.5-1.5B-Instruct": 1_543_714_304,
@@ -42,3 +48,29 @@ def test_the_head_s_blocks_are_those_of_a_gpu(monkeypatch):
 def test_the_page_is_made_from_the_results(capsys):
     page.main()
     assert capsys.readouterr().out == (Path(__file__).parents[1] / "docs/benchmarks.md").read_text()
+
+
+def test_tokens_of_a_step_are_those_of_all_its_passes():
+    prompt, chosen, rejected = (2,) * 5, (3, 4, 1), (3, 5, 6, 1)
+    pair = PairExample("p/0", prompt, chosen, rejected, (0,) * 3, (0,) * 4, (True,) * 3, (True,) * 4, None, None)
+
+    def read(frozen, needs) -> int:
+        return tokens_read(
+            SimpleNamespace(
+                timings=[SimpleNamespace(tokens=60), SimpleNamespace(tokens=30)],
+                frozen=frozen,
+                loss=SimpleNamespace(needs=needs),
+                train_dataset=[pair],
+                collate=lambda pairs: {"attribution": collate_attribution(pairs, 0)},
+            )
+        )
+
+    assert read(None, {"hidden_states"}) == 90
+    assert read("a model", {"token_kl"}) == 120  # and a third of it without a backward pass
+    # the prompt of 5 read forward alone, completions of 3 + 4 without gradients of weights: (5 + 2 * 7) / 3
+    assert read("a model", {"token_kl", "importance"}) == 126
+
+
+def test_ceilings_are_measured_of_losses_of_every_kind():
+    needs = set().union(*(build_loss(name).needs for name in loss_names()))
+    assert set().union(*(build_loss(name).needs for name in LOSSES)) == needs

@@ -21,7 +21,7 @@ from tabpo.training.order import BatchPlan
 from tabpo.training.settings import TrainingSettings
 from tabpo.training.stopping import STOPPED, Warned, handling
 
-Batch = dict[str, Tensor | list[str] | dict[str, Tensor]]
+Batch = dict[str, Tensor | list[str] | list[dict[str, Tensor]]]
 """Tensors from `collate`, and under "ids" what the examples are called."""
 
 

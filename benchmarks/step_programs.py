@@ -1,0 +1,377 @@
+"""The programs that `pair_step` compares: each a process that takes a step when told to, and tells how long it took.
+
+python -m benchmarks.step_programs NAME CASE    (by `pair_step`)
+"""
+
+import json
+import math
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from tabpo.training.preference import PreferenceTrainer
+
+PROGRAMS = ("shared", "plain", "trl_online", "trl_precomputed", "four_forward")
+SHAPES = {
+    "4m": {"hidden_size": 256, "num_hidden_layers": 4, "heads": (4, 2), "intermediate_size": 768, "vocab_size": 4096},
+    "1.5b": {
+        "hidden_size": 1536,
+        "num_hidden_layers": 28,
+        "heads": (12, 2),
+        "intermediate_size": 8960,
+        "vocab_size": 151936,
+    },
+}
+"""Qwen2, tied embeddings."""
+
+BATCH = 4
+WARM_UP = 2
+PAD, END = 0, 1
+
+
+@dataclass(frozen=True)
+class Case:
+    """What all programs of a comparison have in common; the loss is that of ours, the others have DPO's."""
+
+    device: str
+    model: str
+    precision: str
+    attention: str
+    prompt: int
+    completion: int
+    negatives: int
+    rounds: int
+    lora: bool
+    loss: str
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens of the model."""
+        return SHAPES[self.model]["vocab_size"]
+
+    @property
+    def steps(self) -> int:
+        """Of each program."""
+        return WARM_UP + self.rounds
+
+
+def token_pairs(case: Case) -> list[tuple[str, tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
+    """Prompt's name, prompt, chosen and rejected ids of as many pairs as the steps need, ends of turn included."""
+    draw = random.Random(0)
+
+    def drawn(count: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(2, case.vocabulary) for _ in range(count))
+
+    pairs = []
+    while len(pairs) < BATCH * case.steps:
+        prompt, chosen = drawn(case.prompt), (*drawn(case.completion - 1), END)
+        for _ in range(case.negatives):
+            rejected = list(chosen)
+            for place in draw.sample(range(case.completion - 1), draw.randint(1, 3)):
+                rejected[place] = chosen[place] % (case.vocabulary - 2) + 2  # never the same, never END
+            pairs.append((f"p{len(pairs) // case.negatives}", prompt, chosen, tuple(rejected)))
+    return pairs
+
+
+class Turns:
+    """A program's side of taking steps in turn: `end_step` after each, and once before the first."""
+
+    def __init__(self, case: Case):
+        self.case = case
+        self.out = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)  # what libraries print is no answer
+        self.done = -1
+        self.resting = _resident_mib(case.device)
+
+    def tell(self, value: object) -> None:
+        """To the process that gives the word."""
+        print(json.dumps(value), file=self.out, flush=True)
+
+    def now(self) -> float:
+        """Seconds of this process on a CPU, of the clock on a GPU."""
+        if self.case.device == "cpu":
+            return time.process_time()
+        import torch
+
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def timed(self, call: Callable[[], object]) -> tuple[object, float]:
+        """What a call gives, and how long it took."""
+        started = self.now()
+        return call(), self.now() - started
+
+    def end_step(self) -> None:
+        """Tell how long the step took and wait for the word to take the next."""
+        if self.done >= 0:
+            self.tell(self.now() - self.started)
+        self.done += 1
+        if self.done < self.case.steps:
+            if not sys.stdin.readline():
+                raise SystemExit("nobody waits for the next step")
+            self.started = self.now()
+
+    def end(self, **also: object) -> None:
+        """Tell of the whole run: how much memory it took at most, and what else there is."""
+        self.tell({"peak_mib": round(_peak_mib(self.case.device) - self.resting, 1), **also})
+
+
+def run(name: str, case: Case) -> None:
+    """Be one of the programs."""
+    import datasets  # noqa: F401
+    import torch
+    import trl  # noqa: F401  (all programs import the same, so that memory after the imports is)
+    from transformers import TrainerCallback
+
+    from tabpo.training import preference, reference  # noqa: F401
+
+    torch.set_num_threads(1)
+    turns = Turns(case)
+
+    class EndOfStep(TrainerCallback):
+        def on_train_begin(self, *_: object, **__: object) -> None:
+            turns.end_step()
+
+        on_step_end = on_train_begin
+
+    if name == "four_forward":
+        four_forward(case, turns)
+        turns.end()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["HF_DATASETS_CACHE"] = folder
+        trainer, before = (of_trl if name.startswith("trl") else of_ours)(name, case, turns, folder)
+        trainer.add_callback(EndOfStep())
+        turns.tell(before)
+        trainer.train()
+        turns.end(**({} if name.startswith("trl") else {"tokens": tokens_read(trainer)}))
+
+
+def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, dict]:
+    """PreferenceTrainer with references of the reference job, whose time is told."""
+    import torch
+
+    from tabpo.losses import build_loss
+    from tabpo.training import preference
+    from tabpo.training.arguments import training_arguments
+    from tabpo.training.models import save_model
+    from tabpo.training.order import BatchPlan
+    from tabpo.training.reference import score_references
+    from tabpo.training.settings import training_settings
+    from tabpo.training.tokenise import PairExample, differing_tokens
+
+    numerics = {"precision": case.precision, "attention": case.attention, "threads": 1}
+    pairs = []
+    for number, (group, prompt, chosen, rejected) in enumerate(token_pairs(case)):
+        fields = ((0,) * len(chosen), (0,) * len(rejected))
+        differs = differing_tokens(chosen, rejected)
+        pairs.append(PairExample(f"{group}/{number}", prompt, chosen, rejected, *fields, *differs, None, None))
+    model = policy(case)
+    save_model(model, tokenizer(words(case)), Path(folder))
+    scored, seconds = turns.timed(lambda: score_references(model, pairs, PAD, numerics, BATCH))
+    pairs = [
+        replace(pair, chosen_reference=one.chosen_logps, rejected_reference=one.rejected_logps)
+        for pair, one in zip(pairs, scored, strict=True)
+    ]
+    settings = training_settings(steps=case.steps, batch_size=BATCH, micro_batch_size=BATCH)
+    plan = BatchPlan(list(range(len(pairs))), len(pairs), BATCH, BATCH, 1)
+    arguments = training_arguments(
+        settings, plan, seed=0, folder=Path(folder), device=torch.device(case.device), deepspeed=None, bf16=False
+    )
+    trainer = preference.PreferenceTrainer(
+        with_adapters(model) if case.lora else model,
+        arguments,
+        settings=settings,
+        numerics=numerics,
+        plan=plan,
+        examples=pairs,
+        pad_id=PAD,
+        eos_id=END,
+        limits={"max_completion_tokens": case.completion},
+        loss=build_loss(case.loss),
+        start=Path(folder),
+    )
+    trainer.shared = name == "shared"
+    return trainer, {"reference_s": seconds / len(pairs)}
+
+
+def tokens_read(trainer: "PreferenceTrainer") -> int:
+    """Tokens of all steps, as many as a pass forward and backward reads in the time.
+
+    A pass backward takes as long as two forward, one of them for the gradients of weights. So a frozen model's pass
+    counts a third; attributions, which no backend shares, count their prompts a third and their completions two.
+    """
+    thirds = sum(timing.tokens for timing in trainer.timings) * (3 if trainer.frozen is None else 4)
+    if "importance" in trainer.loss.needs:
+        pairs = trainer.train_dataset
+        for first in range(0, len(pairs), BATCH):
+            for part in trainer.collate(pairs[first : first + BATCH])["attribution"]:
+                thirds += int(part["prompt_mask"].sum()) + 2 * int(part["completion_mask"].sum())
+    return round(thirds / 3)
+
+
+def of_trl(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, dict]:
+    """TRL's trainer on the same token ids, of which it is given the words."""
+    from datasets import Dataset
+    from peft import LoraConfig
+    from trl import DPOConfig, DPOTrainer
+
+    names = words(case)
+
+    def text(ids: tuple[int, ...]) -> str:
+        return "".join(f" {names[one]}" for one in ids if one != END)
+
+    rows = [
+        {"prompt": text(prompt), "chosen": text(chosen), "rejected": text(rejected)}
+        for _, prompt, chosen, rejected in token_pairs(case)
+    ]
+    precomputed = name == "trl_precomputed"
+    arguments = DPOConfig(
+        output_dir=folder,
+        per_device_train_batch_size=BATCH,
+        max_steps=case.steps,
+        max_length=None,
+        beta=0.1,
+        bf16=case.precision == "bf16",
+        use_cpu=case.device == "cpu",
+        gradient_checkpointing=False,
+        precompute_ref_log_probs=precomputed,
+        report_to="none",
+        save_strategy="no",
+        logging_steps=1,
+        disable_tqdm=True,
+        dataloader_pin_memory=False,
+    )
+    cost: list[float] = []
+
+    class Trainer(DPOTrainer):
+        def _precompute_ref_logps(self, *args: object) -> Dataset:
+            dataset, seconds = turns.timed(lambda: super(Trainer, self)._precompute_ref_logps(*args))
+            cost.append(seconds / len(rows))
+            return dataset
+
+    trainer = Trainer(
+        model=policy(case),
+        ref_model=None if precomputed or case.lora else policy(case),
+        args=arguments,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=tokenizer(names),
+        peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear") if case.lora else None,
+    )
+    assert [len(row["chosen_ids"]) for row in trainer.train_dataset] == [case.completion] * len(rows)
+    return trainer, {"reference_s": cost[0]} if precomputed else {}
+
+
+def four_forward(case: Case, turns: Turns) -> None:
+    """Chosen and rejected by the policy, chosen and rejected by the reference; weighted means and a gated barrier."""
+    import torch
+    from torch.nn import functional
+
+    model, frozen = policy(case), None if case.lora else policy(case).eval()
+    model = (with_adapters(model) if case.lora else model).train()
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-6, fused=True)
+    pairs = token_pairs(case)
+    labels = slice(case.prompt, None)
+
+    def logps(by: torch.nn.Module, ids: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(case.device, torch.bfloat16, enabled=case.precision == "bf16"):
+            logits = by(ids, attention_mask=torch.ones_like(ids), use_cache=False).logits[:, :-1]
+        nats = functional.cross_entropy(logits.flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
+        return -nats.view(len(ids), -1)[:, labels.start - 1 :]
+
+    turns.tell({})
+    turns.end_step()
+    for first in range(0, len(pairs), BATCH):
+        sides = [
+            torch.tensor([pair[1] + pair[side] for pair in pairs[first : first + BATCH]], device=case.device)
+            for side in (2, 3)
+        ]
+        weights = 1 + 0.2 * (sides[0] != sides[1])[:, labels]
+        weights = weights / weights.mean(-1, keepdim=True)
+        chosen, rejected = (logps(model, ids) for ids in sides)
+        with torch.no_grad(), model.disable_adapter() if case.lora else nullcontext():
+            references = [logps(frozen or model, ids) for ids in sides]
+        ratios = [(weights * (one - other)).mean(-1) for one, other in zip((chosen, rejected), references, strict=True)]
+        gate = chosen.detach() < math.log(0.66)
+        barrier = -(gate * weights * chosen).sum(-1) / (gate * weights).sum(-1).clamp(min=1)
+        loss = (-functional.logsigmoid(0.5 * (ratios[0] - ratios[1])) + 0.5 * barrier).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        turns.end_step()
+
+
+def policy(case: Case) -> "PreTrainedModel":
+    """Random weights, the same in every process."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    shape = dict(SHAPES[case.model])
+    heads, key_value = shape.pop("heads")
+    config = Qwen2Config(
+        **shape,
+        num_attention_heads=heads,
+        num_key_value_heads=key_value,
+        tie_word_embeddings=True,
+        max_position_embeddings=4096,
+        pad_token_id=PAD,
+        eos_token_id=END,
+        attn_implementation=case.attention,
+    )
+    torch.manual_seed(0)
+    return Qwen2ForCausalLM(config).to(case.device)
+
+
+def with_adapters(model: "PreTrainedModel") -> "PeftModel":
+    """As `training.lora` puts them on."""
+    from tabpo.training.adapters import add_adapters
+    from tabpo.training.settings import LoraSettings
+
+    return add_adapters(model, LoraSettings(r=16, alpha=32.0), seed=0)
+
+
+def words(case: Case) -> list[str]:
+    """One for each token."""
+    return ["<pad>", "<end>", *(f"w{number}" for number in range(2, case.vocabulary))]
+
+
+def tokenizer(names: list[str]) -> "PreTrainedTokenizerFast":
+    """A token for each word."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(names)}))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", eos_token="<end>")
+
+
+def _resident_mib(device: str) -> float:
+    if device == "cuda":
+        return 0.0
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+
+def _peak_mib(device: str) -> float:
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
+
+
+if __name__ == "__main__":
+    run(sys.argv[1], Case(**json.loads(sys.argv[2])))
