@@ -82,6 +82,8 @@ def confusions_of_pairing(ending):
         heldout = STUDY.pairings[wildcards.pairing]["heldout"]
         if heldout is None:
             return []
+        if heldout == job.DISAGREEMENT:
+            return results(f"{wildcards.dataset}/disagreement/confusions{ending}")
         folder = job.confusions_folder(heldout)
         return results(f"{{dataset}}/{{model}}/{folder}/seed{{seed}}{ending}".format(**wildcards))
 

@@ -6,19 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabpo.config_shape import check_shape, unknown_name
+from tabpo.data.recipes import check_disagreement, complete_pairing
 from tabpo.data.sources import check_dataset, complete_dataset, without_absent
 from tabpo.endpoint_settings import complete_endpoint
 from tabpo.errors import ConfigError
 from tabpo.metrics.names import METRICS
-from tabpo.study import BASELINES, ON_POLICY, PROMPTED, SFT, Settings, Study
+from tabpo.study import BASELINES, DISAGREEMENT, PROMPTED, SFT, WITHOUT_MODEL, Settings, Study
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """Names of datasets, models, methods, pairings and tables: they are folders and files of the results."""
 
 RESERVED = {
     "datasets": ("benchmarks", "checkpoints", "figures", "logs", "report.html", "tables"),
-    "models": ("card.json", "card.md", *BASELINES, "documents", "prompts", "source"),
-    "methods": ("base", "confusions", *BASELINES, "pairs", PROMPTED, "reference", SFT),
+    "models": ("card.json", "card.md", DISAGREEMENT, *WITHOUT_MODEL, "documents", "prompts", "source"),
+    "methods": ("base", "confusions", *WITHOUT_MODEL, "pairs", PROMPTED, "reference", SFT),
     "pairings": (),
     "tables": ("cost",),
 }
@@ -62,6 +63,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     for name in config["datasets"]:
         check_dataset(f"datasets.{name}", config["datasets"][name], known.ontologies)
     _check_demonstrations(config)
+    check_disagreement(config)
     for name, machine in config["resources"].items():
         _check_machine(f"resources.{name}", machine)
     for name in config["models"]:
@@ -75,7 +77,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         datasets={name: complete_dataset(entry) for name, entry in config["datasets"].items()},
         models={name: _model(config, name, known) for name in config["models"]},
         resources=dict(config["resources"]),
-        pairings={name: _pairing(config, name) for name in config["pairings"]},
+        pairings={name: complete_pairing(f"pairings.{name}", entry) for name, entry in config["pairings"].items()},
         methods=methods,
         training={
             (model, method): _training(config, known, model, method)
@@ -191,23 +193,6 @@ def _method(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     _check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
     params = {**preset.get("params", {}), **entry.get("params", {})}
     return {"loss": loss, "params": params, "pairing": pairing}
-
-
-def _pairing(config: Mapping[str, Any], name: str) -> Settings:
-    """A recipe with every key; what its kind of pairs does not have is None, or says that nothing is done."""
-    entry = config["pairings"][name]
-    needed = {"confusions"}
-    if entry["confusions"] != ON_POLICY:
-        needed |= {"heldout", "negatives", "edits", "smoothing"}
-    if entry["confusions"] == "mixed":
-        needed.add("expert_share")
-    if set(entry) - {"flip_rate"} != needed:
-        raise ConfigError(
-            f"pairings.{name} has {', '.join(sorted(entry))}; confusions {entry['confusions']} takes exactly:"
-            f" {', '.join(sorted(needed))}, and flip_rate where wanted"
-        )
-    unused = {"heldout": None, "negatives": 1, "edits": None, "smoothing": None, "expert_share": None}
-    return unused | {"flip_rate": 0.0} | entry
 
 
 def _training(config: Mapping[str, Any], known: Known, model: str, method: str) -> Settings:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tabpo.data.isolation import DISAGREEMENT
+
 Settings = dict[str, Any]
 """What one job needs to know, all of it and nothing else: a job is done again when its settings change."""
 
@@ -12,6 +14,9 @@ SFT = "sft"
 
 ON_POLICY = "on_policy"
 """Where a pairing's rejected answers come from, if they are not edits of gold ones."""
+
+GIVEN = "given"
+"""Where the pairs of preferences come from: they are in the data."""
 
 PROMPTED = "prompted"
 """The one row of a model behind an endpoint: answers without training, greedy, so that no seed reaches them."""
@@ -24,6 +29,11 @@ MAJORITY = "majority"
 
 BASELINES = (DICTIONARY, MAJORITY)
 """Rows without model and seed, in every table."""
+
+HUMAN = "human"
+"""The row of a second annotator's test documents, in tables of a dataset that has them."""
+
+WITHOUT_MODEL = (*BASELINES, HUMAN)
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,10 @@ class Study:
     def on_policy_pairings(self) -> list[str]:
         """Pairings whose rejected answers are the SFT model's own."""
         return [name for name, entry in self.pairings.items() if entry["confusions"] == ON_POLICY]
+
+    def has_human(self, dataset: str) -> bool:
+        """Whether a second annotator has annotated test documents."""
+        return "test" in self.datasets[dataset]["second_annotator"]
 
     def metrics(self) -> list[str]:
         """Metrics of all tables, each once, in the order of the config."""
@@ -150,6 +164,11 @@ def figure_settings(study: Study, dataset: str) -> Settings:
     return {"seeds": list(study.seeds), "private": study.datasets[dataset]["private"]}
 
 
+def second_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rules `disagreement` and `human`."""
+    return {"private": study.datasets[dataset]["private"]}
+
+
 def confusions_folder(heldout: str) -> str:
     """Below a model's folder, the folder of its confusion tables from a part of the data."""
     return {"dev_confusion": "confusions"}.get(heldout, f"confusions/{heldout}")
@@ -165,7 +184,9 @@ def audits(study: Study) -> list[str]:
         folder, pairing = f"{run['dataset']}/{run['model']}", study.methods[run["method"]]["pairing"]
         files |= dict.fromkeys(f"{folder}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"])
         heldout = study.pairings[pairing]["heldout"]
-        if heldout is not None:
+        if heldout == DISAGREEMENT:
+            files[f"figures/confusions/{run['dataset']}/disagreement.svg"] = None
+        elif heldout is not None:
             files[f"{folder}/{confusions_folder(heldout)}/stability.json"] = None
     return list(files)
 
@@ -228,9 +249,10 @@ def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
 
 
 def _rows(study: Study, entry: Settings) -> list[str]:
-    """The rows of a table; `prompted` where one of its models is behind an endpoint."""
+    """The rows of a table; `prompted` where one of its models is behind an endpoint, `human` where people are two."""
+    human = [HUMAN] if any(map(study.has_human, entry["datasets"])) else []
     prompted = [PROMPTED] if set(entry["models"]) & set(study.prompted_models()) else []
-    return [SFT, *entry["methods"], *prompted, *BASELINES]
+    return [SFT, *entry["methods"], *prompted, *BASELINES, *human]
 
 
 def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
@@ -240,7 +262,7 @@ def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
     model and seed.
     """
     for dataset in entry["datasets"]:
-        for baseline in BASELINES:
+        for baseline in (*BASELINES, *([HUMAN] if study.has_human(dataset) else [])):
             yield {"dataset": dataset, "model": None, "method": baseline, "seeds": [None]}
         for model in entry["models"]:
             if model in study.prompted_models():

@@ -13,7 +13,7 @@ from scipy import stats
 from tabpo.data.privacy import SMALL
 from tabpo.errors import ConfigError, DataError
 from tabpo.metrics.meanings import ceiling_note, meanings
-from tabpo.study import BASELINES, DICTIONARY, PROMPTED
+from tabpo.study import DICTIONARY, HUMAN, PROMPTED, WITHOUT_MODEL
 
 HEADLINE = "set_directed"
 """Convention of a metric that names none; `rel@set_canonical` names one."""
@@ -116,10 +116,12 @@ def build_cells(
     for dataset, model in columns:
         own = [run for run in runs if (run.dataset, run.model) == (dataset, model)]
         prompted = PROMPTED in {run.method for run in own}
-        shown = [row for row in rows if row in BASELINES or (row == PROMPTED) == prompted]
+        shown = [row for row in rows if row in WITHOUT_MODEL or (row == PROMPTED) == prompted]
         seeds = sorted({run.seed for run in own if run.seed is not None})
         for metric in metrics:
-            values = {row: _values(scores, dataset, None if row in BASELINES else model, row, metric) for row in shown}
+            values = {
+                row: _values(scores, dataset, None if row in WITHOUT_MODEL else model, row, metric) for row in shown
+            }
             column = [
                 _cell(dataset, model, row, metric, values[row], seeds, values.get(baseline, {}), row == baseline)
                 for row in shown
@@ -175,7 +177,7 @@ def _cell(
 ) -> Cell:
     empty = Cell(dataset, model, row, metric, mean=None)
     if not values:
-        return replace(empty, reason="not run for this model")
+        return replace(empty, reason="no second annotator" if row == HUMAN else "not run for this model")
     if None in values.values():
         return replace(empty, reason="not defined for this dataset")
     if None in values:  # a baseline or a prompted model: one run
@@ -246,6 +248,7 @@ def describe(
             f"{PROMPTED}: a model behind an endpoint, not trained, given the same prompts; one run at temperature 0,"
             " without seeds, which the server need not repeat to the letter."
         )
+    notes += _agreements(runs)
     notes.append(meanings(settings["metrics"]))
     withheld = {(cell.dataset, cell.metric) for cell in cells if cell.reason == WITHHELD}
     notes += _ceilings(runs, settings["metrics"], withheld)
@@ -269,10 +272,21 @@ def _collapsed(runs: Sequence[Run]) -> str:
     return ", ".join(f"{one.method} of seed {one.seed} on {one.dataset} / {one.model}" for one in runs if one.collapsed)
 
 
+def _agreements(runs: Sequence[Run]) -> list[str]:
+    """How much of the test split the row `human` is of."""
+    whole = {run.dataset: run.scores for run in runs if run.method == DICTIONARY}
+    return [
+        f"{HUMAN}: a second annotator of {run.dataset} against the first, on the {run.scores['prompts']} of"
+        f" {whole[run.dataset]['prompts']} test prompts that both have annotated."
+        for run in runs
+        if run.method == HUMAN
+    ]
+
+
 def _ceilings(runs: Sequence[Run], metrics: Sequence[str], withheld: Collection[tuple[str, str]]) -> list[str]:
     """What gold itself scores when it goes through text and back, where that is below 100."""
     notes = set()
-    for run in runs:
+    for run in (run for run in runs if run.method != HUMAN):  # which may be of fewer prompts
         for metric in metrics:
             ceiling = None if metric == "valid" else metric_value({"metrics": run.scores["ceiling"]}, metric)
             if ceiling is not None and ceiling < 100 and (run.dataset, metric) not in withheld:

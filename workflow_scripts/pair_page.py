@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     report = reference_audit(pairs, read_records(args.reference, Reference), prompts)
     held_out = read_records(args.held_out_prompts, Prompt)
     report["held_out"] = gold_audit(held_out, read_records(args.gold, Reference))
-    logging.info("the reference ranks %.3f of %d pairs right", report["all"]["ranked_right"], len(pairs))
+    logging.info("%d pairs, and the gold of %d held-out prompts", len(pairs), len(held_out))
     if args.settings["private"]:
         report, pairs = without_small_groups(report), []
     audit, proof = (json.loads(path.read_text()) for path in (args.audit, args.isolation))

@@ -93,6 +93,8 @@ def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str,
         raise ConfigError(f"{where}: the source {name} needs a folder with train, dev and test")
     if source.origin != "folder" and "dev_share" in entry:
         raise ConfigError(f"{where}: the source {name} has a dev split and takes no dev_share")
+    if "second_annotator" in entry and name != "custom":
+        raise ConfigError(f"{where}: the source {name} takes no second_annotator; accepted: the source custom")
     if entry.get("demonstrations") and entry["prompt"] == "bare":
         raise ConfigError(f"{where}.demonstrations is for prompts that instruct; this one has prompt: bare")
     ontology = entry["ontology"]
@@ -111,4 +113,5 @@ def complete_dataset(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The entry with what its source decides where the study does not."""
     source = SOURCES[entry["source"]]
     decided = {"private": source.private, "context": list(source.context), "dev_share": None, "demonstrations": 0}
+    decided["second_annotator"] = {}
     return decided | entry

@@ -1,0 +1,169 @@
+"""A private study from raw files to tables: nothing is sent, no text is in a report, and no count of a few."""
+
+import importlib
+import json
+import random
+import re
+import shlex
+import socket
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+LABELS = """
+answer: entities
+labels:
+  Drug: {definition: A medicine.}
+  Symptom: {definition: A complaint.}
+  Place: {definition: Where somebody lives.}
+relations:
+  CAUSES: {definition: The head brings about the tail.}
+"""
+SIZES = {"train": 24, "dev": 16, "test": 8}
+INSIDE = re.compile(r"[.]parquet$|[.]ids[.]txt$|/(base|model|checkpoints)/|/scores/[^/]*json$|/watch[.]json$")
+"""What docs/own_data.md says stays where the data are."""
+
+
+def word(generator: random.Random) -> str:
+    return "".join(generator.choice("bdfgklmnprstvz") + generator.choice("aeiou") for _ in range(4))
+
+
+def document(number: int, generator: random.Random, rare: bool) -> dict:
+    """A sentence of made-up words: a drug, a complaint, and of a few documents a place."""
+    parts = [("Drug", word(generator)), (None, "caused"), ("Symptom", word(generator)), (None, "in")]
+    parts += [("Place" if rare else None, word(generator))]
+    text, spans = "", []
+    for label, part in parts:
+        start = len(text)
+        text += part + " "
+        if label:
+            span = {"id": f"T{len(spans)}", "start": start, "end": len(text) - 1, "label": label, "text": part}
+            spans.append(span)
+    relations = [{"head": "T0", "label": "CAUSES", "tail": "T1"}] if number % 5 == 0 else []
+    return {"id": f"n{number}", "text": text.strip(), "spans": spans, "relations": relations}
+
+
+def write_data(folder: Path) -> set[str]:
+    """The splits, and a second reading of dev and test that takes some drugs for complaints; returns all words."""
+    generator, number, words = random.Random(1), 0, set()
+    (folder / "own").mkdir()
+    (folder / "own/labels.yaml").write_text(LABELS)
+    for split, size in SIZES.items():
+        rows = [document(number + place, generator, rare=place < 3) for place in range(size)]
+        number += size
+        second = json.loads(json.dumps(rows[1:]))
+        for one in second[::3]:
+            one["spans"][0]["label"] = "Symptom"
+        for name, content in ((split, rows), (f"second_{split}", second)):
+            (folder / f"own/{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in content))
+        words |= {part for row in rows for part in row["text"].split()} - {"caused", "in"}
+    return words
+
+
+def study() -> dict:
+    config = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    config["results"] = "results/notes"
+    config["datasets"] = {
+        "notes": {
+            **{"source": "custom", "folder": "own", "unit": "document", "prompt": "bare"},
+            **{"ontology": "own/labels.yaml", "max_prompt_tokens": 64, "max_completion_tokens": 150},
+            "second_annotator": {"dev": "own/second_dev.jsonl", "test": "own/second_test.jsonl"},
+        }
+    }
+    config["models"]["tiny"]["scratch"] |= {"hidden_size": 16, "layers": 2, "intermediate_size": 16, "vocab_size": 400}
+    config["models"]["tiny"]["scratch"]["copy_circuit"] = False
+    for stage, steps in (("sft", 2), ("preference", 1)):
+        config["training"][stage] |= {"steps": steps, "batch_size": 8, "micro_batch_size": 8, "warmup_steps": 0}
+    config["training"]["preference"] |= {"watch_prompts": 2}
+    recipe = {"negatives": 1, "edits": 1, "smoothing": 1.0}
+    config["pairings"] = {
+        "plain": {"confusions": "uniform", "heldout": "dev_confusion"} | recipe,
+        "people": {"confusions": "disagreement"} | recipe,
+    }
+    config["methods"] = {"dpo": {"pairing": "plain"}, "tab_po": {"pairing": "people"}}
+    config["tables"] = {"notes": {"caption": "Notes.", "datasets": ["notes"], "metrics": ["ner_strict", "rel"]}}
+    return config
+
+
+def planned(folder: Path) -> list[tuple[str, list[str]]]:
+    """Program and arguments of every job of the study, in an order in which they can be done."""
+    (folder / "study.yaml").write_text(yaml.safe_dump(study()))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", "study.yaml"]
+    dry_run = subprocess.run(
+        [*command, "--dry-run", "--printshellcmds", "--cores", "1"], cwd=folder, capture_output=True, text=True
+    )
+    assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
+    found = re.findall(r"python -m workflow_scripts\.(?:launch )?(\w+) (.*) 2>> ", dry_run.stdout + dry_run.stderr)
+    return [(program, shlex.split(arguments)) for program, arguments in found]
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """A guard: whoever connects to another machine, or looks up its name, fails the test."""
+
+    def refuse(self, address, *rest):
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            raise AssertionError(f"a connection to {address}")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: pytest.fail(f"{host} was looked up"))
+
+
+def small_counts(value: object, where: str = "") -> list[str]:
+    """Where a report has a whole number from 1 to 4."""
+    if isinstance(value, dict):
+        return [found for key, item in value.items() for found in small_counts(item, f"{where}/{key}")]
+    if isinstance(value, list):
+        return [found for place, item in enumerate(value) for found in small_counts(item, f"{where}/{place}")]
+    return [where] if type(value) is int and 0 < value < 5 else []
+
+
+def test_nothing_is_sent_and_no_report_tells_a_text_or_a_count_of_a_few(
+    tmp_path, no_network, caplog, capfd, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    caplog.set_level("INFO")
+    words, programs = write_data(tmp_path), set()
+    for program, arguments in planned(tmp_path):
+        for flag, path in pairwise(arguments):
+            if flag.startswith("--output"):
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+        importlib.import_module(f"workflow_scripts.{program}").main(arguments)
+        programs.add(program)
+    assert {"documents", "sft", "score", "disagreement", "human", "pair_page", "train", "tables"} <= programs
+
+    written = [path for path in tmp_path.glob("results/**/*") if path.is_file()]
+    reports = {str(path.relative_to(tmp_path)): path for path in written if not INSIDE.search(str(path))}
+    told = {name: path.read_text() for name, path in reports.items()} | {
+        "logs": "".join([*capfd.readouterr(), caplog.text])
+    }
+    assert len(words) > 100 and {"results/notes/notes/card.md", "results/notes/tables/notes.md"} <= set(told)
+    for name, text in told.items():
+        assert not [secret for secret in words if secret in text.lower()], name
+    for name, text in told.items():
+        if name.endswith(".json") and "provenance" not in name and "selection" not in name:
+            report = {key: item for key, item in json.loads(text).items() if key not in ("pairing", "seeds")}
+            assert not small_counts(report), name
+    page = told["results/notes/notes/tiny/pairs/people/seed1.md"]
+    assert "Examples" not in page and "| disagreement" in page
+    card = json.loads(told["results/notes/notes/card.json"])["splits"]["train"]
+    assert card["labels"] == {"Drug": None, "Symptom": 24, "Place": None}  # three places, and the total of 51
+    table = told["results/notes/tables/notes.md"]
+    assert "| human" in table and "– private, and of fewer than 5 gold items." in table
+
+
+def test_the_guard_stops_what_connects(no_network):
+    with pytest.raises(AssertionError, match="a connection to"):
+        socket.socket(socket.AF_INET).connect(("192.0.2.1", 80))
+    with pytest.raises(pytest.fail.Exception, match=r"example\.org was looked up"):
+        socket.create_connection(("example.org", 80))
+
+
+def test_what_a_report_must_not_have_is_found():
+    assert small_counts({"a": [{"b": 3}, 5, 0, 2.0, True]}) == ["/a/0/b"]
