@@ -61,6 +61,24 @@ def refusal(config: dict) -> str:
     return message
 
 
+def test_two_annotators_are_a_source_of_confusions_and_a_row(demo):
+    own = OWN | {"source": "custom", "folder": "own"}
+    own["second_annotator"] = {"dev": "own/second_dev.jsonl", "test": "own/second_test"}
+    demo["datasets"] = {"own": own, "single": own | {"second_annotator": {"dev": "own/second_dev.jsonl"}}}
+    demo["pairings"]["people"] = {"confusions": "disagreement", "negatives": 1, "edits": 1, "smoothing": 1.0}
+    demo["methods"] = {"dpo": {"params": {"beta": 0.1}, "pairing": "people"}}
+    demo["tables"] = {"main": {"caption": "All.", "datasets": ["own", "single"], "metrics": ["rel"]}}
+    study = resolve_study(demo, KNOWN)
+    assert study.pairings["people"]["heldout"] == "disagreement"
+    table = job.table_settings(study, "main")
+    assert table["rows"][-1] == "human"
+    assert [run["dataset"] for run in table["runs"] if run["method"] == "human"] == ["own"]
+    assert [file for file in job.audits(study) if "seed" not in file] == [
+        "figures/confusions/own/disagreement.svg",
+        "figures/confusions/single/disagreement.svg",
+    ]
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_studies_resolve(name):
     study = resolve_study(load(name), KNOWN)
@@ -163,6 +181,16 @@ MISTAKES = [
         "datasets/demo_abstracts/ontology",
         "my own/labels.yaml",
         "ontology is 'my own/labels.yaml'; accepted: string, like ^[A",
+    ),
+    (
+        "datasets/demo_abstracts/second_annotator",
+        {"test": "own/second.jsonl"},
+        "datasets.demo_abstracts: the source demo_abstracts takes no second_annotator; accepted: the source custom",
+    ),
+    (
+        "pairings/people",
+        {"confusions": "disagreement", "negatives": 1, "edits": 1, "smoothing": 1.0},
+        "pairings.people draws from disagreement, and datasets.demo_abstracts has no second_annotator of train or dev",
     ),
     # what would send private text elsewhere has no key
     ("training/sft/report_to", "wandb", "training.sft has an unknown key report_to"),

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from tabpo.errors import ConfigError, DataError
-from tabpo.study import BASELINES
+from tabpo.study import WITHOUT_MODEL
 from tabpo.tables import Run, build_cells, code_differences, describe, metric_value, rehearsals
 from tabpo.typeset import to_csv, to_latex, to_markdown
 
@@ -20,7 +20,7 @@ def scores(ner: float, rel: float = 0.5, canonical: float = 0.6, valid: float = 
 
 
 def run(method: str, seed: int | None, ner: float, model: str | None = "tiny", dataset: str = "scierc") -> Run:
-    return Run(dataset, None if method in BASELINES else model, method, seed, scores(ner))
+    return Run(dataset, None if method in WITHOUT_MODEL else model, method, seed, scores(ner))
 
 
 def three_seeds() -> list[Run]:
@@ -181,6 +181,20 @@ def test_baselines_are_not_in_the_running():
     }
     assert [cells[row].rank for row in ("dpo", "sft", "majority")] == [1, 2, 0]
     assert (cells["majority"].mean, cells["majority"].sd) == (pytest.approx(90.0), None)
+
+
+def test_a_second_annotator_is_a_row_of_its_dataset_and_says_of_how_much():
+    runs = [*three_seeds(), run("human", None, 0.8), run("sft", 1, 0.5, dataset="phee")]
+    runs = [replace(one, scores=one.scores | {"prompts": 20 if one.method == "human" else 90}) for one in runs]
+    cells = build_cells(runs, rows=["sft", "dictionary", "human"], metrics=["ner_strict"], baseline="sft")
+    by_row = {(cell.dataset, cell.method): cell for cell in cells}
+    assert by_row["scierc", "human"].mean == pytest.approx(80) and by_row["scierc", "human"].rank == 0
+    assert by_row["phee", "human"].reason == "no second annotator"
+    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
+    notes = [note for note in describe(settings, runs, cells, [])["notes"] if note.startswith("human")]
+    assert notes == [
+        "human: a second annotator of scierc against the first, on the 20 of 90 test prompts that both have annotated."
+    ]
 
 
 def with_an_endpoint() -> list[Run]:

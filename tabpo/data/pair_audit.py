@@ -199,6 +199,7 @@ def _edited_label(edit: Edit, gold: dict[str, Any]) -> str:
 
 
 def sizes(measures: Sequence[Measure]) -> dict[str, Any]:
+    """Spreads of the distances between the two answers, and of the share of tokens that differ."""
     return {
         "token_edit_distance": _spread([measure.tokens for measure in measures]),
         "character_edit_distance": _spread([measure.characters for measure in measures]),
