@@ -31,7 +31,7 @@ def read_yaml(path):
 def known_ontologies():
     """Format of the answer by name, for those of the project; by path, for those of the user's."""
     datasets = without_absent(config)["datasets"]
-    own = {entry["ontology"] for entry in datasets.values() if entry["ontology"].endswith(".yaml")}
+    own = {entry["ontology"] for entry in datasets.values() if entry.get("ontology", "").endswith(".yaml")}
     paths = {path.stem: path for path in sorted(PROJECT.glob("config/ontologies/*.yaml"))}
     return {name: read_ontology(path).answer for name, path in {**paths, **{path: Path(path) for path in own}}.items()}
 

@@ -39,6 +39,8 @@ rule documents:
         test=results("{dataset}/documents/test.parquet"),
         card=results("{dataset}/card.json"),
         page=results("{dataset}/card.md"),
+    wildcard_constraints:
+        dataset=either(STUDY.annotated_datasets()),
     params:
         settings=document_settings,
         sources=dataset_splits,
@@ -77,6 +79,8 @@ rule prompts:
         dev_confusion=results("{dataset}/prompts/dev_confusion.parquet"),
         dev_select=results("{dataset}/prompts/dev_select.parquet"),
         test=results("{dataset}/prompts/test.parquet"),
+    wildcard_constraints:
+        dataset=either(STUDY.annotated_datasets()),
     params:
         settings=prompt_settings,
     log:

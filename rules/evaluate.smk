@@ -41,6 +41,8 @@ rule score:
     output:
         predictions=results("{dataset}/{model}/{method}/seed{seed}/predictions/{split}.parquet"),
         scores=results("{dataset}/{model}/{method}/seed{seed}/scores/{split}.json"),
+    wildcard_constraints:
+        dataset=either(STUDY.annotated_datasets()),
     log:
         results("logs/score/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
     benchmark:

@@ -56,7 +56,9 @@ def ontology_file(name):
 
 
 def dataset_ontology(wildcards):
-    return ontology_file(STUDY.datasets[wildcards.dataset]["ontology"])
+    """Of annotations; preferences have none."""
+    entry = STUDY.datasets[wildcards.dataset]
+    return ontology_file(entry["ontology"]) if "ontology" in entry else []
 
 
 def dataset_ambiguities(wildcards):
@@ -100,7 +102,6 @@ def of_pairing(path):
 
 
 run_pairs = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet")
-run_isolation = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolation.json")
 run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet")
 
 

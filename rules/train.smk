@@ -10,7 +10,8 @@ rule train:
         isolation=run_isolation,
         reference=run_reference,
         held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
-        held_out_documents=results("{dataset}/documents/dev.parquet"),
+        held_out_documents=run_held_out_documents,
+        held_out_pairs=run_held_out_pairs,
         ontology=dataset_ontology,
     output:
         run=results("{dataset}/{model}/{method}/seed{seed}/run.yaml"),
@@ -49,6 +50,7 @@ rule train:
         " --reference {input.reference}"
         " --held-out-prompts {input.held_out_prompts}"
         " --held-out-documents {input.held_out_documents}"
+        " --held-out-pairs {input.held_out_pairs}"
         " --ontology {input.ontology}"
         " --checkpoints {params.checkpoints}"
         " --output-run {output.run}"

@@ -5,13 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tabpo.config_preferences import check_preferences, default_pairing
 from tabpo.config_shape import check_shape, unknown_name
 from tabpo.data.recipes import check_disagreement, complete_pairing
-from tabpo.data.sources import check_dataset, complete_dataset, without_absent
+from tabpo.data.sources import check_dataset, check_demonstrations, complete_dataset, without_absent
 from tabpo.endpoint_settings import complete_endpoint
 from tabpo.errors import ConfigError
 from tabpo.metrics.names import METRICS
-from tabpo.study import BASELINES, DISAGREEMENT, PROMPTED, SFT, WITHOUT_MODEL, Settings, Study
+from tabpo.names import BASELINES, PREFERENCES, PROMPTED, SFT, WITHOUT_MODEL
+from tabpo.study import DISAGREEMENT, Settings, Study
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """Names of datasets, models, methods, pairings and tables: they are folders and files of the results."""
@@ -60,32 +62,30 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     check_shape(config, known.schema)
     config = without_absent(config)
     _check_names(config)
-    for name in config["datasets"]:
-        check_dataset(f"datasets.{name}", config["datasets"][name], known.ontologies)
-    _check_demonstrations(config)
-    check_disagreement(config)
-    for name, machine in config["resources"].items():
-        _check_machine(f"resources.{name}", machine)
-    for name in config["models"]:
-        _check_model(config, name)
+    _check_entries(config, known)
+    datasets = {name: complete_dataset(entry) for name, entry in config["datasets"].items()}
     methods = {name: _method(config, name, known) for name in config["methods"]}
+    pairings = {name: complete_pairing(f"pairings.{name}", entry) for name, entry in config["pairings"].items()}
+    training = {
+        (model, method): _training(config, known, model, method)
+        for model, entry in config["models"].items()
+        if "endpoint" not in entry
+        for method in (SFT, *entry.get("methods", methods))
+    }
+    tables = {name: _table(config, name, known) for name in config["tables"]}
+    check_preferences(config, methods, tables)
     return Study(
         results=config["results"].rstrip("/"),
         seeds=tuple(config["seeds"]),
         presets=config["presets"],
         strict_code=config.get("strict_code", False),
-        datasets={name: complete_dataset(entry) for name, entry in config["datasets"].items()},
+        datasets=datasets,
         models={name: _model(config, name, known) for name in config["models"]},
         resources=dict(config["resources"]),
-        pairings={name: complete_pairing(f"pairings.{name}", entry) for name, entry in config["pairings"].items()},
+        pairings=pairings,
         methods=methods,
-        training={
-            (model, method): _training(config, known, model, method)
-            for model, entry in config["models"].items()
-            if "endpoint" not in entry
-            for method in (SFT, *entry.get("methods", methods))
-        },
-        tables={name: _table(config, name, known) for name in config["tables"]},
+        training=training,
+        tables=tables,
     )
 
 
@@ -108,15 +108,16 @@ def _check_names(config: Mapping[str, Any]) -> None:
         raise ConfigError(f"seeds has {repeated[0]} twice; each seed is one run")
 
 
-def _check_demonstrations(config: Mapping[str, Any]) -> None:
-    """A fold's model must not have seen, as a demonstration, an answer that it is asked for."""
-    shown = [name for name, entry in config["datasets"].items() if entry.get("demonstrations")]
-    folds = [name for name, entry in config["pairings"].items() if entry.get("heldout") == "crossfit"]
-    if shown and folds:
-        raise ConfigError(
-            f"datasets.{shown[0]}.demonstrations shows answers of all of train, and pairings.{folds[0]} holds out folds"
-            " of it; accepted: another heldout, or no demonstrations"
-        )
+def _check_entries(config: Mapping[str, Any], known: Known) -> None:
+    """Of datasets, resources and models."""
+    for name in config["datasets"]:
+        check_dataset(f"datasets.{name}", config["datasets"][name], known.ontologies)
+    check_demonstrations(config)
+    check_disagreement(config)
+    for name, machine in config["resources"].items():
+        _check_machine(f"resources.{name}", machine)
+    for name in config["models"]:
+        _check_model(config, name)
 
 
 def _check_machine(where: str, machine: Mapping[str, Any]) -> None:
@@ -189,7 +190,7 @@ def _method(config: Mapping[str, Any], name: str, known: Known) -> Settings:
             f"{where}.loss is {loss}, but the preset of that name has {preset['loss']}: rename the method"
         )
     _check_reference(f"{where}.loss", loss, "tabpo/losses", known.losses)
-    pairing = entry.get("pairing", preset.get("pairing", "mixed"))
+    pairing = entry.get("pairing", preset.get("pairing", default_pairing(config)))
     _check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
     params = {**preset.get("params", {}), **entry.get("params", {})}
     return {"loss": loss, "params": params, "pairing": pairing}
@@ -258,7 +259,8 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
         for value in entry[axis]:
             _check_reference(f"{where}.{axis}", value, axis, config[axis])
     for dataset in entry["datasets"]:
-        answer = known.ontologies[config["datasets"][dataset]["ontology"]]
+        ontology = config["datasets"][dataset].get("ontology")
+        answer = PREFERENCES if ontology is None else known.ontologies[ontology]
         for metric in entry["metrics"]:
             _check_reference(f"{where}.metrics", metric, dataset, METRICS[answer])
     _check_reference(f"{where}.baseline", entry["baseline"], where, (SFT, *entry["methods"], *BASELINES))

@@ -73,7 +73,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a chat: role "system" or "user", and its content."""
+    """One turn of a chat: role "system", "user" or "assistant", and its content."""
 
     role: str
     content: str
@@ -87,7 +87,7 @@ class Prompt:
         prompt_id: `{doc_id}` for a document unit, `{doc_id}#{sentence}` for a sentence unit.
         doc_id: The document it comes from.
         messages: The prompt as a chat.
-        answer: JSON on one line, from `answers.render`.
+        answer: JSON on one line, from `answers.render`; of preferences the chosen answer, any text.
     """
 
     prompt_id: str

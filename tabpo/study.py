@@ -5,35 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabpo.data.isolation import DISAGREEMENT
+from tabpo.names import BASELINES, GIVEN, HUMAN, ON_POLICY, PREFERENCES, PROMPTED, SFT
 
 Settings = dict[str, Any]
 """What one job needs to know, all of it and nothing else: a job is done again when its settings change."""
-
-SFT = "sft"
-"""The method that every other starts from; it needs no entry, and is the first row of every table."""
-
-ON_POLICY = "on_policy"
-"""Where a pairing's rejected answers come from, if they are not edits of gold ones."""
-
-GIVEN = "given"
-"""Where the pairs of preferences come from: they are in the data."""
-
-PROMPTED = "prompted"
-"""The one row of a model behind an endpoint: answers without training, greedy, so that no seed reaches them."""
-
-DICTIONARY = "dictionary"
-"""The row that needs no model: the longest match of training mentions."""
-
-MAJORITY = "majority"
-"""The same mentions, each with the labels that are most frequent in training."""
-
-BASELINES = (DICTIONARY, MAJORITY)
-"""Rows without model and seed, in every table."""
-
-HUMAN = "human"
-"""The row of a second annotator's test documents, in tables of a dataset that has them."""
-
-WITHOUT_MODEL = (*BASELINES, HUMAN)
 
 
 @dataclass(frozen=True)
@@ -81,11 +56,27 @@ class Study:
 
     def drawn_pairings(self) -> list[str]:
         """Pairings whose rejected answers are edits of gold ones."""
-        return [name for name, entry in self.pairings.items() if entry["confusions"] != ON_POLICY]
+        return [name for name, entry in self.pairings.items() if entry["confusions"] not in (ON_POLICY, GIVEN)]
 
     def on_policy_pairings(self) -> list[str]:
         """Pairings whose rejected answers are the SFT model's own."""
         return [name for name, entry in self.pairings.items() if entry["confusions"] == ON_POLICY]
+
+    def given_pairings(self) -> list[str]:
+        """Pairings whose answers are those of the data."""
+        return [name for name, entry in self.pairings.items() if entry["confusions"] == GIVEN]
+
+    def preference_datasets(self) -> list[str]:
+        """Datasets of preferences; a study has such ones alone, or none."""
+        return [name for name, entry in self.datasets.items() if entry["source"] == PREFERENCES]
+
+    def annotated_datasets(self) -> list[str]:
+        """The others."""
+        return [name for name, entry in self.datasets.items() if entry["source"] != PREFERENCES]
+
+    def baselines(self) -> tuple[str, ...]:
+        """Rows of every table without model and seed; preferences have no mentions to look up."""
+        return () if self.preference_datasets() else BASELINES
 
     def has_human(self, dataset: str) -> bool:
         """Whether a second annotator has annotated test documents."""
@@ -97,7 +88,7 @@ class Study:
 
 
 def document_settings(study: Study, dataset: str) -> Settings:
-    """Settings of the rule `documents`."""
+    """Settings of the rules `documents` and `preferences`."""
     entry = study.datasets[dataset]
     return {"generate": entry.get("generate"), **{key: entry[key] for key in ("source", "private", "dev_share")}}
 
@@ -111,7 +102,7 @@ def base_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `base`."""
     entry = study.models[model]
     keys = ("hub", "revision") if "hub" in entry else ("scratch",) if "scratch" in entry else ("folder",)
-    return {"source": {key: entry.get(key) for key in keys}, "prompt": study.datasets[dataset]["prompt"]}
+    return {"source": {key: entry.get(key) for key in keys}, "prompt": study.datasets[dataset].get("prompt")}
 
 
 def sft_settings(study: Study, dataset: str, model: str, seed: str) -> Settings:
@@ -154,9 +145,20 @@ def reference_settings(study: Study, dataset: str, model: str) -> Settings:
 
 
 def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Settings:
-    """Settings of the rules `pairs`, `on_policy`, `isolation` and `pair_page`."""
+    """Settings of the rules `pairs`, `on_policy`, `given_pairs`, `isolation` and `pair_page`."""
     limits, private = _limits(study, dataset), study.datasets[dataset]["private"]
     return {"name": pairing, **study.pairings[pairing], "seed": int(seed), "limits": limits, "private": private}
+
+
+def held_out_pair_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rule `held_out_pairs`: as they are in the data, whatever the pairing."""
+    return {
+        "name": GIVEN,
+        "flip_rate": 0.0,
+        "seed": 0,
+        "limits": _limits(study, dataset),
+        "private": study.datasets[dataset]["private"],
+    }
 
 
 def figure_settings(study: Study, dataset: str) -> Settings:
@@ -179,7 +181,7 @@ def audits(study: Study) -> list[str]:
     runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
     files = {}
     for run in runs:
-        if run["method"] not in study.methods:
+        if run["method"] not in study.methods or study.preference_datasets():
             continue
         folder, pairing = f"{run['dataset']}/{run['model']}", study.methods[run["method"]]["pairing"]
         files |= dict.fromkeys(f"{folder}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"])
@@ -252,7 +254,7 @@ def _rows(study: Study, entry: Settings) -> list[str]:
     """The rows of a table; `prompted` where one of its models is behind an endpoint, `human` where people are two."""
     human = [HUMAN] if any(map(study.has_human, entry["datasets"])) else []
     prompted = [PROMPTED] if set(entry["models"]) & set(study.prompted_models()) else []
-    return [SFT, *entry["methods"], *prompted, *BASELINES, *human]
+    return [SFT, *entry["methods"], *prompted, *study.baselines(), *human]
 
 
 def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
@@ -262,7 +264,7 @@ def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
     model and seed.
     """
     for dataset in entry["datasets"]:
-        for baseline in (*BASELINES, *([HUMAN] if study.has_human(dataset) else [])):
+        for baseline in (*study.baselines(), *([HUMAN] if study.has_human(dataset) else [])):
             yield {"dataset": dataset, "model": None, "method": baseline, "seeds": [None]}
         for model in entry["models"]:
             if model in study.prompted_models():

@@ -13,7 +13,8 @@ from scipy import stats
 from tabpo.data.privacy import SMALL
 from tabpo.errors import ConfigError, DataError
 from tabpo.metrics.meanings import ceiling_note, meanings
-from tabpo.study import DICTIONARY, HUMAN, PROMPTED, WITHOUT_MODEL
+from tabpo.metrics.names import METRICS
+from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL
 
 HEADLINE = "set_directed"
 """Convention of a metric that names none; `rel@set_canonical` names one."""
@@ -77,9 +78,11 @@ class Cell:
 
 
 def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
-    """Percent: F1 of `name` or `name@convention`, or share of valid answers; None where a dataset lacks the metric."""
+    """Percent: F1 of `name` or `name@convention`, or a share; nats of a margin; None where a dataset lacks it."""
     if metric == "valid":
         return 100 * scores["valid"]
+    if metric in METRICS[PREFERENCES]:
+        return scores[metric] * (1 if metric.endswith("_margin") else 100)
     name, _, convention = metric.partition("@")
     conventions = scores["metrics"].get(name)
     if conventions is None:
@@ -233,7 +236,9 @@ def describe(
 ) -> dict[str, Any]:
     """Caption, notes and whether marks are shown, as keyword arguments for `typeset`."""
     behind = rehearsals(runs)
-    notes = [f"F1 in percent, sets of items, {_seeds(runs)}; hyperparameters: presets “{settings['presets']}”."]
+    ranked = settings["metrics"][0] in METRICS[PREFERENCES]
+    what = "Shares of test pairs in percent" if ranked else "F1 in percent, sets of items"
+    notes = [f"{what}, {_seeds(runs)}; hyperparameters: presets “{settings['presets']}”."]
     if behind:
         notes.append(
             f"REHEARSAL: SFT is below twice the dictionary on {', '.join(behind)}; no marks are given, and the"
@@ -287,8 +292,8 @@ def _ceilings(runs: Sequence[Run], metrics: Sequence[str], withheld: Collection[
     """What gold itself scores when it goes through text and back, where that is below 100."""
     notes = set()
     for run in (run for run in runs if run.method != HUMAN):  # which may be of fewer prompts
-        for metric in metrics:
-            ceiling = None if metric == "valid" else metric_value({"metrics": run.scores["ceiling"]}, metric)
+        for metric in set(metrics) - {"valid", *METRICS[PREFERENCES]}:
+            ceiling = metric_value({"metrics": run.scores["ceiling"]}, metric)
             if ceiling is not None and ceiling < 100 and (run.dataset, metric) not in withheld:
                 notes.add(ceiling_note(run.dataset, metric, ceiling, run.scores["ceiling"].get(metric, {})))
     return sorted(notes)

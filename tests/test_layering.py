@@ -10,13 +10,23 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = sorted((ROOT / "tabpo").rglob("*.py"))
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("[!_]*.py"))
 LAYERS = (
-    ("errors", "records", "artefacts", "progress", "code_version"),
-    ("data", "losses", "metrics", "config", "config_shape", "study", "endpoint_settings"),
+    ("errors", "names", "records", "artefacts", "progress", "code_version"),
+    (
+        "data",
+        "losses",
+        "metrics",
+        "config",
+        "config_preferences",
+        "config_shape",
+        "study",
+        "endpoint_settings",
+        "generation_settings",
+    ),
     ("training", "inference", "chat_server", "endpoint", "tables", "typeset", "costs"),
 )
 WITHOUT_TORCH = (
     *("errors", "records", "artefacts", "progress", "code_version", "data", "metrics", "config", "config_shape"),
-    *("study", "endpoint_settings", "chat_server", "endpoint"),
+    *("names", "config_preferences", "study", "endpoint_settings", "generation_settings", "chat_server", "endpoint"),
 )
 HEAVY = {"torch", "transformers", "peft", "deepspeed", "accelerate"}
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from tabpo.errors import ConfigError, DataError
-from tabpo.study import WITHOUT_MODEL
+from tabpo.names import WITHOUT_MODEL
 from tabpo.tables import Run, build_cells, code_differences, describe, metric_value, rehearsals
 from tabpo.typeset import to_csv, to_latex, to_markdown
 

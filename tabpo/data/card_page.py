@@ -6,22 +6,22 @@ from typing import Any
 WITHHELD = "–"
 """What stands for a count of private data that is withheld."""
 
-_LENGTHS = ("characters_per_document", "tokens_per_document", "spans_per_document")
 _HISTOGRAMS = ("labels", "sublabels", "relation_labels")
 
 
 def render_card(title: str, card: dict[str, Any]) -> str:
-    """One table of counts and lengths, one of each kind of label, and one of what splits have in common.
+    """One table of counts and lengths, one of each kind of label there is, and one of what splits have in common.
 
     Args:
         title: What the page is of.
-        card: As `build_card` gives it, with `private` beside it.
+        card: As `build_card` or `preference_card` gives it, with `private` beside it.
     """
     splits = card["splits"]
     first = next(iter(splits.values()))
-    counts = [name for name in first if name not in (*_LENGTHS, *_HISTOGRAMS)]
+    counts = [name for name, value in first.items() if not isinstance(value, dict)]
+    lengths = [name for name, value in first.items() if isinstance(value, dict) and name not in _HISTOGRAMS]
     rows = [[_words(name), *(splits[split][name] for split in splits)] for name in counts]
-    for name in _LENGTHS:
+    for name in lengths:
         rows += [
             [f"{_words(name)}, {kind}", *(splits[split][name][kind] for split in splits)] for kind in ("mean", "max")
         ]
@@ -30,11 +30,11 @@ def render_card(title: str, card: dict[str, Any]) -> str:
         parts.append(f"Private: counts from 1 to 4 are withheld ({WITHHELD}), and what would tell them.")
     parts += [_table(["", *splits], rows)]
     for name in ("labels", "relation_labels"):
-        labels = [[label, *(splits[split][name][label] for split in splits)] for label in first[name]]
+        labels = [[label, *(splits[split][name][label] for split in splits)] for label in first.get(name, ())]
         parts += [f"## {_words(name)}", _table(["", *splits], labels)] if labels else []
     sublabels = [
         [label, sublabel, *(splits[split]["sublabels"][label][sublabel] for split in splits)]
-        for label, counted in first["sublabels"].items()
+        for label, counted in first.get("sublabels", {}).items()
         for sublabel in counted
     ]
     parts += ["## Sublabels", _table(["", "", *splits], sublabels)] if sublabels else []

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tabpo.data.isolation import DISAGREEMENT
 from tabpo.errors import ConfigError
-from tabpo.study import DISAGREEMENT, GIVEN, ON_POLICY
+from tabpo.names import GIVEN, ON_POLICY
 
 
 def complete_pairing(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:

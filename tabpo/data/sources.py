@@ -1,4 +1,4 @@
-"""The formats of annotations that a study may name, and what each of them allows."""
+"""The formats of data that a study may name, and what each of them allows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,15 @@ from typing import Any
 
 from tabpo.config_shape import unknown_name
 from tabpo.errors import ConfigError
+from tabpo.names import PREFERENCES
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a format of annotations allows.
+    """What a format allows.
 
     Attributes:
-        answers: Formats of its answers; the ontology's is one of them.
+        answers: Formats of its answers; the ontology's is one of them. Preferences have neither.
         units: What a prompt may ask about.
         origin: "published" files, which are fetched unless a folder has them; a "folder" of the user's; "generated".
         private: Whether its texts are private where the study does not say.
@@ -43,6 +44,7 @@ SOURCES = {
     "custom": Source(
         ("entities", "results"), ("sentence", "document"), origin="folder", private=True, endings=(".jsonl", "")
     ),
+    PREFERENCES: Source((), (), origin="folder", private=True, endings=(".jsonl",)),
     "demo_abstracts": Source(("entities",), ("sentence",), origin="generated"),
     "demo_messages": Source(("results",), ("document",), origin="generated"),
 }
@@ -81,6 +83,8 @@ def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str,
         ConfigError: What was asked, and what is accepted.
     """
     name, source = entry["source"], SOURCES[entry["source"]]
+    if name == PREFERENCES:
+        return  # has no key but those of its schema
     if entry["unit"] not in source.units:
         raise ConfigError(f"{where}.unit is {entry['unit']}; the source {name} has: {', '.join(source.units)}")
     generated = source.origin == "generated"
@@ -106,6 +110,21 @@ def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str,
         raise ConfigError(
             f"{where}.ontology {ontology} has the answer format {ontologies[ontology]};"
             f" the source {name} has {', '.join(source.answers)}"
+        )
+
+
+def check_demonstrations(config: Mapping[str, Any]) -> None:
+    """Refuse demonstrations beside folds: a fold's model must not have seen, as one, an answer that it is asked for.
+
+    Raises:
+        ConfigError: Names the dataset and the pairing.
+    """
+    shown = [name for name, entry in config["datasets"].items() if entry.get("demonstrations")]
+    folds = [name for name, entry in config["pairings"].items() if entry.get("heldout") == "crossfit"]
+    if shown and folds:
+        raise ConfigError(
+            f"datasets.{shown[0]}.demonstrations shows answers of all of train, and pairings.{folds[0]} holds out folds"
+            " of it; accepted: another heldout, or no demonstrations"
         )
 
 

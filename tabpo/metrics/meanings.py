@@ -23,6 +23,9 @@ TITLES = {
     "ceaf_e": "CEAF-e",
     "conll": "CoNLL",
     "valid": "Valid",
+    "reward_accuracy": "Reward accuracy",
+    "ranking_accuracy": "Ranking accuracy",
+    "reward_margin": "Reward margin",
 }
 
 METRICS = {

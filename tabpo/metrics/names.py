@@ -28,5 +28,9 @@ METRICS = {
         *(f"{name}@{reading}" for name in _RESULTS for reading in _READINGS),
         "valid",
     ),
+    "preferences": ("reward_accuracy", "ranking_accuracy", "reward_margin"),
 }
-"""What a table may show, by format of the answers: F1, its convention where it is not the headline, and `valid`."""
+"""What a table may show, by format of the answers: F1, its convention where it is not the headline, and `valid`.
+
+Of preferences it shows how held-out pairs are ranked.
+"""

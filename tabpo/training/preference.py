@@ -22,6 +22,7 @@ from tabpo.training.diagnostics import pair_sums, step_quantities
 from tabpo.training.frozen import frozen_reference
 from tabpo.training.importance import collate_attribution, token_importance
 from tabpo.training.order import BatchPlan
+from tabpo.training.pair_watch import PairWatch
 from tabpo.training.scoring import STEP0_BAR, score_pairs
 from tabpo.training.settings import TrainingSettings
 from tabpo.training.tokenise import PairExample
@@ -62,7 +63,7 @@ class PreferenceTrainer(StepTrainer):
         limits: dict,
         loss: Callable[[Side, Side], LossOutput],
         start: Path,
-        watch: Watch | None = None,
+        watch: Watch | PairWatch | None = None,
     ):
         if "baseline" in loss.needs:
             add_baseline(model, arguments.seed)

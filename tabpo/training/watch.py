@@ -51,6 +51,7 @@ class Watch:
     """Looks at a policy now and then, always at the same held-out prompts; all processes look, and see the same.
 
     Attributes:
+        measure: The quantity of `health` that choices are made by.
         every: Steps between two looks; there is one before the first step and one after the last.
         health: A row a look: step; valid, the share of answers that can be read; label_valid, the share of their items
             with labels of the ontology (1 without items); empty, the share of answers that name nothing; truncated,
@@ -59,6 +60,8 @@ class Watch:
             they are part of, among the records of training answers), confidence (at step 0), tokens, and drift, the
             mean change of their log-probs since step 0 in nats.
     """
+
+    measure = "f1"
 
     def __init__(
         self,

@@ -1,0 +1,145 @@
+"""Preferences of the user's own: their pairs are in the data, and scores say how held-out ones are ranked."""
+
+held_out_pair_settings = settings(job.held_out_pair_settings, "dataset")
+
+
+def only(kind, path):
+    """An input function of `train`: a file that runs on datasets of one kind alone have."""
+    return lambda wildcards: path(wildcards) if wildcards.dataset in kind else []
+
+
+proof = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolation.json")
+run_isolation = only(STUDY.annotated_datasets(), proof)
+run_held_out_documents = only(STUDY.annotated_datasets(), of_pairing("{dataset}/documents/dev.parquet"))
+run_held_out_pairs = only(STUDY.preference_datasets(), of_pairing("{dataset}/{model}/pairs/dev_select.parquet"))
+
+
+rule preferences:
+    """Read preferences into prompts whose answer is the chosen one."""
+    input:
+        files=dataset_files,
+    output:
+        train=results("{dataset}/prompts/train.parquet"),
+        dev_select=results("{dataset}/prompts/dev_select.parquet"),
+        test=results("{dataset}/prompts/test.parquet"),
+        card=results("{dataset}/card.json"),
+        page=results("{dataset}/card.md"),
+    wildcard_constraints:
+        dataset=either(STUDY.preference_datasets()),
+    params:
+        settings=document_settings,
+        sources=dataset_splits,
+    log:
+        results("logs/preferences/{dataset}.log"),
+    benchmark:
+        results("benchmarks/preferences/{dataset}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.preferences"
+        " --settings {params.settings:q}"
+        " --sources {params.sources:q}"
+        " --output-train {output.train}"
+        " --output-dev-select {output.dev_select}"
+        " --output-test {output.test}"
+        " --output-card {output.card}"
+        " --output-page {output.page}"
+        " 2>> {log}"
+
+
+rule given_pairs:
+    """Take the pairs of the training prompts from the data."""
+    input:
+        files=dataset_files,
+        prompts=results("{dataset}/prompts/train.parquet"),
+        base=results("{dataset}/{model}/base"),
+    output:
+        pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
+        audit=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json"),
+    wildcard_constraints:
+        pairing=either(STUDY.given_pairings()),
+    params:
+        settings=pairing_settings,
+        sources=dataset_splits,
+    log:
+        results("logs/given_pairs/{dataset}/{model}/{pairing}/seed{seed}.log"),
+    benchmark:
+        results("benchmarks/given_pairs/{dataset}/{model}/{pairing}/seed{seed}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=60,
+    shell:
+        "python -m workflow_scripts.given_pairs"
+        " --settings {params.settings:q}"
+        " --sources {params.sources:q}"
+        " --prompts {input.prompts}"
+        " --base {input.base}"
+        " --output {output.pairs}"
+        " --output-audit {output.audit}"
+        " 2>> {log}"
+
+
+use rule given_pairs as held_out_pairs with:
+    input:
+        files=dataset_files,
+        prompts=results("{dataset}/prompts/{split}.parquet"),
+        base=results("{dataset}/{model}/base"),
+    output:
+        pairs=results("{dataset}/{model}/pairs/{split}.parquet"),
+        audit=results("{dataset}/{model}/pairs/{split}.audit.json"),
+    wildcard_constraints:
+        dataset=either(STUDY.preference_datasets()),
+    params:
+        settings=held_out_pair_settings,
+        sources=dataset_splits,
+    log:
+        results("logs/held_out_pairs/{dataset}/{model}/{split}.log"),
+    benchmark:
+        results("benchmarks/held_out_pairs/{dataset}/{model}/{split}.tsv")
+
+
+use rule reference as held_out_logps with:
+    input:
+        sft=results("{dataset}/{model}/{method}/seed{seed}/model"),
+        pairs=results("{dataset}/{model}/pairs/{split}.parquet"),
+        prompts=results("{dataset}/prompts/{split}.parquet"),
+    output:
+        reference=results("{dataset}/{model}/{method}/seed{seed}/logps/{split}.parquet"),
+    log:
+        results("logs/held_out_logps/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
+    benchmark:
+        results("benchmarks/held_out_logps/{dataset}/{model}/{method}/seed{seed}/{split}.tsv")
+
+
+rule score_preferences:
+    """Score how one run ranks held-out pairs."""
+    input:
+        policy=results("{dataset}/{model}/{method}/seed{seed}/logps/{split}.parquet"),
+        reference=results("{dataset}/{model}/sft/seed{seed}/logps/{split}.parquet"),
+    output:
+        scores=results("{dataset}/{model}/{method}/seed{seed}/scores/{split}.json"),
+    wildcard_constraints:
+        dataset=either(STUDY.preference_datasets()),
+    log:
+        results("logs/score_preferences/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
+    benchmark:
+        results("benchmarks/score_preferences/{dataset}/{model}/{method}/seed{seed}/{split}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.score_preferences"
+        " --policy {input.policy}"
+        " --reference {input.reference}"
+        " --output {output.scores}"
+        " 2>> {log}"

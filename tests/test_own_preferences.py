@@ -1,0 +1,95 @@
+"""Preferences through the graph: the example of docs/own_data.md, from its lines to a table."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from tabpo.records import Pair, Prompt, read_records
+
+ROOT = Path(__file__).parents[1]
+DOC = (ROOT / "docs/own_data.md").read_text()
+
+
+def example(folder: Path) -> dict:
+    """Write the page's files; the demo's study with its datasets, pairings, methods and tables, cut down."""
+    for name, content in re.findall(r"^`(preferred/\S+)`:\n\n```\w+\n(.*?)^```", DOC, re.DOTALL | re.MULTILINE):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    study = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
+    study |= {"results": "results/preferred"} | yaml.safe_load((folder / "preferred/study.yaml").read_text())
+    study["models"]["tiny"]["scratch"] |= {"hidden_size": 32, "layers": 2, "intermediate_size": 48, "vocab_size": 400}
+    for stage in study["training"].values():
+        stage |= {"steps": 5, "warmup_steps": 1, "batch_size": 4, "micro_batch_size": 4, "checkpoint_steps": 5}
+    study["training"]["preference"]["watch_steps"] = 5
+    return study
+
+
+def snakemake(folder: Path, study: dict, *arguments: str) -> subprocess.CompletedProcess:
+    (folder / "study.yaml").write_text(yaml.safe_dump(study))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
+    command += [*arguments, "--cores", "2", "--configfile", "study.yaml"]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_the_pages_example_runs_to_its_table(tmp_path):
+    study = example(tmp_path)
+    made = snakemake(tmp_path, study, "--quiet", "all")
+    assert made.returncode == 0, made.stdout + made.stderr
+    results = tmp_path / "results/preferred"
+
+    table = pd.read_csv(results / "tables/preferred.csv").set_index(["metric", "method"])["mean"]
+    assert set(table.index.get_level_values("method")) == {"sft", "dpo", "tdpo2"}  # no baselines
+    assert table["reward_accuracy", "sft"] == 50 and table["reward_margin", "sft"] == 0
+    caption = (results / "tables/preferred.md").read_text()
+    assert "Shares of test pairs in percent" in caption and "nan" not in caption
+
+    card = json.loads((results / "preferred/card.json").read_text())
+    assert card["private"] and card["splits"]["train"]["preferences"] is None  # four
+    prompts = read_records(results / "preferred/prompts/train.parquet", Prompt)
+    assert [prompt.prompt_id for prompt in prompts] == ["train-1", "train-2", "tea", "train-4"]
+    pairs = read_records(results / "preferred/tiny/pairs/given/seed1.parquet", Pair)
+    assert [(pair.pair_id, pair.chosen, pair.edits) for pair in pairs][2] == ("tea/0", "Two to three minutes.", ())
+    assert (pairs[3].chosen, pairs[3].rejected) == (prompts[3].answer, "Yes.")
+
+    for method in ("dpo", "tdpo2"):
+        run = results / f"preferred/tiny/{method}/seed1"
+        health = json.loads((run / "watch.json").read_text())["health"]
+        assert [row["step"] for row in health] == [0, 5]
+        assert health[0]["reward_accuracy"] == 0.5 and health[1]["reward_margin"] != 0
+        scores = json.loads((run / "scores/test.json").read_text())
+        assert scores["pairs"] == 3
+        assert scores["reward_margin"] == pytest.approx(scores["chosen_reward"] - scores["rejected_reward"])
+        assert 100 * scores["reward_accuracy"] == pytest.approx(table["reward_accuracy", method])
+    steps = pd.read_parquet(results / "preferred/tiny/dpo/seed1/training.parquet")
+    assert steps["margin"].iloc[0] == 0 and steps["margin"].iloc[-1] > 0
+
+    words = {"Jupiter", "Adriatic", "February", "kitchen"}
+    shown = [*results.glob("logs/**/*.log"), *results.glob("**/*.md"), *results.glob("**/*.json")]
+    assert not [path for path in shown if any(word in path.read_text() for word in words) and "model" not in path.parts]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"pairing": "mixed"}, "methods.dpo.pairing names mixed; pairings has: given"),
+        (
+            {"loss": "tab_po", "params": {"gate_fields": "schema"}},
+            "methods.dpo.loss is tab_po, but the preset of that name has dpo: rename the method",
+        ),
+    ],
+)
+def test_a_mistake_ends_a_dry_run_with_one_message(tmp_path, change, message):
+    study = example(tmp_path)
+    study["methods"]["dpo"] = change
+    refused = snakemake(tmp_path, study, "--dry-run", "--quiet", "all")
+    assert refused.returncode != 0
+    assert (refused.stdout + refused.stderr).strip().split("\n")[-1] == f"ConfigError: {message}"

@@ -1,0 +1,44 @@
+"""Write the pairs of prompts as the data has them, and how much their answers differ."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.artefacts import write_json
+from tabpo.data.pair_audit import sizes
+from tabpo.data.pairs import Pairing, token_encoder
+from tabpo.data.preferences import given_pairs, read_preferences
+from tabpo.data.privacy import withhold_part
+from tabpo.errors import exit_on_error
+from tabpo.records import Pair, Prompt, read_records, write_records
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the prompts and the rows they come from; write pairs and audit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the pairing, its seed, limits")
+    parser.add_argument("--sources", type=Path, nargs="+", required=True, help="files of all splits")
+    parser.add_argument("--prompts", type=Path, required=True, help="of the split that pairs are wanted of")
+    parser.add_argument("--base", type=Path, required=True, help="folder with the model's tokenizer")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output-audit", type=Path, required=True)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    settings = args.settings
+    limit = settings["limits"]["max_completion_tokens"]
+    pairing = Pairing(settings["name"], 1, 1, settings["flip_rate"], settings["seed"], limit)
+    by_name = {row.name: row for path in args.sources for row in read_preferences(path)}
+    rows = [by_name[prompt.prompt_id] for prompt in read_records(args.prompts, Prompt)]
+    pairs, tally = given_pairs(rows, pairing, token_encoder(args.base))
+    logging.info("%d pairs", len(pairs))
+
+    flipped = withhold_part(tally.flipped, len(pairs)) if settings["private"] else tally.flipped
+    counts = {"pairs": len(pairs), "pairs_flipped": flipped}
+    write_json(args.output_audit, {"pairing": settings} | counts | sizes(tally.measures))
+    write_records(args.output, Pair, pairs)
+
+
+if __name__ == "__main__":
+    exit_on_error(main)

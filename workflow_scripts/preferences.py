@@ -1,0 +1,51 @@
+"""Read preferences into prompts whose answer is the chosen one; write the dataset's card."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.artefacts import write_json, write_whole
+from tabpo.data.card_page import render_card
+from tabpo.data.checks import check_splits
+from tabpo.data.preference_card import preference_card
+from tabpo.data.preferences import as_documents, as_prompts, read_preferences
+from tabpo.data.splitting import carve_dev
+from tabpo.errors import exit_on_error
+from tabpo.records import SPLITS, Prompt, write_records
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read each split, refuse prompts and groups that two of them have, write prompts and card."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: source, private, dev_share")
+    parser.add_argument("--sources", type=Path, nargs="+", required=True, help="train, dev, test; or train, test")
+    parser.add_argument("--output-train", type=Path, required=True)
+    parser.add_argument("--output-dev-select", type=Path, required=True)
+    parser.add_argument("--output-test", type=Path, required=True)
+    parser.add_argument("--output-card", type=Path, required=True)
+    parser.add_argument("--output-page", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    settings = args.settings
+    origins = dict(zip(SPLITS if len(args.sources) == 3 else ("train", "test"), args.sources, strict=True))
+    rows = {split: read_preferences(path) for split, path in origins.items()}
+    if "dev" not in rows:
+        _, dev = carve_dev(as_documents(rows["train"]), settings["dev_share"])
+        taken = {document.doc_id for document in dev}
+        rows["dev"] = [row for row in rows["train"] if row.name in taken]
+        rows["train"] = [row for row in rows["train"] if row.name not in taken]
+    rows = {split: rows[split] for split in SPLITS}
+    check_splits({split: as_documents(items) for split, items in rows.items()})
+    card = {**settings, **preference_card(rows, private=settings["private"])}
+    outputs = {"train": args.output_train, "dev": args.output_dev_select, "test": args.output_test}
+    for split, path in outputs.items():
+        write_records(path, Prompt, as_prompts(rows[split]))
+        logging.info("%s: %d preferences", path, len(rows[split]))
+    write_json(args.output_card, card)
+    write_whole(args.output_page, render_card(settings["source"], card))
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
