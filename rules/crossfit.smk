@@ -51,6 +51,7 @@ use rule predict as predict_fold with:
     input:
         model=results(f"{FOLD}/model"),
         prompts=results("{dataset}/prompts/fold{fold}/held_out.parquet"),
+        ontology=dataset_ontology,
     output:
         completions=results(f"{FOLD}/completions.parquet"),
     log:

@@ -6,6 +6,7 @@ rule predict:
     input:
         model=results("{dataset}/{model}/{method}/seed{seed}/model"),
         prompts=results("{dataset}/prompts/{split}.parquet"),
+        ontology=dataset_ontology,
     output:
         completions=results("{dataset}/{model}/{method}/seed{seed}/completions/{split}.parquet"),
     params:
@@ -27,6 +28,7 @@ rule predict:
         " --settings {params.settings:q}"
         " --model {input.model}"
         " --prompts {input.prompts}"
+        " --ontology {input.ontology}"
         " --output {output.completions}"
         " 2>> {log}"
 

@@ -11,6 +11,7 @@ from tabpo.data.recipes import check_disagreement, complete_pairing
 from tabpo.data.sources import check_dataset, check_demonstrations, complete_dataset, without_absent
 from tabpo.endpoint_settings import complete_endpoint
 from tabpo.errors import ConfigError
+from tabpo.generation_settings import complete_generation
 from tabpo.metrics.names import METRICS
 from tabpo.names import BASELINES, PREFERENCES, PROMPTED, SFT, WITHOUT_MODEL
 from tabpo.study import DISAGREEMENT, Settings, Study
@@ -79,6 +80,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         seeds=tuple(config["seeds"]),
         presets=config["presets"],
         strict_code=config.get("strict_code", False),
+        generation=complete_generation(config),
         datasets=datasets,
         models={name: _model(config, name, known) for name in config["models"]},
         resources=dict(config["resources"]),
@@ -167,7 +169,7 @@ def _model(config: Mapping[str, Any], name: str, known: Known) -> Settings:
         return {"endpoint": complete_endpoint(f"models.{name}.endpoint", config["models"][name]["endpoint"], private)}
     preference = _overlay(_training_layers(config, known, name, "preference"))
     entry = {
-        "generation": config["generation"],
+        "generation": {"batch_size": config["generation"]["batch_size"]},
         "reference_batch_size": preference["micro_batch_size"],
         "reference_quantize": _quantize(preference),
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabpo.data.isolation import DISAGREEMENT
+from tabpo.generation_settings import unusual
 from tabpo.names import BASELINES, GIVEN, HUMAN, ON_POLICY, PREFERENCES, PROMPTED, SFT
 
 Settings = dict[str, Any]
@@ -20,6 +21,7 @@ class Study:
         seeds: Seeds of the runs, in the order of the config.
         presets: Family of presets, for captions.
         strict_code: Whether a table refuses runs of different code.
+        generation: Engine and constraint of all answers.
         datasets: Entries by name, with `private`, `context`, `dev_share` and `demonstrations` filled in.
         models: Entries by name, with `methods`, `generation`, `reference_batch_size` and `reference_quantize` filled
             in; or `endpoint` alone.
@@ -34,6 +36,7 @@ class Study:
     seeds: tuple[int, ...]
     presets: str
     strict_code: bool
+    generation: Settings
     datasets: dict[str, Settings]
     models: dict[str, Settings]
     resources: dict[str, Settings]
@@ -127,8 +130,11 @@ def run_settings(study: Study, dataset: str, model: str, method: str, seed: str)
 
 def generation_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `predict`."""
-    batch_size = study.models[model]["generation"]["batch_size"]
-    return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), "batch_size": batch_size}
+    own = {
+        "batch_size": study.models[model]["generation"]["batch_size"],
+        "unit": study.datasets[dataset]["unit"],
+    }
+    return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), **study.generation, **own}
 
 
 def ask_settings(study: Study, dataset: str, model: str) -> Settings:
@@ -197,7 +203,7 @@ def table_settings(study: Study, table: str) -> Settings:
     """Settings of one configured table."""
     entry = study.tables[table]
     return {
-        "caption": entry["caption"],
+        "caption": entry["caption"] + unusual(study.generation),
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
         "metrics": entry["metrics"],
@@ -218,7 +224,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "methods": list(study.methods),
     }
     return {
-        "caption": f"{metric}: methods by dataset and model.",
+        "caption": f"{metric}: methods by dataset and model." + unusual(study.generation),
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
         "metrics": [metric],

@@ -335,6 +335,7 @@ def test_settings_of_a_run_hold_what_the_run_needs_and_nothing_else(demo):
         ("training/sft/steps", 10, {"run sft"}),
         ("training/preference/steps", 10, {"run dpo", "run rpo"}),
         ("generation/batch_size", 8, {"generation"}),
+        ("generation/constraint", "json_schema", {"generation"}),
         ("pairings/mixed/edits", 2, {"pairing"}),
         ("resources/cpu/runtime", 5, set()),
         ("models/tiny/precision", "fp32", {"run sft", "run dpo", "run rpo", "generation", "reference"}),

@@ -5,8 +5,11 @@ import json
 import logging
 from pathlib import Path
 
+from tabpo.data.ontology import read_ontology
 from tabpo.errors import exit_on_error
 from tabpo.inference import generate
+from tabpo.inference.constraint import Constraint
+from tabpo.inference.vllm_engine import generate_by_vllm
 from tabpo.records import Completion, Prompt, read_records, write_records
 from tabpo.training.models import autocast, load_frozen, load_tokenizer, set_threads
 from tabpo.training.tokenise import encode_prompt
@@ -16,25 +19,31 @@ def main(argv: list[str] | None = None) -> None:
     """Load the model, generate, write the completions in the order of the prompts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: numerics, limits, batch_size")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON, as study.generation_settings has it")
     parser.add_argument("--model", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--ontology", type=Path, required=True, help="that constraint json_schema holds answers to")
     parser.add_argument("--output", type=Path, required=True, help="completions")
     args = parser.parse_args(argv)
 
     numerics, limits = args.settings["numerics"], args.settings["limits"]
+    caps = {"max_new_tokens": limits["max_completion_tokens"], "batch_size": args.settings["batch_size"]}
     set_threads(numerics)
     tokenizer = load_tokenizer(args.model)
     prompts = [(p.prompt_id, encode_prompt(tokenizer, p, limits)) for p in read_records(args.prompts, Prompt)]
-    model = load_frozen(args.model, numerics)
-    with autocast(numerics, model.device.type):
-        completions = generate(
-            model,
-            tokenizer,
-            prompts,
-            max_new_tokens=limits["max_completion_tokens"],
-            batch_size=args.settings["batch_size"],
+    if args.settings["engine"] == "vllm":
+        longest = sum(limits.values())
+        completions = generate_by_vllm(
+            args.model, tokenizer, prompts, precision=numerics["precision"], max_length=longest, **caps
         )
+    else:
+        model = load_frozen(args.model, numerics)
+        constraint = None
+        if args.settings["constraint"] == "json_schema":
+            asked = {"clusters": args.settings["unit"] == "document", "max_new_tokens": caps["max_new_tokens"]}
+            constraint = Constraint(tokenizer, model.config.vocab_size, read_ontology(args.ontology), **asked)
+        with autocast(numerics, model.device.type):
+            completions = generate(model, tokenizer, prompts, constraint=constraint, **caps)
     logging.info("%d of %d answers finished", sum(one.finished for one in completions), len(completions))
     write_records(args.output, Completion, completions)
 

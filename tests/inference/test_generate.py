@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import MistralConfig, MistralForCausalLM
 
-from tabpo import inference
-from tabpo.inference import generate
-from tabpo.records import Message, Prompt
+from tabpo.inference import drafts as drafts_module
+from tabpo.inference import generate, greedy
+from tabpo.inference import rows as rows_module
+from tabpo.records import Completion, Message, Prompt
 from tabpo.training.scratch import ScratchModel, build_model
 from tabpo.training.scratch_tokenizer import train_tokenizer
 
@@ -46,7 +47,7 @@ def prompts(tokenizer, lengths):
     ]
 
 
-def greedy(model, ids, cap, eos):
+def definition(model, ids, cap, eos):
     """The definition: the most likely next token, again and again, without cache or padding."""
     new = []
     while len(new) < cap:
@@ -62,7 +63,7 @@ def test_batches_give_what_each_prompt_gives_alone(model, tokenizer):
     completions = generate(model, tokenizer, given, max_new_tokens=12, batch_size=4)
     assert [one.prompt_id for one in completions] == [prompt_id for prompt_id, _ in given]
     for completion, (_, ids) in zip(completions, given, strict=True):
-        expected = greedy(model, ids, 12, tokenizer.eos_token_id)
+        expected = definition(model, ids, 12, tokenizer.eos_token_id)
         assert completion.n_tokens == len(expected)
         assert completion.finished == (expected[-1] == tokenizer.eos_token_id)
         assert completion.completion == tokenizer.decode(
@@ -72,7 +73,7 @@ def test_batches_give_what_each_prompt_gives_alone(model, tokenizer):
 
 def test_an_answer_ends_at_its_end_of_turn_token(model, tokenizer):
     given = prompts(tokenizer, [4, 6])
-    first = greedy(model, given[0][1], 3, eos=-1)
+    first = definition(model, given[0][1], 3, eos=-1)
     tokenizer_ending_there = type("Tokenizer", (), {})()
     tokenizer_ending_there.__dict__ = {
         "eos_token_id": first[1],
@@ -94,7 +95,7 @@ def test_the_models_own_sampling_settings_are_replaced(model, tokenizer):
 
 def ending(model, tokenizer, prompts, cap):
     """A tokenizer whose end-of-turn token makes the model's answers as unequal in length as one token can."""
-    answers = [greedy(model, ids, cap, eos=-1) for ids in prompts]
+    answers = [definition(model, ids, cap, eos=-1) for ids in prompts]
     lengths = {
         token: {answer.index(token) if token in answer else cap for answer in answers}
         for token in {token for answer in answers for token in answer}
@@ -107,29 +108,28 @@ def ending(model, tokenizer, prompts, cap):
 def check(model, tokenizer, prompts, cap, batch_size):
     completions = generate(model, tokenizer, list(enumerate(prompts)), max_new_tokens=cap, batch_size=batch_size)
     for number, (completion, ids) in enumerate(zip(completions, prompts, strict=True)):
-        expected = greedy(model, ids, cap, tokenizer.eos_token_id)
+        expected = definition(model, ids, cap, tokenizer.eos_token_id)
         finished = expected[-1] == tokenizer.eos_token_id
         text = tokenizer.decode(expected[:-1] if finished else expected, clean_up_tokenization_spaces=False)
-        assert completion == inference.Completion(number, text, len(expected), finished)
+        assert completion == Completion(number, text, len(expected), finished)
 
 
 @pytest.fixture
 def calls(monkeypatch, model):
-    """Shapes of the token ids that the model is given."""
-    shapes, forward = [], model.forward
+    """Numbers of tokens that the model reads, call by call."""
+    tokens, forward = [], model.forward
 
     def spy(**inputs):
-        shapes.append(tuple(inputs["input_ids"].shape))
+        tokens.append(inputs["input_ids"].numel())
         return forward(**inputs)
 
     monkeypatch.setattr(model, "forward", spy)
-    return shapes
+    return tokens
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 8, 100])
 def test_rows_are_taken_over_as_answers_end(model, tokenizer, monkeypatch, batch_size):
-    # room for 4 tokens: the cache is made anew, its unused columns dropped, again and again
-    monkeypatch.setattr(inference, "ROOM", 4)
+    monkeypatch.setattr(rows_module, "ROOM", 4)  # made larger again and again
     given = [ids for _, ids in prompts(tokenizer, [9, 3, 14, 1, 6, 6, 2, 20, 5, 8, 12, 4])]
     check(model, ending(model, tokenizer, given, 30), given, 30, batch_size)
 
@@ -140,21 +140,22 @@ def test_what_all_prompts_begin_with_is_read_once(model, tokenizer, calls):
     for _ in range(2):  # the shortest prompt is the prefix itself: one token of it is left to predict from
         calls.clear()
         generate(model, tokenizer, list(enumerate(given)), max_new_tokens=2, batch_size=3)
-        read = [shape for shape in calls if shape[1] > 1]
-        assert read[0] == (1, len(shared) - 1)
-        assert read[1:] == [(3, 31), (3, 3)]
+        assert calls[0] == len(shared) - 1
+        # what is left of the three longest, then of the others; each tail and one token of what they share
+        assert calls[1] == (1 + 30) + (1 + 7) + (1 + 3)
+        assert sum(calls) == calls[0] + calls[1] + (1 + 2) + (1 + 1) + 1 + 6
     check(model, tokenizer, given, 10, 3)
 
 
-def test_no_more_rows_than_the_batch_size_and_none_that_has_ended(model, tokenizer, calls):
+def test_no_more_rows_than_the_batch_size_and_none_that_has_ended(model, tokenizer, calls, monkeypatch):
+    monkeypatch.setattr(drafts_module, "MOST", 0)
     given = [ids for _, ids in prompts(tokenizer, [9, 3, 14, 1, 6, 6, 2, 20, 5, 8])]
     ended = ending(model, tokenizer, given, 30)
     calls.clear()
     completions = generate(model, ended, list(enumerate(given)), max_new_tokens=30, batch_size=4)
-    assert max(rows for rows, _ in calls) == 4
-    steps = sum(rows for rows, tokens in calls if tokens == 1)
-    # of each answer all tokens but the first come from steps; the prompt of one token is not read in a step
-    assert steps - sum(one.n_tokens - 1 for one in completions) in (0, 1)
+    # nothing is read but the prompts and, of each answer, all tokens but the last; once each
+    assert sum(calls) == sum(map(len, given)) + sum(one.n_tokens - 1 for one in completions)
+    assert sorted(calls)[-1] == 20 + 14 + 9 + 8
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
@@ -184,7 +185,7 @@ def test_no_prompts_no_answers(model, tokenizer):
 @settings(max_examples=50)
 def test_rows_close_up_with_few_moves(rows, data):
     ended = data.draw(st.sets(st.integers(0, rows - 1), min_size=1))
-    order = inference._closed_up(rows, ended)
+    order = greedy._closed_up(rows, ended)
     assert sorted(order) == sorted(set(range(rows)) - ended)
     assert all(row == place or place in ended for place, row in enumerate(order))
 
@@ -192,7 +193,7 @@ def test_rows_close_up_with_few_moves(rows, data):
 @given(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=5), min_size=1, max_size=4))
 @settings(max_examples=50)
 def test_common_prefix(prompts):
-    shared = inference._common_prefix(prompts)
+    shared = greedy._common_prefix(prompts)
     assert all(ids[: len(shared)] == shared and len(ids) > len(shared) for ids in prompts)
     longer = len(shared) + 1
     assert len({tuple(ids[:longer]) for ids in prompts}) > 1 or longer == min(map(len, prompts))

@@ -1,0 +1,96 @@
+"""Packed rows with drafts against `model.generate`, whose answers they must give to the token."""
+
+import pytest
+import torch
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from tabpo.inference import drafts as drafts_module
+from tabpo.inference import greedy
+from tabpo.inference.greedy import answer_all
+from tabpo.inference.library import answer_by_library
+from tabpo.inference.rows import Rows, reading_rows
+
+prompt = st.lists(st.integers(0, 29), min_size=1, max_size=20)
+
+
+def ours(model, prompts, **limits):
+    with torch.inference_mode(), reading_rows(model):
+        return dict(answer_all(model, prompts, constraint=None, **limits))
+
+
+def theirs(model, prompts, **limits):
+    with torch.inference_mode():
+        return dict(answer_by_library(model, prompts, **limits))
+
+
+@given(
+    shared=st.lists(st.integers(0, 29), max_size=12),
+    tails=st.lists(prompt, min_size=1, max_size=7),
+    cap=st.integers(1, 24),
+    batch_size=st.integers(1, 8),
+    eos_id=st.integers(0, 29),
+)
+@settings(
+    max_examples=12, deadline=None, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_answers_are_those_of_the_library(any_model, shared, tails, cap, batch_size, eos_id):
+    prompts = [shared + tail for tail in tails]
+    limits = {"max_new_tokens": cap, "batch_size": batch_size, "eos_id": eos_id}
+    assert ours(any_model, prompts, **limits) == theirs(any_model, prompts, **limits)
+
+
+def test_drafts_are_right_and_wrong_and_change_no_answer(any_model, monkeypatch):
+    torch.manual_seed(2)
+    prompts = torch.randint(30, (12, 9)).tolist()
+    limits = {"max_new_tokens": 40, "batch_size": 5, "eos_id": -1}
+    calls, agreed, forward, agree = [], [], any_model.forward, greedy._agreed
+
+    def spy(**inputs):
+        calls.append(inputs["input_ids"].numel())
+        return forward(**inputs)
+
+    def witness(draft, likely):
+        agreed.append((len(draft), len(agree(draft, likely)) - 1))
+        return agree(draft, likely)
+
+    monkeypatch.setattr(any_model, "forward", spy)
+    monkeypatch.setattr(greedy, "_agreed", witness)
+    with_drafts, reads = ours(any_model, prompts, **limits), len(calls)
+    monkeypatch.setattr(drafts_module, "MOST", 0)
+    calls.clear()
+    assert ours(any_model, prompts, **limits) == with_drafts
+    assert reads < len(calls)
+    assert any(drafted == right > 0 for drafted, right in agreed) and any(drafted > right for drafted, right in agreed)
+
+
+def test_the_attention_is_put_back(any_model):
+    before = any_model.config._attn_implementation
+    with pytest.raises(ZeroDivisionError), reading_rows(any_model):
+        assert any_model.config._attn_implementation != before
+        raise ZeroDivisionError
+    assert any_model.config._attn_implementation == before
+
+
+def test_keys_are_kept_in_the_precision_that_the_kernel_computes_in(any_model):
+    rows = Rows(any_model.float(), 1)
+    with torch.inference_mode(), reading_rows(any_model), torch.autocast("cpu", dtype=torch.bfloat16):
+        rows.read([0], [[1, 2, 3]], [1])
+    any_model.double()
+    assert {room.dtype for both in rows.rooms.values() for room in both} == {torch.bfloat16}
+
+
+def test_other_architectures_are_answered_by_the_library_without_their_own_settings():
+    torch.manual_seed(3)
+    config = GPT2Config(vocab_size=30, n_embd=16, n_layer=2, n_head=2, n_positions=64, initializer_range=0.5)
+    model = GPT2LMHeadModel(config).double().eval()
+    prompts = [*torch.randint(30, (3, 5)).tolist(), [7]]
+    limits = {"max_new_tokens": 10, "batch_size": 3, "eos_id": 0}
+    plain = theirs(model, prompts, **limits)
+    for number, ids in enumerate(prompts):
+        assert plain[number] == theirs(model, [ids], **limits)[0]
+    model.generation_config.update(do_sample=True, temperature=5.0, repetition_penalty=50.0)
+    settings_of_its_own = model.generation_config
+    assert theirs(model, prompts, **limits) == plain
+    assert model.generation_config is settings_of_its_own
