@@ -71,7 +71,9 @@ class _Scan:
         self.text = text
         self.token = (0, 0)
         self.expected = _VALUE
-        self.open: list[set[str] | None] = []  # the keys so far of an open object, None for an open array
+        # The keys so far of an open object (the garbage collector looks at no dict of strings, but at every set), None
+        # for an open array.
+        self.open: list[dict[str, None] | None] = []
         self.deepest = 0
         self.repeats_key = False
 
@@ -97,7 +99,7 @@ class _Scan:
 
     def _take(self, kind: str) -> None:
         if kind == "{":
-            self._open(set(), _KEY + "}")
+            self._open({}, _KEY + "}")
         elif kind == "[":
             self._open(None, _VALUE + "]")
         elif kind == ":":
@@ -121,7 +123,7 @@ class _Scan:
     def _take_openings(self, openings: re.Match[str]) -> None:
         self.token = openings.span()
         found = _OPENING.findall(openings[0])
-        self.open += [None if opening == "[" else {opening[1:-1]} for opening in found]
+        self.open += [None if opening == "[" else {opening[1:-1]: None} for opening in found]
         self.deepest = max(self.deepest, len(self.open))
         self.expected = _VALUE + "]" if self.open[-1] is None else _VALUE
 
@@ -135,15 +137,15 @@ class _Scan:
     def _complete_value(self) -> None:
         self.expected = "" if not self.open else ",]" if self.open[-1] is None else ",}"
 
-    def _open(self, keys: set[str] | None, expected: str) -> None:
+    def _open(self, keys: dict[str, None] | None, expected: str) -> None:
         self.open.append(keys)
         self.deepest = max(self.deepest, len(self.open))
         self.expected = expected
 
-    def _take_key(self, keys: set[str]) -> None:
+    def _take_key(self, keys: dict[str, None]) -> None:
         key = json.loads(self.text[slice(*self.token)])
         self.repeats_key |= key in keys
-        keys.add(key)
+        keys[key] = None
         self.expected = ":"
 
     def _next_token(self) -> str:
