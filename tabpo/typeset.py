@@ -97,7 +97,7 @@ def _latex(cell: Cell, marks: bool) -> str:
 
 
 def _number(cell: Cell, plus_minus: str) -> str:
-    return f"{cell.mean:.1f}" if cell.sd is None else f"{cell.mean:.1f}{plus_minus}{cell.sd:.1f}"
+    return f"{cell.mean:z.1f}" if cell.sd is None else f"{cell.mean:z.1f}{plus_minus}{cell.sd:.1f}"
 
 
 def _escape(text: str) -> str:

@@ -268,3 +268,19 @@ def test_per_metric_layout_has_a_column_per_dataset_and_model():
         "scierc / small",
         "phee / tiny",
     ]
+
+
+def test_preferences_are_shares_and_nats_of_pairs_without_ceilings():
+    values = {"sft": (0.5, 0.0), "dpo": (0.75, -0.01)}
+    runs = [
+        Run("ours", "tiny", method, 1, {"metrics": {}, "reward_accuracy": accuracy, "reward_margin": margin})
+        for method, (accuracy, margin) in values.items()
+    ]
+    metrics = ["reward_accuracy", "reward_margin"]
+    cells = build_cells(runs, rows=["sft", "dpo"], metrics=metrics, baseline="sft", private=["ours"])
+    assert [cell.mean for cell in cells] == [50, 75, 0, -0.01]
+    settings = {"caption": "Ours.", "presets": "matched", "baseline": "sft", "metrics": metrics}
+    described = describe(settings, runs, cells, [])
+    assert described["notes"][0].startswith("Shares of test pairs in percent, seed 1 alone;")
+    table = to_markdown(cells, layout="main", **described)
+    assert "-0.0" not in table and "ceiling" not in table

@@ -127,3 +127,15 @@ def test_any_values_are_found_where_they_are(spans, relations, clusters):
     ranges = value_ranges(answer)
     assert sum(field != S for field in fields) == sum(end - start for start, end, _ in ranges)
     assert all(set(fields[start:end]) == {field} for start, end, field in ranges)
+
+
+@given(st.text())
+def test_free_text_has_no_fields(text):
+    offsets = [(place, place + 1) for place in range(len(text))]
+    assert set(token_fields(text, offsets)) <= {S}
+
+
+def test_free_text_that_looks_like_an_answer_has_none_either():
+    for text in ('{"label": "Task"}', 'He said: "label":"Task"', '[{"Code":"A"}]'):
+        assert set(token_fields(text, [(place, place + 1) for place in range(len(text))])) == {S}
+    assert token_fields('{"entities":[{"other":"x"}]}', [(22, 23)]) == (S,)  # a key that answers do not have

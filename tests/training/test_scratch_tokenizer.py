@@ -130,3 +130,10 @@ def test_vocabulary_keeps_its_bound_and_one_too_small_is_refused(abstracts):
     assert len(train_tokenizer(abstracts, 500)) <= 500
     with pytest.raises(ConfigError, match="vocab_size is 300; at least 323"):
         train_tokenizer(abstracts, 300)
+
+
+def test_free_text_gives_no_scaffolding():
+    prompts = [Prompt("p", "p", (Message("user", "why"),), 'Because it is so: "yes".')] * 3
+    tokenizer = train_tokenizer(prompts, 400)
+    ids = tokenizer(prompts[0].answer, add_special_tokens=False)["input_ids"]
+    assert len(ids) > 5 and tokenizer.decode(ids) == prompts[0].answer

@@ -1,0 +1,44 @@
+"""Looks at held-out preferences: against log-probs that are taken by themselves, and over an interruption."""
+
+import pytest
+import torch
+
+from tabpo.metrics.preferences import pair_scores
+from tabpo.training.pair_watch import PairWatch
+from tabpo.training.reference import score_references
+
+
+@pytest.fixture
+def watched(pair_examples, tokenizer, fp32):
+    return PairWatch(pair_examples, tokenizer.pad_token_id, fp32, every=5)
+
+
+def move(model):
+    with torch.no_grad():
+        model.model.embed_tokens.weight.mul_(1.1)
+
+
+def test_a_look_ranks_the_pairs_against_step_0(watched, make_model, pair_examples, tokenizer, fp32):
+    model = make_model().train()
+    watched.look(model, 0)
+    assert model.training
+    assert watched.health[0]["reward_accuracy"] == 0.5 and watched.health[0]["reward_margin"] == 0.0
+    before = score_references(model, pair_examples, tokenizer.pad_token_id, fp32, 2)
+    move(model)
+    watched.look(model.train(), 5)
+    after = score_references(model, pair_examples, tokenizer.pad_token_id, fp32, 2)
+    assert watched.health[1] == {"step": 5, **pair_scores(after, before)}
+    assert watched.health[1]["reward_margin"] != 0.0 and watched.measure in watched.health[1]
+
+
+def test_a_resumed_run_goes_on_from_what_was_seen(watched, make_model, tmp_path):
+    model = make_model()
+    watched.look(model, 0)
+    watched.write_state(tmp_path / "watch.json")
+    move(model)
+    watched.look(model, 5)
+    unbroken = watched.content
+    watched.health, watched._first = [], []
+    watched.read_state(tmp_path / "watch.json")
+    watched.look(model, 5)
+    assert watched.content == unbroken
