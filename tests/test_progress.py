@@ -24,7 +24,19 @@ def test_lines_in_a_log_every_ten_seconds_and_at_the_end(clock, caplog, monkeypa
         seen.append(item)
         clock[0] += 4.0
     assert seen == list("abcde")
-    assert [record.message for record in caplog.records] == ["letters: 3/5", "letters: 5/5"]
+    assert [record.message for record in caplog.records] == ["letters: 3/5, 0:00:08 left", "letters: 5/5"]
+
+
+def test_tokens_a_second_where_items_have_them(clock, caplog, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    caplog.set_level("INFO")
+    for _ in progress(["a" * 30, "b" * 70], 2, "answers", tokens=len):
+        clock[0] += 20.0
+    # 30 tokens in 20 s, then 100 in 40 s
+    assert [record.message for record in caplog.records] == [
+        "answers: 1/2, 2 tokens/s, 0:00:20 left",
+        "answers: 2/2, 2 tokens/s",
+    ]
 
 
 def test_a_bar_on_a_terminal(caplog, monkeypatch):
@@ -32,6 +44,6 @@ def test_a_bar_on_a_terminal(caplog, monkeypatch):
     terminal.isatty = lambda: True
     monkeypatch.setattr(sys, "stderr", terminal)
     caplog.set_level("INFO")
-    assert list(progress(iter([1, 2]), 2, "batches of answers")) == [1, 2]
-    assert "batches of answers" in terminal.getvalue() and "2/2" in terminal.getvalue()
+    assert list(progress(iter([1, 2]), 2, "batches of answers", tokens=lambda item: item)) == [1, 2]
+    assert all(said in terminal.getvalue() for said in ("batches of answers", "2/2", "tokens/s"))
     assert not caplog.records

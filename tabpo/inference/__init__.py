@@ -55,7 +55,7 @@ def generate(
             raise ConfigError(
                 f"answers of a {model.config.model_type} model cannot be constrained; accepted: {', '.join(FAMILIES)}"
             )
-        for index, ids in progress(answers, len(prompts), "answers"):
+        for index, ids in progress(answers, len(prompts), "answers", tokens=lambda answer: len(answer[1])):
             completions[index] = read_completion(tokenizer, prompts[index][0], ids)
     return [completions[index] for index in range(len(prompts))]
 
