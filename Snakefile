@@ -2,6 +2,8 @@
 
 import sys
 
+from snakemake.settings.types import MaxJobsPerTimespan
+
 if not workflow.overwrite_configfiles:  # a second file would be merged with this one, key by key
 
     configfile: f"{workflow.basedir}/config/config.yaml"
@@ -9,6 +11,10 @@ if not workflow.overwrite_configfiles:  # a second file would be merged with thi
 
 sys.path.insert(0, workflow.basedir)
 shell.prefix(f"set -euo pipefail; export PYTHONPATH='{workflow.basedir}'; ")
+
+# Snakemake 9.27.1 limits starts to 100 a second, and with a limit looks over all jobs that are ready a second after
+# each look: one more look a second for every job that has ended, in the end a core's whole time. This lifts the limit.
+MaxJobsPerTimespan.__bool__ = lambda limit: False
 
 from tabpo.training.stopping import pass_on_warnings
 

@@ -308,6 +308,15 @@ def test_an_interrupted_study_goes_on_where_it_stopped(done, study):
     shutil.rmtree(done / study["results"])
 
 
+def test_a_job_that_ends_adds_no_look_over_all_jobs_each_second(done, study):
+    study["results"] = "results/limit"
+    first = run(done, study, "--until", "documents", "--verbose")
+    printed = first.stdout + first.stderr
+    assert first.returncode == 0 and "Ready jobs: 2" in printed, printed
+    assert "Submitting maximum" not in printed
+    shutil.rmtree(done / study["results"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
