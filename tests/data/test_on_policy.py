@@ -119,14 +119,14 @@ def test_what_makes_no_pair(said, limit, reason):
 
 def test_a_symmetric_relation_the_other_way_round_is_right():
     unit = unit_of([(0, "Method", None), (2, "Task", None)], [Relation(2, 1, "COMPARE")])
-    with pytest.raises(DataError, match="makes a pair: equal$"):
+    with pytest.raises(DataError, match=r"makes a pair: equal$"):
         draw(answer([(1, "Method", "nets"), (2, "Task", "texts")], [(1, "COMPARE", 2)]), unit)
 
 
 def test_a_text_that_occurs_twice_is_no_difference():
     # the second "nets" is gold; an answer cannot say which one it means
     unit = unit_of([(4, "Method", None)])
-    with pytest.raises(DataError, match="makes a pair: equal$"):
+    with pytest.raises(DataError, match=r"makes a pair: equal$"):
         draw(answer([(1, "Method", "nets")]), unit)
     found, _ = pair(answer([(1, "Task", "nets")]), unit)
     assert edits(found) == [("label", "entities/0/label", "Method", "Task")]
@@ -135,7 +135,7 @@ def test_a_text_that_occurs_twice_is_no_difference():
 def test_a_text_that_occurs_twice_stands_where_gold_has_it():
     # gold: "texts", then the second "nets"; a reader finds the first one, which comes before "texts"
     unit = unit_of([(2, "Task", None), (4, "Method", None)], [Relation(2, 1, "USED-FOR")])
-    with pytest.raises(DataError, match="makes a pair: equal$"):
+    with pytest.raises(DataError, match=r"makes a pair: equal$"):
         draw(answer([(1, "Task", "texts"), (2, "Method", "nets")], [(2, "USED-FOR", 1)]), unit)
     found, _ = pair(answer([(1, "Task", "texts"), (2, "Task", "nets")], [(2, "USED-FOR", 1)]), unit)
     assert found.rejected == found.chosen.replace("Method", "Task")
@@ -147,7 +147,7 @@ def test_the_order_of_an_answer_says_which_of_several_occurrences_is_meant():
     words = ("nets", "parse", "nets", "and", "nets")
     spans = [(1, "Task", None), (2, "Method", None), (4, "Method", None)]
     unit = unit_of(spans, [Relation(2, 1, "USED-FOR")], words=words)
-    with pytest.raises(DataError, match="makes a pair: equal$"):
+    with pytest.raises(DataError, match=r"makes a pair: equal$"):
         draw(render(gold_answer(unit), "entities"), unit)
 
 
