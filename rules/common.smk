@@ -19,6 +19,7 @@ from tabpo.data.ontology import read_ontology
 from tabpo.data.sources import SOURCES, without_absent
 from tabpo.errors import ConfigError
 from tabpo.records import PROMPT_SPLITS
+from tabpo.training.loggers import check_logger
 from tabpo.training.settings import DEFAULTS, SCORER_VERSION
 
 PROJECT = Path(os.path.relpath(workflow.basedir))  # relative: a checkout that moves stays up to date
@@ -68,6 +69,7 @@ def load_study():
     )
     check_folders(study)
     if workflow.is_main_process:
+        check_logger(study.logging)
         check_losses(study)
     return study
 

@@ -32,15 +32,18 @@ use rule sft as sft_fold with:
     input:
         base=results("{dataset}/{model}/base"),
         prompts=results("{dataset}/prompts/fold{fold}/train.parquet"),
+        held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
     output:
         run=results(f"{FOLD}/run.yaml"),
         model=directory(results(f"{FOLD}/model")),
         log_steps=results(f"{FOLD}/training.parquet"),
         timing=results(f"{FOLD}/timing.parquet"),
+        selection=results(f"{FOLD}/selection.json"),
         provenance=results(f"{FOLD}/provenance.json"),
     params:
         settings=sft_settings,
         checkpoints=results("checkpoints/{dataset}.{model}.sft.seed{seed}.fold{fold}"),
+        events=results("logs/events/{dataset}/{model}/sft/seed{seed}.fold{fold}"),
     log:
         results("logs/sft_fold/{dataset}/{model}/seed{seed}/fold{fold}.log"),
     benchmark:

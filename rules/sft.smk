@@ -6,15 +6,18 @@ rule sft:
     input:
         base=results("{dataset}/{model}/base"),
         prompts=results("{dataset}/prompts/train.parquet"),
+        held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
     output:
         run=results("{dataset}/{model}/sft/seed{seed}/run.yaml"),
         model=directory(results("{dataset}/{model}/sft/seed{seed}/model")),
         log_steps=results("{dataset}/{model}/sft/seed{seed}/training.parquet"),
         timing=results("{dataset}/{model}/sft/seed{seed}/timing.parquet"),
+        selection=results("{dataset}/{model}/sft/seed{seed}/selection.json"),
         provenance=results("{dataset}/{model}/sft/seed{seed}/provenance.json"),
     params:
         settings=sft_settings,
         checkpoints=results("checkpoints/{dataset}.{model}.sft.seed{seed}"),
+        events=results("logs/events/{dataset}/{model}/sft/seed{seed}"),
     log:
         results("logs/sft/{dataset}/{model}/seed{seed}.log"),
     benchmark:
@@ -36,11 +39,15 @@ rule sft:
         " --settings {params.settings:q}"
         " --base {input.base}"
         " --prompts {input.prompts}"
+        " --held-out-prompts {input.held_out_prompts}"
         " --checkpoints {params.checkpoints}"
+        " --logging {STUDY.logging}"
+        " --events {params.events}"
         " --output-run {output.run}"
         " --output-model {output.model}"
         " --output-log-steps {output.log_steps}"
         " --output-timing {output.timing}"
+        " --output-selection {output.selection}"
         " --output-provenance {output.provenance}"
         " 2>> {log}"
 

@@ -18,6 +18,7 @@ rule train:
         model=directory(results("{dataset}/{model}/{method}/seed{seed}/model")),
         log_steps=results("{dataset}/{model}/{method}/seed{seed}/training.parquet"),
         timing=results("{dataset}/{model}/{method}/seed{seed}/timing.parquet"),
+        selection=results("{dataset}/{model}/{method}/seed{seed}/selection.json"),
         watch=results("{dataset}/{model}/{method}/seed{seed}/watch.json"),
         provenance=results("{dataset}/{model}/{method}/seed{seed}/provenance.json"),
     wildcard_constraints:
@@ -25,6 +26,7 @@ rule train:
     params:
         settings=run_settings,
         checkpoints=results("checkpoints/{dataset}.{model}.{method}.seed{seed}"),
+        events=results("logs/events/{dataset}/{model}/{method}/seed{seed}"),
     log:
         results("logs/train/{dataset}/{model}/{method}/seed{seed}.log"),
     benchmark:
@@ -53,10 +55,13 @@ rule train:
         " --held-out-pairs {input.held_out_pairs}"
         " --ontology {input.ontology}"
         " --checkpoints {params.checkpoints}"
+        " --logging {STUDY.logging}"
+        " --events {params.events}"
         " --output-run {output.run}"
         " --output-model {output.model}"
         " --output-log-steps {output.log_steps}"
         " --output-timing {output.timing}"
+        " --output-selection {output.selection}"
         " --output-watch {output.watch}"
         " --output-provenance {output.provenance}"
         " 2>> {log}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from tabpo.config_preferences import check_preferences, default_pairing
 from tabpo.config_shape import check_shape, unknown_name
+from tabpo.data.isolation import check_choice
 from tabpo.data.recipes import check_disagreement, complete_pairing
 from tabpo.data.sources import check_dataset, check_demonstrations, complete_dataset, without_absent
 from tabpo.endpoint_settings import complete_endpoint
@@ -65,6 +66,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     _check_names(config)
     _check_entries(config, known)
     datasets = {name: complete_dataset(entry) for name, entry in config["datasets"].items()}
+    _check_logging(config, datasets)
     methods = {name: _method(config, name, known) for name in config["methods"]}
     pairings = {name: complete_pairing(f"pairings.{name}", entry) for name, entry in config["pairings"].items()}
     training = {
@@ -73,6 +75,10 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         if "endpoint" not in entry
         for method in (SFT, *entry.get("methods", methods))
     }
+    for (model, method), settings in training.items():
+        if settings["keep"] == "dev_best":
+            used = pairings if method == SFT else [methods[method]["pairing"]]
+            check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
     tables = {name: _table(config, name, known) for name in config["tables"]}
     check_preferences(config, methods, tables)
     return Study(
@@ -80,6 +86,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         seeds=tuple(config["seeds"]),
         presets=config["presets"],
         strict_code=config.get("strict_code", False),
+        logging=config.get("logging", "none"),
         generation=complete_generation(config),
         datasets=datasets,
         models={name: _model(config, name, known) for name in config["models"]},
@@ -196,6 +203,15 @@ def _method(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     _check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
     params = {**preset.get("params", {}), **entry.get("params", {})}
     return {"loss": loss, "params": params, "pairing": pairing}
+
+
+def _check_logging(config: Mapping[str, Any], datasets: Mapping[str, Settings]) -> None:
+    private = [name for name, entry in datasets.items() if entry["private"]]
+    if private and config.get("logging") == "wandb":
+        raise ConfigError(
+            f"logging is wandb, an online logger, and datasets.{private[0]} is private; accepted beside private data:"
+            " none, tensorboard"
+        )
 
 
 def _training(config: Mapping[str, Any], known: Known, model: str, method: str) -> Settings:

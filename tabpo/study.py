@@ -21,6 +21,7 @@ class Study:
         seeds: Seeds of the runs, in the order of the config.
         presets: Family of presets, for captions.
         strict_code: Whether a table refuses runs of different code.
+        logging: Where training jobs tell what they log; part of no job's settings, since it changes no result.
         generation: Engine and constraint of all answers.
         datasets: Entries by name, with `private`, `context`, `dev_share` and `demonstrations` filled in.
         models: Entries by name, with `methods`, `generation`, `reference_batch_size` and `reference_quantize` filled
@@ -36,6 +37,7 @@ class Study:
     seeds: tuple[int, ...]
     presets: str
     strict_code: bool
+    logging: str
     generation: Settings
     datasets: dict[str, Settings]
     models: dict[str, Settings]

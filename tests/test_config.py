@@ -182,6 +182,8 @@ MISTAKES = [
         "my own/labels.yaml",
         "ontology is 'my own/labels.yaml'; accepted: string, like ^[A",
     ),
+    ("training/sft/keep", "best", "training.sft.keep is 'best'; did you mean dev_best? accepted: last, dev_best"),
+    ("logging", "mlflow", "logging is 'mlflow'; accepted: none, tensorboard, wandb"),
     (
         "datasets/demo_abstracts/second_annotator",
         {"test": "own/second.jsonl"},
@@ -258,6 +260,43 @@ MISTAKES = [
     ("tables/messages/metrics", ["rel"], "tables.messages.metrics names rel; demo_messages has: code, sub_code, span"),
     ("tables/messages/baseline", "dop", "tables.messages.baseline names dop; did you mean dpo? tables.messages has: "),
 ]
+
+
+def test_methods_of_a_model_share_the_precision_of_its_reference(demo):
+    lora = {"r": 8, "alpha": 16}
+    demo["training"]["preference"]["lora"] = {**lora, "quantize": "nf4"}
+    assert job.reference_settings(resolve_study(demo, KNOWN), "demo_messages", "tiny")["quantize"] == "nf4"
+    demo["methods"]["dpo"] = {"training": {"lora": lora}}
+    assert refusal(demo) == (
+        "models.tiny with dpo: lora.quantize is None, but the reference that its methods share is of nf4; accepted: the"
+        " same for all methods of a model"
+    )
+
+
+def test_nothing_is_chosen_on_what_fed_confusions(demo):
+    settings = resolve_study(demo, KNOWN).training
+    assert {one["keep"] for one in settings.values()} == {"last"}
+    demo["pairings"]["all"] = demo["pairings"]["mixed"] | {"heldout": "dev"}
+    demo["methods"]["dpo"] = {"pairing": "all", "training": {"keep": "dev_best"}}
+    expected = "keep dev_best chooses on dev_select, but pairings.all takes confusions from all of dev (heldout dev);"
+    assert refusal(demo).startswith(f"models.tiny with dpo: {expected}")
+    demo["methods"] |= {"dpo": {"pairing": "all"}, "tab_po": {"training": {"keep": "dev_best"}}}
+    resolve_study(demo, KNOWN)  # tab_po's own pairing leaves dev_select alone
+    demo["training"]["sft"]["keep"] = "dev_best"  # but all confusions are the SFT model's
+    assert refusal(demo).startswith(f"models.tiny with sft: {expected}")
+
+
+def test_no_online_logger_beside_private_data(demo):
+    assert resolve_study(demo, KNOWN).logging == "none"
+    demo["logging"] = "wandb"
+    assert resolve_study(demo, KNOWN).logging == "wandb"
+    demo["datasets"]["demo_messages"]["private"] = True
+    assert refusal(demo) == (
+        "logging is wandb, an online logger, and datasets.demo_messages is private; accepted beside private data:"
+        " none, tensorboard"
+    )
+    demo["logging"] = "tensorboard"
+    assert resolve_study(demo, KNOWN).logging == "tensorboard"
 
 
 @pytest.mark.parametrize(
@@ -473,17 +512,6 @@ def test_a_metrics_table_takes_the_datasets_whose_tables_have_it(demo):
     assert datasets["rel"] == {"demo_abstracts"}
     assert datasets["triple"] == {"demo_messages"}
     assert datasets["valid"] == {"demo_abstracts", "demo_messages"}
-
-
-def test_methods_of_a_model_share_the_precision_of_its_reference(demo):
-    lora = {"r": 8, "alpha": 16}
-    demo["training"]["preference"]["lora"] = {**lora, "quantize": "nf4"}
-    assert job.reference_settings(resolve_study(demo, KNOWN), "demo_messages", "tiny")["quantize"] == "nf4"
-    demo["methods"]["dpo"] = {"training": {"lora": lora}}
-    assert refusal(demo) == (
-        "models.tiny with dpo: lora.quantize is None, but the reference that its methods share is of nf4; accepted: the"
-        " same for all methods of a model"
-    )
 
 
 def test_the_schema_describes_every_key():

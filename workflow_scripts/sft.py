@@ -3,14 +3,18 @@
 import argparse
 import json
 import logging
+from functools import partial
 from pathlib import Path
 
 from tabpo.errors import exit_on_error
 from tabpo.records import Prompt, read_records
+from tabpo.training.loggers import LOGGERS
 from tabpo.training.models import load_tokenizer
 from tabpo.training.run import Outputs, Run, execute, explicit_settings
 from tabpo.training.sft import SftTrainer
 from tabpo.training.tokenise import encode_examples
+
+OUTPUTS = ("run", "model", "log_steps", "timing", "selection", "provenance")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -20,30 +24,32 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: all settings of the run")
     parser.add_argument("--base", type=Path, required=True, help="folder of the model to start from")
     parser.add_argument("--prompts", type=Path, required=True, help="prompts of the training split")
+    parser.add_argument("--held-out-prompts", type=Path, required=True, help="prompts of dev_select")
     parser.add_argument("--checkpoints", type=Path, required=True, help="folder for the checkpoints of this run")
-    parser.add_argument("--output-run", type=Path, required=True)
-    parser.add_argument("--output-model", type=Path, required=True)
-    parser.add_argument("--output-log-steps", type=Path, required=True)
-    parser.add_argument("--output-timing", type=Path, required=True)
-    parser.add_argument("--output-provenance", type=Path, required=True)
+    parser.add_argument("--logging", choices=LOGGERS, default="none")
+    parser.add_argument("--events", type=Path, required=True, help="folder for what the logger writes")
+    for name in OUTPUTS:
+        parser.add_argument(f"--output-{name.replace('_', '-')}", type=Path, required=True)
     args = parser.parse_args(argv)
 
     settings = explicit_settings(args.settings)
     tokenizer = load_tokenizer(args.base)
-    examples = encode_examples(tokenizer, read_records(args.prompts, Prompt), settings["limits"])
-    logging.info("%d examples", len(examples))
+    examples, held_out = (
+        encode_examples(tokenizer, read_records(path, Prompt), settings["limits"])
+        for path in (args.prompts, args.held_out_prompts)
+    )
+    logging.info("%d examples, %d held out", len(examples), len(held_out))
     run = Run(
         settings=settings,
         resources=args.settings["resources"],
         start=args.base,
-        inputs={"base": args.base, "prompts": args.prompts},
+        inputs={"base": args.base, "prompts": args.prompts, "held_out_prompts": args.held_out_prompts},
         checkpoints=args.checkpoints,
         deepspeed=Path(__file__).parents[1] / "config/deepspeed",
+        logger=(args.logging, args.events),
     )
-    outputs = Outputs(
-        args.output_run, args.output_model, args.output_log_steps, args.output_timing, args.output_provenance
-    )
-    execute(run, outputs, tokenizer, examples, SftTrainer)
+    outputs = Outputs(**{name: getattr(args, f"output_{name}") for name in OUTPUTS})
+    execute(run, outputs, tokenizer, examples, partial(SftTrainer, held_out=held_out))
 
 
 if __name__ == "__main__":

@@ -9,18 +9,17 @@ from pathlib import Path
 
 from tabpo.errors import exit_on_error
 from tabpo.losses import build_loss
-from tabpo.records import Pair, Prompt, read_records
+from tabpo.training.loggers import LOGGERS
 from tabpo.training.models import load_tokenizer
 from tabpo.training.pair_watch import build_pair_watch
 from tabpo.training.preference import PreferenceTrainer
-from tabpo.training.reference import read_reference, reference_key
+from tabpo.training.reference import read_examples
 from tabpo.training.run import Outputs, Run, execute, explicit_settings
-from tabpo.training.tokenise import encode_pairs
 from tabpo.training.watch import build_watch
 
 INPUTS = ("sft", "prompts", "pairs", "reference", "held_out_prompts")
 HELD_OUT = ("held_out_documents", "ontology", "held_out_pairs")  # of annotations the first two, of preferences the last
-OUTPUTS = ("run", "model", "log_steps", "timing", "watch", "provenance")
+OUTPUTS = ("run", "model", "log_steps", "timing", "selection", "watch", "provenance")
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,7 +27,8 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: all settings of the run")
-    for name in ("checkpoints", *INPUTS):
+    parser.add_argument("--logging", choices=LOGGERS, default="none")
+    for name in ("checkpoints", "events", *INPUTS):
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True)
     for name in HELD_OUT:
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, nargs="?")
@@ -40,25 +40,16 @@ def main(argv: list[str] | None = None) -> None:
     method = settings["method"]
     loss = build_loss(method["loss"], **method["params"])
     method["params"] = asdict(loss)  # defaults become explicit
-    quantize = (settings["training"]["lora"] or {}).get("quantize")
-    key = reference_key(args.sft, args.pairs, args.prompts, settings["numerics"], quantize)
     tokenizer = load_tokenizer(args.sft)
-    prompts, pairs = read_records(args.prompts, Prompt), read_records(args.pairs, Pair)
-    examples = encode_pairs(tokenizer, prompts, pairs, read_reference(args.reference, key), settings["limits"])
-    logging.info("%d pairs", len(examples))
     inputs = {name: path for name in (*INPUTS, *HELD_OUT) if (path := getattr(args, name)) is not None}
+    examples = read_examples(tokenizer, inputs, settings)
+    logging.info("%d pairs", len(examples))
     build = build_watch if args.held_out_pairs is None else build_pair_watch
-    deepspeed = Path(__file__).parents[1] / "config/deepspeed"
-    run = Run(settings, args.settings["resources"], args.sft, inputs, args.checkpoints, deepspeed)
+    deepspeed, logger = Path(__file__).parents[1] / "config/deepspeed", (args.logging, args.events)
+    run = Run(settings, args.settings["resources"], args.sft, inputs, args.checkpoints, deepspeed, logger)
     outputs = Outputs(**{name: getattr(args, f"output_{name}") for name in OUTPUTS})
-    build_trainer = partial(
-        PreferenceTrainer,
-        eos_id=tokenizer.eos_token_id,
-        limits=settings["limits"],
-        loss=loss,
-        start=args.sft,
-        watch=build(tokenizer, inputs, settings),
-    )
+    named = {"limits": settings["limits"], "loss": loss, "start": args.sft, "watch": build(tokenizer, inputs, settings)}
+    build_trainer = partial(PreferenceTrainer, eos_id=tokenizer.eos_token_id, **named)
     execute(run, outputs, tokenizer, examples, build_trainer)
 
 

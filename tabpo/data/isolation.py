@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 
-from tabpo.errors import DataError
+from tabpo.errors import ConfigError, DataError
 from tabpo.records import Pair, Prompt
 
 DISAGREEMENT = "disagreement"
@@ -17,6 +17,24 @@ PARTS = {
     DISAGREEMENT: ("train", "dev_confusion"),
 }
 """Parts of a dataset that confusions come from, by what a pairing calls `heldout`; None for one without confusions."""
+
+
+def check_choice(where: str, heldouts: Mapping[str, str | None]) -> None:
+    """Refuse a choice made on `dev_select` beside pairings that take confusions from it.
+
+    Args:
+        where: What chooses.
+        heldouts: Of each pairing that it concerns, by name; an SFT model's concerns all, which come from its answers.
+
+    Raises:
+        ConfigError: Names the pairing.
+    """
+    fed = [name for name, heldout in heldouts.items() if "dev_select" in PARTS[heldout]]
+    if fed:
+        raise ConfigError(
+            f"{where}: keep dev_best chooses on dev_select, but pairings.{fed[0]} takes confusions from all of dev"
+            f" (heldout {heldouts[fed[0]]}); accepted: keep last, or another heldout"
+        )
 
 
 def prove_isolation(

@@ -53,6 +53,12 @@ class BatchPlan:
         steps = [step for step in range(self.steps) if self.pass_of(step) == number]
         return [index for step in steps for index in self.of_step(step)]
 
+    def longest_of_pass(self, number: int, process: int, lengths: Sequence[int]) -> list[int]:
+        """The micro-batch of most tokens among those of a process in a pass, given the length of every example."""
+        micro_batches = enumerate(self.micro_batches(process))
+        of_pass = [one for place, one in micro_batches if self.pass_of(place // self.accumulation) == number]
+        return max(of_pass, key=lambda one: sum(lengths[index] for index in one))
+
     def micro_batches(self, process: int) -> list[list[int]]:
         """All micro-batches of a process, in order; the examples of a step do not depend on how it is spread."""
         size = self.micro_batch_size

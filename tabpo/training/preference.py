@@ -65,6 +65,7 @@ class PreferenceTrainer(StepTrainer):
         start: Path,
         watch: Watch | PairWatch | None = None,
     ):
+        self.measure = Watch.measure if watch is None else watch.measure
         if "baseline" in loss.needs:
             add_baseline(model, arguments.seed)
         super().__init__(
@@ -123,22 +124,19 @@ class PreferenceTrainer(StepTrainer):
         check_step0(total / count, self.accelerator.gather(differences.max()).max().item(), self.numerics["precision"])
         if self.watch is not None:
             self.watch.look(self.model, 0)
-        self.restart_clock()
 
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """A look at held-out answers after the last step."""
-        super().log(logs, start_time)
-        if self.watch is not None and "grad_norm" in logs and self.state.global_step == self.plan.steps:
-            self.watch.look(self.model, self.plan.steps)
+    def looks_after(self, step: int) -> bool:
+        """As often as the watch asks for."""
+        return self.watch is not None and step % self.watch.every == 0
+
+    def look(self, step: int) -> None:
+        """The watch's."""
+        if self.watch is not None:
+            self.watch.look(self.model, step)
+            self.note(step, self.watch.health[-1][self.measure])
 
     def before_step(self, step: int) -> None:
-        """A look at held-out answers after the steps that are due one; the anchors of a pass as its first step begins.
-
-        A look takes long: the step before it has its checkpoint by now, and a warned run has ended.
-        """
-        if self.watch is not None and step and step % self.watch.every == 0:
-            self.watch.look(self.model, step)
-            self.restart_clock()
+        """The anchors of a pass as its first step begins."""
         number = self.plan.pass_of(step)
         if self.anchors is not None and number != self.anchors.number:
             pairs = [self.train_dataset[index] for index in self.plan.of_pass(number)]

@@ -1,22 +1,23 @@
 """Reference log-probs: computed once by the frozen SFT model, refused when what they depend on has changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.utils import send_to_device
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tabpo.artefacts import sha256_file
 from tabpo.errors import DataError
 from tabpo.progress import progress
-from tabpo.records import Reference, read_metadata, read_records
+from tabpo.records import Pair, Prompt, Reference, read_metadata, read_records
 from tabpo.training.attention import shares_prefixes
 from tabpo.training.collate import collate_examples, collate_pairs
 from tabpo.training.models import read_manifest, tokenizer_sha256
 from tabpo.training.scoring import completion_logps
 from tabpo.training.settings import SCORER_VERSION
-from tabpo.training.tokenise import Example, PairExample
+from tabpo.training.tokenise import Example, PairExample, encode_pairs
 
 
 def reference_key(sft: Path, pairs: Path, prompts: Path, numerics: dict, quantize: str | None = None) -> dict[str, str]:
@@ -94,6 +95,25 @@ def _whole_groups(pairs: Sequence[PairExample], batch_size: int) -> list[list[Pa
             batches.append([])
         batches[-1] += group
     return batches
+
+
+def read_examples(
+    tokenizer: PreTrainedTokenizerBase, inputs: Mapping[str, Path], settings: Mapping[str, Any]
+) -> list[PairExample]:
+    """The pairs that a run trains on, encoded, with the reference log-probs of its SFT model.
+
+    Args:
+        tokenizer: Of the SFT model.
+        inputs: Files and folders of the run: sft, prompts, pairs, reference.
+        settings: As in run.yaml.
+
+    Raises:
+        DataError: From `read_reference` and `encode_pairs`.
+    """
+    quantize = (settings["training"]["lora"] or {}).get("quantize")
+    key = reference_key(inputs["sft"], inputs["pairs"], inputs["prompts"], settings["numerics"], quantize)
+    prompts, pairs = read_records(inputs["prompts"], Prompt), read_records(inputs["pairs"], Pair)
+    return encode_pairs(tokenizer, prompts, pairs, read_reference(inputs["reference"], key), settings["limits"])
 
 
 def read_reference(path: Path, key: dict[str, str]) -> list[Reference]:

@@ -14,9 +14,8 @@ from typing import Any
 import torch
 import yaml
 from accelerate.utils import broadcast_object_list
-from peft import get_peft_model_state_dict
 from transformers import PreTrainedTokenizerBase
-from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled, unset_hf_deepspeed_config
+from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
 from tabpo.artefacts import whole_directory, write_json, write_whole
 from tabpo.code_version import describe_code
@@ -24,8 +23,8 @@ from tabpo.errors import ConfigError
 from tabpo.records import StepTiming, TrainingStep, write_records
 from tabpo.training.adapters import add_adapters, merged
 from tabpo.training.arguments import prepare_process, training_arguments
-from tabpo.training.baseline import without_baseline
 from tabpo.training.checkpoints import newest_complete, run_key, single_writer
+from tabpo.training.loggers import silent, telling
 from tabpo.training.models import load_model, narrow_frozen, save_model
 from tabpo.training.order import BatchPlan, plan_batches
 from tabpo.training.provenance import describe_machine, input_hashes
@@ -45,6 +44,7 @@ class Run:
         inputs: All that the run reads, by name; their hashes are part of the checkpoints' key.
         checkpoints: Folder for the checkpoints of this run alone.
         deepspeed: Folder of the configurations that `training.deepspeed` names.
+        logger: One of `loggers.LOGGERS` and a folder for its files; neither is part of run.yaml.
     """
 
     settings: dict[str, Any]
@@ -53,6 +53,7 @@ class Run:
     inputs: dict[str, Path]
     checkpoints: Path
     deepspeed: Path
+    logger: tuple[str, Path]
 
     @property
     def training(self) -> TrainingSettings:
@@ -69,6 +70,7 @@ class Outputs:
     log_steps: Path
     timing: Path
     provenance: Path
+    selection: Path
     watch: Path | None = None
 
 
@@ -118,11 +120,16 @@ def execute(
         checkpoint = newest_complete(folder, plan.processes) if first else None
         build_trainer = partial(build_trainer, examples=examples, pad_id=tokenizer.pad_token_id)
         trainer, checkpoint = _set_up(run, plan, device, folder, checkpoint, build_trainer)
-        trainer.run(checkpoint)
+        done = 0 if checkpoint is None else int(checkpoint.name.removeprefix("checkpoint-"))
+        logger = telling(*run.logger, folder.name, run.settings, done) if first else nullcontext(silent)
+        with logger as trainer.tell:
+            trainer.run(checkpoint)
         _write_model(run, trainer, tokenizer, outputs.model)
         if first:
             write_records(outputs.log_steps, TrainingStep, trainer.steps)
             write_records(outputs.timing, StepTiming, trainer.timings)
+            write_json(outputs.selection, trainer.curve.content)
+            logging.info("%s", trainer.curve)
             if outputs.watch is not None:
                 write_json(outputs.watch, trainer.watch.content)
             earlier = sum(timing.seconds for timing in trainer.timings[: trainer.first_step])
@@ -178,19 +185,16 @@ def _set_up(
 
 
 def _write_model(run: Run, trainer: StepTrainer, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    divided = is_deepspeed_zero3_enabled()
-    # where weights are divided, to have them whole needs all processes
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if divided else trainer.model.state_dict()
+    weights = trainer.kept_weights()
     unset_hf_deepspeed_config()
     if trainer.args.process_index != 0:
         return
     model, lora = trainer.model, run.training.lora
     if lora is not None:
-        adapters = get_peft_model_state_dict(model, state_dict=state)
-        model = merged(run.start, adapters, lora, run.settings["numerics"])
-        state = model.state_dict()
+        model = merged(run.start, weights, lora, run.settings["numerics"])
+        weights = model.state_dict()
     with whole_directory(folder) as unfinished:
-        save_model(model, tokenizer, unfinished, without_baseline(state))
+        save_model(model, tokenizer, unfinished, weights)
 
 
 def _provenance(

@@ -14,6 +14,7 @@ SCHEDULES = ("linear", "cosine", "constant")
 DEEPSPEED = ("zero0", "zero1", "zero2", "zero2_offload", "zero3", "zero3_offload")
 """Names of the files in config/deepspeed/."""
 
+KEEP = ("last", "dev_best")
 QUANTIZE = (None, "nf4")
 
 LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -68,6 +69,8 @@ class TrainingSettings:
         checkpoint_steps: Steps between checkpoints, >= 1.
         watch_steps: Steps between two looks at answers to held-out prompts (`watch`), >= 1; SFT has none.
         watch_prompts: How many of them, >= 1.
+        keep: One of `KEEP`: what becomes the model, the last step or the best look at dev_select; SFT looks at all of
+            its gold answers after each pass over the examples, preference training as `watch_steps` says.
     """
 
     optimizer: str = "adamw"
@@ -91,6 +94,7 @@ class TrainingSettings:
     checkpoint_steps: int = 100
     watch_steps: int = 100
     watch_prompts: int = 64
+    keep: str = "last"
 
 
 DEFAULTS: dict[str, Any] = {
@@ -196,6 +200,7 @@ _RANGES = {
     "checkpoint_steps": _whole(1),
     "watch_steps": _whole(1),
     "watch_prompts": _whole(1),
+    "keep": _one_of(KEEP),
 }
 
 _LORA_RANGES = {

@@ -13,7 +13,35 @@ from tabpo.training.trainer import Batch, StepTrainer
 
 
 class SftTrainer(StepTrainer):
-    """Loss of a step: negative log-prob of its completion tokens, summed, over their number in the whole step."""
+    """Loss of a step: negative log-prob of its completion tokens, summed, over their number in the whole step.
+
+    The same of gold answers to held-out prompts is measured after each pass over the examples.
+    """
+
+    measure = "nll"
+
+    def __init__(self, *arguments: object, held_out: Sequence[Example] = (), **named: object):
+        """As `StepTrainer`; without held-out prompts nothing is measured."""
+        super().__init__(*arguments, **named)
+        self.held_out = held_out
+
+    def looks_after(self, step: int) -> bool:
+        """When a pass has ended."""
+        return self.plan.pass_of(step) > self.plan.pass_of(step - 1)
+
+    @torch.no_grad()
+    def look(self, step: int) -> None:
+        """Nats per completion token of the held-out prompts, in micro-batches of training's size, in eval mode."""
+        if not self.held_out:
+            return
+        self.model.eval()
+        nats, tokens, size = 0.0, 0, self.plan.micro_batch_size
+        for start in range(0, len(self.held_out), size):
+            batch = self._prepare_inputs(self.collate(self.held_out[start : start + size]))
+            nats -= completion_logps(self.model, batch, self.numerics).double().sum().item()
+            tokens += int(batch["completion_mask"].sum())
+        self.model.train()
+        self.note(step, nats / tokens)
 
     def collate(self, examples: Sequence[Example]) -> Batch:
         """All examples in one row without padding, where the architecture can read it."""

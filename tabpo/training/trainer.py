@@ -4,9 +4,11 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
@@ -17,7 +19,10 @@ from tabpo.progress import progress
 from tabpo.records import StepTiming, TrainingStep, read_records, write_records
 from tabpo.training.arguments import build_optimizer, learning_rate_shares
 from tabpo.training.checkpoints import mark_complete
+from tabpo.training.loggers import Tell, silent
 from tabpo.training.order import BatchPlan
+from tabpo.training.rehearsal import can_rehearse, told_what_to_lower, without_effect
+from tabpo.training.selection import Curve, Point, trained_weights
 from tabpo.training.settings import TrainingSettings
 from tabpo.training.stopping import STOPPED, Warned, handling
 
@@ -32,10 +37,15 @@ class StepTrainer(Trainer):
     before anything is divided, so that a step does not depend on how its examples are spread.
 
     Attributes:
+        measure: What `look` measures on held-out prompts, one of `selection.MEASURES`.
+        curve: What it found.
         steps: A row per optimiser step done, those before a checkpoint included.
         timings: The same for wall time and tokens.
         first_step: Steps that were done before this process began.
+        tell: Is given the same quantities, and the held-out ones, as they come.
     """
+
+    measure: str
 
     def __init__(
         self,
@@ -50,9 +60,11 @@ class StepTrainer(Trainer):
     ):
         super().__init__(model=model, args=arguments, train_dataset=examples, data_collator=list)
         self.settings, self.numerics, self.plan, self.pad_id = settings, numerics, plan, pad_id
+        self.curve = Curve(self.measure, settings.keep, Path(arguments.output_dir))
         self.steps: list[TrainingStep] = []
         self.timings: list[StepTiming] = []
         self.first_step = 0
+        self.tell: Tell = silent
         self._sums: Tensor | None = None
         self._tokens = 0
         self._progress: Iterator[int] = iter(())
@@ -65,7 +77,7 @@ class StepTrainer(Trainer):
         """Train from the beginning, or go on from a complete checkpoint as if nothing had happened.
 
         Raises:
-            ConfigError: No parameter is trained.
+            ConfigError: No parameter is trained, or a GPU's memory is too small.
             DataError: A loss, log-prob or gradient is not finite; names the step and the examples.
             SystemExit: A process was warned (`stopping`); the step that it was in is done and has its checkpoint.
         """
@@ -77,10 +89,11 @@ class StepTrainer(Trainer):
             self.read_state(checkpoint)
             logging.info("going on from %s", checkpoint.name)
         if self.args.process_index == 0:
-            self._progress = self._progress_of(self.first_step)
+            left = range(self.first_step, self.plan.steps)
+            self._progress = progress(left, len(left), f"steps after step {self.first_step}" if left.start else "steps")
             next(self._progress)
         torch.manual_seed(self.args.seed + self.args.process_index)  # dropout differs between processes
-        with handling(self._warned.note):
+        with handling(self._warned.note), told_what_to_lower(self.settings, self.plan.micro_batch_size):
             self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         if len(self.steps) < self.plan.steps:
             logging.info("warned: stopped after step %d, which has its checkpoint", len(self.steps))
@@ -90,12 +103,14 @@ class StepTrainer(Trainer):
         """What a run goes on from besides the Trainer's own files."""
         self.steps = read_records(checkpoint / "training.parquet", TrainingStep)
         self.timings = read_records(checkpoint / "timing.parquet", StepTiming)
+        self.curve.read_state(checkpoint)
         self.first_step = len(self.steps)
 
     def write_state(self, checkpoint: Path) -> None:
         """Write what `read_state` reads; the first process alone is asked to."""
         write_records(checkpoint / "training.parquet", TrainingStep, self.steps)
         write_records(checkpoint / "timing.parquet", StepTiming, self.timings)
+        self.curve.write_state(checkpoint)
 
     def collate(self, examples: Sequence[object]) -> Batch:
         """A micro-batch from its examples, at the moment when it is needed."""
@@ -118,6 +133,37 @@ class StepTrainer(Trainer):
 
     def before_step(self, step: int) -> None:
         """What is to be done before the first micro-batch of a step (from 0), on all processes."""
+
+    def looks_after(self, step: int) -> bool:
+        """Whether held-out prompts are looked at after so many steps, 1 at least; after the last they always are."""
+        raise NotImplementedError
+
+    def look(self, step: int) -> None:
+        """Measure the policy on held-out prompts, on all processes, and `note` it."""
+        raise NotImplementedError
+
+    def note(self, step: int, value: float) -> None:
+        """Add to the curve; weights that may be what is kept are put aside, but not those of the last step."""
+        told = [value]
+        broadcast_object_list(told)  # a last bit that differs on another device must not divide the processes
+        epoch = step * self.plan.batch_size / self.plan.examples
+        best = self.curve.add(Point(step, epoch, told[0]))
+        if best and step < self.plan.steps and (weights := trained_weights(self)):
+            self.curve.put_aside(weights)
+        self.tell(step, {f"dev_select/{self.measure}": value})
+
+    def kept_weights(self) -> dict[str, Tensor]:
+        """`trained_weights` after the step that `training.keep` chooses."""
+        if not self.curve.points or self.curve.kept.step == self.plan.steps:
+            return trained_weights(self)
+        return self.curve.weights() if self.args.process_index == 0 else {}
+
+    def rehearse(self, step: int) -> None:
+        """Try the longest micro-batch of the pass that a step (from 0) is in, without effect."""
+        lengths = [example.length for example in self.train_dataset]
+        places = self.plan.longest_of_pass(self.plan.pass_of(step), self.args.process_index, lengths)
+        batch = self._prepare_inputs(self.collate([self.train_dataset[place] for place in places]))
+        without_effect(self.model, lambda: self.micro_batch(self.model, batch)[0])
 
     def get_train_dataloader(self) -> DataLoader:
         """This process's micro-batches of the whole run, as one epoch: lists of examples, fetched ahead."""
@@ -147,9 +193,7 @@ class StepTrainer(Trainer):
     def training_step(self, model: nn.Module, inputs: list, num_items_in_batch: None = None) -> Tensor:
         """Forward and backward of one micro-batch, scaled so that the step's gradient is that of its mean loss."""
         if self._sums is None:
-            if not self.steps:
-                self.before_training(model)
-            self.before_step(self.state.global_step)
+            self._begin_step(model, self.state.global_step)
         model.train()
         batch = self._prepare_inputs(self.collate(inputs))
         try:
@@ -167,6 +211,19 @@ class StepTrainer(Trainer):
         self._sums = sums if self._sums is None else self._sums + sums
         self._tokens += int(batch["attention_mask"].sum())
         return loss.detach() * scale
+
+    def _begin_step(self, model: nn.Module, step: int) -> None:
+        """A look takes long: the step before it has its checkpoint by now, and a warned run has ended."""
+        if step == 0:
+            self.before_training(model)
+            self.restart_clock()
+        elif self.looks_after(step):
+            self.look(step)
+            self.restart_clock()
+        self.before_step(step)
+        if step == self.first_step + 1 and can_rehearse(self.args.device):
+            self.rehearse(step)
+            self.restart_clock()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Take what the Trainer tells of an optimiser step into `steps` and `timings`; nothing is printed."""
@@ -186,8 +243,11 @@ class StepTrainer(Trainer):
             **self.quantities(sums),
         )
         self.steps.append(row)
+        self.tell(step, {name: value for name, value in asdict(row).items() if name != "step" and value is not None})
         self.timings.append(StepTiming(step, time.monotonic() - self._clock, tokens))
         next(self._progress, None)
+        if step == self.plan.steps:
+            self.look(step)
         self.restart_clock()
         if warned and step < self.plan.steps:  # any process; all know it from here on
             self.control.should_save = self.control.should_training_stop = True
@@ -213,11 +273,6 @@ class StepTrainer(Trainer):
     def restart_clock(self) -> None:
         """Time the next step from now on: what lies between two steps (a checkpoint) is no part of either."""
         self._clock = time.monotonic()
-
-    def _progress_of(self, first: int) -> Iterator[int]:
-        """Advances by one for every step done; the first process alone shows it."""
-        left = range(first, self.plan.steps)
-        return progress(left, len(left), f"steps after step {first}" if first else "steps")
 
 
 class _Checkpoints(TrainerCallback):

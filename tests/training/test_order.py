@@ -50,6 +50,17 @@ def test_a_step_has_the_same_examples_however_it_is_spread(micro, accumulation, 
         assert seen == alone.of_step(step) == alone.micro_batches(0)[step]
 
 
+def test_the_longest_micro_batch_of_a_pass():
+    lengths = [1, 2, 9, 4, 5, 6]
+    spread = plan(range(6), lengths=lengths, steps=4, batch_size=4, micro_batch_size=2)
+    for number in (0, 1):
+        mine = spread.longest_of_pass(number, 0, lengths)
+        steps = [step for step in range(4) if spread.pass_of(step) == number]
+        micro_batches = [spread.micro_batches(0)[place] for step in steps for place in (2 * step, 2 * step + 1)]
+        assert mine in micro_batches
+        assert sum(lengths[index] for index in mine) == max(sum(lengths[i] for i in one) for one in micro_batches)
+
+
 def test_seeds_differ_and_passes_differ():
     first = plan(range(50), steps=10, batch_size=10, micro_batch_size=10)
     assert first.order == plan(range(50), steps=10, batch_size=10, micro_batch_size=10).order

@@ -183,10 +183,11 @@ def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(
 class Looks:
     """A watch that notes when it looks."""
 
-    every = 2
+    every, measure = 2, "f1"
 
     def __init__(self):
         self.steps = []
+        self.health = [{"f1": 0.0}]
 
     def look(self, policy, step):
         self.steps.append(step)

@@ -79,13 +79,15 @@ class TinyStudy:
             "model": "model",
             "log-steps": "training.parquet",
             "timing": "timing.parquet",
+            "selection": "selection.json",
             "provenance": "provenance.json",
         }
         written = [part for name, file in files.items() for part in (f"--output-{name}", str(folder / file))]
-        return ["--checkpoints", str(folder / "checkpoints"), *written]
+        return ["--checkpoints", str(folder / "checkpoints"), "--events", str(folder / "logs"), *written]
 
     def sft(self, folder: Path, **settings) -> list[str]:
         inputs = ["--base", self.path("base"), "--prompts", self.path("prompts.parquet")]
+        inputs += ["--held-out-prompts", self.path("prompts.parquet")]
         return ["--settings", self.settings({"name": "sft"}, **settings), *inputs, *self.outputs(folder)]
 
     def train(self, folder: Path, *, loss="dpo", reference="reference.parquet", sft="base", **settings) -> list[str]:

@@ -36,7 +36,7 @@ def stop_at(monkeypatch, trainer, step):
 def test_outputs_are_whole_and_explicit(study, tmp_path):
     sft.main(study.sft(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("model", "provenance.json", "run.yaml", "timing.parquet", "training.parquet")
+        *("model", "provenance.json", "run.yaml", "selection.json", "timing.parquet", "training.parquet")
     ]
     run = yaml.safe_load((tmp_path / "run.yaml").read_text())
     assert sorted(run) == ["dataset", "limits", "method", "model", "numerics", "seed", "training"]
@@ -49,16 +49,25 @@ def test_outputs_are_whole_and_explicit(study, tmp_path):
     assert steps["loss"].iloc[-1] < steps["loss"].iloc[0]
     assert steps["margin"].isna().all()
 
+    selection = json.loads((tmp_path / "selection.json").read_text())
+    looks = [(point["step"], point["epoch"]) for point in selection["curve"]]  # 12 examples, 8 a step
+    assert looks == [(2, pytest.approx(16 / 12)), (3, 2.0), (5, pytest.approx(40 / 12)), (6, 4.0)]
+    assert (selection["keep"], selection["measure"], selection["last"]) == ("last", "nll", selection["curve"][-1])
+
     provenance = json.loads((tmp_path / "provenance.json").read_text())
     assert "tabpo.training.sft" in provenance["code"]
-    assert sorted(provenance["inputs"]) == ["base", "prompts"]
+    assert sorted(provenance["inputs"]) == ["base", "held_out_prompts", "prompts"]
     timing = pd.read_parquet(tmp_path / "timing.parquet")
     assert provenance["tokens"] == timing["tokens"].sum() and provenance["wall_s"] >= timing["seconds"].sum()
     manifest = json.loads((tmp_path / "model/manifest.json").read_text())
     assert manifest == {"kind": "weights", "weights_sha256": weights_sha256(tmp_path / "model")}
 
 
-@pytest.mark.parametrize("training", [{}, {"lora": LORA}, {"precision": "bf16"}], ids=["full", "lora", "bf16"])
+@pytest.mark.parametrize(
+    "training",
+    [{}, {"lora": LORA, "keep": "dev_best", "learning_rate": 0.5}, {"precision": "bf16"}],
+    ids=["full", "lora", "bf16"],
+)
 def test_broken_off_and_gone_on_gives_the_same_bytes(study, tmp_path, monkeypatch, training):
     sft.main(study.sft(tmp_path / "unbroken", **training))
     with monkeypatch.context() as patch:
@@ -67,7 +76,7 @@ def test_broken_off_and_gone_on_gives_the_same_bytes(study, tmp_path, monkeypatc
             sft.main(study.sft(tmp_path / "broken", **training))
     assert not (tmp_path / "broken/model").exists()
     (left,) = (tmp_path / "broken/checkpoints").iterdir()
-    assert sorted(path.name for path in left.iterdir()) == ["checkpoint-2", "checkpoint-4"]
+    assert sorted(path.name for path in left.glob("checkpoint-*")) == ["checkpoint-2", "checkpoint-4"]
     (left / "checkpoint-6").mkdir()  # one that was being written
     sft.main(study.sft(tmp_path / "broken", **training))
     assert files(tmp_path / "broken") == files(tmp_path / "unbroken")

@@ -1,0 +1,137 @@
+"""The course of a run on held-out prompts, and which of its steps becomes the model."""
+
+from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from tabpo.training.checkpoints import newest_complete
+from tabpo.training.selection import BEST, Curve, Point, trained_weights
+from tabpo.training.sft import SftTrainer
+from tabpo.training.tokenise import encode_examples
+
+LORA = {"r": 2, "alpha": 4, "target_modules": ["q_proj", "up_proj"]}
+
+
+def curve(measure, keep, values, folder=None):
+    one = Curve(measure, keep, folder)
+    return one, [one.add(Point(step, step / 2, value)) for step, value in enumerate(values, start=1)]
+
+
+def test_the_best_is_the_first_of_equal_ones(tmp_path):
+    f1, aside = curve("f1", "dev_best", [0.2, 0.5, 0.5, 0.1], tmp_path)
+    assert (f1.best.step, f1.kept.step, aside) == (2, 2, [True, True, False, False])
+    nll, aside = curve("nll", "last", [0.9, 0.4, 0.4, 0.7], tmp_path)
+    assert (nll.best.step, nll.kept.step, aside) == (2, 4, [False] * 4)
+    assert nll.content == {
+        "keep": "last",
+        "measure": "nll",
+        "curve": [{"step": n, "epoch": n / 2, "value": value} for n, value in enumerate([0.9, 0.4, 0.4, 0.7], 1)],
+        "last": {"step": 4, "epoch": 2.0, "value": 0.7},
+        "dev_best": {"step": 2, "epoch": 1.0, "value": 0.4},
+    }
+    assert str(nll) == "nll on dev_select: 0.7000 after the last step, 4; 0.4000 after the best, 2; kept: last"
+
+
+@pytest.fixture(scope="module")
+def examples(tokenizer, prompts, limits):
+    return encode_examples(tokenizer, prompts, limits)
+
+
+@pytest.fixture(scope="module")
+def strangers(examples, tokenizer):
+    """Held-out answers of a token that training has nowhere: the longer it lasts, the less they are expected."""
+    never = set(range(4, 330)) - {token for example in examples for token in example.completion_ids}
+    return [replace(example, completion_ids=(min(never),) * 3, completion_fields=(0,) * 3) for example in examples]
+
+
+def sft(make_trainer, make_model, examples, held_out, folder, **settings):
+    settings = {"steps": 4, "batch_size": 3, "micro_batch_size": 3, "learning_rate": 0.1, **settings}
+    return make_trainer(partial(SftTrainer, held_out=held_out), make_model(), examples, folder, **settings)
+
+
+def test_what_is_measured_is_nats_per_token_after_each_pass(make_trainer, make_model, examples, strangers, tmp_path):
+    one = sft(
+        make_trainer,
+        make_model,
+        examples,
+        strangers[:2] + examples[:2],
+        tmp_path,
+        batch_size=1,
+        micro_batch_size=1,
+        steps=7,
+    )
+    one.run(None)
+    assert [(point.step, point.epoch) for point in one.curve.points] == [(3, 1.0), (6, 2.0), (7, pytest.approx(7 / 3))]
+    nats, tokens = 0.0, 0
+    for example in one.held_out:
+        ids = torch.tensor([[*example.prompt_ids, *example.completion_ids]])
+        logps = one.model.eval()(ids).logits.log_softmax(-1)[0]
+        for place, token in enumerate(example.completion_ids, start=len(example.prompt_ids)):
+            nats -= logps[place - 1, token].item()
+            tokens += 1
+    assert one.curve.points[-1].value == pytest.approx(nats / tokens, rel=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{}, {"lora": LORA}], ids=["full", "lora"])
+def test_the_kept_weights_are_those_of_the_step(make_trainer, make_model, examples, strangers, tmp_path, settings):
+    build = partial(sft, make_trainer, make_model, examples, strangers, **settings)
+    last = build(folder=tmp_path / "last")
+    seen, look = {}, last.look
+
+    def noted(step):
+        look(step)
+        seen[step] = {name: value.clone() for name, value in trained_weights(last).items()}
+
+    last.look = noted
+    last.run(None)
+    assert last.curve.best.step == 1 and not (tmp_path / "last" / BEST).exists()
+    best = build(folder=tmp_path / "best", keep="dev_best")
+    best.run(None)
+    assert best.steps == last.steps and best.curve.points == last.curve.points
+    for one, step in ((last, 4), (best, 1)):
+        kept = one.kept_weights()
+        assert all(torch.equal(kept[name], seen[step][name]) for name in seen[step])
+    assert any(not torch.equal(seen[1][name], value) for name, value in seen[4].items())
+    assert all("lora" in name for name in torch.load(tmp_path / "best" / BEST)) == ("lora" in settings)
+
+
+@pytest.mark.parametrize("killed_in", [1, 3])
+def test_a_resumed_run_keeps_the_same_step(make_trainer, make_model, examples, strangers, tmp_path, killed_in):
+    """In step 2, before anything was looked at, the run begins again; in step 4 the best is in the checkpoint."""
+    build = partial(sft, make_trainer, make_model, examples, strangers, keep="dev_best", checkpoint_steps=3)
+    unbroken = build(folder=tmp_path / "unbroken")
+    unbroken.run(None)
+    broken = build(folder=tmp_path / "broken")
+    micro_batch = broken.micro_batch
+
+    def killed(model, batch):
+        if broken.state.global_step == killed_in:
+            raise KeyboardInterrupt
+        return micro_batch(model, batch)
+
+    broken.micro_batch = killed
+    with pytest.raises(KeyboardInterrupt):
+        broken.run(None)
+    (tmp_path / "broken" / BEST).unlink()
+    (tmp_path / "broken" / BEST).write_bytes(b"put aside after the checkpoint")
+    resumed = build(folder=tmp_path / "broken")
+    resumed.run(newest_complete(tmp_path / "broken", 1))
+    assert resumed.first_step == (3 if killed_in == 3 else 0)
+    assert resumed.curve.content == unbroken.curve.content and resumed.curve.kept.step == 1
+    ours, theirs = resumed.kept_weights(), unbroken.kept_weights()
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_a_loss_is_measured_by_the_f1_of_the_watch(make_trainer, preference, make_model, pair_examples, tmp_path):
+    watch = SimpleNamespace(every=2, measure="f1", health=[])
+    watch.look = lambda policy, step: watch.health.append({"f1": {0: 0.9, 2: 0.4, 4: 0.6, 5: 0.5}[step]})
+    stage = partial(preference(), watch=watch)
+    watch.write_state = lambda path: None
+    one = make_trainer(stage, make_model(), pair_examples, tmp_path, steps=5, keep="dev_best")
+    one.run(None)
+    assert [(point.step, point.value) for point in one.curve.points] == [(2, 0.4), (4, 0.6), (5, 0.5)]  # not the start
+    kept, final = one.kept_weights(), trained_weights(one)
+    assert one.curve.kept.step == 4 and any(not torch.equal(kept[name], final[name]) for name in kept)
