@@ -87,9 +87,11 @@ def test_the_pages_second_annotator_agrees_as_far_as_the_page_says(tmp_path):
 def test_the_whole_graph_is_planned_for_both(tmp_path, pvminer_row):
     study = example(tmp_path)
     study["datasets"]["pvminer"] = messages(tmp_path, pvminer_row)
+    study["datasets"]["absent"] = study["datasets"]["pvminer"] | {"folder": None}
     study["tables"]["messages"] = {"caption": "Messages.", "datasets": ["pvminer"], "metrics": ["code", "triple"]}
     planned = snakemake(tmp_path, study, "--dry-run", "--quiet", "rules")
     assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert "datasets.absent.folder is null: the data set is left out, in tables too." in planned.stderr
 
 
 @pytest.mark.parametrize(

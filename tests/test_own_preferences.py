@@ -77,19 +77,10 @@ def test_the_pages_example_runs_to_its_table(tmp_path):
     assert not [path for path in shown if any(word in path.read_text() for word in words) and "model" not in path.parts]
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"pairing": "mixed"}, "methods.dpo.pairing names mixed; pairings has: given"),
-        (
-            {"loss": "tab_po", "params": {"gate_fields": "schema"}},
-            "methods.dpo.loss is tab_po, but the preset of that name has dpo: rename the method",
-        ),
-    ],
-)
-def test_a_mistake_ends_a_dry_run_with_one_message(tmp_path, change, message):
+def test_a_mistake_ends_a_dry_run_with_one_message(tmp_path):
     study = example(tmp_path)
-    study["methods"]["dpo"] = change
+    study["methods"]["dpo"] = {"pairing": "mixed"}
     refused = snakemake(tmp_path, study, "--dry-run", "--quiet", "all")
     assert refused.returncode != 0
-    assert (refused.stdout + refused.stderr).strip().split("\n")[-1] == f"ConfigError: {message}"
+    message = (refused.stdout + refused.stderr).strip().split("\n")[-1]
+    assert message == "ConfigError: methods.dpo.pairing names mixed; pairings has: given"
