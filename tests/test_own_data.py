@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -111,19 +110,6 @@ def test_a_mistake_ends_a_dry_run_with_one_message(tmp_path, change, message):
     assert refused.returncode != 0
     assert (refused.stdout + refused.stderr).strip().split("\n")[-1].startswith(message)
     assert "Traceback" not in refused.stdout + refused.stderr
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """A guard: whoever connects to another machine, or looks up its name, fails the test."""
-
-    def refuse(self, address, *rest):
-        if self.family in (socket.AF_INET, socket.AF_INET6):
-            raise AssertionError(f"a connection to {address}")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: pytest.fail(f"{host} was looked up"))
 
 
 def test_private_text_is_in_the_artefacts_alone_and_nothing_is_sent(

@@ -102,19 +102,6 @@ def planned(folder: Path) -> list[tuple[str, list[str]]]:
     return [(program, shlex.split(arguments)) for program, arguments in found]
 
 
-@pytest.fixture
-def no_network(monkeypatch):
-    """A guard: whoever connects to another machine, or looks up its name, fails the test."""
-
-    def refuse(self, address, *rest):
-        if self.family in (socket.AF_INET, socket.AF_INET6):
-            raise AssertionError(f"a connection to {address}")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: pytest.fail(f"{host} was looked up"))
-
-
 def small_counts(value: object, where: str = "") -> list[str]:
     """Where a report has a whole number from 1 to 4."""
     if isinstance(value, dict):

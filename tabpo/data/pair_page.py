@@ -53,6 +53,15 @@ def pair_page(
         _table(refusals),
         "## Class balance",
         _table([{"label": label} | counts for label, counts in audit["labels"].items()]),
+        *_reference_parts(reference),
+    ]
+    if pairs:
+        parts += ["## Examples", _table(_examples(pairs))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _reference_parts(reference: Mapping[str, Any]) -> list[str]:
+    return [
         "## The reference before training",
         "Ranked right: the right answer is the likelier one. Gate: share of chosen tokens less probable than tau.",
         _table(_reference_rows(reference)),
@@ -62,9 +71,6 @@ def pair_page(
         "Margins of the right answer, pairs by bin:",
         _table(_histogram_rows(reference)),
     ]
-    if pairs:
-        parts += ["## Examples", _table(_examples(pairs))]
-    return "\n\n".join(parts) + "\n"
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> str:
