@@ -68,7 +68,7 @@ def tiles_of(trees: Sequence[Tree]) -> list[Tile]:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, tiles: Sequence[Tile], square: Tensor, windowed: bool) -> Tensor:
-    """Softmax attention of each tile, in the dtype of the mask, with a gradient once.
+    """Softmax attention of each tile, in the dtype of the mask; differentiable once.
 
     Args:
         query: (1, heads, tokens, size), scaled.
@@ -129,12 +129,7 @@ class _Attention(torch.autograd.Function):
             ):
                 total[:, tile.trunk : tile.trunk + tile.fork] += part[:, : tile.fork]
                 total[:, tile.block : tile.block + tile.width - tile.fork] += part[:, tile.fork :]
-        return (
-            *(_heads(states, size) for states, size in ((by_row, groups), (by_key, 1), (by_value, 1))),
-            None,
-            None,
-            None,
-        )
+        return _heads(by_row, groups), _heads(by_key, 1), _heads(by_value, 1), None, None, None
 
 
 def _rounded(tokens: int) -> int:

@@ -172,7 +172,7 @@ def check(policy, other, plain_policy, plain_other, pairs, anchors, tolerance, s
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["llama", "mistral window", "qwen2 window"])
 def test_kernels_block_by_block_equal_each_completion_alone(name, attention, monkeypatch):
     monkeypatch.setattr("tabpo.training.attention.BY_TILES", frozenset())  # as on a GPU
     test_equals_each_completion_alone_in_float64(name, attention)
