@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from accelerate.utils import broadcast_object_list
 from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -125,6 +126,12 @@ class PreferenceTrainer(StepTrainer):
         if self.watch is not None:
             self.watch.look(self.model, 0)
 
+    @property
+    def collapsed_after(self) -> int | None:
+        """Of the watch's looks; those at pairs find none."""
+        health = [] if self.watch is None else self.watch.health
+        return next((row["step"] for row in health if row.get("collapsed")), None)
+
     def looks_after(self, step: int) -> bool:
         """As often as the watch asks for."""
         return self.watch is not None and step % self.watch.every == 0
@@ -133,6 +140,7 @@ class PreferenceTrainer(StepTrainer):
         """The watch's."""
         if self.watch is not None:
             self.watch.look(self.model, step)
+            broadcast_object_list(self.watch.health)  # what ends the run of one process ends that of all
             self.note(step, self.watch.health[-1][self.measure])
 
     def before_step(self, step: int) -> None:

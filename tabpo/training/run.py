@@ -208,6 +208,7 @@ def _provenance(
         **describe_machine(device),
         **run.resources,
         "seed": run.settings["seed"],
+        "collapsed_after": trainer.collapsed_after,
         "wall_s": round(wall_s, 3),
         "gpu_seconds": round(wall_s * gpus, 3),
         "tokens": sum(timing.tokens for timing in trainer.timings),

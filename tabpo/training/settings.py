@@ -69,6 +69,8 @@ class TrainingSettings:
         checkpoint_steps: Steps between checkpoints, >= 1.
         watch_steps: Steps between two looks at answers to held-out prompts (`watch`), >= 1; SFT has none.
         watch_prompts: How many of them, >= 1.
+        stop_collapsed: Whether training ends early where a look finds that the answers have collapsed
+            (`watch.collapsed`), after the step that follows it.
         keep: One of `KEEP`: what becomes the model, the last step or the best look at dev_select; SFT looks at all of
             its gold answers after each pass over the examples, preference training as `watch_steps` says.
     """
@@ -94,6 +96,7 @@ class TrainingSettings:
     checkpoint_steps: int = 100
     watch_steps: int = 100
     watch_prompts: int = 64
+    stop_collapsed: bool = False
     keep: str = "last"
 
 
@@ -200,6 +203,7 @@ _RANGES = {
     "checkpoint_steps": _whole(1),
     "watch_steps": _whole(1),
     "watch_prompts": _whole(1),
+    "stop_collapsed": _SWITCH,
     "keep": _one_of(KEEP),
 }
 

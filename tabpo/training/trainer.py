@@ -11,17 +11,17 @@ import torch
 from accelerate.utils import broadcast_object_list
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_pt_utils import get_model_param_count
 
 from tabpo.errors import ConfigError, DataError
 from tabpo.progress import progress
 from tabpo.records import StepTiming, TrainingStep, read_records, write_records
 from tabpo.training.arguments import build_optimizer, learning_rate_shares
-from tabpo.training.checkpoints import mark_complete
 from tabpo.training.loggers import Tell, silent
 from tabpo.training.order import BatchPlan
 from tabpo.training.rehearsal import can_rehearse, told_what_to_lower, without_effect
+from tabpo.training.saving import Checkpoints
 from tabpo.training.selection import Curve, Point, trained_weights
 from tabpo.training.settings import TrainingSettings
 from tabpo.training.stopping import STOPPED, Warned, handling
@@ -71,7 +71,7 @@ class StepTrainer(Trainer):
         self._warned = Warned()
         self.restart_clock()
         self.remove_callback(PrinterCallback)
-        self.add_callback(_Checkpoints(self))
+        self.add_callback(Checkpoints(self))
 
     def run(self, checkpoint: Path | None) -> None:
         """Train from the beginning, or go on from a complete checkpoint as if nothing had happened.
@@ -95,9 +95,20 @@ class StepTrainer(Trainer):
         torch.manual_seed(self.args.seed + self.args.process_index)  # dropout differs between processes
         with handling(self._warned.note), told_what_to_lower(self.settings, self.plan.micro_batch_size):
             self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-        if len(self.steps) < self.plan.steps:
+        if len(self.steps) < self.last_step:
             logging.info("warned: stopped after step %d, which has its checkpoint", len(self.steps))
             raise SystemExit(STOPPED)
+
+    @property
+    def collapsed_after(self) -> int | None:
+        """Step of the first look at which the answers to held-out prompts had collapsed."""
+        return None
+
+    @property
+    def last_step(self) -> int:
+        """The plan's, or with `training.stop_collapsed` the one after the look that found a collapse."""
+        found = self.collapsed_after if self.settings.stop_collapsed else None
+        return self.plan.steps if found is None else min(found + 1, self.plan.steps)
 
     def read_state(self, checkpoint: Path) -> None:
         """What a run goes on from besides the Trainer's own files."""
@@ -148,13 +159,13 @@ class StepTrainer(Trainer):
         broadcast_object_list(told)  # a last bit that differs on another device must not divide the processes
         epoch = step * self.plan.batch_size / self.plan.examples
         best = self.curve.add(Point(step, epoch, told[0]))
-        if best and step < self.plan.steps and (weights := trained_weights(self)):
+        if best and step < self.last_step and (weights := trained_weights(self)):
             self.curve.put_aside(weights)
         self.tell(step, {f"dev_select/{self.measure}": value})
 
     def kept_weights(self) -> dict[str, Tensor]:
         """`trained_weights` after the step that `training.keep` chooses."""
-        if not self.curve.points or self.curve.kept.step == self.plan.steps:
+        if not self.curve.points or self.curve.kept.step == self.last_step:
             return trained_weights(self)
         return self.curve.weights() if self.args.process_index == 0 else {}
 
@@ -246,10 +257,13 @@ class StepTrainer(Trainer):
         self.tell(step, {name: value for name, value in asdict(row).items() if name != "step" and value is not None})
         self.timings.append(StepTiming(step, time.monotonic() - self._clock, tokens))
         next(self._progress, None)
-        if step == self.plan.steps:
+        if step == self.last_step:
             self.look(step)
+            self.control.should_training_stop = True
+            if step < self.plan.steps:
+                logging.info("stopped after step %d: answers had collapsed after %d", step, self.collapsed_after)
         self.restart_clock()
-        if warned and step < self.plan.steps:  # any process; all know it from here on
+        if warned and step < self.last_step:  # any process; all know it from here on
             self.control.should_save = self.control.should_training_stop = True
 
     def total(self, values: Tensor) -> Tensor:
@@ -273,28 +287,3 @@ class StepTrainer(Trainer):
     def restart_clock(self) -> None:
         """Time the next step from now on: what lies between two steps (a checkpoint) is no part of either."""
         self._clock = time.monotonic()
-
-
-class _Checkpoints(TrainerCallback):
-    """Every so many steps, but not after the last: the Trainer's files, the logged rows, then the mark."""
-
-    def __init__(self, trainer: StepTrainer):
-        self.trainer = trainer
-
-    def on_train_begin(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
-        if self.trainer.is_deepspeed_enabled:
-            self.trainer.tell_gradient_norm()
-        self.trainer.restart_clock()
-
-    def on_step_end(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
-        due = state.global_step % self.trainer.settings.checkpoint_steps == 0
-        control.should_save = due and state.global_step < self.trainer.plan.steps
-
-    def on_save(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
-        self.trainer.accelerator.wait_for_everyone()
-        if args.process_index == 0:
-            checkpoint = Path(args.output_dir, f"checkpoint-{state.global_step}")
-            self.trainer.write_state(checkpoint)
-            mark_complete(checkpoint, self.trainer.plan.processes)
-        self.trainer.accelerator.wait_for_everyone()
-        self.trainer.restart_clock()
