@@ -1,4 +1,4 @@
-"""Greedy answers by vLLM, on GPUs; written to its documented interface (0.10 to 0.33), which no test here runs."""
+"""Greedy answers by vLLM, on GPUs; written to its documented interface, and run by no test but against a stand-in."""
 
 from collections.abc import Sequence
 from pathlib import Path
