@@ -153,10 +153,10 @@ def results(tmp_path_factory, pvminer_row) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "found"),
+    ("dataset", "metrics"),
     [("notes", ["ner_strict", "rel", "conll", "valid"]), ("messages", ["code", "triple", "valid"])],
 )
-def test_raw_files_become_tables(results, dataset, found):
+def test_raw_files_become_tables(results, dataset, metrics):
     prompts = read_records(results / dataset / "prompts/test.parquet", Prompt)
     assert len(prompts) == SIZES["test"]
     trained = {prompt.prompt_id for prompt in read_records(results / dataset / "prompts/train.parquet", Prompt)}
@@ -165,10 +165,10 @@ def test_raw_files_become_tables(results, dataset, found):
     for folder in RUNS.values():
         scores = json.loads((results / dataset / folder / "scores/test.json").read_text())
         assert scores["prompts"] == sum(scores["answers"].values()) == len(prompts)
-        assert scores["ceiling"][found[0]]["set_directed"]["f1"] == 1
+        assert scores["ceiling"][metrics[0]]["set_directed"]["f1"] == 1
     table = pd.read_csv(results / f"tables/{dataset}.csv").set_index(["method", "metric"])["mean"]
-    assert set(table.index) == {(row, metric) for row in RUNS for metric in found}
-    assert table.notna().all() and table["dictionary", found[0]] > 0
+    assert set(table.index) == {(row, metric) for row in RUNS for metric in metrics}
+    assert table.notna().all() and table["dictionary", metrics[0]] > 0
 
 
 def runs_of_words(text: str) -> set[str]:
