@@ -5,10 +5,10 @@ models, checkpoints and kept answers of an endpoint. They hold texts, or counts 
 where the data may be.
 
 Reports may leave: cards, audits (`.audit.json`, `.isolation.json`, `.reference.json`, `stability.json`), pages, tables,
-figures, logs, settings and provenance of runs. They hold no text. Of how many records, texts or answers something is true (a label, an outcome, a
-reason), they state no number from 1 to 4, and nothing that tells one: no complement, no total with all parts but one.
-A table leaves a metric out whose gold items are so few. How many documents, prompts, answers and pairs a job works on
-in all says nothing of anyone in particular: logs state it.
+figures, logs, settings and provenance of runs. They hold no text. Of how many records, texts or answers something is
+true (a label, an outcome, a reason), they state no number from 1 to 4, and nothing that tells one: no complement, no
+total with all parts but one. A table leaves a metric out whose gold items are so few. How many documents, prompts,
+answers and pairs a job works on in all says nothing of anyone in particular: logs state it.
 """
 
 import ipaddress
