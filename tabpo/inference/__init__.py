@@ -14,6 +14,7 @@ from tabpo.inference.rows import reading_rows
 from tabpo.progress import progress
 from tabpo.records import Completion
 from tabpo.training.attention import FAMILIES, shares_prefixes
+from tabpo.training.models import is_divided
 
 
 @torch.inference_mode()
@@ -40,20 +41,23 @@ def generate(
         constraint: What every answer is held to.
 
     Raises:
-        ConfigError: A constraint, and a model of an architecture that is answered by `model.generate`.
+        ConfigError: A constraint, and a model that is answered by `model.generate`: one of another architecture, or
+            divided among GPUs.
     """
     eos_id = tokenizer.eos_token_id
     given = [list(ids) for _, ids in prompts]
     limits = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "eos_id": eos_id}
     completions: dict[int, Completion] = {}
-    with reading_rows(model) if shares_prefixes(model) else nullcontext():
-        if shares_prefixes(model):
+    packs = shares_prefixes(model) and not is_divided(model)
+    with reading_rows(model) if packs else nullcontext():
+        if packs:
             answers = answer_all(model, given, **limits, constraint=constraint)
         elif constraint is None:
             answers = answer_by_library(model, given, **limits)
         else:
             raise ConfigError(
-                f"answers of a {model.config.model_type} model cannot be constrained; accepted: {', '.join(FAMILIES)}"
+                f"answers of a {model.config.model_type} model {'on several GPUs ' if is_divided(model) else ''}cannot"
+                f" be constrained; accepted: {', '.join(FAMILIES)}, on one"
             )
         for index, ids in progress(answers, len(prompts), "answers", tokens=lambda answer: len(answer[1])):
             completions[index] = read_completion(tokenizer, prompts[index][0], ids)

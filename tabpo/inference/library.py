@@ -1,4 +1,4 @@
-"""Greedy answers by `model.generate`, for architectures whose attention cannot read packed rows."""
+"""Greedy answers by `model.generate`, for models whose attention cannot read packed rows."""
 
 from collections.abc import Iterator, Sequence
 

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import MistralConfig, MistralForCausalLM
 
+from tabpo import inference
+from tabpo.errors import ConfigError
 from tabpo.inference import drafts as drafts_module
 from tabpo.inference import generate, greedy
 from tabpo.inference import rows as rows_module
@@ -69,6 +71,16 @@ def test_batches_give_what_each_prompt_gives_alone(model, tokenizer):
         assert completion.completion == tokenizer.decode(
             expected[:-1] if completion.finished else expected, clean_up_tokenization_spaces=False
         )
+
+
+def test_a_model_divided_among_gpus_is_answered_by_the_library(model, tokenizer, monkeypatch):
+    asked = {"prompts": prompts(tokenizer, [5, 11, 2]), "max_new_tokens": 6, "batch_size": 2}
+    whole = generate(model, tokenizer, **asked)
+    monkeypatch.setattr(model, "hf_device_map", {"model.layers.0": 0, "model.layers.1": 1}, raising=False)
+    monkeypatch.setattr(inference, "answer_all", None)  # the device of its rows is one
+    assert generate(model, tokenizer, **asked) == whole
+    with pytest.raises(ConfigError, match="answers of a qwen2 model on several GPUs cannot be constrained; accepted:"):
+        generate(model, tokenizer, **asked, constraint=object())
 
 
 def test_an_answer_ends_at_its_end_of_turn_token(model, tokenizer):
