@@ -13,6 +13,7 @@ rule fetch:
         results("logs/fetch/{dataset}.log"),
     benchmark:
         results("benchmarks/fetch/{dataset}.tsv")
+    localrule: True
     conda:
         "../envs/eval.yaml"
     threads: 1

@@ -17,6 +17,7 @@ rule ask:
         results("logs/ask/{dataset}/{model}.log"),
     benchmark:
         results("benchmarks/ask/{dataset}/{model}.tsv")
+    localrule: True
     conda:
         "../envs/eval.yaml"
     threads: 1

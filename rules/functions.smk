@@ -23,7 +23,9 @@ generation_settings = settings(job.generation_settings, "dataset", "model")
 ask_settings = settings(job.ask_settings, "dataset", "model")
 reference_settings = settings(job.reference_settings, "dataset", "model")
 pairing_settings = settings(job.pairing_settings, "dataset", "pairing", "seed")
+held_out_pair_settings = settings(job.held_out_pair_settings, "dataset")
 figure_settings = settings(job.figure_settings, "dataset")
+second_settings = settings(job.second_settings, "dataset")
 table_settings = settings(job.table_settings, "table")
 metric_settings = settings(job.metric_settings, "metric")
 cost_settings = settings(job.cost_settings)
@@ -48,6 +50,21 @@ def dataset_splits(wildcards):
 def dataset_files(wildcards):
     """The same with each file of a folder by itself, so that a change of one is seen."""
     return [file for path in dataset_splits(wildcards) for file in split_files(Path(path))]
+
+
+def second_paths(*splits):
+    """A parameter function: files or folders of a second annotator."""
+    return lambda wildcards: [
+        path for split, path in STUDY.datasets[wildcards.dataset]["second_annotator"].items() if split in splits
+    ]
+
+
+def second_files(*splits):
+    """An input function: the same with each file of a folder by itself."""
+    return lambda wildcards: [file for path in second_paths(*splits)(wildcards) for file in split_files(Path(path))]
+
+
+second_of_train_and_dev, second_of_test = second_files("train", "dev"), second_files("test")
 
 
 def ontology_file(name):

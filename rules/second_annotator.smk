@@ -1,22 +1,5 @@
 """A second annotator's documents: where two people differ is a source of confusions, how far they agree a row."""
 
-second_settings = settings(job.second_settings, "dataset")
-
-
-def second_paths(*splits):
-    """A parameter function: files or folders of a second annotator."""
-    return lambda wildcards: [
-        path for split, path in STUDY.datasets[wildcards.dataset]["second_annotator"].items() if split in splits
-    ]
-
-
-def second_files(*splits):
-    """An input function: the same with each file of a folder by itself."""
-    return lambda wildcards: [file for path in second_paths(*splits)(wildcards) for file in split_files(Path(path))]
-
-
-second_of_train_and_dev, second_of_test = second_files("train", "dev"), second_files("test")
-
 
 rule disagreement:
     """Count where two annotators differ on train and on the half of dev that is for confusions."""

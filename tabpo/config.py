@@ -79,6 +79,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         if settings["keep"] == "dev_best":
             used = pairings if method == SFT else [methods[method]["pairing"]]
             check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
+    models = {name: _model(config, name, known) for name in config["models"]}
     tables = {name: _table(config, name, known) for name in config["tables"]}
     check_preferences(config, methods, tables)
     return Study(
@@ -89,7 +90,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         logging=config.get("logging", "none"),
         generation=complete_generation(config),
         datasets=datasets,
-        models={name: _model(config, name, known) for name in config["models"]},
+        models=models,
         resources=dict(config["resources"]),
         pairings=pairings,
         methods=methods,
