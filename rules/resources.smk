@@ -44,3 +44,8 @@ no_gpu_tasks = on_several_nodes(lambda wildcards: 0)
 def warning(wildcards):
     """Have Slurm warn a training job: a tenth of its time before the end, ten minutes at most."""
     return f"--signal=USR1@{min(6 * model_runtime(wildcards), 600)}"
+
+
+def told_where(wildcards):
+    """What a training job tells its quantities to: no parameter, since it changes no result and makes no job run again."""
+    return STUDY.logging

@@ -34,6 +34,7 @@ rule sft:
         mem_mb=model_memory,
         runtime=model_runtime,
         slurm_extra=warning,
+        logging=told_where,
     shell:  # exec: a scheduler's warning would end a shell in between, and the job with it
         "exec python -m workflow_scripts.launch sft"
         " --settings {params.settings:q}"
@@ -41,7 +42,7 @@ rule sft:
         " --prompts {input.prompts}"
         " --held-out-prompts {input.held_out_prompts}"
         " --checkpoints {params.checkpoints}"
-        " --logging {STUDY.logging}"
+        " --logging {resources.logging}"
         " --events {params.events}"
         " --output-run {output.run}"
         " --output-model {output.model}"

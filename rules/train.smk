@@ -43,6 +43,7 @@ rule train:
         mem_mb=model_memory,
         runtime=model_runtime,
         slurm_extra=warning,
+        logging=told_where,
     shell:  # exec: a scheduler's warning would end a shell in between, and the job with it
         "exec python -m workflow_scripts.launch train"
         " --settings {params.settings:q}"
@@ -55,7 +56,7 @@ rule train:
         " --held-out-pairs {input.held_out_pairs}"
         " --ontology {input.ontology}"
         " --checkpoints {params.checkpoints}"
-        " --logging {STUDY.logging}"
+        " --logging {resources.logging}"
         " --events {params.events}"
         " --output-run {output.run}"
         " --output-model {output.model}"
