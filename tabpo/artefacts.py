@@ -47,6 +47,14 @@ def whole_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def link_or_copy(source: Path, target: Path) -> None:
+    """Give a file, which nobody writes to afterwards, a second place; its folder exists, the place is free."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:  # another file system, or one without hard links from folder to folder
+        shutil.copyfile(source, target)
+
+
 def sha256_file(path: Path) -> str:
     """Hex digest of a file's bytes."""
     with path.open("rb") as file:

@@ -1,14 +1,12 @@
 """The folder that SFT starts from, from a model that is built from scratch, lies in a folder, or is on the hub."""
 
 import logging
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from tabpo.artefacts import write_json
+from tabpo.artefacts import link_or_copy, write_json
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Prompt
 from tabpo.training.hub import fetch_files
@@ -48,7 +46,7 @@ def _from_folder(source: Path, folder: Path) -> None:
     tokenizer = _chat_tokenizer(source, str(source))
     for name in (*_CONFIGS, *weight_files(source)):
         if (source / name).exists():
-            _link_or_copy(source / name, folder / name)
+            link_or_copy(source / name, folder / name)
     tokenizer.save_pretrained(folder)
     write_json(folder / "manifest.json", {"kind": "weights", "weights_sha256": weights_sha256(folder)})
 
@@ -91,10 +89,3 @@ def _chat_tokenizer(source: Path, name: str) -> PreTrainedTokenizerBase:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source.resolve(), target)
-    except OSError:  # another file system, or one without hard links
-        shutil.copyfile(source, target)

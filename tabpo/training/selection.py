@@ -1,7 +1,6 @@
 """Which state of a run becomes its model: the last one, or the one that was best on held-out prompts."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import Tensor
 from transformers import Trainer
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
-from tabpo.artefacts import whole_file, write_json
+from tabpo.artefacts import link_or_copy, whole_file, write_json
 from tabpo.training.baseline import without_baseline
 
 MEASURES = {"nll": min, "f1": max, "reward_accuracy": max}
@@ -96,14 +95,14 @@ class Curve:
         """Write what a resumed run goes on from."""
         write_json(checkpoint / "curve.json", [vars(point) for point in self.points])
         if self.points and self.keep == "dev_best":
-            os.link(self._file, checkpoint / BEST)
+            link_or_copy(self._file, checkpoint / BEST)
 
     def read_state(self, checkpoint: Path) -> None:
         """Read it again; weights that were put aside after the checkpoint are gone."""
         self.points = [Point(**point) for point in json.loads((checkpoint / "curve.json").read_text())]
         if self.points and self.keep == "dev_best":
             with whole_file(self._file) as partial:
-                os.link(checkpoint / BEST, partial)
+                link_or_copy(checkpoint / BEST, partial)
 
     @property
     def content(self) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The course of a run on held-out prompts, and which of its steps becomes the model."""
 
+import errno
+import os
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -123,6 +125,21 @@ def test_a_resumed_run_keeps_the_same_step(make_trainer, make_model, examples, s
     assert resumed.curve.content == unbroken.curve.content and resumed.curve.kept.step == 1
     ours, theirs = resumed.kept_weights(), unbroken.kept_weights()
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+def test_where_files_cannot_be_linked_they_are_copied(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    monkeypatch.setattr(os, "link", refuse)
+    one, _ = curve("f1", "dev_best", [0.2], tmp_path)
+    one.put_aside({"weight": torch.ones(2)})
+    (tmp_path / "checkpoint-1").mkdir()
+    one.write_state(tmp_path / "checkpoint-1")
+    one.put_aside({"weight": torch.zeros(2)})
+    resumed = Curve("f1", "dev_best", tmp_path)
+    resumed.read_state(tmp_path / "checkpoint-1")
+    assert resumed.points == one.points and resumed.weights()["weight"].tolist() == [1, 1]
 
 
 def test_a_loss_is_measured_by_the_f1_of_the_watch(make_trainer, preference, make_model, pair_examples, tmp_path):
