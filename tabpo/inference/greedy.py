@@ -56,7 +56,8 @@ def answer_all(
         for index in admitted:
             follower = None if constraint is None else constraint.follower()
             rows.append(_Answer(index, Text(prompts[index]), len(prefix), follower))
-        batch.copy(0, range(old, len(rows)), len(prefix))  # every row begins with it
+        if admitted:
+            batch.copy(0, range(old, len(rows)), len(prefix))  # every row begins with it
         _step(batch, rows, old, drafts, max_new_tokens)
         ended = set()
         for place, row in enumerate(rows):

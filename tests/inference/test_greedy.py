@@ -65,6 +65,18 @@ def test_drafts_are_right_and_wrong_and_change_no_answer(any_model, monkeypatch)
     assert any(drafted == right > 0 for drafted, right in agreed) and any(drafted > right for drafted, right in agreed)
 
 
+def test_what_prompts_begin_with_is_copied_once_a_prompt(any_model, monkeypatch):
+    copied, copy = [], Rows.copy
+
+    def spy(self, source, rows, known):
+        copied.append(len(rows))
+        copy(self, source, rows, known)
+
+    monkeypatch.setattr(Rows, "copy", spy)
+    ours(any_model, [[1, 2, 3, tail] for tail in range(5)], max_new_tokens=9, batch_size=2, eos_id=-1)
+    assert sum(copied) == 5 and 0 not in copied
+
+
 def test_the_attention_is_put_back(any_model):
     before = any_model.config._attn_implementation
     with pytest.raises(ZeroDivisionError), reading_rows(any_model):
