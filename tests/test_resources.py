@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from snakemake.settings.types import MaxJobsPerTimespan
 
 RESOURCES = Path(__file__).parents[1] / "rules/resources.smk"
 WILDCARDS = SimpleNamespace(model="any")
@@ -32,6 +33,13 @@ def test_a_job_of_two_nodes_has_a_task_on_each_and_starts_them_itself():
 
 def test_a_second_attempt_has_twice_the_memory():
     assert asked(mem_mb=500)("second_memory") == [1000]
+
+
+@pytest.mark.parametrize(("asked", "holds"), [("100/1s", False), ("10/1s", True), ("100/1m", True)])
+def test_only_the_limit_of_starts_that_nobody_asked_for_is_lifted(monkeypatch, asked, holds):
+    monkeypatch.setattr(MaxJobsPerTimespan, "__bool__", lambda limit: True, raising=False)
+    runpy.run_path(str(RESOURCES.with_name("start.smk")), {"workflow": SimpleNamespace(is_main_process=True)})
+    assert bool(MaxJobsPerTimespan.parse_choice(asked)) == holds
 
 
 @pytest.mark.parametrize(("minutes", "seconds"), [(1, 6), (10, 60), (100, 600), (2880, 600)])
