@@ -99,6 +99,9 @@ use rule reference as held_out_logps with:
         prompts=results("{dataset}/prompts/{split}.parquet"),
     output:
         reference=results("{dataset}/{model}/{method}/seed{seed}/logps/{split}.parquet"),
+    params:
+        settings=held_out_logp_settings,
+        scorer_version=SCORER_VERSION,
     log:
         results("logs/held_out_logps/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
     benchmark:

@@ -152,6 +152,11 @@ def reference_settings(study: Study, dataset: str, model: str) -> Settings:
     return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), **own}
 
 
+def held_out_logp_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `held_out_logps`: models as they were written, whatever their training held in four bits."""
+    return {**reference_settings(study, dataset, model), "quantize": None}
+
+
 def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Settings:
     """Settings of the rules `pairs`, `on_policy`, `given_pairs`, `isolation` and `pair_page`."""
     limits, private = _limits(study, dataset), study.datasets[dataset]["private"]

@@ -265,7 +265,10 @@ MISTAKES = [
 def test_methods_of_a_model_share_the_precision_of_its_reference(demo):
     lora = {"r": 8, "alpha": 16}
     demo["training"]["preference"]["lora"] = {**lora, "quantize": "nf4"}
-    assert job.reference_settings(resolve_study(demo, KNOWN), "demo_messages", "tiny")["quantize"] == "nf4"
+    study = resolve_study(demo, KNOWN)
+    reference = job.reference_settings(study, "demo_messages", "tiny")
+    assert reference["quantize"] == "nf4"
+    assert job.held_out_logp_settings(study, "demo_messages", "tiny") == reference | {"quantize": None}
     demo["methods"]["dpo"] = {"training": {"lora": lora}}
     assert refusal(demo) == (
         "models.tiny with dpo: lora.quantize is None, but the reference that its methods share is of nf4; accepted: the"
