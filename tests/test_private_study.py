@@ -133,6 +133,7 @@ def test_nothing_is_sent_and_no_report_tells_a_text_or_a_count_of_a_few(
     assert len(words) > 100 and {"results/notes/notes/card.md", "results/notes/tables/notes.md"} <= set(told)
     for name, text in told.items():
         assert not [secret for secret in words if secret in text.lower()], name
+    assert not re.search(r"% valid|\d of \d+ answers", told["logs"])
     for name, text in told.items():
         if name.endswith(".json") and "provenance" not in name and "selection" not in name:
             report = {key: item for key, item in json.loads(text).items() if key not in ("pairing", "seeds")}

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
         max_tokens=args.settings["max_completion_tokens"],
         cache=args.cache,
     )
-    logging.info("%d of %d answers finished", sum(one.finished for one in completions), len(completions))
+    logging.info("%d answers", len(completions))
     write_records(args.output_completions, Completion, completions)
     provenance = {"inputs": {"prompts": sha256_file(args.prompts)}, "served_model": served}
     write_json(args.output_provenance, describe_code() | provenance)

@@ -44,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
             constraint = Constraint(tokenizer, model.config.vocab_size, read_ontology(args.ontology), **asked)
         with autocast(numerics, model.device.type):
             completions = generate(model, tokenizer, prompts, constraint=constraint, **caps)
-    logging.info("%d of %d answers finished", sum(one.finished for one in completions), len(completions))
+    logging.info("%d answers", len(completions))
     write_records(args.output, Completion, completions)
 
 

@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
 
     write_records(args.output_predictions, Prediction, predictions)
     write_json(args.output_scores, scores)
-    logging.info("%d answers scored, %.1f %% valid: %s", len(units), 100 * scores["valid"], args.output_scores)
+    logging.info("%d answers scored: %s", len(units), args.output_scores)
 
 
 if __name__ == "__main__":

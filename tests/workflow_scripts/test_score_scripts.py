@@ -51,7 +51,8 @@ def score_arguments(folder, completions):
     ]
 
 
-def test_score(folder):
+def test_score(folder, caplog):
+    caplog.set_level("INFO")
     gold = read_records(folder / "prompts/test.parquet", Prompt)
     completions = [
         Completion(gold[0].prompt_id, gold[0].answer, 10, True),
@@ -68,6 +69,7 @@ def test_score(folder):
         "predicted": 1,
         "gold": 2,
     }
+    assert caplog.messages == [f"2 answers scored: {folder / 'scores/test.json'}"]  # one can be read: logs may leave
     assert scores["ceiling"]["rel_plus"]["set_directed"]["f1"] == 1
     predictions = read_records(folder / "predictions/test.parquet", Prediction)
     assert [item.answer_class for item in predictions] == ["ok", "truncated"]
