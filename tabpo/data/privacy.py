@@ -37,13 +37,15 @@ def withhold_part(part: int, whole: int) -> int | None:
 
 
 def withhold_histogram(counts: Mapping[str, int]) -> dict[str, int | None]:
-    """Parts of a whole that may be shown: where those withheld are one alone, or fewer than 5 together, one more is.
+    """Parts of a whole that may be shown; where those withheld would be told by their sum, one more is withheld.
 
-    The next smallest it is; without it, the whole less the others would tell a small count, or that all are 1.
+    The next smallest it is, where they are one alone, fewer than 5 together, or all 1 but for one 2: without it, the
+    whole less the others would tell a small count, or that all are 1. All 1 but for one 2, so that the rule itself,
+    which a reader may know, does not tell that all are 1.
     """
     hidden = {name for name, count in counts.items() if 0 < count < SMALL}
     others = sorted((count, name) for name, count in counts.items() if count >= SMALL)
-    if others and (len(hidden) == 1 or 0 < sum(counts[name] for name in hidden) < SMALL):
+    if others and 0 < sum(counts[name] for name in hidden) < max(SMALL, len(hidden) + 2):
         hidden.add(others[0][1])
     return {name: None if name in hidden else count for name, count in counts.items()}
 

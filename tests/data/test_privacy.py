@@ -18,6 +18,9 @@ from tabpo.data.privacy import SMALL, withhold_histogram, withhold_part, without
         ({"a": 9, "b": 3, "c": 7}, "bc"),  # one alone
         ({"a": 9, "b": 1, "c": 1}, "abc"),  # the sum 2 says that both are 1
         ({"a": 9, "b": 2, "c": 3}, "bc"),
+        ({"a": 9, "b": 1, "c": 1, "d": 1, "e": 1, "f": 1}, "abcdef"),  # the sum 5 says that all are 1
+        ({"a": 90, "b": 40, "c": 1, "d": 1, "e": 1, "f": 2}, "bcdef"),  # else b withheld would say that all are 1
+        ({"a": 90, "b": 1, "c": 1, "d": 1, "e": 3}, "bcde"),
         ({"a": 3, "b": 0}, "a"),  # all there is
     ],
 )
