@@ -29,6 +29,7 @@ from tabpo.training.models import load_model, narrow_frozen, save_model
 from tabpo.training.order import BatchPlan, plan_batches
 from tabpo.training.provenance import describe_machine, input_hashes
 from tabpo.training.settings import TrainingSettings, training_settings
+from tabpo.training.stopping import Warned, handling
 from tabpo.training.tokenise import Example, PairExample
 from tabpo.training.trainer import StepTrainer
 
@@ -124,18 +125,19 @@ def execute(
         logger = telling(*run.logger, folder.name, run.settings, done) if first else nullcontext(silent)
         with logger as trainer.tell:
             trainer.run(checkpoint)
-        _write_model(run, trainer, tokenizer, outputs.model)
-        if first:
-            write_records(outputs.log_steps, TrainingStep, trainer.steps)
-            write_records(outputs.timing, StepTiming, trainer.timings)
-            write_json(outputs.selection, trainer.curve.content)
-            logging.info("%s", trainer.curve)
-            if outputs.watch is not None:
-                write_json(outputs.watch, trainer.watch.content)
-            earlier = sum(timing.seconds for timing in trainer.timings[: trainer.first_step])
-            wall_s = time.monotonic() - started + earlier
-            write_json(outputs.provenance, _provenance(run, trainer, hashes, device, wall_s))
-            shutil.rmtree(folder, ignore_errors=True)
+        with handling(Warned().note):  # no step is left to stop after: the run is brought to its end
+            _write_model(run, trainer, tokenizer, outputs.model)
+            if first:
+                write_records(outputs.log_steps, TrainingStep, trainer.steps)
+                write_records(outputs.timing, StepTiming, trainer.timings)
+                write_json(outputs.selection, trainer.curve.content)
+                logging.info("%s", trainer.curve)
+                if outputs.watch is not None:
+                    write_json(outputs.watch, trainer.watch.content)
+                earlier = sum(timing.seconds for timing in trainer.timings[: trainer.first_step])
+                wall_s = time.monotonic() - started + earlier
+                write_json(outputs.provenance, _provenance(run, trainer, hashes, device, wall_s))
+                shutil.rmtree(folder, ignore_errors=True)
         trainer.accelerator.end_training()
 
 

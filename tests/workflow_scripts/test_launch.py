@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import load_file
 
 from tabpo.errors import ConfigError
+from tabpo.training import run
 from tabpo.training.launching import LAUNCHER, first_host, plan_launch, read_settings, starts_step, step_command
 from tabpo.training.stopping import SIGNALS, STOPPED
 from tabpo.training.trainer import StepTrainer
@@ -142,6 +143,22 @@ def test_a_warned_run_ends_after_its_step_and_goes_on(study, tmp_path, monkeypat
     train.main(study.train(broken))
     same(unbroken, broken, 0.0)
     assert not (broken / "checkpoints").exists()
+
+
+def test_a_warning_while_the_model_is_written_ends_nothing(study, tmp_path, monkeypatch):
+    def write_warned(*arguments):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        write(*arguments)
+
+    write = run._write_model
+    monkeypatch.setattr(run, "_write_model", write_warned)
+    before = signal.signal(signal.SIGUSR1, lambda *_: pytest.fail("the warning ends the process"))
+    try:
+        sft.main(study.sft(tmp_path, steps=1))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert (tmp_path / "model/manifest.json").exists() and (tmp_path / "provenance.json").exists()
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def start(program: str, arguments: list[str], **environment: str) -> subprocess.Popen:
