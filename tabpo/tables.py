@@ -12,7 +12,7 @@ from scipy import stats
 
 from tabpo.data.privacy import SMALL
 from tabpo.errors import ConfigError, DataError
-from tabpo.metrics.meanings import ceiling_note, meanings
+from tabpo.metrics.meanings import ceiling_note, meanings, quantity
 from tabpo.metrics.names import METRICS
 from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL
 
@@ -236,9 +236,7 @@ def describe(
 ) -> dict[str, Any]:
     """Caption, notes and whether marks are shown, as keyword arguments for `typeset`."""
     behind = rehearsals(runs)
-    ranked = settings["metrics"][0] in METRICS[PREFERENCES]
-    what = "Shares of test pairs in percent" if ranked else "F1 in percent, sets of items"
-    notes = [f"{what}, {_seeds(runs)}; hyperparameters: presets “{settings['presets']}”."]
+    notes = [f"{quantity(settings['metrics'])}, {_seeds(runs)}; hyperparameters: presets “{settings['presets']}”."]
     if behind:
         notes.append(
             f"REHEARSAL: SFT is below twice the dictionary on {', '.join(behind)}; no marks are given, and the"

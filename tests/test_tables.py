@@ -284,3 +284,5 @@ def test_preferences_are_shares_and_nats_of_pairs_without_ceilings():
     assert described["notes"][0].startswith("Shares of test pairs in percent, seed 1 alone;")
     table = to_markdown(cells, layout="main", **described)
     assert "-0.0" not in table and "ceiling" not in table
+    margins = describe(settings | {"metrics": metrics[1:]}, runs, cells[2:], [])["notes"]
+    assert margins[0].startswith("Means over test pairs in nats, seed 1 alone;")

@@ -1,6 +1,8 @@
 """What the names of metrics and conventions stand for: headings of columns, and notes under a table."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+
+from tabpo.metrics import names
 
 TITLES = {
     "ner_strict": "NER",
@@ -91,6 +93,13 @@ def ceiling_note(dataset: str, metric: str, ceiling: float, conventions: Mapping
     if in_order <= ceiling:
         return f"{note}."
     return f"{note}, each text at its leftmost free place; {in_order:.2f} in the order of the answer (in_order)."
+
+
+def quantity(metrics: Sequence[str]) -> str:
+    """What the numbers of a table of these metrics are."""
+    if metrics[0] not in names.METRICS["preferences"]:
+        return "F1 in percent, sets of items"
+    return "Means over test pairs in nats" if set(metrics) == {"reward_margin"} else "Shares of test pairs in percent"
 
 
 def meanings(metrics: Iterable[str]) -> str:
