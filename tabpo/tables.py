@@ -118,6 +118,7 @@ def build_cells(
     cells = []
     for dataset, model in columns:
         own = [run for run in runs if (run.dataset, run.model) == (dataset, model)]
+        people = [run for run in runs if (run.dataset, run.method) == (dataset, HUMAN)]  # may be of fewer prompts
         prompted = PROMPTED in {run.method for run in own}
         shown = [row for row in rows if row in WITHOUT_MODEL or (row == PROMPTED) == prompted]
         seeds = sorted({run.seed for run in own if run.seed is not None})
@@ -129,8 +130,10 @@ def build_cells(
                 _cell(dataset, model, row, metric, values[row], seeds, values.get(baseline, {}), row == baseline)
                 for row in shown
             ]
-            if dataset in private and _few(own, metric):
-                column = [Cell(dataset, model, row, metric, mean=None, reason=WITHHELD) for row in shown]
+            if dataset in private:
+                few = {row for row in shown if _few(people if row == HUMAN else own, metric)}
+                withheld = Cell(dataset, model, "", metric, mean=None, reason=WITHHELD)
+                column = [replace(withheld, method=cell.method) if cell.method in few else cell for cell in column]
             collapsed = Counter(run.method for run in own if run.collapsed)
             column = [replace(cell, collapsed=collapsed[cell.method]) for cell in column]
             cells += _ranked(column)
@@ -253,7 +256,7 @@ def describe(
         )
     notes += _agreements(runs)
     notes.append(meanings(settings["metrics"]))
-    withheld = {(cell.dataset, cell.metric) for cell in cells if cell.reason == WITHHELD}
+    withheld = {(cell.dataset, cell.metric) for cell in cells if cell.reason == WITHHELD and cell.method != HUMAN}
     notes += _ceilings(runs, settings["metrics"], withheld)
     notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.mean is None})]
     incomplete = [cell for cell in cells if cell.mean is not None and cell.reason]

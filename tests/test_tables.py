@@ -120,6 +120,25 @@ def test_private_metrics_of_a_few_gold_items_are_left_out_with_their_ceiling():
         assert any("90.00 in NER" in note for note in notes)
 
 
+def test_a_private_second_annotator_of_a_few_gold_items_has_no_cell():
+    ceiling = {"ner_strict": {"set_directed": {"f1": 0.9}}}
+    scored = {
+        gold: {"prompts": gold, "metrics": {"ner_strict": {"set_directed": {"f1": 0.5, "gold": gold}}}}
+        | {"ceiling": ceiling}
+        for gold in (4, 90)
+    }
+    runs = [Run("notes", "tiny", "sft", 1, scored[90]), Run("notes", None, "dictionary", None, scored[90])]
+    runs += [Run("notes", None, "human", None, scored[4])]
+    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
+    shown = {"rows": ["sft", "dictionary", "human"], "metrics": settings["metrics"], "baseline": "sft"}
+    assert [cell.mean for cell in build_cells(runs, **shown)] == [50, 50, 50]
+    cells = build_cells(runs, **shown, private=["notes"])
+    assert [cell.mean for cell in cells] == [50, 50, None]
+    notes = describe(settings, runs, cells, [])["notes"]
+    assert "– private, and of fewer than 5 gold items." in notes
+    assert any("90.00 in NER" in note for note in notes)
+
+
 def test_the_same_run_twice_is_refused():
     with pytest.raises(DataError, match="given twice"):
         cells_by_row([run("sft", 1, 0.6), run("sft", 1, 0.7)], ["sft"])
