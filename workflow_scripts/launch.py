@@ -6,6 +6,7 @@ import os
 import sys
 
 from tabpo.errors import exit_on_error
+from tabpo.training.compiling import left_locks_removed
 from tabpo.training.launching import (
     LAUNCHER,
     plan_launch,
@@ -36,7 +37,8 @@ def main(argv: list[str] | None = None) -> None:
     gpus = ",".join(launch.gpus)
     logging.info("launch: %s, %d processes, GPUs [%s]", args.program, launch.processes, gpus)
     if launch.torchrun:
-        sys.exit(run_torchrun(launch))
+        with left_locks_removed(launch.environment):
+            sys.exit(run_torchrun(launch))
     os.execve(launch.command[0], launch.command, launch.environment)
 
 

@@ -128,12 +128,7 @@ def execute(
         with handling(Warned().note):  # no step is left to stop after: the run is brought to its end
             _write_model(run, trainer, tokenizer, outputs.model)
             if first:
-                write_records(outputs.log_steps, TrainingStep, trainer.steps)
-                write_records(outputs.timing, StepTiming, trainer.timings)
-                write_json(outputs.selection, trainer.curve.content)
-                logging.info("%s", trainer.curve)
-                if outputs.watch is not None:
-                    write_json(outputs.watch, trainer.watch.content)
+                _write_course(trainer, outputs)
                 earlier = sum(timing.seconds for timing in trainer.timings[: trainer.first_step])
                 wall_s = time.monotonic() - started + earlier
                 write_json(outputs.provenance, _provenance(run, trainer, hashes, device, wall_s))
@@ -197,6 +192,15 @@ def _write_model(run: Run, trainer: StepTrainer, tokenizer: PreTrainedTokenizerB
         weights = model.state_dict()
     with whole_directory(folder) as unfinished:
         save_model(model, tokenizer, unfinished, weights)
+
+
+def _write_course(trainer: StepTrainer, outputs: Outputs) -> None:
+    write_records(outputs.log_steps, TrainingStep, trainer.steps)
+    write_records(outputs.timing, StepTiming, trainer.timings)
+    write_json(outputs.selection, trainer.curve.content)
+    logging.info("%s", trainer.curve)
+    if outputs.watch is not None:
+        write_json(outputs.watch, trainer.watch.content)
 
 
 def _provenance(
