@@ -19,15 +19,16 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpeed compiles its CPU messages with g++")
 @pytest.mark.parametrize(
-    ("loss", "deepspeed"),
+    ("loss", "deepspeed", "lora"),
     [
-        ("tbpo_q", "zero2"),  # the baseline head among the gradients that are divided
-        ("ti_dpo", "zero3"),  # reference, attributions and sampling with weights that are divided
+        ("tbpo_q", "zero2", None),  # the baseline head among the gradients that are divided
+        ("ti_dpo", "zero3", None),  # reference, attributions and sampling with weights that are divided
+        ("tdpo2", "zero2", {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}),  # adapters off
     ],
 )
-def test_two_processes_are_one(study, tmp_path, loss, deepspeed):
+def test_two_processes_are_one(study, tmp_path, loss, deepspeed, lora):
     alone, shared = tmp_path / "alone", tmp_path / "shared"
-    settings = {"loss": loss, "steps": 2, "warmup_steps": 0}
+    settings = {"loss": loss, "steps": 2, "warmup_steps": 0, "lora": lora}
     train.main(study.train(alone, **settings))
     arguments = study.train(shared, processes=2, deepspeed=deepspeed, **settings)
     clean = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
