@@ -42,7 +42,7 @@ use rule sft as sft_fold with:
         provenance=results(f"{FOLD}/provenance.json"),
     params:
         settings=sft_settings,
-        checkpoints=results("checkpoints/{dataset}.{model}.sft.seed{seed}.fold{fold}"),
+        checkpoints=results("checkpoints/{dataset}+{model}+sft+seed{seed}+fold{fold}"),
         events=results("logs/events/{dataset}/{model}/sft/seed{seed}.fold{fold}"),
     log:
         results("logs/sft_fold/{dataset}/{model}/seed{seed}/fold{fold}.log"),

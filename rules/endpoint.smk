@@ -12,7 +12,7 @@ rule ask:
         model=either(STUDY.prompted_models()),
     params:
         settings=ask_settings,
-        cache=results("checkpoints/{dataset}.{model}.prompted"),
+        cache=results("checkpoints/{dataset}+{model}+prompted"),
     log:
         results("logs/ask/{dataset}/{model}.log"),
     benchmark:

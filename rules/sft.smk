@@ -16,7 +16,7 @@ rule sft:
         provenance=results("{dataset}/{model}/sft/seed{seed}/provenance.json"),
     params:
         settings=sft_settings,
-        checkpoints=results("checkpoints/{dataset}.{model}.sft.seed{seed}"),
+        checkpoints=results("checkpoints/{dataset}+{model}+sft+seed{seed}"),
         events=results("logs/events/{dataset}/{model}/sft/seed{seed}"),
     log:
         results("logs/sft/{dataset}/{model}/seed{seed}.log"),

@@ -25,7 +25,7 @@ rule train:
         method=either(METHODS),
     params:
         settings=run_settings,
-        checkpoints=results("checkpoints/{dataset}.{model}.{method}.seed{seed}"),
+        checkpoints=results("checkpoints/{dataset}+{model}+{method}+seed{seed}"),
         events=results("logs/events/{dataset}/{model}/{method}/seed{seed}"),
     log:
         results("logs/train/{dataset}/{model}/{method}/seed{seed}.log"),

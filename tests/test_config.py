@@ -1,13 +1,14 @@
 """A study is resolved, or refused with one message that says where and what is accepted."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tabpo import study as job
-from tabpo.config import Known, resolve_study
+from tabpo.config import NAME, Known, resolve_study
 from tabpo.data.ontology import read_ontology
 from tabpo.data.units import Unit
 from tabpo.errors import ConfigError
@@ -287,6 +288,15 @@ def test_nothing_is_chosen_on_what_fed_confusions(demo):
     resolve_study(demo, KNOWN)  # tab_po's own pairing leaves dev_select alone
     demo["training"]["sft"]["keep"] = "dev_best"  # but all confusions are the SFT model's
     assert refusal(demo).startswith(f"models.tiny with sft: {expected}")
+
+
+def test_folders_of_checkpoints_join_names_by_what_no_name_has():
+    """Joined by a dot, model c of data set a.b had the folder, and the lock, of model b.c of data set a."""
+    rules = "".join(path.read_text() for path in CONFIG.parent.glob("rules/*.smk"))
+    folders = re.findall(r'results\("checkpoints/([^"]*)"\)', rules)
+    between = [character for folder in folders for character in re.findall(r"\}(.)", folder)]
+    assert len(folders) == 4 and between
+    assert not [character for character in between if NAME.fullmatch(f"a{character}b")]
 
 
 def test_no_online_logger_beside_private_data(demo):
