@@ -31,6 +31,9 @@ RESERVED = {
 
 _ALTERNATIVES = (("steps", "epochs"), ("warmup_steps", "warmup_ratio"))
 
+_OF_LOSSES = ("watch_steps", "watch_prompts", "stop_collapsed", "baseline_learning_rate")
+"""Settings that SFT has no use for: it writes no answers while it trains, and has no baseline."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -81,7 +84,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
             check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
     models = {name: _model(config, name, known) for name in config["models"]}
     tables = {name: _table(config, name, known) for name in config["tables"]}
-    check_preferences(config, methods, tables)
+    check_preferences(config, methods, training, tables)
     return Study(
         results=config["results"].rstrip("/"),
         seeds=tuple(config["seeds"]),
@@ -219,7 +222,9 @@ def _training(config: Mapping[str, Any], known: Known, model: str, method: str) 
     """The settings of one run, complete; refused where they leave something open or do not fit the machine."""
     stage = SFT if method == SFT else "preference"
     layers = _training_layers(config, known, model, stage)
-    if method != SFT:
+    if method == SFT:
+        _check_sft(layers[1:])
+    else:
         preset = known.presets[config["presets"]].get(method, {}).get("training", {})
         layers.insert(-1, (f"the preset {config['presets']}.{method}.training", preset))
         layers.append((f"methods.{method}.training", (config["methods"][method] or {}).get("training", {})))
@@ -238,6 +243,13 @@ def _training(config: Mapping[str, Any], known: Known, model: str, method: str) 
             f" {processes} processes x micro_batch_size {micro_batch}"
         )
     return training
+
+
+def _check_sft(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+    for where, layer in layers:
+        unused = [key for key in _OF_LOSSES if key in layer]
+        if unused:
+            raise ConfigError(f"{where}.{unused[0]} has no effect: it is of losses; accepted under preference")
 
 
 def _quantize(training: Settings) -> str | None:

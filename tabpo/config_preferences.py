@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tabpo.errors import ConfigError
+from tabpo.generation_settings import USUAL
 from tabpo.names import BASELINES, GIVEN, PREFERENCES
 from tabpo.study import Settings
 
@@ -22,13 +23,17 @@ def default_pairing(config: Mapping[str, Any]) -> str:
 
 
 def check_preferences(
-    config: Mapping[str, Any], methods: Mapping[str, Settings], tables: Mapping[str, Settings]
+    config: Mapping[str, Any],
+    methods: Mapping[str, Settings],
+    training: Mapping[tuple[str, str], Settings],
+    tables: Mapping[str, Settings],
 ) -> None:
     """Refuse what preferences cannot be used with, and pairings of theirs where there are none.
 
     Args:
         config: The study as configured.
         methods: With their parameters and pairing.
+        training: Complete settings by model and method.
         tables: With their baseline.
 
     Raises:
@@ -64,6 +69,18 @@ def check_preferences(
                     f"methods.{name}.params.{key} is {method['params'][key]}, but {where}, whose answers have no labels"
                     f" and spans; accepted: {value}"
                 )
+    for key, usual in USUAL.items():
+        if config["generation"].get(key, usual) != usual:
+            raise ConfigError(
+                f"generation.{key} is {config['generation'][key]}, but {where}, whose tables show no generated answers;"
+                f" accepted: {usual}"
+            )
+    for (model, method), settings in training.items():
+        if settings["stop_collapsed"]:
+            raise ConfigError(
+                f"models.{model} with {method}: stop_collapsed is true, but {where}, and looks at their pairs see no"
+                " answer collapse; accepted: false"
+            )
     for name, table in tables.items():
         if table["baseline"] in BASELINES:
             raise ConfigError(f"tables.{name}.baseline is {table['baseline']}, but {where}; accepted: sft, or a method")

@@ -1,4 +1,4 @@
-"""What generates the answers of a study and what they are held to, alike for all rows of its tables."""
+"""What generates the answers of a study's trained models and what they are held to, alike for all of them."""
 
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -48,6 +48,6 @@ def check_engine(engine: str) -> None:
 
 
 def unusual(generation: Mapping[str, str]) -> str:
-    """What a caption says of the answers: nothing where they are as usual."""
+    """What a caption says of the answers of trained models: nothing where they are as usual."""
     said = [f"{key} {generation[key]}" for key, usual in USUAL.items() if generation[key] != usual]
-    return f" Answers of all rows that generate: {', '.join(said)}." if said else ""
+    return f" Answers of models trained here: {', '.join(said)}." if said else ""

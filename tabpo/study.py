@@ -22,7 +22,7 @@ class Study:
         presets: Family of presets, for captions.
         strict_code: Whether a table refuses runs of different code.
         logging: Where training jobs tell what they log; part of no job's settings, since it changes no result.
-        generation: Engine and constraint of all answers.
+        generation: Engine and constraint of all answers of trained models.
         datasets: Entries by name, with `private`, `context`, `dev_share` and `demonstrations` filled in.
         models: Entries by name, with `methods`, `generation`, `reference_batch_size` and `reference_quantize` filled
             in; or `endpoint` alone.
@@ -134,7 +134,7 @@ def generation_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `predict`."""
     own = {
         "batch_size": study.models[model]["generation"]["batch_size"],
-        "unit": study.datasets[dataset]["unit"],
+        "unit": study.datasets[dataset].get("unit"),
     }
     return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), **study.generation, **own}
 

@@ -196,6 +196,13 @@ MISTAKES = [
         "pairings.people draws from disagreement, and datasets.demo_abstracts has no second_annotator of train or dev",
     ),
     # what would send private text elsewhere has no key
+    (
+        "training/sft/stop_collapsed",
+        True,
+        "training.sft.stop_collapsed has no effect: it is of losses; accepted under preference",
+    ),
+    ("training/sft/watch_steps", 5, "training.sft.watch_steps has no effect"),
+    ("models/tiny/training", {"sft": {"watch_prompts": 5}}, "models.tiny.training.sft.watch_prompts has no effect"),
     ("training/sft/report_to", "wandb", "training.sft has an unknown key report_to"),
     ("datasets/demo_abstracts/ontology", "sierc", "datasets.demo_abstracts.ontology names sierc; did you mean scierc?"),
     ("datasets/demo_abstracts/ontology", "phee", "the answer format results; the source demo_abstracts has entities"),

@@ -36,6 +36,7 @@ def test_all_methods_train_on_given_pairs_and_no_row_needs_labels(study):
     assert table["rows"] == ["sft", "dpo", "tab_po"]
     assert {run["method"] for run in table["runs"]} == {"sft", "dpo", "tab_po"}
     assert job.audits(resolved) == []
+    assert job.generation_settings(resolved, "ours", "tiny")["unit"] is None  # answers on request
 
 
 def test_flips_are_a_pairing_of_their_own(study):
@@ -80,6 +81,18 @@ def test_flips_are_a_pairing_of_their_own(study):
             "tables.ours.metrics names ner_strict; ours has: reward_accuracy, ranking_accuracy, reward_margin",
         ),
         (
+            ("generation", "constraint"),
+            "json_schema",
+            "generation.constraint is json_schema, but datasets.ours has preferences, whose tables show no generated"
+            " answers; accepted: none",
+        ),
+        (
+            ("training", "preference"),
+            {"stop_collapsed": True},
+            "models.tiny with dpo: stop_collapsed is true, but datasets.ours has preferences, and looks at their pairs"
+            " see no answer collapse; accepted: false",
+        ),
+        (
             ("models", "hosted"),
             {"endpoint": {"url": "http://localhost:1/v1", "model": "m"}},
             "models.hosted.endpoint gives no log-probs of answers, and datasets.ours has preferences",
@@ -90,7 +103,7 @@ def test_flips_are_a_pairing_of_their_own(study):
 )
 def test_what_preferences_cannot_be_used_with_is_refused(study, path, value, message):
     limits = {"max_prompt_tokens": 64, "max_completion_tokens": 64} if path[-1] == "theirs" else {}
-    study[path[0]][path[1]] = value | limits
+    study[path[0]][path[1]] = value | limits if limits else value
     assert message in refusal(study)
 
 

@@ -19,7 +19,7 @@ def test_defaults_are_made_explicit_and_captions_are_silent_about_them():
 
 def test_captions_name_what_is_not_as_usual():
     generation = complete_generation(study(constraint="json_schema"))
-    assert unusual(generation) == " Answers of all rows that generate: constraint json_schema."
+    assert unusual(generation) == " Answers of models trained here: constraint json_schema."
 
 
 def test_an_engine_that_is_not_installed_is_refused(monkeypatch):

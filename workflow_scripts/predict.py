@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON, as study.generation_settings has it")
     parser.add_argument("--model", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--prompts", type=Path, required=True)
-    parser.add_argument("--ontology", type=Path, required=True, help="that constraint json_schema holds answers to")
+    parser.add_argument("--ontology", type=Path, nargs="?", help="that constraint json_schema holds answers to")
     parser.add_argument("--output", type=Path, required=True, help="completions")
     args = parser.parse_args(argv)
 
