@@ -20,6 +20,7 @@ from tabpo.training.attention import shares_prefixes
 from tabpo.training.baseline import HEAD, add_baseline
 from tabpo.training.collate import collate_pairs
 from tabpo.training.diagnostics import pair_sums, step_quantities
+from tabpo.training.finite import told_where
 from tabpo.training.frozen import frozen_reference
 from tabpo.training.importance import collate_attribution, token_importance
 from tabpo.training.order import BatchPlan
@@ -117,7 +118,7 @@ class PreferenceTrainer(StepTrainer):
         apart = []
         for pairs in islice(self.get_train_dataloader(), STEP0_BATCHES):
             batch = self._prepare_inputs(collate_pairs(pairs, self.pad_id, shared=self.shared))
-            with torch.no_grad():
+            with torch.no_grad(), told_where("step 0", [pair.pair_id for pair in pairs]):
                 sides = score_pairs(model, batch, self.numerics)
             apart += [(side.policy_logps - side.reference_logps)[side.completion_mask].abs() for side in sides]
         differences = torch.cat(apart).double()

@@ -14,6 +14,7 @@ from tabpo.progress import progress
 from tabpo.records import Pair, Prompt, Reference, read_metadata, read_records
 from tabpo.training.attention import shares_prefixes
 from tabpo.training.collate import collate_examples, collate_pairs
+from tabpo.training.finite import told_where
 from tabpo.training.models import read_manifest, tokenizer_sha256
 from tabpo.training.scoring import completion_logps
 from tabpo.training.settings import SCORER_VERSION
@@ -54,6 +55,9 @@ def score_references(
         pad_id: For padding.
         numerics: As for `models.load_model`.
         batch_size: Pairs per forward pass; more where one prompt has more.
+
+    Raises:
+        DataError: A log-prob is not finite; names the pairs.
     """
     model.eval()
     shared = shares_prefixes(model)
@@ -61,7 +65,8 @@ def score_references(
     batches = _whole_groups(pairs, batch_size)
     for batch in progress(batches, len(batches), "batches of reference log-probs"):
         tensors = send_to_device(collate_pairs(batch, pad_id, shared=shared), model.device)
-        rows = completion_logps(model, tensors, numerics).tolist()
+        with told_where("log-probs of pairs", [pair.pair_id for pair in batch]):
+            rows = completion_logps(model, tensors, numerics).tolist()
         for pair, chosen, rejected in zip(batch, rows[: len(batch)], rows[len(batch) :], strict=True):
             chosen_logps = tuple(chosen[: len(pair.chosen_ids)])
             by_id[pair.pair_id] = Reference(pair.pair_id, chosen_logps, tuple(rejected[: len(pair.rejected_ids)]))
@@ -78,7 +83,8 @@ def score_gold(
     references = []
     for batch in progress(batches, len(batches), "batches of held-out gold"):
         tensors = send_to_device(collate_examples(batch, pad_id, shares_prefixes(model)), model.device)
-        rows = completion_logps(model, tensors, numerics).tolist()
+        with told_where("log-probs of gold", [example.prompt_id for example in batch]):
+            rows = completion_logps(model, tensors, numerics).tolist()
         for example, row in zip(batch, rows, strict=True):
             references.append(Reference(example.prompt_id, tuple(row[: len(example.completion_ids)]), ()))
     return references

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from tabpo.training.attention import shares_prefixes
 from tabpo.training.collate import collate_examples
+from tabpo.training.finite import told_where
 from tabpo.training.scoring import completion_logps
 from tabpo.training.tokenise import Example
 from tabpo.training.trainer import Batch, StepTrainer
@@ -38,7 +39,8 @@ class SftTrainer(StepTrainer):
         nats, tokens, size = 0.0, 0, self.plan.micro_batch_size
         for start in range(0, len(self.held_out), size):
             batch = self._prepare_inputs(self.collate(self.held_out[start : start + size]))
-            nats -= completion_logps(self.model, batch, self.numerics).double().sum().item()
+            with told_where(f"held-out answers after step {step}", batch["ids"]):
+                nats -= completion_logps(self.model, batch, self.numerics).double().sum().item()
             tokens += int(batch["completion_mask"].sum())
         self.model.train()
         self.note(step, nats / tokens)

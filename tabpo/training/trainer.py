@@ -18,6 +18,7 @@ from tabpo.errors import ConfigError, DataError
 from tabpo.progress import progress
 from tabpo.records import StepTiming, TrainingStep, read_records, write_records
 from tabpo.training.arguments import build_optimizer, learning_rate_shares
+from tabpo.training.finite import told_where
 from tabpo.training.loggers import Tell, silent
 from tabpo.training.order import BatchPlan
 from tabpo.training.rehearsal import can_rehearse, told_what_to_lower, without_effect
@@ -207,15 +208,10 @@ class StepTrainer(Trainer):
             self._begin_step(model, self.state.global_step)
         model.train()
         batch = self._prepare_inputs(self.collate(inputs))
-        try:
+        with told_where(f"step {self.state.global_step + 1}", batch["ids"]):
             loss, sums = self.micro_batch(model, batch)
             if not loss.isfinite():
                 raise FloatingPointError(f"the loss is {loss.item()}")
-        except FloatingPointError as error:
-            raise DataError(
-                f"step {self.state.global_step + 1}: {error}, in the batch of {', '.join(batch['ids'])};"
-                " lower the learning rate, or look at these records"
-            ) from error
         scale = self.plan.processes / self.denominator(self.state.global_step)  # gradients are averaged over processes
         whole = {"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}
         self.accelerator.backward(loss * scale, **whole)

@@ -29,6 +29,7 @@ from tabpo.records import Completion, Document, Prediction, Prompt, read_records
 from tabpo.training.attention import shares_prefixes
 from tabpo.training.collate import collate_examples
 from tabpo.training.fields import record_labels
+from tabpo.training.finite import told_where
 from tabpo.training.models import autocast
 from tabpo.training.scoring import completion_logps
 from tabpo.training.tokenise import encode_examples
@@ -95,7 +96,7 @@ class Watch:
         training = policy.training
         policy.eval()
         completions = self._answers(model)
-        logps = self._gold_logps(model)
+        logps = self._gold_logps(model, step)
         policy.train(training)
         if step == 0:
             self._first = logps
@@ -134,13 +135,14 @@ class Watch:
             )
 
     @torch.no_grad()
-    def _gold_logps(self, model: nn.Module) -> list[list[float]]:
+    def _gold_logps(self, model: nn.Module, step: int) -> list[list[float]]:
         rows: list[list[float]] = []
         for start in range(0, len(self._examples), BATCH_SIZE):
             examples = self._examples[start : start + BATCH_SIZE]
             batch = collate_examples(examples, self._tokenizer.pad_token_id, shares_prefixes(model))
             batch = send_to_device(batch, model.device)
-            scored = completion_logps(model, batch, self._numerics).tolist()
+            with told_where(f"held-out answers after step {step}", [example.prompt_id for example in examples]):
+                scored = completion_logps(model, batch, self._numerics).tolist()
             rows += [row[: len(example.completion_ids)] for row, example in zip(scored, examples, strict=True)]
         return rows
 

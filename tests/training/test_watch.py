@@ -1,5 +1,6 @@
 """Looks at held-out answers: rates by hand, drifts against log-probs that are taken by themselves."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import torch
 
 from tabpo.data.ontology import read_ontology
 from tabpo.data.units import document_units
+from tabpo.errors import DataError
 from tabpo.records import Completion, Document, Message, PredictedRelation, PredictedSpan, Prediction, Prompt
 from tabpo.training.collate import collate_examples
 from tabpo.training.scoring import completion_logps
@@ -91,6 +93,14 @@ def test_drift_is_the_change_of_gold_log_probs_by_class(watched, make_model, tok
     assert {(row["field"], row["frequency"], row["confidence"]): row["tokens"] for row in moved} == {
         key: row["tokens"] for key, row in start.items()
     }  # a class is that of step 0 for good
+
+
+def test_a_log_prob_that_is_no_number_is_said_with_step_and_prompt(watched, make_model):
+    model = make_model()
+    with torch.no_grad():
+        model.model.norm.weight.fill_(math.nan)
+    with pytest.raises(DataError, match=r"^held-out answers after step 5: \d+ of \d+ log-probs .* batch of d, d;"):
+        watched.look(model, 5)
 
 
 def test_a_resumed_run_goes_on_from_what_was_seen(watched, make_model, tmp_path):

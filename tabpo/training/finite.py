@@ -1,0 +1,25 @@
+"""A log-prob that is no number ends a job, with the names of the examples that it is among."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from tabpo.errors import DataError
+
+
+@contextmanager
+def told_where(place: str, ids: Sequence[str]) -> Iterator[None]:
+    """Say of a `FloatingPointError` within the block where it is.
+
+    Args:
+        place: The step, or what is done instead of one.
+        ids: Of the examples that the block reads.
+
+    Raises:
+        DataError: Names both.
+    """
+    try:
+        yield
+    except FloatingPointError as error:
+        raise DataError(
+            f"{place}: {error}, in the batch of {', '.join(ids)}; lower the learning rate, or look at these records"
+        ) from error

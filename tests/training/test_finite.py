@@ -1,0 +1,55 @@
+"""A log-prob that is no number is said with step and ids, wherever a model is read besides in a step."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from tabpo.errors import DataError
+from tabpo.training.pair_watch import PairWatch
+from tabpo.training.reference import score_gold
+from tabpo.training.sft import SftTrainer
+from tabpo.training.tokenise import encode_examples
+
+
+@pytest.fixture
+def broken(make_model, tokenizer):
+    """A model that says no number behind the é, which stands in the third prompt alone."""
+    model = make_model("llama")
+    token = tokenizer("é")["input_ids"][-1]
+    with torch.no_grad():
+        model.model.embed_tokens.weight[token] = math.nan
+    return model
+
+
+@pytest.fixture(scope="module")
+def examples(tokenizer, prompts, limits):
+    return encode_examples(tokenizer, prompts, limits)
+
+
+def said(look, *arguments):
+    with pytest.raises(DataError) as error:
+        look(*arguments)
+    message = str(error.value)
+    assert "log-probs are NaN or infinite" in message and "parser" not in message
+    return message
+
+
+def test_held_out_answers_of_sft(broken, examples, make_trainer, tmp_path):
+    trainer = make_trainer(partial(SftTrainer, held_out=examples), broken, examples, tmp_path)
+    message = said(trainer.look, 3)
+    assert message.startswith("held-out answers after step 3: ")
+    assert message.endswith(" in the batch of d#2; lower the learning rate, or look at these records")
+
+
+def test_pairs_at_step_0_and_in_a_look(broken, pair_examples, preference, make_trainer, fp32, tmp_path):
+    trainer = make_trainer(preference(), broken, pair_examples, tmp_path)
+    message = said(trainer.before_training, broken)
+    assert message.startswith("step 0: ") and "d#2/0" in message
+    message = said(PairWatch(pair_examples, 0, fp32, every=5).look, broken, 5)
+    assert all(pair.pair_id in message for pair in pair_examples)  # one batch
+
+
+def test_gold_answers(broken, examples, fp32):
+    assert "in the batch of d#2;" in said(score_gold, broken, examples, 0, fp32, 2)
