@@ -23,12 +23,15 @@ def carve_dev(documents: Sequence[Document], share: float) -> tuple[list[Documen
         `train` and `dev`, each in the order of the documents.
 
     Raises:
-        DataError: All groups would go to dev.
+        DataError: All groups would go to dev; names the key that makes them.
     """
     groups = sorted({group(document) for document in documents}, key=_digest)
     taken = set(groups[: max(1, round(share * len(groups)))])
     if len(taken) == len(groups):
-        raise DataError(f"train has {len(groups)} group of documents and dev would take all; accepted: more groups")
+        raise DataError(
+            f"train has {len(groups)} group (by group_id; what has none is a group of its own) and dev would take all;"
+            " accepted: more groups, or a smaller dev_share"
+        )
     return (
         [document for document in documents if group(document) not in taken],
         [document for document in documents if group(document) in taken],
@@ -51,7 +54,10 @@ def halve_dev(documents: Sequence[Document]) -> tuple[list[Document], list[Docum
     for document in documents:
         sizes[group(document)] += 1
     if len(sizes) < 2:
-        raise DataError(f"dev has {len(sizes)} group of documents and cannot be halved; accepted: two or more")
+        raise DataError(
+            f"dev has {len(sizes)} group (by group_id; what has none is a group of its own) and cannot be halved;"
+            " accepted: two or more"
+        )
     confusion, confusion_size, select_size = set(), 0, 0
     for name in sorted(sizes, key=_digest):
         if confusion_size <= select_size:
