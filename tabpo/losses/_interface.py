@@ -71,5 +71,5 @@ def masked_sum(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over completion tokens, (B,); every row has at least one, which the collator promises."""
+    """Mean over completion tokens, (B,); every row has at least its end-of-turn token, since nothing is truncated."""
     return masked_sum(values, mask) / mask.sum(-1)

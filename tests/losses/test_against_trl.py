@@ -13,8 +13,8 @@ from tabpo.losses import build_loss
 pytest.importorskip("trl", reason="the peer is no dependency of the project")
 
 
-def of_dpo_trainer(loss_type, beta, smoothing, pair):
-    """The batch loss of TRL's DPOTrainer; its first column is the token before the completions."""
+def of_dpo_trainer(loss_types, beta, smoothing, pair):
+    """The batch loss of TRL's DPOTrainer, by weight of its types; the first column is the token before completions."""
     from trl import DPOTrainer
 
     def stacked(name):
@@ -35,8 +35,8 @@ def of_dpo_trainer(loss_type, beta, smoothing, pair):
         ld_alpha=None,
         precompute_ref_logps=True,
         f_divergence_type="reverse_kl",
-        loss_types=[loss_type],
-        loss_weights=[1.0],
+        loss_types=list(loss_types),
+        loss_weights=list(loss_types.values()),
         beta=beta,
         label_smoothing=smoothing,
         use_weighting=False,
@@ -67,8 +67,17 @@ def of_dpo_trainer(loss_type, beta, smoothing, pair):
 def test_equals_the_dpo_trainer(make_random_pair, name, loss_type, seed, beta, smoothing):
     pair = make_random_pair(seed)
     params = {"beta": beta} | ({"epsilon": smoothing} if name == "robust_dpo" else {})
-    expected = of_dpo_trainer(loss_type, beta, smoothing, pair)
+    expected = of_dpo_trainer({loss_type: 1.0}, beta, smoothing, pair)
     torch.testing.assert_close(build_loss(name, **params)(*pair).losses.mean(), expected)
+
+
+@given(seed=st.integers(0, 10_000), beta=st.floats(0.01, 5), alpha=st.floats(0, 5))
+@settings(max_examples=20)
+def test_rpo_equals_the_dpo_trainer_with_two_losses(make_random_pair, seed, beta, alpha):
+    # its likelihood is one of the batch, here of one pair
+    pair = make_random_pair(seed, pairs=1)
+    expected = of_dpo_trainer({"sigmoid": 1.0, "sft": alpha}, beta, 0.0, pair)
+    torch.testing.assert_close(build_loss("rpo", beta=beta, alpha=alpha)(*pair).losses[0], expected)
 
 
 @given(seed=st.integers(0, 10_000), beta=st.floats(0.01, 5), gamma=st.floats(0, 3))

@@ -41,9 +41,10 @@ def test_is_the_mean_of_dpo_over_flips(make_random_pair, seed, epsilon):
     torch.testing.assert_close(losses, expected)
 
 
-def test_a_half_is_symmetric(make_random_pair):
-    chosen, rejected = make_random_pair(1)
-    loss = build_loss("cdpo", epsilon=0.5)
+@given(seed=st.integers(0, 10_000), beta=st.floats(0.01, 5))
+def test_a_half_is_symmetric(make_random_pair, seed, beta):
+    chosen, rejected = make_random_pair(seed)
+    loss = build_loss("cdpo", beta=beta, epsilon=0.5)
     torch.testing.assert_close(loss(chosen, rejected).losses, loss(rejected, chosen).losses)
 
 

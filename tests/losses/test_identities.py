@@ -36,6 +36,11 @@ SUMS = [
     ("tab_po", {"lambda_": 0}),
 ]
 
+REWARDS_OF_DPO = ["cdpo", "robust_dpo", "ipo_sum", "hinge", "dpop", "rpo", "kto", "cal_dpo", "tab_po"]
+REWARDS_OF_DPO += ["tdpo1", "tdpo2", "tbpo_a", "tbpo_q"]
+MARGINS_OF_REWARDS = [variant for variant in SYMMETRIC if variant[0] not in ("tdpo1", "tdpo2", "ti_dpo")]
+MARGINS_OF_REWARDS += [("ti_dpo", {"alpha": 0, "gamma": 0})]
+
 
 @pytest.mark.parametrize(("name", "params"), SYMMETRIC, ids=str)
 @given(seed=st.integers(0, 10_000), tokens=st.integers(1, 9), beta=BETA)
@@ -56,6 +61,25 @@ def test_an_identical_pair_scores_log_two(make_random_pair, name, params, seed, 
     chosen, _ = make_random_pair(seed, tokens=tokens)
     losses = build_loss(name, beta=beta, **params)(chosen, chosen).losses
     torch.testing.assert_close(losses, torch.full_like(losses, math.log(2)))
+
+
+@pytest.mark.parametrize(("name", "params"), MARGINS_OF_REWARDS, ids=str)
+@given(seed=st.integers(0, 10_000), beta=BETA)
+@settings(max_examples=15, deadline=None)
+def test_the_loss_is_that_of_the_margin_of_rewards(make_random_pair, name, params, seed, beta):
+    output = build_loss(name, beta=beta, **params)(*make_random_pair(seed))
+    margin = output.chosen_rewards - output.rejected_rewards
+    torch.testing.assert_close(output.losses, -torch.nn.functional.logsigmoid(margin))
+
+
+@pytest.mark.parametrize("name", REWARDS_OF_DPO)
+@given(seed=st.integers(0, 10_000), beta=BETA)
+@settings(max_examples=15, deadline=None)
+def test_rewards_are_those_of_dpo(make_random_pair, name, seed, beta):
+    pair = make_random_pair(seed)
+    output, dpo = build_loss(name, beta=beta)(*pair), build_loss("dpo", beta=beta)(*pair)
+    torch.testing.assert_close(output.chosen_rewards, dpo.chosen_rewards)
+    torch.testing.assert_close(output.rejected_rewards, dpo.rejected_rewards)
 
 
 @pytest.mark.parametrize(("name", "params"), SUMS, ids=str)
@@ -93,10 +117,24 @@ def test_the_gate_passes_no_gradient(make_random_pair, gradients_of, seed, tau, 
     torch.testing.assert_close(chosen - preference, expected, atol=1e-12, rtol=0)
 
 
+@given(seed=st.integers(0, 10_000), lambda_=st.floats(0.1, 5), temperature=st.floats(0.1, 3))
+def test_a_soft_gate_at_the_mean_passes_no_gradient(make_random_pair, gradients_of, seed, lambda_, temperature):
+    # each token gets its share of lambda: neither its own place in the gate nor that in the mean moves
+    pair = make_random_pair(seed)
+    loss = build_loss("tab_po", tau="mean", lambda_=lambda_, gate_temperature=temperature)
+    _, (chosen, _) = gradients_of(loss, pair)
+    _, (preference, _) = gradients_of(replace(loss, lambda_=0.0), pair)
+    logps, mask = pair[0].policy_logps, pair[0].completion_mask
+    log_mean = masked_mean(logps.exp(), mask).log()[:, None]
+    strength = torch.sigmoid((log_mean - logps) / temperature) * mask
+    expected = -lambda_ * strength / strength.sum(-1, keepdim=True).clamp(min=1)
+    torch.testing.assert_close(chosen - preference, expected, atol=1e-12, rtol=0)
+
+
 def test_masked_means():
     # what open-instruct's test_dpo_utils.py expects: -2, -1.5 for a part, 0 where all is masked
     logps, mask = torch.tensor([[-1.0, -2.0, -3.0]] * 3), torch.tensor([[True] * 3, [True, True, False], [False] * 3])
     full, partial, empty = masked_mean(logps, mask).tolist()
     assert (full, partial) == (-2.0, -1.5)
-    # 0 would be a perfect score; here it is a NaN, which stops a run: the collator refuses such a pair before
+    # 0 would be a perfect score; here it is a NaN, which stops a run; as nothing is truncated, no pair is like that
     assert math.isnan(empty)

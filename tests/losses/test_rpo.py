@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tabpo.errors import ConfigError
 from tabpo.losses import build_loss
@@ -13,15 +15,17 @@ def test_hand_worked_pair(golden):
     assert build_loss("rpo", beta=0.1, alpha=0.2)(*golden).losses.item() == pytest.approx(0.833759556, abs=1e-9)
 
 
-def test_alpha_zero_is_dpo(make_random_pair):
-    pair = make_random_pair(1)
-    assert torch.equal(build_loss("rpo", beta=0.3, alpha=0)(*pair).losses, build_loss("dpo", beta=0.3)(*pair).losses)
+@given(seed=st.integers(0, 10_000), beta=st.floats(0.01, 5))
+def test_alpha_zero_is_dpo(make_random_pair, seed, beta):
+    pair = make_random_pair(seed)
+    assert torch.equal(build_loss("rpo", beta=beta, alpha=0)(*pair).losses, build_loss("dpo", beta=beta)(*pair).losses)
 
 
-def test_is_dpo_plus_continued_sft(make_random_pair):
-    pair = make_random_pair(2)
-    total = build_loss("dpo", beta=0.1)(*pair).losses + 0.7 * build_loss("sft_continued")(*pair).losses
-    torch.testing.assert_close(build_loss("rpo", beta=0.1, alpha=0.7)(*pair).losses, total)
+@given(seed=st.integers(0, 10_000), beta=st.floats(0.01, 5), alpha=st.floats(0, 5))
+def test_is_dpo_plus_continued_sft(make_random_pair, seed, beta, alpha):
+    pair = make_random_pair(seed)
+    total = build_loss("dpo", beta=beta)(*pair).losses + alpha * build_loss("sft_continued")(*pair).losses
+    torch.testing.assert_close(build_loss("rpo", beta=beta, alpha=alpha)(*pair).losses, total)
 
 
 @pytest.mark.parametrize("params", [{"beta": 0.0}, {"alpha": -1}, {"alpha": False}, {"beta": "0.1"}])

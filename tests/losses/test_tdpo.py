@@ -95,13 +95,6 @@ def test_a_nan_kl_of_a_completion_is_not_hidden(golden_with_kl, name, side):
 
 
 @both
-def test_an_identical_pair_scores_log_two(make_random_pair, name):
-    chosen, _ = make_random_pair(1)
-    losses = build_loss(name)(chosen, chosen).losses
-    torch.testing.assert_close(losses, torch.full_like(losses, math.log(2)))
-
-
-@both
 def test_needs_the_kl(name):
     assert build_loss(name).needs == {"token_kl"}
 
