@@ -32,7 +32,8 @@ class Loss:
     authors' code; the other defaults are the paper's. Its equations have no KL, which is `alpha` 0. Its prior is
     printed without the sum to divide by, and would outweigh the attribution T-fold; the factor T of W is the code's.
     That code weighs prompt and completion as one, with the prior over both, where here only completion tokens
-    count; gives a lone token weight 0; and has beta 0.2, lambda_ 0.2, gamma 0.001 and prior_divisor 8.
+    count; has a prior at least one token wide; gives a lone token weight 0; and has beta 0.2, lambda_ 0.2, gamma 0.001
+    and prior_divisor 8.
 
     Attributes:
         beta: Reward per nat of weighted log-ratio, > 0.
