@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, distributed
 from transformers import PreTrainedModel
 
 from tabpo.inference.constraint import Constraint, Follower
@@ -36,6 +37,7 @@ def answer_all(
     """Each prompt's index and answer, the end-of-turn token included where it was reached, as they end.
 
     The longest prompts come first, so that the largest batch is met at once. What all prompts begin with is read once.
+    Processes of a training run must all ask, for the same prompts at the same time; all get the first one's answers.
 
     Args:
         model: In eval mode, inside `reading_rows`.
@@ -86,7 +88,7 @@ def _step(batch: Rows, rows: Sequence[_Answer], old: int, drafts: Drafts, max_ne
     logits = batch.read([row.read for row in rows], tokens, [1 + len(draft) for draft in guessed], split=old)
     if allowed:
         logits = logits.masked_fill(~torch.cat(allowed).to(logits.device), -torch.inf)
-    likely, start = logits.argmax(-1).tolist(), 0
+    likely, start = _of_first_process(logits.argmax(-1)).tolist(), 0
     for row, draft in zip(rows, guessed, strict=True):
         new = _agreed(draft, likely[start : start + 1 + len(draft)])
         start += 1 + len(draft)
@@ -94,6 +96,17 @@ def _step(batch: Rows, rows: Sequence[_Answer], old: int, drafts: Drafts, max_ne
         row.read = len(row.text.ids) - 1
         if row.follower is not None:
             row.follower.extend(new)
+
+
+def _of_first_process(tokens: Tensor) -> Tensor:
+    """What the first of several processes that answer the same prompts has chosen.
+
+    A last bit that differs on another device could give them answers of other lengths; where weights are divided, every
+    call of the model is one of all processes, and those with a call more than others would wait for ever.
+    """
+    if distributed.is_initialized():
+        distributed.broadcast(tokens, src=0)
+    return tokens
 
 
 def _agreed(draft: list[int], likely: list[int]) -> list[int]:

@@ -1,5 +1,8 @@
 """Packed rows with drafts against `model.generate`, whose answers they must give to the token."""
 
+from copy import deepcopy
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
@@ -75,6 +78,24 @@ def test_what_prompts_begin_with_is_copied_once_a_prompt(any_model, monkeypatch)
     monkeypatch.setattr(Rows, "copy", spy)
     ours(any_model, [[1, 2, 3, tail] for tail in range(5)], max_new_tokens=9, batch_size=2, eos_id=-1)
     assert sum(copied) == 5 and 0 not in copied
+
+
+def test_all_processes_take_the_first_ones_tokens_and_call_the_model_as_often(any_model, monkeypatch):
+    torch.manual_seed(3)
+    prompts, limits = torch.randint(30, (6, 9)).tolist(), {"max_new_tokens": 12, "batch_size": 4, "eos_id": 7}
+    other = deepcopy(any_model)
+    with torch.no_grad():
+        other.get_output_embeddings().weight.neg_()
+    alone, told = ours(other, prompts, **limits), []
+
+    def as_process(broadcast):
+        monkeypatch.setattr(greedy, "distributed", SimpleNamespace(is_initialized=lambda: True, broadcast=broadcast))
+
+    as_process(lambda ids, src: told.append(ids.clone()))
+    first = ours(any_model, prompts, **limits)
+    as_process(lambda ids, src: ids.copy_(told.pop(0)))
+    assert ours(other, prompts, **limits) == first != alone
+    assert told == []
 
 
 def test_the_attention_is_put_back(any_model):
