@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from email.message import Message
 from email.utils import formatdate
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ from tabpo.errors import ConfigError, DataError
 from tests.chat_double import chat_double, completion, echo
 
 REQUEST = '{"messages": [{"role": "user", "content": "hello"}]}'
+NOW = 1_800_000_000
 HELLO = {"model": "gpt-x", "completion": "HELLO", "n_tokens": 3, "finished": True}
 
 
@@ -68,15 +68,16 @@ def test_a_pause_of_an_hour_is_not_waited_for(double, pauses):
     ("value", "low", "high"),
     [
         ("12", 12, 12),
-        (formatdate(time.time() + 3600, usegmt=True), 3500, 3600),
-        (formatdate(time.time() - 60), 0, 0),
+        (formatdate(NOW + 3600, usegmt=True), 3600, 3600),
+        (formatdate(NOW - 60), 0, 0),
         ("Fri, 31 Dec 99999 23:59:59 GMT", 8, 12),
         ("soon", 8, 12),
         (None, 8, 12),
     ],
     ids=["seconds", "a date", "a date that has passed", "no date", "a word", "nothing"],
 )
-def test_how_long_to_wait_is_seconds_or_a_date_or_doubles(value, low, high):
+def test_how_long_to_wait_is_seconds_or_a_date_or_doubles(value, low, high, monkeypatch):
+    monkeypatch.setattr(chat_server.time, "time", lambda: NOW)
     headers = Message()
     if value is not None:
         headers["Retry-After"] = value
