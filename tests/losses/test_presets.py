@@ -39,6 +39,19 @@ def test_published_rmsprop_is_that_of_the_authors_code():
     assert smoothing == dict.fromkeys(("dpo", "tdpo1", "tdpo2", "tbpo_a", "tbpo_q"), theirs)
 
 
+def test_published_recipes_train_adapters_or_all_weights_as_their_sources_do():
+    recipes = {name: one.get("training", {}) for name, one in FAMILIES["published"].items()}
+    lora = {name: one["lora"] for name, one in recipes.items() if "lora" in one}
+    ranks = {name: (one["r"], one["alpha"], one.get("dropout")) for name, one in lora.items() if one}
+    assert ranks == {
+        **dict.fromkeys(("tab_po", "tab_po_code"), (16, 32, 0.05)),
+        **dict.fromkeys(("tbpo_a", "tbpo_q"), (32, 64, 0.05)),
+        "cpo": (16, 32, None),
+    }
+    full = {"dpo", "dpo_mean", "simpo", "orpo", "cal_dpo", "confpo", "kto", "tdpo1", "tdpo2", "otpo"}
+    assert {name for name, one in lora.items() if one is None} == full
+
+
 @given(seed=st.integers(0, 10_000))
 def test_without_barrier_is_dpo(make_random_pair, seed):
     pair = make_random_pair(seed)
@@ -68,8 +81,9 @@ def test_gates_differ_in_tau_alone():
         assert preset(f"tab_po_tau_{tau}") == replace(preset("tab_po"), tau=tau)
 
 
-def test_the_released_form_is_in_both_families():
-    assert preset("tab_po_code") == preset("tab_po", "published") == preset("tab_po_code", "published")
+def test_both_forms_of_tab_po_are_in_both_families():
+    for name in ("tab_po", "tab_po_code"):
+        assert preset(name) == preset(name, "published")
 
 
 @given(seed=st.integers(0, 10_000))
@@ -97,8 +111,8 @@ def test_variants_of_token_level_losses_differ_in_one_parameter():
 
 @pytest.mark.parametrize("name", loss_names())
 def test_a_matched_preset_at_a_paper_s_values_is_the_published_one(name):
-    # not theirs: the form of the released code, the 0.01 of robust DPO, Cal-DPO's 0.002, CPO's mean
-    if name not in ("tab_po", "robust_dpo", "cal_dpo", "cpo"):
+    # not theirs: the 0.01 of robust DPO, Cal-DPO's 0.002, CPO's mean
+    if name not in ("robust_dpo", "cal_dpo", "cpo"):
         assert preset(name) == preset(name, "published")
 
 
