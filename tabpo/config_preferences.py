@@ -62,6 +62,19 @@ def check_preferences(
             raise ConfigError(
                 f"models.{name}.endpoint gives no log-probs of answers, and {where}; accepted: other models"
             )
+    for key, usual in USUAL.items():
+        if config["generation"].get(key, usual) != usual:
+            raise ConfigError(
+                f"generation.{key} is {config['generation'][key]}, but {where}, whose tables show no generated answers;"
+                f" accepted: {usual}"
+            )
+    _check_methods(where, methods, training)
+    for name, table in tables.items():
+        if table["baseline"] in BASELINES:
+            raise ConfigError(f"tables.{name}.baseline is {table['baseline']}, but {where}; accepted: sft, or a method")
+
+
+def _check_methods(where: str, methods: Mapping[str, Settings], training: Mapping[tuple[str, str], Settings]) -> None:
     for name, method in methods.items():
         for key, value in FIELD_PARAMS.items():
             if method["params"].get(key, value) != value:
@@ -69,18 +82,9 @@ def check_preferences(
                     f"methods.{name}.params.{key} is {method['params'][key]}, but {where}, whose answers have no labels"
                     f" and spans; accepted: {value}"
                 )
-    for key, usual in USUAL.items():
-        if config["generation"].get(key, usual) != usual:
-            raise ConfigError(
-                f"generation.{key} is {config['generation'][key]}, but {where}, whose tables show no generated answers;"
-                f" accepted: {usual}"
-            )
     for (model, method), settings in training.items():
         if settings["stop_collapsed"]:
             raise ConfigError(
                 f"models.{model} with {method}: stop_collapsed is true, but {where}, and looks at their pairs see no"
                 " answer collapse; accepted: false"
             )
-    for name, table in tables.items():
-        if table["baseline"] in BASELINES:
-            raise ConfigError(f"tables.{name}.baseline is {table['baseline']}, but {where}; accepted: sft, or a method")

@@ -4,26 +4,21 @@ import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Any
 
 import pandas as pd
 from scipy import stats
 
-from tabpo.data.privacy import SMALL
+from tabpo.data.privacy import tells_few
 from tabpo.errors import ConfigError, DataError
-from tabpo.metrics.meanings import ceiling_note, meanings, quantity
 from tabpo.metrics.names import METRICS
-from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL
+from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL
 
 HEADLINE = "set_directed"
 """Convention of a metric that names none; `rel@set_canonical` names one."""
 
-WITHHELD = "private, and of fewer than 5 gold items"
+WITHHELD = "private, and would tell of fewer than 5 gold items, answers or pairs"
 """Why a metric of a private dataset is left out."""
-
-STRICT = ("ner_strict", "triple")
-"""The metric that decides, per dataset, whether SFT is far enough above the dictionary."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +101,8 @@ def build_cells(
         rows: Methods and baselines, in order.
         metrics: As the config names them.
         baseline: The row that differences are taken to.
-        private: Datasets whose metrics of fewer than 5 gold items are withheld.
+        private: Datasets of which no cell may tell a count from 1 to 4: the metric is then withheld from all rows of a
+            model, since differences and ranks would tell it too.
 
     Raises:
         DataError: Two runs of the same row and seed.
@@ -131,7 +127,7 @@ def build_cells(
                 for row in shown
             ]
             if dataset in private:
-                few = {row for row in shown if _few(people if row == HUMAN else own, metric)}
+                few = {row for row in shown if _tells_few(people if row == HUMAN else own, metric)}
                 withheld = Cell(dataset, model, "", metric, mean=None, reason=WITHHELD)
                 column = [replace(withheld, method=cell.method) if cell.method in few else cell for cell in column]
             collapsed = Counter(run.method for run in own if run.collapsed)
@@ -140,27 +136,19 @@ def build_cells(
     return cells
 
 
-def _few(runs: Sequence[Run], metric: str) -> bool:
-    """Whether 1 to 4 gold items are what a metric is of; those without counts (coreference, valid) are of no items."""
+def _tells_few(runs: Sequence[Run], metric: str) -> bool:
+    """Whether a metric is of 1 to 4 gold items or pairs, or a share that tells such a number of answers or pairs.
+
+    Means over clusters (coreference) have no count of gold items, and tell none.
+    """
+    if metric == "valid":
+        return any(tells_few(run.scores["valid"], run.scores["prompts"]) for run in runs)
+    if metric in METRICS[PREFERENCES]:
+        return any(
+            tells_few(1 if metric.endswith("_margin") else run.scores[metric], run.scores["pairs"]) for run in runs
+        )
     headlines = [run.scores["metrics"].get(metric.partition("@")[0], {}).get(HEADLINE, {}) for run in runs]
-    return any(0 < headline.get("gold", 0) < SMALL for headline in headlines)
-
-
-def rehearsals(runs: Sequence[Run]) -> list[str]:
-    """Datasets and models on which mean SFT is below twice the dictionary in the strict metric, as "dataset/model"."""
-    found = []
-    for (dataset, model), group in groupby(
-        sorted((run for run in runs if run.method == "sft"), key=lambda run: (run.dataset, run.model)),
-        key=lambda run: (run.dataset, run.model),
-    ):
-        sft = list(group)
-        for run in runs:
-            metric = next((name for name in STRICT if name in run.scores["metrics"]), None)
-            if run.method == DICTIONARY and run.dataset == dataset and metric is not None:
-                mean = sum(metric_value(one.scores, metric) for one in sft) / len(sft)
-                if mean < 2 * metric_value(run.scores, metric):
-                    found.append(f"{dataset}/{model}")
-    return found
+    return any(tells_few(1, headline.get("gold", 0)) for headline in headlines)
 
 
 def _values(scores: Mapping, dataset: str, model: str | None, row: str, metric: str) -> dict[int | None, float | None]:
@@ -232,69 +220,3 @@ def code_differences(provenance: Sequence[Mapping[str, Any]], *, strict: bool) -
     if differing and strict:
         raise ConfigError(f"strict_code: runs of this table were made with different code in {', '.join(differing)}")
     return differing
-
-
-def describe(
-    settings: Mapping[str, Any], runs: Sequence[Run], cells: Sequence[Cell], differing: Sequence[str]
-) -> dict[str, Any]:
-    """Caption, notes and whether marks are shown, as keyword arguments for `typeset`."""
-    behind = rehearsals(runs)
-    notes = [f"{quantity(settings['metrics'])}, {_seeds(runs)}; hyperparameters: presets “{settings['presets']}”."]
-    if behind:
-        notes.append(
-            f"REHEARSAL: SFT is below twice the dictionary on {', '.join(behind)}; no marks are given, and the"
-            " rows say nothing about the methods."
-        )
-    elif any(cell.significant for cell in cells):
-        notes.append(f"*: the 95 % Student interval of the paired difference to {settings['baseline']} excludes 0.")
-    if any(run.collapsed for run in runs):
-        notes.append(f"†: collapsed while trained, and counts: {_collapsed(runs)}.")
-    if any(run.method == PROMPTED for run in runs):
-        notes.append(
-            f"{PROMPTED}: a model behind an endpoint, not trained, given the same prompts; one run at temperature 0,"
-            " without seeds, which the server need not repeat to the letter."
-        )
-    notes += _agreements(runs)
-    notes.append(meanings(settings["metrics"]))
-    withheld = {(cell.dataset, cell.metric) for cell in cells if cell.reason == WITHHELD and cell.method != HUMAN}
-    notes += _ceilings(runs, settings["metrics"], withheld)
-    notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.mean is None})]
-    incomplete = [cell for cell in cells if cell.mean is not None and cell.reason]
-    notes += sorted({f"{cell.dataset} / {cell.model}: {cell.reason}." for cell in incomplete})
-    if differing:
-        notes.append(f"Runs were made with different code in {', '.join(differing)}.")
-    caption = f"REHEARSAL. {settings['caption']}" if behind else settings["caption"]
-    return {"caption": caption, "notes": notes, "marks": not behind}
-
-
-def _seeds(runs: Sequence[Run]) -> str:
-    seeds = sorted({run.seed for run in runs if run.seed is not None})
-    if not seeds:
-        return "one run each"
-    return f"seed {seeds[0]} alone" if len(seeds) == 1 else f"mean ± standard deviation over {len(seeds)} seeds"
-
-
-def _collapsed(runs: Sequence[Run]) -> str:
-    return ", ".join(f"{one.method} of seed {one.seed} on {one.dataset} / {one.model}" for one in runs if one.collapsed)
-
-
-def _agreements(runs: Sequence[Run]) -> list[str]:
-    """How much of the test split the row `human` is of."""
-    whole = {run.dataset: run.scores for run in runs if run.method == DICTIONARY}
-    return [
-        f"{HUMAN}: a second annotator of {run.dataset} against the first, on the {run.scores['prompts']} of"
-        f" {whole[run.dataset]['prompts']} test prompts that both have annotated."
-        for run in runs
-        if run.method == HUMAN
-    ]
-
-
-def _ceilings(runs: Sequence[Run], metrics: Sequence[str], withheld: Collection[tuple[str, str]]) -> list[str]:
-    """What gold itself scores when it goes through text and back, where that is below 100."""
-    notes = set()
-    for run in (run for run in runs if run.method != HUMAN):  # which may be of fewer prompts
-        for metric in set(metrics) - {"valid", *METRICS[PREFERENCES]}:
-            ceiling = metric_value({"metrics": run.scores["ceiling"]}, metric)
-            if ceiling is not None and ceiling < 100 and (run.dataset, metric) not in withheld:
-                notes.add(ceiling_note(run.dataset, metric, ceiling, run.scores["ceiling"].get(metric, {})))
-    return sorted(notes)

@@ -22,7 +22,7 @@ LAYERS = (
         "endpoint_settings",
         "generation_settings",
     ),
-    ("training", "inference", "chat_server", "endpoint", "tables", "typeset", "costs"),
+    ("training", "inference", "chat_server", "endpoint", "tables", "captions", "typeset", "costs"),
 )
 WITHOUT_TORCH = (
     *("errors", "records", "artefacts", "progress", "code_version", "data", "metrics", "config", "config_shape"),

@@ -48,8 +48,8 @@ def test_the_pages_example_runs_to_its_table(tmp_path):
 
     table = pd.read_csv(results / "tables/preferred.csv").set_index(["metric", "method"])["mean"]
     assert set(table.index.get_level_values("method")) == {"sft", "dpo", "tdpo2"}  # no baselines
-    assert table["reward_accuracy", "sft"] == 50 and table["reward_margin", "sft"] == 0
     caption = (results / "tables/preferred.md").read_text()
+    assert table.isna().all() and "would tell of fewer than 5 gold items, answers or pairs" in caption  # three pairs
     assert "Shares of test pairs in percent" in caption and "nan" not in caption
 
     card = json.loads((results / "preferred/card.json").read_text())
@@ -68,7 +68,6 @@ def test_the_pages_example_runs_to_its_table(tmp_path):
         scores = json.loads((run / "scores/test.json").read_text())
         assert scores["pairs"] == 3
         assert scores["reward_margin"] == pytest.approx(scores["chosen_reward"] - scores["rejected_reward"])
-        assert 100 * scores["reward_accuracy"] == pytest.approx(table["reward_accuracy", method])
     steps = pd.read_parquet(results / "preferred/tiny/dpo/seed1/training.parquet")
     assert steps["margin"].iloc[0] == 0 and steps["margin"].iloc[-1] > 0
 

@@ -2,14 +2,16 @@ from dataclasses import replace
 
 import pytest
 
+from tabpo.captions import describe
 from tabpo.errors import ConfigError, DataError
 from tabpo.names import WITHOUT_MODEL
-from tabpo.tables import Run, build_cells, code_differences, describe, metric_value, rehearsals
+from tabpo.tables import Run, build_cells, code_differences, metric_value
 from tabpo.typeset import to_csv, to_latex, to_markdown
 
 
 def scores(ner: float, rel: float = 0.5, canonical: float = 0.6, valid: float = 0.9) -> dict:
     return {
+        "prompts": 90,
         "valid": valid,
         "metrics": {
             "ner_strict": {"set_directed": {"f1": ner}},
@@ -64,7 +66,7 @@ def test_a_collapsed_run_counts_and_is_marked():
     unmarked = build_cells(three_seeds(), rows=rows, metrics=metrics, baseline="sft")
     assert [cell.collapsed for cell in cells] == [0, 0, 1]
     assert [replace(cell, collapsed=0) for cell in cells] == unmarked  # the same means and differences
-    settings = {"presets": "matched", "baseline": "sft", "caption": "C.", "metrics": metrics}
+    settings = {"presets": "matched", "private": [], "baseline": "sft", "caption": "C.", "metrics": metrics}
     text = describe(settings, runs, cells, [])
     assert "†: collapsed while trained, and counts: dpo of seed 2 on scierc / tiny." in text["notes"]
     assert "**65.0 ± 1.7**\\*†" in to_markdown(cells, layout="main", **text)
@@ -99,7 +101,7 @@ def test_a_model_without_the_baseline_has_no_differences_and_says_so():
         **{("tiny", "sft"): "", ("tiny", "dpo"): "", ("large", "sft"): reason},
         ("large", "dpo"): "not run for this model",
     }
-    settings = {"caption": "All.", "presets": "matched", "baseline": "dpo", "metrics": ["ner_strict"]}
+    settings = {"caption": "All.", "presets": "matched", "private": [], "baseline": "dpo", "metrics": ["ner_strict"]}
     notes = describe(settings, runs, cells, [])["notes"]
     assert f"scierc / large: {reason}." in notes and f"– {reason}." not in notes
 
@@ -107,15 +109,21 @@ def test_a_model_without_the_baseline_has_no_differences_and_says_so():
 def test_private_metrics_of_a_few_gold_items_are_left_out_with_their_ceiling():
     few = {"rel": {"set_directed": {"f1": 0.4, "gold": 4}}, "ner_strict": {"set_directed": {"f1": 0.6, "gold": 5}}}
     ceiling = {"rel": {"set_directed": {"f1": 0.5}}, "ner_strict": {"set_directed": {"f1": 0.9}}}
-    scored = {"valid": 1.0, "metrics": few, "ceiling": ceiling}
+    scored = {"prompts": 90, "valid": 1.0, "metrics": few, "ceiling": ceiling}
     runs = [Run("notes", "tiny", "sft", 1, scored), Run("notes", None, "dictionary", None, scored)]
-    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict", "rel"]}
+    settings = {
+        "caption": "All.",
+        "presets": "matched",
+        "private": [],
+        "baseline": "sft",
+        "metrics": ["ner_strict", "rel"],
+    }
     shown = {"rows": ["sft", "dictionary"], "metrics": settings["metrics"], "baseline": "sft"}
     for private, means in (([], [60, 60, 40, 40]), (["notes"], [60, 60, None, None])):
         cells = build_cells(runs, **shown, private=private)
         assert [cell.mean and round(cell.mean) for cell in cells] == means
         notes = describe(settings, runs, cells, [])["notes"]
-        assert bool(private) == ("– private, and of fewer than 5 gold items." in notes)
+        assert bool(private) == ("– private, and would tell of fewer than 5 gold items, answers or pairs." in notes)
         assert bool(private) != any("50.00 in Rel" in note for note in notes)
         assert any("90.00 in NER" in note for note in notes)
 
@@ -129,14 +137,52 @@ def test_a_private_second_annotator_of_a_few_gold_items_has_no_cell():
     }
     runs = [Run("notes", "tiny", "sft", 1, scored[90]), Run("notes", None, "dictionary", None, scored[90])]
     runs += [Run("notes", None, "human", None, scored[4])]
-    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
+    settings = {"caption": "All.", "presets": "matched", "private": [], "baseline": "sft", "metrics": ["ner_strict"]}
     shown = {"rows": ["sft", "dictionary", "human"], "metrics": settings["metrics"], "baseline": "sft"}
     assert [cell.mean for cell in build_cells(runs, **shown)] == [50, 50, 50]
     cells = build_cells(runs, **shown, private=["notes"])
     assert [cell.mean for cell in cells] == [50, 50, None]
     notes = describe(settings, runs, cells, [])["notes"]
-    assert "– private, and of fewer than 5 gold items." in notes
+    assert "– private, and would tell of fewer than 5 gold items, answers or pairs." in notes
     assert any("90.00 in NER" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("valid", "shown"),
+    [
+        ((1.0, 1.0), True),
+        ((0.9, 80 / 90), True),  # 9 and 10 answers that cannot be read
+        ((0.9, 86 / 90), False),  # 4: the mean and a difference would tell them
+        ((0.9, 1 / 90), False),
+    ],
+)
+def test_a_private_share_of_answers_is_withheld_from_all_rows_where_one_tells_a_few(valid, shown):
+    runs = [
+        Run("notes", "tiny", row, 1, scores(0.5, valid=share)) for row, share in zip(("sft", "dpo"), valid, strict=True)
+    ]
+    settings = {"rows": ["sft", "dpo"], "metrics": ["valid"], "baseline": "sft"}
+    assert all(cell.mean is not None for cell in build_cells(runs, **settings))
+    cells = build_cells(runs, **settings, private=["notes"])
+    assert [(cell.mean is not None, cell.difference is not None) for cell in cells] == [(shown, False), (shown, shown)]
+    assert [cell.rank > 0 for cell in cells] == [shown, shown]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "accuracy", "shown"),
+    [
+        (40, 0.875, {"reward_accuracy", "reward_margin"}),
+        (40, 0.9, {"reward_margin"}),  # 4 are ranked wrong
+        (40, 0.9875, {"reward_margin"}),  # one tie
+        (4, 1.0, set()),
+    ],
+)
+def test_private_preferences_tell_no_few_pairs(pairs, accuracy, shown):
+    scored = {"metrics": {}, "pairs": pairs, "reward_accuracy": accuracy, "reward_margin": 0.5}
+    cells = build_cells(
+        [Run("ours", "tiny", "dpo", 1, scored)],
+        **{"rows": ["dpo"], "metrics": ["reward_accuracy", "reward_margin"], "baseline": "dpo", "private": ["ours"]},
+    )
+    assert {cell.metric for cell in cells if cell.mean is not None} == shown
 
 
 def test_the_same_run_twice_is_refused():
@@ -152,46 +198,6 @@ def test_conventions_are_named_or_headline():
         metric_value(scores(0.1), "rel@pure")
 
 
-def test_rehearsal_is_below_twice_the_dictionary():
-    assert rehearsals([run("sft", 1, 0.39), run("dictionary", None, 0.2)]) == ["scierc/tiny"]
-    assert rehearsals([run("sft", 1, 0.41), run("dictionary", None, 0.2)]) == []
-
-
-def test_rehearsal_withholds_marks():
-    runs = [run("sft", 1, 0.3), run("dpo", 1, 0.35), run("dictionary", None, 0.2)]
-    cells = build_cells(runs, rows=["dictionary", "sft", "dpo"], metrics=["ner_strict"], baseline="sft")
-    settings = {"caption": "Main.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
-    text = describe(settings, runs, cells, [])
-    assert text["caption"] == "REHEARSAL. Main." and not text["marks"]
-    assert "**35.0**" not in to_markdown(cells, layout="main", **text)
-
-
-def test_both_ceilings_are_printed_where_the_order_of_answers_tells_more():
-    gold = {"ner_strict": {"set_directed": {"f1": 0.9175}, "in_order": {"f1": 0.9923}}}
-    gold |= {"rel": {"set_directed": {"f1": 0.8316}, "in_order": {"f1": 0.8316}}}
-    runs = [replace(one, scores=one.scores | {"ceiling": gold}) for one in three_seeds()]
-    settings = {"caption": "Main.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict", "rel"]}
-    assert [note for note in describe(settings, runs, [], [])["notes"] if "Gold" in note] == [
-        "Gold's own text scores 83.16 in Rel on scierc.",
-        "Gold's own text scores 91.75 in NER on scierc, each text at its leftmost free place; 99.23 in the order of the"
-        " answer (in_order).",
-    ]
-    named = describe(settings | {"metrics": ["ner_strict@in_order"]}, runs, [], [])["notes"]
-    assert "Gold's own text scores 99.23 in NER (in_order) on scierc." in named
-
-
-def test_ceilings_below_100_are_printed_for_the_metrics_shown():
-    gold = {"ner_strict": {"set_directed": {"f1": 0.99174}}, "rel": {"set_directed": {"f1": 1.0}}, "rel_plus": {}}
-    runs = [replace(one, scores=one.scores | {"ceiling": gold}) for one in three_seeds()]
-    cells = build_cells(runs, rows=["sft"], metrics=["ner_strict", "rel"], baseline="sft")
-    settings = {"caption": "Main.", "presets": "matched", "baseline": "sft"}
-    notes = describe(settings | {"metrics": ["ner_strict", "rel", "valid"]}, runs, cells, [])["notes"]
-    assert [note for note in notes if "Gold" in note] == ["Gold's own text scores 99.17 in NER on scierc."]
-    assert "NER: exact places with their labels; Rel: exact places" in " ".join(notes)
-    notes = describe(settings | {"metrics": ["rel"]}, runs, cells, [])["notes"]
-    assert not [note for note in notes if "Gold" in note]
-
-
 def test_baselines_are_not_in_the_running():
     runs = [*three_seeds(), run("majority", None, 0.9)]
     cells = {
@@ -200,20 +206,6 @@ def test_baselines_are_not_in_the_running():
     }
     assert [cells[row].rank for row in ("dpo", "sft", "majority")] == [1, 2, 0]
     assert (cells["majority"].mean, cells["majority"].sd) == (pytest.approx(90.0), None)
-
-
-def test_a_second_annotator_is_a_row_of_its_dataset_and_says_of_how_much():
-    runs = [*three_seeds(), run("human", None, 0.8), run("sft", 1, 0.5, dataset="phee")]
-    runs = [replace(one, scores=one.scores | {"prompts": 20 if one.method == "human" else 90}) for one in runs]
-    cells = build_cells(runs, rows=["sft", "dictionary", "human"], metrics=["ner_strict"], baseline="sft")
-    by_row = {(cell.dataset, cell.method): cell for cell in cells}
-    assert by_row["scierc", "human"].mean == pytest.approx(80) and by_row["scierc", "human"].rank == 0
-    assert by_row["phee", "human"].reason == "no second annotator"
-    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
-    notes = [note for note in describe(settings, runs, cells, [])["notes"] if note.startswith("human")]
-    assert notes == [
-        "human: a second annotator of scierc against the first, on the 20 of 90 test prompts that both have annotated."
-    ]
 
 
 def with_an_endpoint() -> list[Run]:
@@ -229,33 +221,6 @@ def test_a_prompted_model_has_one_run_and_no_row_beside_it_but_baselines():
     (prompted, *_), reasons = by_model["gpt"], {cell.reason for cell in cells}
     assert (prompted.mean, prompted.sd, prompted.seeds, prompted.difference) == (pytest.approx(90), None, 0, None)
     assert prompted.rank == 0 and reasons == {""}
-
-
-def test_a_prompted_row_says_what_it_is_and_leaves_dashes_where_it_cannot_be():
-    rows = ["sft", "dpo", "prompted", "dictionary", "majority"]
-    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
-    cells = build_cells(with_an_endpoint(), rows=rows, metrics=["ner_strict"], baseline="sft")
-    text = describe(settings, with_an_endpoint(), cells, [])
-    assert [note for note in text["notes"] if "prompted" in note and "temperature 0, without seeds" in note]
-    assert "over 3 seeds" in text["notes"][0]
-    lines = to_markdown(cells, layout="main", **text).splitlines()
-    shown = [[part.strip() for part in line.strip("|").split("|")] for line in lines if line.startswith("| scierc")]
-    assert [row[1:3] for row in shown if row[1] == "gpt"] == [
-        ["gpt", "prompted"],
-        ["gpt", "dictionary"],
-        ["gpt", "majority"],
-    ]
-    assert ["scierc", "gpt", "prompted", "90.0"] in shown
-    for table, dash in ((to_markdown, "–"), (to_latex, "--")):
-        (line,) = [line for line in table(cells, layout="per_metric", **text).splitlines() if "prompted " in line[:12]]
-        assert "nan" not in line and dash in line and "90.0" in line
-
-
-def test_a_table_of_prompted_models_alone_has_no_seeds():
-    runs = [run("prompted", None, 0.9, model="gpt"), run("dictionary", None, 0.2)]
-    cells = build_cells(runs, rows=["sft", "prompted", "dictionary"], metrics=["ner_strict"], baseline="sft")
-    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
-    assert describe(settings, runs, cells, [])["notes"][0].startswith("F1 in percent, sets of items, one run each;")
 
 
 def test_code_differences_are_named_or_refused():
@@ -292,13 +257,19 @@ def test_per_metric_layout_has_a_column_per_dataset_and_model():
 def test_preferences_are_shares_and_nats_of_pairs_without_ceilings():
     values = {"sft": (0.5, 0.0), "dpo": (0.75, -0.01)}
     runs = [
-        Run("ours", "tiny", method, 1, {"metrics": {}, "reward_accuracy": accuracy, "reward_margin": margin})
+        Run(
+            "ours",
+            "tiny",
+            method,
+            1,
+            {"metrics": {}, "pairs": 40, "reward_accuracy": accuracy, "reward_margin": margin},
+        )
         for method, (accuracy, margin) in values.items()
     ]
     metrics = ["reward_accuracy", "reward_margin"]
     cells = build_cells(runs, rows=["sft", "dpo"], metrics=metrics, baseline="sft", private=["ours"])
     assert [cell.mean for cell in cells] == [50, 75, 0, -0.01]
-    settings = {"caption": "Ours.", "presets": "matched", "baseline": "sft", "metrics": metrics}
+    settings = {"caption": "Ours.", "presets": "matched", "private": [], "baseline": "sft", "metrics": metrics}
     described = describe(settings, runs, cells, [])
     assert described["notes"][0].startswith("Shares of test pairs in percent, seed 1 alone;")
     table = to_markdown(cells, layout="main", **described)

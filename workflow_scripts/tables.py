@@ -6,9 +6,10 @@ import logging
 from pathlib import Path
 
 from tabpo.artefacts import write_whole
+from tabpo.captions import describe
 from tabpo.errors import exit_on_error
 from tabpo.study import run_folders
-from tabpo.tables import Run, build_cells, code_differences, describe
+from tabpo.tables import Run, build_cells, code_differences
 from tabpo.typeset import to_csv, to_latex, to_markdown
 
 

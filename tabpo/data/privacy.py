@@ -7,8 +7,9 @@ counts that point at a few people, and belong where the data may be.
 Reports may leave: cards, audits (`.audit.json`, `.isolation.json`, `.reference.json`, `stability.json`), pages, tables,
 figures, logs, settings and provenance of runs. They hold no text. Of how many records, texts or answers something is
 true (a label, an outcome, a reason), they state no number from 1 to 4, and nothing that tells one: no complement, no
-total with all parts but one. A table leaves a metric out whose gold items are so few. How many documents, prompts,
-answers and pairs a job works on in all says nothing of anyone in particular: logs state it.
+total with all parts but one. A table leaves a metric out whose gold items are so few, and a share of answers or pairs
+that tells so few. How many documents, prompts, answers and pairs a job works on in all says nothing of anyone in
+particular: logs state it.
 """
 
 import ipaddress
@@ -34,6 +35,12 @@ def withhold(value: Any) -> Any:
 def withhold_part(part: int, whole: int) -> int | None:
     """A part of a whole that is shown: None where it, or what it leaves of the whole, is a count from 1 to 4."""
     return None if None in withhold([part, whole - part]) else part
+
+
+def tells_few(share: float, whole: int) -> bool:
+    """Whether a share of a whole, from 0 to 1, tells a count from 1 to 4: its own or the rest's; ties count half."""
+    part = round(share * whole, 6)
+    return 0 < part < SMALL or 0 < whole - part < SMALL
 
 
 def withhold_histogram(counts: Mapping[str, int]) -> dict[str, int | None]:
