@@ -6,10 +6,9 @@ import logging
 from pathlib import Path
 
 from tabpo.artefacts import write_json
-from tabpo.data.isolation import prove_isolation
+from tabpo.data.isolation import prove_isolation, without_small_totals
 from tabpo.data.ontology import read_ontology
 from tabpo.data.pair_proof import prove_answers
-from tabpo.data.privacy import withhold
 from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
 from tabpo.records import PROMPT_SPLITS, Document, Pair, Prompt, read_records
@@ -36,8 +35,10 @@ def main(argv: list[str] | None = None) -> None:
     train = prompts["train"]
     units = units_of_prompts(read_records(args.documents, Document), [prompt.prompt_id for prompt in train])
     proof["answers"] = prove_answers(pairs, train, units, read_ontology(args.ontology))
-    logging.info("isolation holds for %d pairs", len(pairs))
-    write_json(args.output, withhold(proof) if args.settings["private"] else proof)
+    if args.settings["private"]:
+        proof = without_small_totals(proof, args.settings["negatives"])
+    write_json(args.output, proof)
+    logging.info("isolation holds: %s", args.output)
 
 
 if __name__ == "__main__":

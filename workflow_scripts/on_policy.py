@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
 
     predictions = read_records(args.predictions, Prediction)
     pairs, tally = on_policy_pairs(units, predictions, pairing, ontology, token_encoder(args.base))
-    logging.info("%d pairs of %d prompts", len(pairs), len(units))
+    logging.info("pairs of %d prompts", len(units))
 
     report = audit(tally, [], units, prompts, pairs)
     if settings["private"]:

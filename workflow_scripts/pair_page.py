@@ -33,9 +33,9 @@ def main(argv: list[str] | None = None) -> None:
     report = reference_audit(pairs, read_records(args.reference, Reference), prompts)
     held_out = read_records(args.held_out_prompts, Prompt)
     report["held_out"] = gold_audit(held_out, read_records(args.gold, Reference))
-    logging.info("%d pairs, and the gold of %d held-out prompts", len(pairs), len(held_out))
+    logging.info("pairs of %d prompts, and the gold of %d held-out ones", len(prompts), len(held_out))
     if args.settings["private"]:
-        report, pairs = without_small_groups(report), []
+        report, pairs = without_small_groups(report, args.settings["negatives"] * len(prompts)), []
     audit, proof = (json.loads(path.read_text()) for path in (args.audit, args.isolation))
     write_json(args.output, report)
     write_whole(args.output_page, pair_page(args.title, audit, proof, report, pairs))

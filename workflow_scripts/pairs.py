@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     patterns = read_ambiguities(args.ambiguities, ontology)
     tables = proposal_tables(settings, confusions, patterns, ontology, links=states_links(units[0], ontology))
     pairs, tally = draw_pairs(units, pairing, pairing_contexts(units, ontology, tables), token_encoder(args.base))
-    logging.info("%d pairs of %d prompts", len(pairs), len(units))
+    logging.info("pairs of %d prompts", len(units))
 
     report = {"confusions": held_out} | audit(tally, tables, units, prompts, pairs)
     if settings["private"]:

@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
     references = score_references(model, pairs, tokenizer.pad_token_id, numerics, args.settings["batch_size"])
     key = reference_key(args.sft, args.pairs, args.prompts, numerics, quantize)
     write_records(args.output, Reference, references, key)
-    logging.info("scored %d pairs", len(references))
+    logging.info("log-probs of pairs: %s", args.output)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,6 @@ def main(argv: list[str] | None = None) -> None:
     tokenizer = load_tokenizer(args.sft)
     inputs = {name: path for name in (*INPUTS, *HELD_OUT) if (path := getattr(args, name)) is not None}
     examples = read_examples(tokenizer, inputs, settings)
-    logging.info("%d pairs", len(examples))
     build = build_watch if args.held_out_pairs is None else build_pair_watch
     deepspeed, logger = Path(__file__).parents[1] / "config/deepspeed", (args.logging, args.events)
     run = Run(settings, args.settings["resources"], args.sft, inputs, args.checkpoints, deepspeed, logger)

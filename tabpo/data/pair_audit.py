@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from rapidfuzz.distance import Levenshtein
 
 from tabpo.data.ontology import Ontology
-from tabpo.data.privacy import withhold, withhold_histogram, withhold_part, without_small
+from tabpo.data.privacy import coarse, withhold, withhold_histogram, withhold_part, without_small
 from tabpo.data.proposals import COREFERENCE, Proposals
 from tabpo.data.units import Unit
 from tabpo.records import Edit, Pair, Prompt
@@ -132,38 +132,43 @@ def without_small_counts(report: Mapping[str, Any], ontology: Ontology) -> dict[
     """The audit of private data: no count from 1 to 4, and nothing else that would tell one.
 
     Errors and cases of the confusion table are sums of counts that its figure shows in part; the mix that is made of
-    them has two decimals. Reasons with so few cases are left out.
+    them has two decimals. Reasons with so few cases are left out. Pairs that were asked for and not made are a part of
+    those asked for: where they are few no number tells how many were made, and no share has more than two decimals.
 
     Args:
         report: As `audit` gives it, and the metadata of the confusion table as `confusions`, where there is one.
         ontology: Of its labels: those of spans and those of relations are parts of two wholes, as on the card.
     """
     shown = withhold(dict(report))
+    shown["pairs"] = withhold_part(report["pairs"], report["pairs_wanted"])
+    without = {"": report["pairs_wanted"] - report["pairs"]} if shown["pairs"] is None else {}
     for name in ("pairs_flipped", "pairs_repaired", "pairs_with_fewer_edits"):
         shown[name] = withhold_part(report[name], report["pairs"])
     for name in ("examples_without_pair", "refusals"):
         shown[name] = without_small(report[name])
     edits = {kind: found["edits"] for kind, found in report["kinds"].items()}
-    for kind, count in withhold_histogram(edits).items():
-        row = shown["kinds"][kind]
+    edits_shown = withhold_histogram(edits | without)
+    for kind, row in shown["kinds"].items():
         row |= {name: None for name in ("errors_held_out", "cases_held_out") if name in row}
-        if count is None:
+        if edits_shown[kind] is None:
             row |= dict.fromkeys(set(row) - {"operator"})
         elif "wanted" in row:
             row["wanted"] = round(row["wanted"], 2)
     by_source = {name: round(share * sum(edits.values())) for name, share in report["sources"].items()}
     for name, count in withhold_histogram(by_source).items():
         shown["sources"][name] = None if count is None else report["sources"][name]
-    shown["labels"] = _labels_withheld(report["labels"], ontology)
+    shown["labels"] = _labels_withheld(report["labels"], without, ontology)
     if "confusions" in report:
         left_out = {name: int(value) for name, value in report["confusions"].items() if value.isdecimal()}
         small = left_out.keys() - without_small(left_out).keys()
         shown["confusions"] = {name: value for name, value in report["confusions"].items() if name not in small}
-    return shown
+    return coarse(shown) if shown["pairs"] is None else shown
 
 
-def _labels_withheld(labels: Mapping[str, Mapping[str, int]], ontology: Ontology) -> dict[str, dict[str, int | None]]:
-    edits = withhold_histogram({name: found["edits"] for name, found in labels.items()})
+def _labels_withheld(
+    labels: Mapping[str, Mapping[str, int]], without: Mapping[str, int], ontology: Ontology
+) -> dict[str, dict[str, int | None]]:
+    edits = withhold_histogram({name: found["edits"] for name, found in labels.items()} | without)
     records = {}
     for names in (ontology.labels, ontology.relations, (COREFERENCE,)):
         records |= withhold_histogram({name: labels[name]["records"] for name in names if name in labels})

@@ -8,8 +8,8 @@ Reports may leave: cards, audits (`.audit.json`, `.isolation.json`, `.reference.
 figures, logs, settings and provenance of runs. They hold no text. Of how many records, texts or answers something is
 true (a label, an outcome, a reason), they state no number from 1 to 4, and nothing that tells one: no complement, no
 total with all parts but one. A table leaves a metric out whose gold items are so few, and a share of answers or pairs
-that tells so few. How many documents, prompts, answers and pairs a job works on in all says nothing of anyone in
-particular: logs state it.
+that tells so few. How many documents, prompts and answers a job works on in all says nothing of anyone in particular:
+logs state it. Of pairs they do not: the prompts without one are those that allow none.
 """
 
 import ipaddress
@@ -55,6 +55,15 @@ def withhold_histogram(counts: Mapping[str, int]) -> dict[str, int | None]:
     if others and 0 < sum(counts[name] for name in hidden) < max(SMALL, len(hidden) + 2):
         hidden.add(others[0][1])
     return {name: None if name in hidden else count for name, count in counts.items()}
+
+
+def coarse(value: Any) -> Any:
+    """A value with two decimals in each float, however deep in dicts and lists: six of a share tell its whole."""
+    if isinstance(value, dict):
+        return {key: coarse(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [coarse(item) for item in value]
+    return round(value, 2) if isinstance(value, float) else value
 
 
 def without_small(counts: Mapping[str, int]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from math import fsum, log
 from typing import Any
 
 from tabpo.data.pair_audit import edited_labels
-from tabpo.data.privacy import withhold, withhold_histogram, withhold_part
+from tabpo.data.privacy import coarse, withhold, withhold_histogram, withhold_part
 from tabpo.errors import DataError
 from tabpo.records import Pair, Prompt, Reference
 
@@ -121,19 +121,29 @@ def _stated_labels(answer: str) -> set[str]:
     return {record.get("Code") or record["label"] for record in records}
 
 
-def without_small_groups(report: Mapping[str, Any]) -> dict[str, Any]:
+def without_small_groups(report: Mapping[str, Any], wanted: int) -> dict[str, Any]:
     """The report of private data: no operator or label with fewer than 5 pairs, nor one more where one alone is hidden.
 
-    A histogram with such a bin is withheld as a whole, and a share of pairs where it, or the rest, is that small.
+    A histogram with such a bin is withheld as a whole, and a share of pairs where it, or the rest, is that small. Where
+    so few pairs were not made nothing tells how many were, as in the audit of pairs.
+
+    Args:
+        report: As `reference_audit` gives it, with `held_out`.
+        wanted: Pairs that were asked for.
     """
     shown = dict(report) | {"all": _withheld(report["all"])}
+    told = withhold_part(report["all"]["pairs"], wanted) is not None
+    without = {} if told else {"": wanted - report["all"]["pairs"]}
     for kind in ("operators", "labels"):
-        pairs = withhold_histogram({name: found["pairs"] for name, found in report[kind].items()})
-        shown[kind] = {name: _withheld(report[kind][name]) for name, count in pairs.items() if count is not None}
+        pairs = withhold_histogram({name: found["pairs"] for name, found in report[kind].items()} | without)
+        shown[kind] = {name: _withheld(found) for name, found in report[kind].items() if pairs[name] is not None}
     answers = withhold_histogram({name: found["answers"] for name, found in report["held_out"]["labels"].items()})
     labels = {name: report["held_out"]["labels"][name] for name, count in answers.items() if count is not None}
     shown["held_out"] = {"all": withhold(report["held_out"]["all"]), "labels": labels}
-    return shown
+    if told:
+        return shown
+    shown["all"] |= {"pairs": None, "histogram": None}
+    return coarse(shown)
 
 
 def _withheld(found: Mapping[str, Any]) -> dict[str, Any]:

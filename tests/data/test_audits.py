@@ -120,7 +120,7 @@ def test_small_groups_of_private_data_are_left_out():
     other = Pair(
         "d#0/9", "d#0", GOLD, GOLD.replace("Task", "Method"), (Edit("label", "entities/1/label", "", "", ""),), 1
     )
-    report = without_small_groups(reference_of([*pairs, other], (-1.0,), (-2.0,)))
+    report = without_small_groups(reference_of([*pairs, other], (-1.0,), (-2.0,)), 7)
     assert report["labels"] == {}  # the 7 of all less the 6 of Method would tell the one of Task
     assert report["operators"]["label"]["pairs"] == 7
     with pytest.raises(DataError, match="2 references are not of the 1 pairs"):
@@ -135,7 +135,7 @@ def test_a_private_group_has_no_share_or_bin_of_a_few_pairs():
     groups = {"a": group(0.5, [10, 10]), "b": group(0.9, [2, 18]), "c": group(0.5, [7, 3, 10]), "d": group(1.0, [0, 9])}
     gold = {"all": {"answers": 20}, "labels": {"a": {"answers": 20}, "b": {"answers": 4}, "c": {"answers": 9}}}
     report = {"all": group(0.9, [3, 27]), "operators": groups, "labels": {}, "held_out": gold}
-    shown = without_small_groups(report)
+    shown = without_small_groups(report, 30)
     assert set(shown["held_out"]["labels"]) == {"a"}
     assert shown["operators"]["a"] == groups["a"] and shown["operators"]["d"] == groups["d"]
     assert (shown["operators"]["b"]["ranked_right"], shown["operators"]["b"]["histogram"]) == (
@@ -144,6 +144,16 @@ def test_a_private_group_has_no_share_or_bin_of_a_few_pairs():
     )  # 2 are wrong
     assert (shown["operators"]["c"]["ranked_right"], shown["operators"]["c"]["histogram"]) == (0.5, None)
     assert (shown["all"]["ranked_right"], shown["all"]["histogram"], shown["all"]["pairs"]) == (None, None, 30)
+
+
+def test_what_the_reference_makes_of_private_pairs_tells_no_few_that_were_not_made():
+    groups = {"a": group(0.5, [10, 10]), "b": group(0.512345, [5, 10])}
+    gold = {"all": {"answers": 20}, "labels": {}}
+    report = {"all": group(0.512345, [15, 20]), "operators": groups, "labels": {}, "held_out": gold}
+    assert without_small_groups(report, 35)["all"] == report["all"]
+    shown = without_small_groups(report, 37)
+    assert (shown["all"]["pairs"], shown["all"]["histogram"], shown["all"]["ranked_right"]) == (None, None, 0.51)
+    assert shown["operators"] == {"a": groups["a"]}  # with b they would be 35 of 37
 
 
 AUDIT = {
@@ -205,7 +215,9 @@ def test_the_program_writes_report_and_page(tmp_path, private):
     inputs |= {"pairs": "pairs.parquet", "reference": "reference.parquet", "prompts": "prompts.parquet"}
     inputs |= {"audit": "audit.json", "isolation": "isolation.json", "output": "report.json", "output-page": "page.md"}
     files = [part for flag, name in inputs.items() for part in (f"--{flag}", str(tmp_path / name))]
-    pair_page_script.main(["--settings", json.dumps({"private": private}), "--title", "Pairs of d", *files])
+    pair_page_script.main(
+        ["--settings", json.dumps({"private": private, "negatives": 6}), "--title", "Pairs of d", *files]
+    )
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["all"] == report["labels"]["Method"]
     assert (report["all"]["pairs"], report["all"]["mean_margin"]) == (6, 1.0)

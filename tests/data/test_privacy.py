@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabpo.data.isolation import without_small_totals
 from tabpo.data.ontology import Label, Ontology, RelationType
 from tabpo.data.pair_audit import without_small_counts
 from tabpo.data.privacy import SMALL, withhold_histogram, withhold_part, without_small
@@ -87,3 +88,33 @@ def test_an_audit_tells_no_count_of_a_few():
     assert shown["labels"]["R"] == {"records": None, "edits": 10}
     assert shown["labels"]["B"] == {"records": 20, "edits": 10}
     assert report["kinds"]["label"]["edits"] == 3  # the report itself is as it was
+
+    # two pairs that were not made, and their complement
+    of_a_few = without_small_counts(report | {"pairs_wanted": 42, "pairs": 40}, ONTOLOGY)
+    assert (of_a_few["pairs"], of_a_few["pairs_wanted"], of_a_few["sources"]["uniform"]) == (None, 42, 0.7)
+    assert [found["edits"] for found in of_a_few["labels"].values()] == [20, None, 10]  # else 40 of 42
+    assert of_a_few["kinds"]["boundary"]["got"] == 0.75
+    third = report["kinds"] | {"boundary": kind(30, 41)}
+    assert without_small_counts(report | {"kinds": third, "pairs": 98}, ONTOLOGY)["kinds"]["boundary"]["got"] == 0.73
+    assert without_small_counts(report | {"kinds": third}, ONTOLOGY)["kinds"]["boundary"]["got"] == 30 / 41
+
+
+def test_a_proof_tells_no_few_prompts_without_a_pair():
+    sizes = {"train": (90, 30), "dev_confusion": (12, 6), "dev_select": (9, 4), "test": (40, 20)}
+    splits = {split: {"prompts": prompts, "documents": count} for split, (prompts, count) in sizes.items()}
+    proof = {"splits": splits, "confusions": {"prompts": 10, "of": "dev_confusion"}, "choices": {"of": "dev_select"}}
+    proof |= {"pairs": {"pairs": 176, "prompts": 89, "of": "train"}, "answers": {"answers": 352, "records": 900}}
+    shown = without_small_totals(proof, 2)
+    assert shown["pairs"] == {"pairs": None, "prompts": None, "of": "train"}  # 90 - 89, 2 * 90 - 176
+    assert shown["answers"] == {"answers": None}
+    assert shown["confusions"]["prompts"] is None  # 12 - 10
+    assert shown["splits"]["dev_select"] == {"prompts": 9, "documents": None}
+    assert shown["splits"]["dev_confusion"] == {"prompts": 12, "documents": None}  # the card has their sum
+    assert (shown["splits"]["train"], shown["splits"]["test"]) == (splits["train"], splits["test"])
+    proof |= {
+        "pairs": {"pairs": 160, "prompts": 80, "of": "train"},
+        "confusions": {"prompts": 12, "of": "dev_confusion"},
+    }
+    shown = without_small_totals(proof, 2)
+    assert (shown["pairs"], shown["answers"]) == (proof["pairs"], {"answers": 352})
+    assert shown["confusions"] == proof["confusions"]
