@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from tabpo.errors import ConfigError
@@ -103,20 +104,22 @@ def run_torchrun(launch: Launch) -> int:
 
     A scheduler's warning goes to the workers alone: by itself torchrun gives them half a minute after SIGTERM, and on
     SIGUSR1 dies and leaves them behind. It is kept in a session of its own, where a signal to the job's process group
-    does not reach it.
+    does not reach it. A warning waits there for workers that are not there yet, and ends those that cannot note it yet:
+    they have nothing to keep.
     """
     parent, warned = os.getpid(), False
     child = os.fork()
     if child == 0:
         os.setsid()
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # for a scheduler that warns all processes of a job, one by one
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])  # workers have it so from torchrun
         _die_with(parent)
         os.execve(launch.command[0], launch.command, {**launch.environment, LAUNCHER: str(os.getpid())})
 
     def warn(number: int, frame: FrameType | None) -> None:
         nonlocal warned
         warned = True
-        for worker in started_by(child) or [child]:  # before there are workers nothing can be lost
+        os.kill(child, signal.SIGUSR1)
+        for worker in started_by(child):
             with suppress(ProcessLookupError):  # it ends just now
                 os.kill(worker, number)
 
@@ -126,8 +129,16 @@ def run_torchrun(launch: Launch) -> int:
 
 
 def worker_command(program: str, arguments: Sequence[str]) -> list[str]:
-    """The command of one of torchrun's processes, which from now on is killed when torchrun is gone."""
-    _die_with(int(os.environ[LAUNCHER]))
+    """The command of one of torchrun's processes, which from now on is killed when torchrun is gone, or by a warning.
+
+    Raises:
+        SystemExit: The warning came before this process was there.
+    """
+    torchrun = int(os.environ[LAUNCHER])
+    _die_with(torchrun)
+    if waits_for_workers(torchrun):
+        sys.exit(STOPPED)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
     return [sys.executable, "-m", f"workflow_scripts.{program}", *arguments]
 
 
@@ -136,6 +147,12 @@ def _die_with(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it was gone before
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def waits_for_workers(torchrun: int) -> bool:
+    """Whether a warning has come to it; SIGUSR1 is blocked there."""
+    waiting = re.search(r"^ShdPnd:\s*(\w+)", Path(f"/proc/{torchrun}/status").read_text(), re.MULTILINE)
+    return bool(int(waiting[1], 16) & 1 << (signal.SIGUSR1 - 1))
 
 
 def read_settings(arguments: Sequence[str]) -> dict:
