@@ -1,7 +1,7 @@
 """Preference losses, one file each; the file's name is the name in the config."""
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -21,11 +21,12 @@ def build_loss(name: str, **params: object) -> Callable[[Side, Side], LossOutput
     """The loss `name` with its hyperparameters; those not given take their defaults.
 
     Raises:
-        ConfigError: No such loss or hyperparameter, a missing one without default, or a value out of its range.
+        ConfigError: No such loss or hyperparameter, a missing one without default, a value out of its range, or a file
+            that does not define a loss.
     """
     if name not in loss_names():
         raise ConfigError(f"unknown loss {name}; there are: {', '.join(loss_names())}")
-    loss = import_module(f"tabpo.losses.{name}").Loss
+    loss = _loss_class(name)
     accepted = [field.name for field in fields(loss)]
     listing = ", ".join(accepted) or "no hyperparameter"
     unknown = sorted(set(params) - set(accepted))
@@ -36,3 +37,14 @@ def build_loss(name: str, **params: object) -> Callable[[Side, Side], LossOutput
     if missing:
         raise ConfigError(f"{name}: hyperparameter {', '.join(missing)} has no default; it takes: {listing}")
     return loss(**params)
+
+
+def _loss_class(name: str) -> type:
+    loss = getattr(import_module(f"tabpo.losses.{name}"), "Loss", None)
+    if not is_dataclass(loss) or not isinstance(getattr(loss, "needs", None), frozenset):
+        raise ConfigError(f"tabpo/losses/{name}.py has no dataclass Loss with a frozenset needs; dpo.py beside it has")
+    optional = [field.name for field in fields(Side) if field.default is None]
+    unknown = sorted(loss.needs - set(optional))
+    if unknown:
+        raise ConfigError(f"{name}: needs {', '.join(unknown)}; a loss may need: {', '.join(optional)}")
+    return loss

@@ -1,7 +1,8 @@
 """What every loss promises: masking, gradients, dtypes, and refusals."""
 
 import math
-from dataclasses import replace
+from dataclasses import make_dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -125,6 +126,29 @@ def test_raising_a_chosen_token_lowers_the_loss(make_random_pair, gradients_of, 
 def test_an_unknown_loss_is_refused_with_all_names():
     with pytest.raises(ConfigError, match=r"unknown loss tabpo; there are: .*, dpo, .*tab_po"):
         build_loss("tabpo")
+
+
+NO_LOSS = "tabpo/losses/dpo.py has no dataclass Loss with a frozenset needs"
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (None, NO_LOSS),
+        (SimpleNamespace(needs=frozenset()), NO_LOSS),
+        (make_dataclass("Loss", []), NO_LOSS),
+        (make_dataclass("Loss", [], namespace={"needs": ("token_kl",)}), NO_LOSS),
+        (
+            make_dataclass("Loss", [], namespace={"needs": frozenset({"token_kl", "hiden_states"})}),
+            "dpo: needs hiden_states; a loss may need: token_kl, hidden_states, importance, baseline, anchor",
+        ),
+    ],
+    ids=["nothing", "no dataclass", "no needs", "needs in a tuple", "an unknown need"],
+)
+def test_a_file_that_defines_no_loss_is_refused(monkeypatch, loss, message):
+    monkeypatch.setattr("tabpo.losses.dpo.Loss", loss)
+    with pytest.raises(ConfigError, match=message):
+        build_loss("dpo")
 
 
 @every_loss
