@@ -41,6 +41,7 @@ ANSWER_CLASSES = ("empty", "truncated", "not_json", "too_deep", "duplicate_key",
 
 _NOTHING = Answer(spans=())
 _MAX_DIGITS = 9  # every id then fits the int32 of `records`
+_SPACE = re.compile(r"[ \t\n\r]*+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 
 _ENTITY = {"id": int, "label": str, "span": str}
@@ -97,11 +98,15 @@ def parse(text: str, answer_format: str, *, clusters: bool) -> Parsed:
     """
     if not text.strip():
         return Parsed("empty", _NOTHING)
-    unwritable = _SURROGATE.search(text) and json_fault(text)
-    answer = None if unwritable else _read(text, answer_format, clusters)
-    if answer is None:
+    if _SURROGATE.search(text) and (fault := json_fault(text)):
+        return Parsed(fault, _NOTHING)
+    content, end = _first_value(text)
+    if type(content) in (dict, list) and not _ends(text, end):
+        return Parsed("not_json", _NOTHING)  # nothing that goes on after a whole object begins JSON
+    read = _read_results(content) if answer_format == "results" else _read_entities(content, clusters)
+    if read is None or not _ends(text, end):
         return Parsed(json_fault(text) or "wrong_shape", _NOTHING)
-    return Parsed("ok", answer)
+    return Parsed("ok", read)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -128,15 +133,20 @@ _DECODER = json.JSONDecoder(
 
 def decode(text: str) -> Any:
     """The value of JSON that an answer could be, with keys and integers as in `parse`; None for every other text."""
+    content, end = _first_value(text)
+    return content if _ends(text, end) else None
+
+
+def _first_value(text: str) -> tuple[Any, int]:
+    """The value that a text begins with, and where it ends; None where it begins with none."""
     try:
-        return _DECODER.decode(text)
+        return _DECODER.raw_decode(text, _SPACE.match(text).end())
     except (ValueError, RecursionError):
-        return None
+        return None, 0
 
 
-def _read(text: str, answer_format: str, clusters: bool) -> Answer | None:
-    content = decode(text)
-    return _read_results(content) if answer_format == "results" else _read_entities(content, clusters)
+def _ends(text: str, end: int) -> bool:
+    return _SPACE.match(text, end).end() == len(text)
 
 
 def _read_results(content: Any) -> Answer | None:

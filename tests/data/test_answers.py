@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.parse import DAMAGES, damaged, real_answers
 from tabpo.data.answers import ANSWER_CLASSES, Answer, AnswerSpan, parse, render
+from tabpo.data.json_faults import json_fault
 from tabpo.records import Relation
 
 GOOD = '{"entities":[{"id":1,"label":"Task","span":"parsing"}],"relations":[{"head":1,"label":"PART-OF","tail":2}]}'
@@ -179,6 +180,17 @@ def test_a_hundred_thousand_damaged_answers_get_a_class():
     assert set(classes["wrong_type"]) == {"wrong_shape"}
     assert set(classes["wrong_key"]) == {"wrong_shape", "duplicate_key"}
     assert set(classes["prose"]) == set(classes["fence"]) == set(classes["doubled"]) == {"not_json"}
+
+
+@given(
+    st.sampled_from(['{"entities":[],"relations":[]}', "{}", ' {"a":[1.5]}', "[1]", "1", "-0", "true", "null", '"a"']),
+    st.text('{}[]",:.e+-1a \n\u00a0', max_size=4),
+)
+def test_what_follows_a_value_is_classed_as_a_whole(value, rest):
+    """`1` and a point is cut short, `{}` and anything is no JSON: as the scan of the whole text has it."""
+    answer_class = parse(value + rest, "entities", clusters=False).answer_class
+    assert answer_class == (json_fault(value + rest) or answer_class)
+    assert json_fault(value + rest) or answer_class in ("wrong_shape", "ok")
 
 
 def test_rendering_is_compact_and_keeps_letters():
