@@ -56,4 +56,6 @@ def _is_number(value: object) -> bool:
 
 def _require(fulfilled: bool, loss: str, name: str, value: object, accepted: str) -> None:
     if not fulfilled:
-        raise ConfigError(f"{loss}: {name} must be {accepted}, got {value!r}")
+        # YAML takes 1e-1 for text.
+        found = f"the text {value!r}" if isinstance(value, str) else repr(value)
+        raise ConfigError(f"{loss}: {name} must be {accepted}, got {found}")
