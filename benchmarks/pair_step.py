@@ -110,7 +110,7 @@ def _beside_peers(seconds: dict[str, float], memory: dict[str, float]) -> dict[s
 def _start(name: str, case: Case) -> subprocess.Popen:
     command = [sys.executable, "-m", "benchmarks.step_programs", name, json.dumps(vars(case))]
     settings = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRL_EXPERIMENTAL_SILENCE": "1"}
-    settings["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "128"  # as `workflow_scripts.launch` has it, for all programs
+    settings["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "512"  # as `workflow_scripts.launch` has it, for all programs
     environment = {**os.environ, **settings}
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 

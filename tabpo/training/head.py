@@ -86,18 +86,17 @@ class _TokenLogps(torch.autograd.Function):
     def forward(ctx, logits: Tensor, states: Tensor, targets: Tensor) -> Tensor:
         norms = torch.cat([_upcast(logits[rows]).logsumexp(-1) for rows in _blocks(logits)])
         logps = _upcast(logits[states, targets]) - norms[states]
-        ctx.save_for_backward(logits, norms, states, targets, logps)
+        ctx.save_for_backward(logits, states, targets, logps)
         return logps
 
     @staticmethod
     @once_differentiable
     def backward(ctx, upstream: Tensor) -> tuple[Tensor, None, None]:
-        logits, norms, states, targets, logps = ctx.saved_tensors
-        totals = torch.zeros_like(norms).index_put_((states,), upstream, accumulate=True)
+        logits, states, targets, logps = ctx.saved_tensors
+        totals = upstream.new_zeros(len(logits)).index_put_((states,), upstream, accumulate=True)
         gradient = torch.empty_like(logits)
         for rows in _blocks(logits):
-            softmax = (_upcast(logits[rows]) - norms[rows, None]).exp_()
-            gradient[rows] = softmax.mul_(-totals[rows, None])
+            gradient[rows] = _upcast(logits[rows]).softmax(-1).mul_(-totals[rows, None])
         gradient[states, targets] = (upstream - totals[states] * logps.exp()).to(gradient.dtype)
         return gradient, None, None
 

@@ -73,6 +73,15 @@ def pack(prompts: Sequence[Tokens], completions: Sequence[Tokens]) -> Packed:
     return Packed(packed.token_ids, packed.position_ids, tuple(trees), packed.states)
 
 
+def lengthened(trees: tuple[Tree, ...], beyond: int) -> tuple[Tree, ...]:
+    """With so many more tokens in the row's last block, where they come after all that sees them."""
+    *before, last = trees
+    if not last.branches:
+        return (*before, Tree(last.trunk + beyond, ()))
+    *branches, (fork, length) = last.branches
+    return (*before, Tree(last.trunk, (*branches, (fork, length + beyond))))
+
+
 def _append(packed: Packed, tokens: Tokens, position: int) -> int:
     start = len(packed.token_ids)
     packed.token_ids.extend(tokens)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tabpo.errors import ConfigError
 
-SCORER_VERSION = 3
+SCORER_VERSION = 4
 """Part of the key of reference files; raise it whenever scores of the same weights may change."""
 
 OPTIMIZERS = ("adamw", "rmsprop")

@@ -102,7 +102,7 @@ class _Attention(torch.autograd.Function):
             scores = torch.bmm(_of(tile, rows, groups), tile.seen(keys).transpose(1, 2))
             hidden = slice(0 if windowed else tile.position, tile.width)  # what may be
             mask = square[tile.position : tile.position + tile.rows, None, hidden]
-            scores.unflatten(1, (-1, groups))[..., hidden] += mask
+            scores.unflatten(1, (-1, groups))[..., hidden].add_(mask)
             shares.append(scores.softmax(-1))
             own = slice(tile.start * groups, (tile.start + tile.length) * groups)
             output[:, own] = torch.bmm(shares[-1], tile.seen(values))[:, : tile.length * groups]
@@ -127,8 +127,8 @@ class _Attention(torch.autograd.Function):
                 (by_key, torch.bmm(by_score.transpose(1, 2), _of(tile, rows, groups))),
                 (by_value, torch.bmm(share.transpose(1, 2), above)),
             ):
-                total[:, tile.trunk : tile.trunk + tile.fork] += part[:, : tile.fork]
-                total[:, tile.block : tile.block + tile.width - tile.fork] += part[:, tile.fork :]
+                total[:, tile.trunk : tile.trunk + tile.fork].add_(part[:, : tile.fork])
+                total[:, tile.block : tile.block + tile.width - tile.fork].add_(part[:, tile.fork :])
         return _heads(by_row, groups), _heads(by_key, 1), _heads(by_value, 1), None, None, None
 
 

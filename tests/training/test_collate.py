@@ -1,12 +1,21 @@
 """Padding, masks and the one-token shift."""
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabpo.training import collate
 from tabpo.training.collate import collate_examples, collate_pairs
 from tabpo.training.layout import Tree
 from tabpo.training.tokenise import Example, PairExample
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_filled_up():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collate, "GRAIN", 1)
+        yield
 
 
 def pair(number, prompt, chosen, rejected, reference=True) -> PairExample:
@@ -73,6 +82,23 @@ def test_anchors_are_further_completions():
 def test_no_reference_no_column():
     batch = collate_pairs([pair(0, [1], [2], [3, 4], reference=False)], pad_id=0)
     assert "reference_logps" not in batch
+
+
+def test_rows_and_states_are_filled_up(monkeypatch):
+    monkeypatch.setattr(collate, "GRAIN", 4)
+    batch = collate_pairs([pair(0, [1, 2], [4, 5, 6], [4, 7, 6])], pad_id=99)
+    # trunk 1 2 4 5 and the branch 7, which goes on with what nothing sees; the last state is scored for nobody
+    assert batch["input_ids"].tolist() == [[1, 2, 4, 5, 7, 99, 99, 99]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1, 0, 0, 0]]
+    assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 3, 0, 0, 0]]
+    assert batch["trees"] == (Tree(4, ((3, 4),)),)
+    assert batch["states"].tolist() == [1, 2, 3, 4]
+    batch = collate_examples(examples_of([((1, 2), (3, 4)), ((5,), (6,))]), pad_id=99)
+    assert batch["input_ids"].tolist() == [[1, 2, 3, 5]]
+    assert batch["states"].tolist() == [1, 2, 3, 3]
+    assert batch["couple_states"].tolist() == [0, 1, 2]
+    batch = collate_examples(examples_of([((1, 2), (3, 4, 5)), ((5,), (6,))]), pad_id=99)
+    assert batch["trees"] == (Tree(4, ()), Tree(4, ()))
 
 
 ids = st.lists(st.integers(1, 99), min_size=1, max_size=6).map(tuple)
