@@ -7,10 +7,10 @@ rule isolation:
         ids=pairing_confusion_ids,
         pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
         train=results("{dataset}/prompts/train.parquet"),
-        dev_confusion=results("{dataset}/prompts/dev_confusion.parquet"),
+        dev_confusion=annotated("{dataset}/prompts/dev_confusion.parquet"),
         dev_select=results("{dataset}/prompts/dev_select.parquet"),
         test=results("{dataset}/prompts/test.parquet"),
-        documents=results("{dataset}/documents/train.parquet"),
+        documents=annotated("{dataset}/documents/train.parquet"),
         ontology=dataset_ontology,
     output:
         isolation=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolation.json"),

@@ -120,6 +120,7 @@ def of_pairing(path):
 
 
 run_pairs = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet")
+run_isolation = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolation.json")
 run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet")
 
 

@@ -1,12 +1,11 @@
-"""What a run reads on annotations or on preferences alone."""
+"""What jobs read on annotations or on preferences alone."""
 
 
-def only(kind, path):
-    """An input function of `train`: a file that runs on datasets of one kind alone have."""
-    return lambda wildcards: path(wildcards) if wildcards.dataset in kind else []
+def annotated(path):
+    """An input function: a file that datasets of annotations alone have."""
+    return lambda wildcards: [] if wildcards.dataset in STUDY.preference_datasets() else results(path)
 
 
-proof = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolation.json")
-run_isolation = only(STUDY.annotated_datasets(), proof)
-run_held_out_documents = only(STUDY.annotated_datasets(), of_pairing("{dataset}/documents/dev.parquet"))
-run_held_out_pairs = only(STUDY.preference_datasets(), of_pairing("{dataset}/{model}/pairs/dev_select.parquet"))
+def preferred(path):
+    """An input function: one that datasets of preferences alone have."""
+    return lambda wildcards: results(path) if wildcards.dataset in STUDY.preference_datasets() else []

@@ -10,8 +10,8 @@ rule train:
         isolation=run_isolation,
         reference=run_reference,
         held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
-        held_out_documents=run_held_out_documents,
-        held_out_pairs=run_held_out_pairs,
+        held_out_documents=annotated("{dataset}/documents/dev.parquet"),
+        held_out_pairs=preferred("{dataset}/{model}/pairs/dev_select.parquet"),
         ontology=dataset_ontology,
     output:
         run=results("{dataset}/{model}/{method}/seed{seed}/run.yaml"),

@@ -194,7 +194,7 @@ def audits(study: Study) -> list[str]:
     runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
     files = {}
     for run in runs:
-        if run["method"] not in study.methods or study.preference_datasets():
+        if run["method"] not in study.methods:
             continue
         folder, pairing = f"{run['dataset']}/{run['model']}", study.methods[run["method"]]["pairing"]
         files |= dict.fromkeys(f"{folder}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"])

@@ -35,7 +35,7 @@ def test_all_methods_train_on_given_pairs_and_no_row_needs_labels(study):
     table = job.table_settings(resolved, "ours")
     assert table["rows"] == ["sft", "dpo", "tab_po"]
     assert {run["method"] for run in table["runs"]} == {"sft", "dpo", "tab_po"}
-    assert job.audits(resolved) == []
+    assert job.audits(resolved) == [f"ours/tiny/pairs/given/seed{seed}.md" for seed in study["seeds"]]
     assert job.generation_settings(resolved, "ours", "tiny")["unit"] is None  # answers on request
 
 

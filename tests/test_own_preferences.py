@@ -60,6 +60,11 @@ def test_the_pages_example_runs_to_its_table(tmp_path):
     assert [(pair.pair_id, pair.chosen, pair.edits) for pair in pairs][2] == ("tea/0", "Two to three minutes.", ())
     assert (pairs[3].chosen, pairs[3].rejected) == (prompts[3].answer, "Yes.")
 
+    audit = json.loads((results / "preferred/tiny/pairs/given/seed1.audit.json").read_text())
+    assert audit["pairs"] is None and audit["token_edit_distance"]["mean"] > 0  # four
+    page = (results / "preferred/tiny/pairs/given/seed1.md").read_text()
+    assert "no pair stems from dev or test" in page and "mean margin" in page and "Examples" not in page
+
     for method in ("dpo", "tdpo2"):
         run = results / f"preferred/tiny/{method}/seed1"
         health = json.loads((run / "watch.json").read_text())["health"]

@@ -9,7 +9,7 @@ from tabpo.artefacts import write_json
 from tabpo.data.pair_audit import sizes
 from tabpo.data.pairs import Pairing, token_encoder
 from tabpo.data.preferences import given_pairs, read_preferences
-from tabpo.data.privacy import withhold_part
+from tabpo.data.privacy import withhold, withhold_part
 from tabpo.errors import exit_on_error
 from tabpo.records import Pair, Prompt, read_records, write_records
 
@@ -34,8 +34,9 @@ def main(argv: list[str] | None = None) -> None:
     pairs, tally = given_pairs(rows, pairing, token_encoder(args.base))
     logging.info("%d pairs", len(pairs))
 
-    flipped = withhold_part(tally.flipped, len(pairs)) if settings["private"] else tally.flipped
-    counts = {"pairs": len(pairs), "pairs_flipped": flipped}
+    counts = {"pairs": len(pairs), "pairs_flipped": tally.flipped}
+    if settings["private"]:
+        counts = withhold(counts) | {"pairs_flipped": withhold_part(tally.flipped, len(pairs))}
     write_json(args.output_audit, {"pairing": settings} | counts | sizes(tally.measures))
     write_records(args.output, Pair, pairs)
 

@@ -11,6 +11,9 @@ from tabpo.records import Pair
 EXAMPLES = 2
 """Pairs shown of each operator."""
 
+BEGINNING = 200
+"""Characters shown of an answer of preferences."""
+
 
 def pair_page(
     title: str, audit: Mapping[str, Any], proof: Mapping[str, Any], reference: Mapping[str, Any], pairs: Sequence[Pair]
@@ -19,7 +22,7 @@ def pair_page(
 
     Args:
         title: The page's heading.
-        audit: How the pairs were drawn: `.audit.json`.
+        audit: How the pairs were drawn, or, of preferences, how far their answers are apart: `.audit.json`.
         proof: Where they come from, and that they are what a model is asked for: `.isolation.json`.
         reference: What the reference makes of them: `.reference.json`.
         pairs: Those that may be shown; none of private data.
@@ -28,9 +31,7 @@ def pair_page(
     wholes["share_of_differing_tokens"] = "Share of tokens"
     sizes = [{"difference": name} | (audit[key] or {}) for key, name in wholes.items()]
     counts = ("examples", "pairs_wanted", "pairs", "pairs_flipped", "pairs_repaired", "pairs_with_fewer_edits")
-    refusals = _rows(
-        {"a draw was refused": audit["refusals"], "an example has no pair": audit["examples_without_pair"]}
-    )
+    drawn = "kinds" in audit  # those of preferences are in the data
     parts = [
         f"# {title}",
         "Of private data what a count from 1 to 4 is, or would tell, is empty. Shares are from 0 to 1, margins in nats,"
@@ -39,25 +40,34 @@ def pair_page(
         _table(_items(audit["pairing"], "setting")),
         "## Where pairs and confusions come from",
         "Proved before any training on these pairs: splits share no prompt and no document, no pair stems from dev or"
-        " test, one answer of each pair is gold, both are rendered alike, all labels are of the ontology, all spans"
-        " stand in the text.",
+        " test, one answer of each pair is gold"
+        + (", both are rendered alike, all labels are of the ontology, all spans stand in the text." if drawn else "."),
         _table([{"what": what} | dict(found) for what, found in proof["splits"].items()]),
         _table([{"what": what} | dict(proof[what]) for what in ("confusions", "choices", "pairs", "answers")]),
-        "## What was drawn",
-        _table([{key: audit[key] for key in counts}]),
-        _table([{"kind": kind} | _flat(found) for kind, found in audit["kinds"].items()]),
+        "## What was drawn" if drawn else "## Pairs",
+        _table([{key: audit[key] for key in counts if key in audit}]),
         _table(sizes),
+        *(_drawn_parts(audit) if drawn else ()),
+        *_reference_parts(reference),
+    ]
+    if pairs:
+        parts += ["## Examples", _table(_examples(pairs))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _drawn_parts(audit: Mapping[str, Any]) -> list[str]:
+    refusals = _rows(
+        {"a draw was refused": audit["refusals"], "an example has no pair": audit["examples_without_pair"]}
+    )
+    return [
+        _table([{"kind": kind} | _flat(found) for kind, found in audit["kinds"].items()]),
         "Sources of the edits:",
         _table(_items(audit["sources"], "source")),
         "Refusals:",
         _table(refusals),
         "## Class balance",
         _table([{"label": label} | counts for label, counts in audit["labels"].items()]),
-        *_reference_parts(reference),
     ]
-    if pairs:
-        parts += ["## Examples", _table(_examples(pairs))]
-    return "\n\n".join(parts) + "\n"
 
 
 def _reference_parts(reference: Mapping[str, Any]) -> list[str]:
@@ -142,9 +152,16 @@ def _histogram_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _examples(pairs: Sequence[Pair]) -> list[dict[str, str]]:
-    """Of each operator the pairs that come first by the SHA-256 of their ids."""
+    """Of each operator the pairs that come first by the SHA-256 of their ids; of preferences how both answers begin."""
     by_operator: dict[str, list[Pair]] = {}
-    for pair in sorted(pairs, key=lambda pair: sha256(pair.pair_id.encode()).digest()):
+    pairs = sorted(pairs, key=lambda pair: sha256(pair.pair_id.encode()).digest())
+    if not pairs[0].edits:
+        sides = ("chosen", "rejected")
+        return [
+            {"pair": pair.pair_id, **{side: getattr(pair, side)[:BEGINNING] for side in sides}}
+            for pair in pairs[:EXAMPLES]
+        ]
+    for pair in pairs:
         by_operator.setdefault(pair.edits[0].operator, []).append(pair)
     return [
         {"pair": pair.pair_id, **{key: getattr(edit, key) for key in ("operator", "field", "gold", "wrong", "source")}}

@@ -22,12 +22,10 @@ def prove_answers(
     Raises:
         DataError: What does not hold, of which pair; never text of a record.
     """
-    gold = {prompt.prompt_id: prompt.answer for prompt in prompts}
     unit_of = {unit.prompt_id: unit for unit in units}
     records = 0
+    prove_gold(pairs, prompts)
     for pair in pairs:
-        if [pair.chosen, pair.rejected].count(gold[pair.prompt_id]) != 1:
-            raise DataError(f"pair {pair.pair_id}: one of its answers must be gold, and one must not")
         for side, text in (("chosen", pair.chosen), ("rejected", pair.rejected)):
             unit = unit_of[pair.prompt_id]
             parsed = parse(text, ontology.answer, clusters=states_links(unit, ontology))
@@ -36,6 +34,19 @@ def prove_answers(
                 raise DataError(f"pair {pair.pair_id}: its {side} answer is refused: {fault}")
             records += len(parsed.answer.spans) + len(parsed.answer.relations)
     return {"answers": 2 * len(pairs), "records": records}
+
+
+def prove_gold(pairs: Sequence[Pair], prompts: Sequence[Prompt]) -> dict[str, int]:
+    """That one answer of each pair is its prompt's, and the other is not: all there is to prove of preferences.
+
+    Raises:
+        DataError: The first pair of which it does not hold.
+    """
+    gold = {prompt.prompt_id: prompt.answer for prompt in prompts}
+    for pair in pairs:
+        if [pair.chosen, pair.rejected].count(gold[pair.prompt_id]) != 1:
+            raise DataError(f"pair {pair.pair_id}: one of its answers must be gold, and one must not")
+    return {"answers": 2 * len(pairs)}
 
 
 def _fault(text: str, answer: Answer, unit: Unit, ontology: Ontology) -> str:

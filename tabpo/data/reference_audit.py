@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from math import fsum, log
 from typing import Any
 
+from tabpo.data.answers import is_rendered
 from tabpo.data.pair_audit import edited_labels
 from tabpo.data.privacy import coarse, withhold, withhold_histogram, withhold_part
 from tabpo.errors import DataError
@@ -117,6 +118,8 @@ def _gold(gates: _Gates) -> dict[str, Any]:
 
 
 def _stated_labels(answer: str) -> set[str]:
+    if not is_rendered(answer):
+        return set()
     records = [record for items in json.loads(answer).values() for record in items if isinstance(record, dict)]
     return {record.get("Code") or record["label"] for record in records}
 

@@ -202,6 +202,22 @@ def test_the_page_shows_every_part_and_examples_only_where_there_are_pairs():
     assert "Examples" not in private and "a\\|b" not in private
 
 
+def test_the_page_of_preferences_has_what_applies_to_them():
+    answers = {"t-1": ("It is | so.", "No."), "t-2": ("{}", "x" * 300)}
+    prompts = [Prompt(name, name, (Message("user", ""),), chosen) for name, (chosen, _) in answers.items()]
+    pairs = [Pair(f"{name}/0", name, *both, (), 9) for name, both in answers.items()]
+    report = reference_audit(pairs, [Reference(item.pair_id, (-1.0,), (-3.0,)) for item in pairs], prompts)
+    report["held_out"] = gold_audit(prompts, [Reference(item.prompt_id, (-0.01,), ()) for item in prompts])
+    assert (report["operators"], report["labels"], report["held_out"]["labels"]) == ({}, {}, {})
+    counts = {name: value for name, value in AUDIT.items() if name.endswith(("_distance", "_tokens"))}
+    audit = {"pairing": {"name": "given"}, "pairs": 2, "pairs_flipped": 0} | counts
+    page = pair_page("Pairs", audit, PROOF, report, pairs)
+    assert "one answer of each pair is gold." in page and "ontology" not in page
+    assert "Class balance" not in page and "Refusals" not in page
+    assert "| all                 | 2       | 1              | 2             |" in page
+    assert "It is \\| so." in page and "x" * 200 in page and "x" * 201 not in page
+
+
 @pytest.mark.parametrize("private", [False, True])
 def test_the_program_writes_report_and_page(tmp_path, private):
     pairs = [pair(number=number) for number in range(6)]

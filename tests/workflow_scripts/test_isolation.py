@@ -84,6 +84,21 @@ def test_splits_that_share_a_prompt_or_a_document_are_refused(prompts):
         prove_isolation("dev_confusion", [], [], {**prompts, "test": [prompt("A#1")]})
 
 
+def test_of_preferences_there_are_no_documents_and_no_labels_to_prove(tmp_path: Path, prompts):
+    arguments = ["--settings", '{"heldout": null, "private": false}', "--dev-confusion", "--documents", "--ontology"]
+    for split in ("train", "dev_select", "test"):
+        write_records(tmp_path / f"{split}.parquet", Prompt, prompts[split])
+        arguments += [f"--{split.replace('_', '-')}", str(tmp_path / f"{split}.parquet")]
+    arguments += ["--ids", "--pairs", str(tmp_path / "pairs.parquet"), "--output", str(tmp_path / "proof.json")]
+    write_records(tmp_path / "pairs.parquet", Pair, [Pair("A#0/0", "A#0", "no", "{}", (), 1)])  # flipped
+    isolation.main(arguments)
+    proof = json.loads((tmp_path / "proof.json").read_text())
+    assert proof["answers"] == {"answers": 2} and set(proof["splits"]) == {"train", "dev_select", "test"}
+    write_records(tmp_path / "pairs.parquet", Pair, [Pair("A#0/0", "A#0", "no", "yes", (), 1)])
+    with pytest.raises(DataError, match="pair A#0/0: one of its answers must be gold, and one must not"):
+        isolation.main(arguments)
+
+
 def test_the_program_reads_and_writes_files(tmp_path: Path, prompts):
     gold, wrong = (f'{{"entities":[{record}],"relations":[]}}' for record in ("", RECORD))
     prompts["train"] = [Prompt("B#0", "B", (Message("user", "net"),), gold)]
