@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-from tabpo.data.jsonl import Place
+from tabpo.data.jsonl import Place, check_mark
 from tabpo.data.offsets import Annotation, Link, build_document
 from tabpo.errors import DataError
 from tabpo.records import Document
@@ -106,7 +106,9 @@ def _read_lines(path: Path, doc_id: str) -> Iterator[tuple[Place, str, re.Match]
 
 def _decoded(path: Path) -> str:
     try:
-        return path.read_bytes().decode()
+        content = path.read_bytes()
+        check_mark(path, content)
+        return content.decode()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); accepted: a file in UTF-8") from error
     except UnicodeDecodeError as error:

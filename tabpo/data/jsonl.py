@@ -1,5 +1,6 @@
 """Published files of JSON lines: one document a line, every fault reported by its place and never by its text."""
 
+import codecs
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -60,7 +61,8 @@ def read_objects(
 
     Raises:
         DataError: The file cannot be read or has no lines; a line is empty, not UTF-8, no JSON object, or has
-            other keys; an id is no string, holds white space, `#` or `/`, or comes twice. Names file and line.
+            other keys or one twice; an id is no string, holds white space, `#` or `/`, or comes twice. Names file and
+            line.
     """
     seen: dict[str, int] = {}
     for line, row in read_lines(path):
@@ -85,13 +87,24 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise DataError(f"{path}: cannot be read ({error.strerror}); accepted: a file of JSON lines") from error
     if not content.strip():
         raise DataError(f"{path}: holds no document; accepted: one JSON object a line")
+    check_mark(path, content)
     for line, raw in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
         yield line, _parse(f"{path}, line {line}", raw)
 
 
+def check_mark(path: Path, content: bytes) -> None:
+    """Refuse a file that begins with a mark of its encoding, which would be a part of its first text or key.
+
+    Raises:
+        DataError: Names the file.
+    """
+    if content.startswith(codecs.BOM_UTF8):
+        raise DataError(f"{path}, line 1: begins with a byte order mark; accepted: UTF-8 without one")
+
+
 def _parse(where: str, raw: bytes) -> dict[str, Any]:
     try:
-        row = json.loads(raw.decode())
+        row = json.loads(raw.decode(), object_pairs_hook=_object)
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: byte {error.start + 1} is no UTF-8; accepted: UTF-8") from error
@@ -100,6 +113,8 @@ def _parse(where: str, raw: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         problem = f"no JSON at character {error.colno} ({error.msg})"
         raise DataError(f"{where}: {problem}; accepted: one JSON object a line") from error
+    except _RepeatedKeyError as error:
+        raise DataError(f"{where}: an object has the key in place {error} again; accepted: each key once") from error
     except ValueError as error:
         raise DataError(f"{where}: a number has more digits than can be read; accepted: whole numbers") from error
     except RecursionError as error:
@@ -107,6 +122,18 @@ def _parse(where: str, raw: bytes) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise DataError(f"{where}: is a {type(row).__name__}; accepted: one JSON object a line")
     return row
+
+
+class _RepeatedKeyError(Exception):
+    """Holds the place of the key's first, from 1, among the object's: the key itself may be a text."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _RepeatedKeyError(next(place for place, key in enumerate(keys, start=1) if key in keys[place:]))
+    return found
 
 
 def identifier(where: str, row: dict[str, Any], id_key: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tabpo.data.jsonl import read_lines
+from tabpo.data.jsonl import check_mark, read_lines
 from tabpo.errors import DataError
 
 FORMS = "a datasets folder (save_to_disk), .parquet, .jsonl or .csv"
@@ -71,6 +71,8 @@ def _in_utf8(path: Path) -> Iterator[None]:
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
+        with path.open("rb") as file:
+            check_mark(path, file.read(3))
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             for row in reader:

@@ -179,6 +179,10 @@ def test_faulty_folders(tmp_path):
     (path / "n2.ann").write_bytes("T1\tMethod 0 1\té".encode("latin-1"))
     with pytest.raises(DataError, match=r"n2.ann: byte 15 is no UTF-8; accepted: UTF-8"):
         read_documents(path)
+    (path / "n2.txt").write_bytes(b"\xef\xbb\xbfA secret")  # all offsets would be one more
+    with pytest.raises(DataError, match=r"n2.txt, line 1: begins with a byte order mark; accepted: UTF-8 without one"):
+        read_documents(path)
+    (path / "n2.txt").write_text("A secret")
     (path / "n2.txt").rename(path / "p7/n2.txt")  # beside another one
     with pytest.raises(DataError, match=r"p7/n2: has no .ann|n2: has no .txt"):
         read_documents(path)

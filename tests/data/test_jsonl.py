@@ -31,6 +31,12 @@ FAULTS = {
     "white space only": (b"\n \n", "holds no document"),
     "empty line": (GOOD + b"\n\n", r"line 2: no JSON at character 1"),
     "broken JSON": (GOOD + b'\n{"id": "d2", "text": a secret}', r"line 2: no JSON at character 22"),
+    "byte order mark": (b"\xef\xbb\xbf" + GOOD, "line 1: begins with a byte order mark; accepted: UTF-8 without one"),
+    "key twice": (b'{"id": "d1", "text": "a secret", "text": 1}', "line 1: an object has the key in place 2 again"),
+    "key twice inside": (
+        b'{"id": "d1", "text": [{"a": 1, "a": 1}]}',
+        "has the key in place 1 again; accepted: each key",
+    ),
     "two objects a line": (GOOD + GOOD, r"line 1: no JSON at character 33"),
     "no object": (b'["a secret"]', "line 1: is a list"),
     "Latin-1": ('{"id": "d1", "text": "é secret"}'.encode("latin-1"), "line 1: byte 23 is no UTF-8"),
