@@ -33,12 +33,14 @@ def test_the_list_says_name_defaults_and_source(listing):
     assert entries["rpo"].startswith("rpo(beta=0.1, alpha=1.0)\n    RPO, ") and "arXiv 2404.19733" in entries["rpo"]
     assert entries["tdpo2"].endswith("\n    Needs: token_kl.") and "Needs" not in entries["dpo"]
     assert all(entry.startswith(f"{name}(") for name, entry in entries.items())
+    assert max(len(line) for entry in entries.values() for line in entry.split("\n")) <= 120
+    assert "\n       span_weight=1.0, " in entries["tab_po"]
 
 
 def test_the_page_has_the_list_s_losses_and_defaults(listing):
     on_page = {name.strip("`"): set(re.findall("`(.+?)`", parameters)) for name, *_, parameters in rows(LOSSES)}
-    calls = re.findall(r"^(\w+)\((.*)\)$", listing, re.M)
-    assert on_page == {name: set(filter(None, defaults.split(", "))) for name, defaults in calls if name in OWN}
+    calls = re.findall(r"^(\w+)\(([^)]*)\)$", listing, re.M)
+    assert on_page == {name: set(filter(None, re.split(r",\s+", defaults))) for name, defaults in calls if name in OWN}
     needs = {name.strip("`"): frozenset(filter(None, cell.split(", "))) for name, _, _, cell, *_ in rows(LOSSES)}
     assert needs == {name: build_loss(name).needs for name in OWN}
 
