@@ -17,8 +17,9 @@ class Loss:
 
     Attributes:
         beta: Reward per nat of mean log-prob, > 0.
-        gamma: Target margin in reward, >= 0, subtracted as it is, as in the paper and TRL. The authors' code
-            takes `gamma_beta_ratio` instead, which is gamma / beta: 0.55 there at beta 2.5 is 1.375 here.
+        gamma: Target margin in reward, >= 0, subtracted as it is, as in the paper, TRL and LLaMA-Factory. The authors'
+            code, HALOs and open-instruct take `gamma_beta_ratio` instead, which is gamma / beta: 0.55 there at beta
+            2.5 is 1.375 here.
     """
 
     beta: float = 2.0
