@@ -40,7 +40,7 @@ def write_heat_maps(path: Path, table: Sequence[Confusion], title: str, *, priva
     for axis, (name, (values, counts)) in zip(axes, drawn.items(), strict=True):
         _draw(axis, name, values, counts, private=private)
     with matplotlib.rc_context({"svg.hashsalt": "tabpo"}), whole_file(path) as partial:
-        figure.savefig(partial, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(partial, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
 
 
 def _matrix(table: Sequence[Confusion], kinds: Sequence[str]) -> tuple[list[str], np.ndarray]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import pytest
 
@@ -289,6 +290,19 @@ def test_heat_maps_have_what_was_missed_and_invented(tmp_path):
     written = texts(tmp_path / "private.svg")
     assert "3" not in written and {"7", "9"} <= set(written)
     assert "8" not in written  # of 20 gold Methods, 9 and 8 would tell the 3
+
+
+def test_no_text_of_a_heat_map_is_outside_of_it(tmp_path):
+    """The name of an axis was below a panel's long labels, and below the figure."""
+    labels = ("Generic", "Material", "Method", "Metric", "OtherScientificTerm", "Task")
+    relations = ("COMPARE", "CONJUNCTION", "EVALUATE-FOR", "FEATURE-OF", "HYPONYM-OF", "PART-OF", "USED-FOR")
+    table = [confusion("label", "NONE", name, 9) for name in labels]
+    table += [confusion("relation_label", "NONE", name, 9) for name in relations]
+    write_heat_maps(tmp_path / "a.svg", table, "demo", private=False)
+    written = (tmp_path / "a.svg").read_text()
+    width, height = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', written).groups())
+    places = [tuple(map(float, place)) for place in re.findall(r"translate\((\S+) (\S+)\) .*scale", written)]
+    assert len(places) > 30 and all(0 < x < width and 0 < y < height for x, y in places)
 
 
 def test_a_private_shade_is_a_share_of_what_is_shown(tmp_path):
