@@ -111,6 +111,11 @@ class StepTrainer(Trainer):
         found = self.collapsed_after if self.settings.stop_collapsed else None
         return self.plan.steps if found is None else min(found + 1, self.plan.steps)
 
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """The weights of a checkpoint; DeepSpeed's own files have them, and under ZeRO-3 nobody gathers them for it."""
+        if not self.is_deepspeed_enabled:
+            super().save_model(output_dir, _internal_call)
+
     def read_state(self, checkpoint: Path) -> None:
         """What a run goes on from besides the Trainer's own files."""
         self.steps = read_records(checkpoint / "training.parquet", TrainingStep)

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -9,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from tabpo.training import selection
 from tabpo.training.checkpoints import newest_complete
 from tabpo.training.selection import BEST, Curve, Point, trained_weights
 from tabpo.training.sft import SftTrainer
@@ -98,6 +101,28 @@ def test_the_kept_weights_are_those_of_the_step(make_trainer, make_model, exampl
         assert all(torch.equal(kept[name], seen[step][name]) for name in seen[step])
     assert any(not torch.equal(seen[1][name], value) for name, value in seen[4].items())
     assert all("lora" in name for name in torch.load(tmp_path / "best" / BEST)) == ("lora" in settings)
+
+
+def test_of_a_divided_model_with_adapters_nothing_else_is_gathered(
+    make_trainer, make_model, examples, tmp_path, monkeypatch
+):
+    one = sft(make_trainer, make_model, examples, [], tmp_path, lora=LORA)
+    whole, gathered = trained_weights(one), []
+    zero = SimpleNamespace(GatheredParameters=lambda parameter: nullcontext(gathered.append(parameter)))
+    monkeypatch.setitem(sys.modules, "deepspeed", SimpleNamespace(zero=zero))
+    monkeypatch.setattr(selection, "is_deepspeed_zero3_enabled", lambda: True)
+    divided = trained_weights(one)
+    assert divided.keys() == whole.keys() and all(torch.equal(divided[name], whole[name]) for name in whole)
+    assert len(gathered) == len(whole) and all(parameter.requires_grad for parameter in gathered)
+
+
+def test_a_checkpoint_of_deepspeed_has_no_second_copy_of_the_weights(make_trainer, make_model, examples, tmp_path):
+    one = sft(make_trainer, make_model, examples, [], tmp_path)
+    one.save_model(str(tmp_path / "alone"))
+    assert (tmp_path / "alone/model.safetensors").exists()
+    one.is_deepspeed_enabled = True
+    one.save_model(str(tmp_path / "deepspeed"))
+    assert not (tmp_path / "deepspeed").exists()
 
 
 @pytest.mark.parametrize("killed_in", [1, 3])

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -15,9 +16,9 @@ import torch
 from safetensors.torch import load_file
 
 from tabpo.errors import ConfigError
-from tabpo.training import run
-from tabpo.training.launching import LAUNCHER, first_host, plan_launch, read_settings, starts_step, step_command
-from tabpo.training.stopping import SIGNALS, STOPPED
+from tabpo.training import launching, run
+from tabpo.training.launching import LAUNCHER, Launch, first_host, plan_launch, read_settings, starts_step, step_command
+from tabpo.training.stopping import SIGNALS, STOPPED, started_by
 from tabpo.training.trainer import StepTrainer
 from workflow_scripts import launch, sft, train
 
@@ -122,6 +123,44 @@ def test_a_worker_that_lost_its_parent_ends(monkeypatch):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
 
 
+TORCHRUN = """
+import os, subprocess, sys
+print("no worker yet", flush=True)
+os.read(0, 1)
+worker = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
+sys.exit(worker.wait() != 0)
+"""
+WORKER = """
+import os
+from tabpo.training.launching import worker_command
+print("a worker", flush=True)
+os.read(0, 1)
+worker_command("sft", [])
+print("it went on", flush=True)
+"""
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("workers", [False, True], ids=["no worker yet", "a worker"])
+def test_a_warning_in_the_first_seconds_is_not_lost(workers, number):
+    """A torchrun and a worker that wait for a word before they go on."""
+    plan = Launch([sys.executable, "-c", TORCHRUN, WORKER], dict(os.environ), 1, [], torchrun=True)
+    code = f"import sys; from tabpo.training.launching import *; sys.exit(run_torchrun({plan}))"
+    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as launcher:
+        assert launcher.stdout.readline() == "no worker yet\n"
+        (torchrun,) = started_by(launcher.pid)
+        if workers:
+            os.write(launcher.stdin.fileno(), b".")
+            assert launcher.stdout.readline() == "a worker\n"
+        launcher.send_signal(number)
+        deadline = time.monotonic() + 20
+        while not launching.waits_for_workers(torchrun) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        said, _ = launcher.communicate()
+    assert "it went on" not in said and launcher.returncode == STOPPED
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_warned_run_ends_after_its_step_and_goes_on(study, tmp_path, monkeypatch, number):
     """Three steps of six, between two checkpoints: the rest of them later gives the run of six, to the bit."""
@@ -205,8 +244,9 @@ def test_zero2_on_two_processes_is_the_one_process_run(study, tmp_path):
 @needs_compiler
 def test_zero3_gathers_adapters_and_merges_them(study, tmp_path):
     lora = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}
-    train.main(study.train(tmp_path / "alone", lora=lora))
-    finish(start("train", study.train(tmp_path / "shared", lora=lora, processes=2, deepspeed="zero3")))
+    settings = {"lora": lora, "keep": "dev_best"}  # the first of equal looks, amid the run
+    train.main(study.train(tmp_path / "alone", **settings))
+    finish(start("train", study.train(tmp_path / "shared", **settings, processes=2, deepspeed="zero3")))
     same(tmp_path / "alone", tmp_path / "shared", 2e-5)
 
 
