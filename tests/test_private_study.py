@@ -143,7 +143,7 @@ def test_nothing_is_sent_and_no_report_tells_a_text_or_a_count_of_a_few(
     card = json.loads(told["results/notes/notes/card.json"])["splits"]["train"]
     assert card["labels"] == {"Drug": None, "Symptom": 24, "Place": None}  # three places, and the total of 51
     table = told["results/notes/tables/notes.md"]
-    assert "| human" in table and "– private, and of fewer than 5 gold items." in table
+    assert "| human" in table and "– private, and would tell of fewer than 5 gold items, answers or pairs." in table
 
 
 def test_the_guard_stops_what_connects(no_network):
