@@ -1,0 +1,39 @@
+"""docs/artefacts.md against what the rules write."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RULES = {path.name: path.read_text() for path in sorted((ROOT / "rules").glob("*.smk"))}
+(FOLD,) = re.findall(r'^FOLD = "(.+)"', "\n".join(RULES.values()), re.MULTILINE)
+OUTPUT = re.compile(r"^    output:\n(.*?)^    \w+:", re.MULTILINE | re.DOTALL)
+RESULT = re.compile(r'(directory\()?results\(f?"(.+?)"\)')
+
+
+def listed() -> set[str]:
+    """Every folder of a row with every file of it; "the same" are the folders of the row before."""
+    found, folders = set(), []
+    for line in (ROOT / "docs/artefacts.md").read_text().splitlines():
+        if line.startswith(("| `", "| the same")):
+            where, files, _ = line.strip("| ").split(" | ")
+            folders = folders if where.startswith("the same") else re.findall(r"`(.+?)`", where)
+            found |= {folder + file for folder in folders for file in re.findall(r"`(.+?)`", files)}
+    return found
+
+
+def written(rules: str) -> set[str]:
+    outputs = [output for block in OUTPUT.findall(rules) for output in RESULT.findall(block)]
+    return {path.replace("{FOLD}", FOLD) + ("/" if folder else "") for folder, path in outputs}
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_every_output_of_a_rule_is_in_the_list(name):
+    folders = {"{dataset}/{model}/base/"}  # its files are named
+    assert sorted(written(RULES[name]) - folders - listed()) == []
+
+
+def test_nothing_is_listed_that_no_rule_writes():
+    everything = set().union(*map(written, RULES.values()))
+    assert [path for path in sorted(listed() - everything) if "/base/" not in path] == []
