@@ -1,8 +1,8 @@
 """What may be shown of private data, and where it may be sent: one rule for all that a study writes.
 
 Inside, whole and exact, stays what later jobs read: every Parquet file, `scores/*.json`, `*.ids.txt`, `watch.json`,
-models, checkpoints and kept answers of an endpoint; and `logs/events`, which repeats training logs. They hold texts, or
-counts that point at a few people, and belong where the data may be.
+`selection.json`, models, checkpoints and kept answers of an endpoint; and `logs/events`, which repeats training logs.
+They hold texts, or counts that point at a few people, and belong where the data may be.
 
 Reports may leave: cards, audits (`.audit.json`, `.isolation.json`, `.reference.json`, `stability.json`), pages, tables,
 figures, logs, settings and provenance of runs. They hold no text. Of how many records, texts or answers something is

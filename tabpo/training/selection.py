@@ -129,9 +129,6 @@ class Curve:
         }
 
     def __str__(self) -> str:
-        """Both choices in a line of the log."""
+        """Both choices in a line of the log, which may leave: no value, which may be a share of few pairs."""
         last, best = self.points[-1], self.best
-        return (
-            f"{self.measure} on dev_select: {last.value:.4f} after the last step, {last.step};"
-            f" {best.value:.4f} after the best, {best.step}; kept: {self.keep}"
-        )
+        return f"kept: {self.keep}; last step: {last.step}, best {self.measure} on dev_select: step {best.step}"

@@ -37,7 +37,7 @@ def test_the_best_is_the_first_of_equal_ones(tmp_path):
         "last": {"step": 4, "epoch": 2.0, "value": 0.7},
         "dev_best": {"step": 2, "epoch": 1.0, "value": 0.4},
     }
-    assert str(nll) == "nll on dev_select: 0.7000 after the last step, 4; 0.4000 after the best, 2; kept: last"
+    assert str(nll) == "kept: last; last step: 4, best nll on dev_select: step 2"
 
 
 @pytest.fixture(scope="module")
