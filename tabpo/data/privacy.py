@@ -9,7 +9,7 @@ figures, logs, settings and provenance of runs. They hold no text. Of how many r
 true (a label, an outcome, a reason), they state no number from 1 to 4, and nothing that tells one: no complement, no
 total with all parts but one. A table leaves a metric out whose gold items are so few, and a share of answers or pairs
 that tells so few. How many documents, prompts and answers a job works on in all says nothing of anyone in particular:
-logs state it. Of pairs they do not: the prompts without one are those that allow none.
+logs state it. Of pairs they do not, as the prompts without one are those that allow none; steps and batches bound them.
 """
 
 import ipaddress
