@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from tabpo.data.confusions import REVERSED
 from tabpo.data.ontology import Ontology
+from tabpo.data.yaml_files import read_yaml
 from tabpo.errors import ConfigError
 
 KINDS = ("label", "sublabel", "relation_label", "relation_direction")
@@ -42,17 +41,15 @@ def read_ambiguities(path: Path, ontology: Ontology) -> tuple[Ambiguity, ...]:
     """Read `config/ambiguities/*.yaml`: per kind, a list of patterns.
 
     Raises:
-        ConfigError: The file is missing, has another shape, or names a value that the ontology does not have; names
-            file, kind and position (from 1).
+        ConfigError: The file is missing or no YAML, has another shape, or names a value that the ontology does not
+            have; names file, kind and position (from 1).
     """
-    try:
-        content = yaml.safe_load(path.read_text())
-    except FileNotFoundError as error:
-        raise ConfigError(f"{path}: no such file of ambiguities") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: no valid YAML: {error}") from error
+    content = read_yaml(path, "file of ambiguities")
     if not isinstance(content, dict) or not set(content) <= set(KINDS):
         raise ConfigError(f"{path}: needs a mapping from kind to patterns; kinds are {', '.join(KINDS)}")
+    for kind, entries in content.items():
+        if not isinstance(entries, list | None):
+            raise ConfigError(f"{path}: {kind} needs a list of patterns")
     patterns = [
         _pattern(f"{path}: {kind} {position}", kind, entry, ontology)
         for kind in KINDS

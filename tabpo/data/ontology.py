@@ -4,8 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from tabpo.data.yaml_files import read_yaml
 from tabpo.errors import ConfigError
 
 
@@ -85,12 +84,7 @@ def read_ontology(path: Path) -> Ontology:
         ConfigError: The file is missing or no YAML, has keys or values other than those of `Ontology`, levels that its
             answers do not state, a variant that is a name or stands for none, or a direction of unknown labels.
     """
-    try:
-        content = yaml.safe_load(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path}: no such ontology ({error.strerror}); accepted: a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: is no YAML in UTF-8: {' '.join(str(error).split())}") from error
+    content = read_yaml(path, "ontology")
     _keys(f"{path}", content, ("answer", "labels"), ("relations", "variants", "directions", "coreference"))
     answer = content["answer"]
     if answer not in ("entities", "results"):

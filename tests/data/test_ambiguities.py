@@ -72,6 +72,7 @@ def test_partners_share_a_label():
         ({"label": [pattern(), pattern(weight=3)]}, "label A B is there more than once"),
         ({"lable": [pattern()]}, "kinds are label, sublabel, relation_label, relation_direction"),
         ([pattern()], "needs a mapping"),
+        ({"label": 7}, "label needs a list of patterns"),
     ],
 )
 def test_refusals(tmp_path, content, message):
@@ -83,5 +84,5 @@ def test_unreadable_files(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         read_ambiguities(tmp_path / "none.yaml", ONTOLOGY)
     (tmp_path / "broken.yaml").write_text("label: [")
-    with pytest.raises(ConfigError, match="no valid YAML"):
+    with pytest.raises(ConfigError, match="is no YAML in UTF-8: while parsing"):
         read_ambiguities(tmp_path / "broken.yaml", ONTOLOGY)

@@ -1,0 +1,44 @@
+"""YAML is read, or refused with one line that names the file."""
+
+import gzip
+
+import pytest
+
+from tabpo.data.yaml_files import read_yaml
+from tabpo.errors import ConfigError
+
+
+def test_content_is_that_of_the_file(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &shared {b: [é, 1]}\nc: *shared\n", encoding="utf-8")
+    assert read_yaml(path, "ontology") == {"a": {"b": ["é", 1]}, "c": {"b": ["é", 1]}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: é".encode("latin-1"), "is no YAML in UTF-8: "),
+        (gzip.compress(b"a: 1"), "is no YAML in UTF-8: "),
+        (b"a: [", "is no YAML in UTF-8: while parsing"),
+        (b"a:\n  b: 1\n  c: 2\n  b: 3\n", "is no YAML in UTF-8: b is there twice"),
+    ],
+)
+def test_what_is_no_yaml_is_refused_in_one_line(tmp_path, content, message):
+    path = tmp_path / "a.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(path, "ontology")
+    assert str(caught.value).startswith(f"{path}: {message}") and "\n" not in str(caught.value)
+
+
+def test_the_line_of_a_key_is_named(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a:\n  b: 1\n  c: 2\n  b: 3\n")
+    with pytest.raises(ConfigError, match=r"b is there twice .*line 4"):
+        read_yaml(path, "ontology")
+
+
+def test_missing_files_and_folders(tmp_path):
+    for path, reason in ((tmp_path / "none.yaml", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(ConfigError, match=rf"no such ontology \({reason}.*accepted: a YAML file"):
+            read_yaml(path, "ontology")
