@@ -120,7 +120,7 @@ def _parse(where: str, raw: bytes) -> dict[str, Any]:
     except RecursionError as error:
         raise DataError(f"{where}: nested too deeply; accepted: the published format") from error
     if not isinstance(row, dict):
-        raise DataError(f"{where}: is a {type(row).__name__}; accepted: one JSON object a line")
+        raise DataError(f"{where}: is no object; accepted: one JSON object a line")
     return row
 
 

@@ -38,7 +38,7 @@ FAULTS = {
         "has the key in place 1 again; accepted: each key",
     ),
     "two objects a line": (GOOD + GOOD, r"line 1: no JSON at character 33"),
-    "no object": (b'["a secret"]', "line 1: is a list"),
+    "no object": (b'["a secret"]', "line 1: is no object"),
     "Latin-1": ('{"id": "d1", "text": "é secret"}'.encode("latin-1"), "line 1: byte 23 is no UTF-8"),
     "UTF-16": (GOOD.decode().encode("utf-16"), "line 1: byte 1 is no UTF-8"),
     "half a character": (b'{"id": "d1", "text": "\\ud800 secret"}', "line 1: a string holds half of a surrogate pair"),

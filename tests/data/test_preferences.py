@@ -71,7 +71,7 @@ def test_a_faulty_line_is_named_and_its_text_is_not(tmp_path, change, message):
         (b"", "holds no document"),
         (b"{}\n", "line 1, document train-1, the line: lacks chosen, prompt, rejected"),
         (b'{"prompt": "\xff"}\n', "line 1: byte 13 is no UTF-8"),
-        (b"[]\n", "line 1: is a list"),
+        (b"[]\n", "line 1: is no object"),
         (b'{"id": "a b"}\n', "line 1, id: is no identifier"),
     ],
 )
