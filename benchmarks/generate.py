@@ -19,6 +19,7 @@ from statistics import median
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from benchmarks.device import check_device
 from tabpo.inference import generate
 from tabpo.records import Prompt, read_records
 from tabpo.training.models import load_model, load_tokenizer
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--max-new-tokens", type=int, default=120)
     parser.add_argument("--rounds", type=int, default=5, help="of both programs, after one to warm up")
     args = parser.parse_args()
+    check_device(args.device)
     torch.set_num_threads(1)
     tokenizer = load_tokenizer(args.model)
     limits = {"max_prompt_tokens": args.max_prompt_tokens, "max_completion_tokens": args.max_new_tokens}

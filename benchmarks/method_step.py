@@ -25,6 +25,7 @@ import torch
 import yaml
 from transformers import TrainerCallback
 
+from benchmarks.device import check_device
 from tabpo.losses import build_loss, loss_names
 from tabpo.records import Pair, Prompt, read_records
 from tabpo.training.arguments import prepare_process, training_arguments
@@ -49,6 +50,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, choices=(0, 1), default=0)
     parser.add_argument("--rounds", type=int, default=15, help="steps of each loss after two to warm up")
     args = parser.parse_args()
+    check_device("cuda" if args.gpus else "cpu")
     for precision in args.precisions:
         print(json.dumps(compare(args, precision)), flush=True)
 

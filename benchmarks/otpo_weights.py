@@ -24,6 +24,7 @@ import ot
 import torch
 from torch import Tensor
 
+from benchmarks.device import check_device
 from tabpo.losses import Side, build_loss
 
 SIZES = ((32, 120, 256), (8, 300, 1536))
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=11, help="of all programs, after one to warm up")
     args = parser.parse_args()
+    check_device(args.device)
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # POT says at each call what its regulariser is
     for size in SIZES:

@@ -32,6 +32,7 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 
+from benchmarks.device import check_device
 from benchmarks.step_programs import BATCH, PROGRAMS, SHAPES, WARM_UP, Case
 
 LOSSES = ("dpo", "tab_po", "simpo", "otpo", "tbpo_q", "tdpo2", "tbpo_a", "ti_dpo")
@@ -54,6 +55,7 @@ def main() -> None:
     )
     parser.add_argument("--losses", nargs="+", default=LOSSES, help="with their defaults")
     args = parser.parse_args()
+    check_device(args.device)
     shape = (args.prompt, args.completion)
     for loss, precision, negatives in product(args.losses, args.precisions, args.negatives):
         faster = "eager" if (args.device, precision) == ("cpu", "bf16") else "sdpa"

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks.device import check_device
 from benchmarks.pair_step import machine
 from benchmarks.step_programs import END, PAD, SHAPES, WARM_UP, Turns, policy, tokenizer, words
 
@@ -68,6 +69,7 @@ def main() -> None:
     if args.program is not None:
         run(args.program.pop("name"), Case(**args.program))
         return
+    check_device(args.device)
     for precision in args.precisions:
         attention = "eager" if (args.device, precision) == ("cpu", "bf16") else "sdpa"
         case = Case(args.device, args.model, precision, attention, args.prompts, args.completions, args.rounds)
