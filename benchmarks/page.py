@@ -103,13 +103,42 @@ Generated pairs that differ in one to three tokens, prompt 200 and completion 12
 4.2M parameters, four pairs a step. `shared` is what `train` runs; `plain` reads a padded row for each completion;
 `four_forward` is the step of TAB-PO's released code, restated. The ceiling is the ratio of the tokens that plain rows
 and the shared row hold, all passes of the step together: what sharing would gain if time went with tokens. Casts of
-weights, clipping and AdamW take the same time in both, and the output head reads completions alone, of which less is
-shared.
+weights, clipping, AdamW and the calls of kernels take the same time in both, and the output head reads completions
+alone, of which less is shared: with four negatives plain rows have 4.1 times the tokens, but 2.3 times the states to
+score. In bf16, where tokens take the least time, the former weigh most.
+
+All programs take memory from glibc as it comes. Told to keep what is freed (`MALLOC_MMAP_THRESHOLD_=1073741824`,
+`MALLOC_TRIM_THRESHOLD_=4294967296`), TRL gains most: in bf16 `shared` was then 2.8 times (one negative) and 5.7 times
+(four) as fast as TRL online, with 0.38 and 0.28 of its memory.
 
     python -m benchmarks.pair_step
     python -m benchmarks.pair_step --device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora
 """,
         pair_steps,
+    ),
+    (
+        "sft_step",
+        "A step of SFT",
+        """
+Generated examples, prompts of 100 to 300 and completions of 40 to 200 tokens, eight a step, model as above. `packed`
+is what `sft` runs; `padded` reads a padded row for each example; TRL's SFTTrainer packs best fit first, nothing cut,
+and reads its rows with SDPA, which is faster for them.
+
+    python -m benchmarks.sft_step
+    python -m benchmarks.sft_step --device cuda --model 1.5b --prompts 600 1800 --completions 100 500 --precisions bf16
+""",
+        columns(
+            precision="precision",
+            **{
+                f"{name}, tokens a second / MiB": lambda row, name=name: (
+                    f"{row['tokens_per_s'][name]} / {row['peak_mib'][name]:.0f}"
+                )
+                for name in ("packed", "padded", "trl")
+            },
+            times_padded="times_padded",
+            times_TRL="times_trl",
+            memory_to_TRL="memory_to_trl",
+        ),
     ),
     (
         "method_step",
