@@ -1,15 +1,20 @@
-"""What is asked of a GPU: refused where there is none; how courses of losses are set beside each other."""
+"""What is asked of a GPU: refused where there is none; the study of every loss there, its model and its comparison."""
 
 import json
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
-from benchmarks import curves
+from benchmarks import curves, random_model
 from tabpo.errors import DataError
+from tabpo.losses import loss_names
 from tabpo.records import TrainingStep, write_records
+from tabpo.training.models import load_model, read_manifest
+from tests.training.conftest import _tokenizer as make_tokenizer
 
 ON_A_GPU = {
     "pair_step": "--device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora",
@@ -26,6 +31,22 @@ def test_a_program_says_that_there_is_no_gpu(name, monkeypatch):
     monkeypatch.setattr(sys, "argv", [name, *ON_A_GPU[name].split()])
     with pytest.raises(SystemExit, match="this asks for a GPU, and torch sees none"):
         import_module(f"benchmarks.{name}").main()
+
+
+def test_every_loss_is_in_the_study():
+    study = yaml.safe_load((Path(__file__).parents[1] / "config/gpu.yaml").read_text())
+    assert sorted(study["methods"]) == loss_names()
+    assert study["training"]["preference"]["steps"] == 50
+
+
+def test_random_weights_can_be_trained(tmp_path):
+    make_tokenizer().save_pretrained(tmp_path / "tokenizer")
+    random_model.main(
+        ["--shape", "4m", "--tokenizer", str(tmp_path / "tokenizer"), "--output", str(tmp_path / "model")]
+    )
+    model = load_model(tmp_path / "model", {"precision": "fp32", "attention": "sdpa"})
+    assert (model.config.num_hidden_layers, model.config.vocab_size, model.config.eos_token_id) == (4, 4096, 1)
+    assert read_manifest(tmp_path / "model")["kind"] == "weights"
 
 
 def write_course(results, method, losses):

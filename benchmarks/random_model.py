@@ -1,0 +1,43 @@
+"""A model's folder with random weights, for config/gpu.yaml: a published shape, the tokenizer of another folder.
+
+python -m benchmarks.random_model --tokenizer results/demo/demo_abstracts/tiny/base --output results/gpu/model
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from benchmarks.step_programs import SHAPES
+from tabpo.artefacts import whole_directory
+from tabpo.training.models import load_tokenizer, save_model
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Write the folder."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shape", choices=SHAPES, default="1.5b")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a model")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+    tokenizer = load_tokenizer(args.tokenizer)
+    shape = dict(SHAPES[args.shape])
+    heads, key_value = shape.pop("heads")
+    config = Qwen2Config(
+        **shape,
+        num_attention_heads=heads,
+        num_key_value_heads=key_value,
+        tie_word_embeddings=True,
+        max_position_embeddings=4096,
+        bos_token_id=None,
+        pad_token_id=tokenizer.pad_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    torch.manual_seed(0)
+    with whole_directory(args.output) as folder:
+        save_model(Qwen2ForCausalLM(config), tokenizer, folder)
+
+
+if __name__ == "__main__":
+    main()
