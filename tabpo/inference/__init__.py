@@ -1,7 +1,6 @@
 """Greedy answers to prompts."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -10,7 +9,6 @@ from tabpo.errors import ConfigError
 from tabpo.inference.constraint import Constraint
 from tabpo.inference.greedy import answer_all
 from tabpo.inference.library import answer_by_library
-from tabpo.inference.rows import reading_rows
 from tabpo.progress import progress
 from tabpo.records import Completion
 from tabpo.training.attention import FAMILIES, shares_prefixes
@@ -49,18 +47,17 @@ def generate(
     limits = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "eos_id": eos_id}
     completions: dict[int, Completion] = {}
     packs = shares_prefixes(model) and not is_divided(model)
-    with reading_rows(model) if packs else nullcontext():
-        if packs:
-            answers = answer_all(model, given, **limits, constraint=constraint)
-        elif constraint is None:
-            answers = answer_by_library(model, given, **limits)
-        else:
-            raise ConfigError(
-                f"answers of a {model.config.model_type} model {'on several GPUs ' if is_divided(model) else ''}cannot"
-                f" be constrained; accepted: {', '.join(FAMILIES)}, on one"
-            )
-        for index, ids in progress(answers, len(prompts), "answers", tokens=lambda answer: len(answer[1])):
-            completions[index] = read_completion(tokenizer, prompts[index][0], ids)
+    if packs:
+        answers = answer_all(model, given, **limits, constraint=constraint)
+    elif constraint is None:
+        answers = answer_by_library(model, given, **limits)
+    else:
+        raise ConfigError(
+            f"answers of a {model.config.model_type} model {'on several GPUs ' if is_divided(model) else ''}cannot"
+            f" be constrained; accepted: {', '.join(FAMILIES)}, on one"
+        )
+    for index, ids in progress(answers, len(prompts), "answers", tokens=lambda answer: len(answer[1])):
+        completions[index] = read_completion(tokenizer, prompts[index][0], ids)
     return [completions[index] for index in range(len(prompts))]
 
 

@@ -40,7 +40,7 @@ def answer_all(
     Processes of a training run must all ask, for the same prompts at the same time; all get the first one's answers.
 
     Args:
-        model: In eval mode, inside `reading_rows`.
+        model: In eval mode, of one of `tabpo.training.attention.FAMILIES`, on one device.
         prompts: Token ids.
         max_new_tokens: Cap of an answer.
         batch_size: Rows.

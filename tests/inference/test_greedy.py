@@ -3,7 +3,6 @@
 from copy import deepcopy
 from types import SimpleNamespace
 
-import pytest
 import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -11,15 +10,16 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from tabpo.inference import drafts as drafts_module
 from tabpo.inference import greedy
+from tabpo.inference import rows as rows_module
 from tabpo.inference.greedy import answer_all
 from tabpo.inference.library import answer_by_library
-from tabpo.inference.rows import Rows, reading_rows
+from tabpo.inference.rows import Rows
 
 prompt = st.lists(st.integers(0, 29), min_size=1, max_size=20)
 
 
 def ours(model, prompts, **limits):
-    with torch.inference_mode(), reading_rows(model):
+    with torch.inference_mode():
         return dict(answer_all(model, prompts, constraint=None, **limits))
 
 
@@ -48,17 +48,17 @@ def test_drafts_are_right_and_wrong_and_change_no_answer(any_model, monkeypatch)
     torch.manual_seed(2)
     prompts = torch.randint(30, (12, 9)).tolist()
     limits = {"max_new_tokens": 40, "batch_size": 5, "eos_id": -1}
-    calls, agreed, forward, agree = [], [], any_model.forward, greedy._agreed
+    calls, agreed, read, agree = [], [], rows_module.read, greedy._agreed
 
-    def spy(**inputs):
-        calls.append(inputs["input_ids"].numel())
-        return forward(**inputs)
+    def spy(model, reading, rooms):
+        calls.append(len(reading.ids))
+        return read(model, reading, rooms)
 
     def witness(draft, likely):
         agreed.append((len(draft), len(agree(draft, likely)) - 1))
         return agree(draft, likely)
 
-    monkeypatch.setattr(any_model, "forward", spy)
+    monkeypatch.setattr(rows_module, "read", spy)
     monkeypatch.setattr(greedy, "_agreed", witness)
     with_drafts, reads = ours(any_model, prompts, **limits), len(calls)
     monkeypatch.setattr(drafts_module, "MOST", 0)
@@ -98,20 +98,12 @@ def test_all_processes_take_the_first_ones_tokens_and_call_the_model_as_often(an
     assert told == []
 
 
-def test_the_attention_is_put_back(any_model):
-    before = any_model.config._attn_implementation
-    with pytest.raises(ZeroDivisionError), reading_rows(any_model):
-        assert any_model.config._attn_implementation != before
-        raise ZeroDivisionError
-    assert any_model.config._attn_implementation == before
-
-
 def test_keys_are_kept_in_the_precision_that_the_kernel_computes_in(any_model):
     rows = Rows(any_model.float(), 1)
-    with torch.inference_mode(), reading_rows(any_model), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
         rows.read([0], [[1, 2, 3]], [1])
     any_model.double()
-    assert {room.dtype for both in rows.rooms.values() for room in both} == {torch.bfloat16}
+    assert {room.dtype for both in rows.rooms.layers.values() for room in both} == {torch.bfloat16}
 
 
 def test_other_architectures_are_answered_by_the_library_without_their_own_settings():
