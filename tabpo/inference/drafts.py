@@ -57,10 +57,11 @@ class _Followers:
 
     def add(self, token: int) -> None:
         """Count one; `guess` is the most frequent one and its share, as if another had been seen besides."""
-        self.counts[token] = self.counts.get(token, 0) + 1
+        count, usual = self.counts.get(token, 0) + 1, self.guess[1]
+        self.counts[token] = count
         self.total += 1
-        usual = max(token, self.guess[1], key=lambda one: self.counts.get(one, 0))
-        self.guess = (self.counts[usual] / self.total, usual)
+        most = self.counts.get(usual, 0)
+        self.guess = (count / self.total, token) if count >= most else (most / self.total, usual)
 
 
 class Drafts:
