@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import Trainer
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
@@ -28,7 +28,7 @@ def trained_weights(trainer: Trainer) -> dict[str, Tensor]:
     Where weights are divided among processes, all must ask; the first alone is told.
     """
     model, first = trainer.model, trainer.args.process_index == 0
-    state = _gathered(model, first) if is_deepspeed_zero3_enabled() else model.state_dict()
+    state = _gathered(trainer, first) if is_deepspeed_zero3_enabled() else model.state_dict()
     if not first:
         return {}
     if isinstance(model, PeftModel):
@@ -36,16 +36,18 @@ def trained_weights(trainer: Trainer) -> dict[str, Tensor]:
     return without_baseline(state)
 
 
-def _gathered(model: nn.Module, first: bool) -> dict[str, Tensor]:
+def _gathered(trainer: Trainer, first: bool) -> dict[str, Tensor]:
     """What is trained of a divided model, one parameter after the other: below adapters nothing has to be gathered."""
     import deepspeed  # a second to load
 
-    state = {}
-    for name, parameter in model.named_parameters():
+    optimizer, state = trainer.model_wrapped.optimizer, {}
+    optimizer.checkpoint_event_prologue()  # parameters that it fetches ahead cannot be gathered
+    for name, parameter in trainer.model.named_parameters():
         if parameter.requires_grad:
             with deepspeed.zero.GatheredParameters(parameter):
                 if first:
                     state[name] = parameter.detach().to("cpu", copy=True)
+    optimizer.checkpoint_event_epilogue()
     return state
 
 

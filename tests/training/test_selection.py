@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -111,8 +112,11 @@ def test_of_a_divided_model_with_adapters_nothing_else_is_gathered(
     zero = SimpleNamespace(GatheredParameters=lambda parameter: nullcontext(gathered.append(parameter)))
     monkeypatch.setitem(sys.modules, "deepspeed", SimpleNamespace(zero=zero))
     monkeypatch.setattr(selection, "is_deepspeed_zero3_enabled", lambda: True)
+    calls = {name: Mock() for name in ("checkpoint_event_prologue", "checkpoint_event_epilogue")}
+    one.model_wrapped = SimpleNamespace(optimizer=SimpleNamespace(**calls))
     divided = trained_weights(one)
     assert divided.keys() == whole.keys() and all(torch.equal(divided[name], whole[name]) for name in whole)
+    assert all(call.call_count == 1 for call in calls.values())
     assert len(gathered) == len(whole) and all(parameter.requires_grad for parameter in gathered)
 
 
