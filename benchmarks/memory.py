@@ -69,15 +69,16 @@ def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, s
     lora = settings["lora"]
     adapted = get_peft_model(model, LoraConfig(r=lora["r"], target_modules=lora["target_modules"]))
     trained = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
-    share, logits = processes if stage == 3 else 1, states * model.config.vocab_size
+    logits = states * model.config.vocab_size
     parts = {
-        # weights are bfloat16; without DeepSpeed the embedding is float32, and so are the states between layers
-        "weights": (frozen * BF16 + (embedded * (FP32 - BF16) if stage is None else 0)) / share,
+        # frozen linear weights are bfloat16, but not where ZeRO-3 divides them; the embedding and the states between
+        # layers are float32
+        "weights": frozen * FP32 / processes if stage == 3 else frozen * BF16 + embedded * (FP32 - BF16),
         # AdamW: float32 weights and two moments, divided from ZeRO-1 on; gradients from ZeRO-2 on
         "optimizer": trained * 3 * FP32 / (processes if stage else 1),
         "gradients": trained * FP32 / (processes if stage in (2, 3) else 1),
-        "checkpointed": tokens * model.config.hidden_size * (FP32 if stage is None else BF16) * len(model.model.layers),
-        "one_layer": layer + (0 if stage != 3 else frozen / len(model.model.layers) * BF16),
+        "checkpointed": tokens * model.config.hidden_size * FP32 * len(model.model.layers),
+        "one_layer": layer + (0 if stage != 3 else frozen / len(model.model.layers) * FP32),
         # a chunk of logits and its gradient, a block of it in float32
         "head": 2 * BF16 * min(logits, head._CHUNK_ELEMENTS) + 2 * FP32 * min(logits, head._BLOCK_ELEMENTS["cuda"]),
     }

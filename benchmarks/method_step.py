@@ -101,9 +101,7 @@ def build_trainer(
     settings, tokenizer = training_settings(**run["training"]), load_tokenizer(sft)
     groups, lengths = [one.pair_id for one in examples], [one.length for one in examples]
     plan = plan_batches(groups, lengths, settings, run["seed"], 1)
-    arguments = training_arguments(
-        settings, plan, seed=run["seed"], folder=folder, device=device, deepspeed=None, bf16=False
-    )
+    arguments = training_arguments(settings, plan, seed=run["seed"], folder=folder, device=device, deepspeed=None)
     return PreferenceTrainer(
         load_model(sft, run["numerics"]),
         arguments,

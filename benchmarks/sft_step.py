@@ -172,7 +172,7 @@ def of_ours(name: str, case: Case, folder: str) -> tuple[object, list[int]]:
     device = torch.device(case.device)
     trainer = sft.SftTrainer(
         policy(case),
-        training_arguments(settings, plan, seed=0, folder=Path(folder), device=device, deepspeed=None, bf16=False),
+        training_arguments(settings, plan, seed=0, folder=Path(folder), device=device, deepspeed=None),
         settings=settings,
         numerics={"precision": case.precision, "attention": case.attention, "threads": 1},
         plan=plan,

@@ -188,7 +188,7 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
     settings = training_settings(steps=case.steps, batch_size=BATCH, micro_batch_size=BATCH)
     plan = BatchPlan(list(range(len(pairs))), len(pairs), BATCH, BATCH, 1)
     arguments = training_arguments(
-        settings, plan, seed=0, folder=Path(folder), device=torch.device(case.device), deepspeed=None, bf16=False
+        settings, plan, seed=0, folder=Path(folder), device=torch.device(case.device), deepspeed=None
     )
     trainer = preference.PreferenceTrainer(
         with_adapters(model) if case.lora else model,

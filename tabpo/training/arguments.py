@@ -45,11 +45,12 @@ def training_arguments(
     folder: Path,
     device: torch.device,
     deepspeed: Path | None,
-    bf16: bool,
 ) -> TrainingArguments:
     """Arguments that make the Trainer train and nothing else: no evaluation, no saving or logging of its own.
 
-    With DeepSpeed its configuration is active from here on: under ZeRO-3 models are divided while they are loaded.
+    With DeepSpeed its configuration is active from here on: under ZeRO-3 models are divided while they are loaded. Its
+    own bfloat16 is not asked for, which would hold embeddings, norms and the states between layers in it too: a policy
+    is read by the arithmetic of its reference, `models.autocast`.
 
     Args:
         settings: Of the run.
@@ -58,7 +59,6 @@ def training_arguments(
         folder: For checkpoints.
         device: From `prepare_process`.
         deepspeed: A configuration of DeepSpeed, None to train without; its "auto" values are filled in.
-        bf16: Whether DeepSpeed keeps bfloat16 weights (beside float32 ones in its optimizer).
     """
     on_cpu = device.type == "cpu"
     if deepspeed is not None:
@@ -76,7 +76,6 @@ def training_arguments(
         activation_checkpointing_kwargs={"use_reentrant": False},
         seed=seed,
         deepspeed=None if deepspeed is None else str(deepspeed),
-        bf16=bf16,
         use_cpu=on_cpu,
         ddp_backend="gloo" if on_cpu and plan.processes > 1 else None,
         ddp_find_unused_parameters=False,

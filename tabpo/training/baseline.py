@@ -11,7 +11,7 @@ WIDTH = 1024
 
 
 class BaselineHead(nn.Module):
-    """Hidden state to a scalar: linear, GELU, linear, in float32 (DeepSpeed keeps bfloat16 weights in bf16 runs)."""
+    """Hidden state to a scalar: linear, GELU, linear, in float32 whatever the states are in."""
 
     def __init__(self, hidden_size: int):
         super().__init__()

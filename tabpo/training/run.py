@@ -15,7 +15,7 @@ import torch
 import yaml
 from accelerate.utils import broadcast_object_list
 from transformers import PreTrainedTokenizerBase
-from transformers.integrations.deepspeed import unset_hf_deepspeed_config
+from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled, unset_hf_deepspeed_config
 
 from tabpo.artefacts import whole_directory, write_json, write_whole
 from tabpo.code_version import describe_code
@@ -159,15 +159,13 @@ def _set_up(
 ) -> tuple[StepTrainer, Path | None]:
     """The trainer, and the checkpoint to go on from: the first process's choice, told to all."""
     settings, numerics, seed = run.training, run.settings["numerics"], run.settings["seed"]
-    with_deepspeed = settings.deepspeed is not None
     arguments = training_arguments(
         settings,
         plan,
         seed=seed,
         folder=folder,
         device=device,
-        deepspeed=run.deepspeed / f"{settings.deepspeed}.json" if with_deepspeed else None,
-        bf16=with_deepspeed and numerics["precision"] == "bf16",
+        deepspeed=None if settings.deepspeed is None else run.deepspeed / f"{settings.deepspeed}.json",
     )
     told = [checkpoint]
     broadcast_object_list(told)
@@ -175,7 +173,7 @@ def _set_up(
     model = load_model(run.start, numerics, None if lora is None else lora.quantize)
     if lora is not None:
         model = add_adapters(model, lora, seed)
-        if not with_deepspeed:  # which holds all weights in bfloat16 itself
+        if not is_deepspeed_zero3_enabled():  # which has divided the weights as they were loaded
             narrow_frozen(model, numerics)
     trainer = build_trainer(model=model, arguments=arguments, settings=settings, numerics=numerics, plan=plan)
     return trainer, told[0]

@@ -84,7 +84,7 @@ def build_trainer(stage, model, examples, folder, *, seed=1, processes=1, **sett
     groups, lengths = [str(number) for number in range(len(examples))], [example.length for example in examples]
     plan = plan_batches(groups, lengths, settings, seed, processes)
     device = prepare_process(FP32, 0)
-    arguments = training_arguments(settings, plan, seed=seed, folder=folder, device=device, deepspeed=None, bf16=False)
+    arguments = training_arguments(settings, plan, seed=seed, folder=folder, device=device, deepspeed=None)
     if settings.lora is not None:
         model = add_adapters(model, settings.lora, seed)
     return stage(model, arguments, settings=settings, numerics=FP32, plan=plan, examples=examples, pad_id=0)

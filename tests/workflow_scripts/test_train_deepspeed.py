@@ -13,22 +13,25 @@ from safetensors.torch import load_file
 
 from workflow_scripts import train
 
+LORA = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpeed compiles its CPU messages with g++")
 @pytest.mark.parametrize(
-    ("loss", "deepspeed", "lora"),
+    ("loss", "deepspeed", "precision", "lora"),
     [
-        ("tbpo_q", "zero2", None),  # the baseline head among the gradients that are divided
-        ("ti_dpo", "zero3", None),  # reference, attributions and sampling with weights that are divided
-        ("tdpo2", "zero2", {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}),  # adapters off
+        ("tbpo_q", "zero2", "fp32", None),  # the baseline head among the gradients that are divided
+        ("ti_dpo", "zero3", "fp32", None),  # reference, attributions and sampling with weights that are divided
+        ("tdpo2", "zero1", "bf16", LORA),  # adapters off, below them weights in bfloat16
+        ("dpo", "zero3", "bf16", LORA),
     ],
 )
-def test_two_processes_are_one(study, tmp_path, loss, deepspeed, lora):
+def test_two_processes_are_one(study, tmp_path, loss, deepspeed, precision, lora):
     alone, shared = tmp_path / "alone", tmp_path / "shared"
-    settings = {"loss": loss, "steps": 2, "warmup_steps": 0, "lora": lora}
+    settings = {"loss": loss, "precision": precision, "steps": 2, "warmup_steps": 0, "lora": lora}
+    settings["reference"] = "reference.parquet" if precision == "fp32" else "reference_bf16.parquet"
     train.main(study.train(alone, **settings))
     arguments = study.train(shared, processes=2, deepspeed=deepspeed, **settings)
     clean = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
