@@ -1,5 +1,6 @@
-"""The smallest study on a real Slurm: the same bytes as locally, jobs killed in two ways, and a job of two GPUs."""
+"""The smallest study on a real Slurm: the same bytes as locally, jobs killed and warned, jobs of two GPUs or nodes."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -39,8 +40,10 @@ def environment(tmp_path_factory):
 
 def command(profile, results, *targets, **config):
     profiles = ["--profile", "slurm", "--profile", "tests/slurm/site"] if profile == "slurm" else ["--profile", "local"]
-    settings = [f"{key}={value}" for key, value in {"results": results, **config}.items()]
-    return ["snakemake", *targets, *profiles, "--configfile", "tests/slurm/study.yaml", "--config", *settings]
+    settings = PROJECT / f"{results}.yaml"  # with --config numbers below the top would be text
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps({"results": str(results), **config}))
+    return ["snakemake", *targets, *profiles, "--configfile", "tests/slurm/study.yaml", str(settings)]
 
 
 def run(environment, *args, **config):
@@ -89,6 +92,14 @@ def assert_same(one, other):
     assert [path for path, content in one.items() if content != other[path]] == []
 
 
+def wait_for(words, log, process, messages):
+    """Until a job's log has them, while the run goes on."""
+    deadline = time.monotonic() + 300
+    while not log.exists() or words not in log.read_text():
+        assert process.poll() is None and time.monotonic() < deadline, messages.read_text()[-6000:]
+        time.sleep(0.5)
+
+
 @pytest.fixture(scope="module")
 def local(environment):
     shutil.rmtree(PROJECT / RESULTS / "local", ignore_errors=True)
@@ -127,10 +138,7 @@ def test_a_cancelled_job_is_done_again_with_the_same_result(environment, local, 
     messages = log.parent / "messages"
     with messages.open("w") as file:
         process = subprocess.Popen(command("slurm", folder, target), env=environment, cwd=PROJECT, stderr=file)
-        deadline = time.monotonic() + 120
-        while not log.exists() or "launch: train," not in log.read_text():
-            assert process.poll() is None and time.monotonic() < deadline, messages.read_text()[-6000:]
-            time.sleep(0.5)
+        wait_for("launch: train,", log, process, messages)
         running = subprocess.run(["squeue", "--noheader", "--format=%A %k"], capture_output=True, text=True, check=True)
         (job,) = [line.split()[0] for line in running.stdout.splitlines() if "rule_train" in line]
         subprocess.run(["scancel", job], check=True)
@@ -145,24 +153,66 @@ def test_a_job_that_is_killed_for_memory_gets_more(environment, local, slurm):
     folder, _ = slurm
     target = folder / RUNS / "tab_po/seed1/completions/test.parquet"
     (PROJECT / target).unlink()
-    messages = run(environment, "slurm", folder, str(target), models="{tiny: {resources: too_small}}")
+    messages = run(environment, "slurm", folder, str(target), models={"tiny": {"resources": "too_small"}})
     killed, done = sorted(jobs(messages), key=lambda job: job[1] == "COMPLETED")
     assert killed[1] in ("FAILED", "OUT_OF_MEMORY") and "mem=500M" in killed[2]
     assert done[1] == "COMPLETED" and "mem=1000M" in done[2]
     assert_same(local, folder)
 
 
-def test_a_job_of_two_gpus_runs_its_script_once_and_sees_both(environment, slurm):
-    folder, _ = slurm
-    gpus = RESULTS / "gpus"
-    shutil.rmtree(PROJECT / gpus, ignore_errors=True)
+def start_from(folder, results):
+    """All that SFT reads, in other results."""
+    shutil.rmtree(PROJECT / results, ignore_errors=True)
     for part in ("demo_abstracts/documents", "demo_abstracts/prompts", RUNS / "base"):
-        shutil.copytree(PROJECT / folder / part, PROJECT / gpus / part)
-    target = gpus / RUNS / "sft/seed1/run.yaml"
-    messages = run(environment, "slurm", gpus, str(target), models="{tiny: {resources: two_gpus}}")
+        shutil.copytree(PROJECT / folder / part, PROJECT / results / part)
+    return str(results / RUNS / "sft/seed1/run.yaml")
+
+
+def launches(results):
+    log = (PROJECT / results / f"logs/sft/{RUNS}/seed1.log").read_text()
+    return [line.split("launch: ")[1] for line in log.splitlines() if "launch: " in line]
+
+
+@pytest.fixture(scope="module")
+def two_gpus(environment, slurm):
+    """The folder of an SFT run of two processes on one node, and what its run said."""
+    results = RESULTS / "two_gpus"
+    target = start_from(slurm[0], results)
+    return results, run(environment, "slurm", results, target, models={"tiny": {"resources": "two_gpus"}})
+
+
+def test_a_job_of_two_gpus_runs_its_script_once_and_sees_both(two_gpus):
+    results, messages = two_gpus
     ((_, state, allocation),) = jobs(messages)
     assert state == "COMPLETED" and "gres/gpu=2" in allocation and "node=1" in allocation
-    log = (PROJECT / gpus / f"logs/sft/{RUNS}/seed1.log").read_text()
-    assert [line.split("launch: ")[1] for line in log.splitlines() if "launch: " in line] == [
-        "sft, 2 processes, GPUs [0,1]"
-    ]
+    assert launches(results) == ["sft, 2 processes, GPUs [0,1]"]
+
+
+def test_a_job_of_two_nodes_gives_the_bytes_of_one(environment, slurm, two_gpus):
+    results = RESULTS / "two_nodes"
+    target = [start_from(slurm[0], results), "--set-resources", "sft:slurm_partition=both"]
+    messages = run(environment, "slurm", results, *target, models={"tiny": {"resources": "two_nodes"}})
+    ((_, state, allocation),) = jobs(messages)
+    assert state == "COMPLETED" and "gres/gpu=2" in allocation and "node=2" in allocation
+    assert launches(results) == 2 * ["sft, 2 processes, GPUs [0]"]
+    assert_same(two_gpus[0], results)
+
+
+def test_a_job_that_is_warned_goes_on_in_the_next(environment, slurm):
+    """`scancel` sends what `--signal` sends some time before the end of a job, and to the same processes."""
+    results = RESULTS / "warned"
+    target = start_from(slurm[0], results)
+    log = PROJECT / results / f"logs/sft/{RUNS}/seed1.log"
+    messages = log.parent / "messages"
+    messages.parent.mkdir(parents=True)
+    with messages.open("w") as file:
+        process = subprocess.Popen(command("slurm", results, target), env=environment, cwd=PROJECT, stderr=file)
+        wait_for(" parameters for 60 steps", log, process, messages)
+        (job,) = subprocess.run(["squeue", "--noheader", "--format=%A"], capture_output=True, text=True).stdout.split()
+        subprocess.run(["scancel", "--signal=USR1", job], check=True)
+        assert process.wait(timeout=300) == 0, messages.read_text()[-6000:]
+    assert states(messages.read_text(), "sft") == ["COMPLETED", "FAILED"]
+    assert "warned: stopped after step" in messages.read_text()
+    assert "going on from checkpoint-" in log.read_text()
+    unbroken = artefacts(slurm[0])
+    assert [path for path, content in artefacts(results).items() if content != unbroken[path]] == []
