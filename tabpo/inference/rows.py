@@ -27,7 +27,7 @@ class Rows:
 
     def __init__(self, model: PreTrainedModel, size: int) -> None:
         self.model = model
-        self.rooms = Rooms(turns_of(model, 0), {}, size)
+        self.rooms = Rooms(turns_of(model, ROOM), {}, size)
 
     def read(
         self, known: Sequence[int], tokens: Sequence[Sequence[int]], wanted: Sequence[int], split: int = 0
