@@ -5,7 +5,7 @@ load on the machine counts less. The texts of both are compared. The demo's mode
 
     snakemake results/demo/demo_abstracts/tiny/sft/seed1/model --profile profiles/local --configfile config/demo.yaml
     python -m benchmarks.generate --model results/demo/demo_abstracts/tiny/sft/seed1/model \\
-        --prompts results/demo/demo_abstracts/prompts/test.parquet > benchmarks/results/generate.jsonl
+        --prompts results/demo/demo_abstracts/prompts/test.parquet >> benchmarks/results/generate.jsonl
 """
 
 import argparse
@@ -30,7 +30,7 @@ def main() -> None:
     """Print one row as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="folder of a trained model")
-    parser.add_argument("--prompts", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path, required=True, help="{dataset}/prompts/{split}.parquet of a study")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--max-prompt-tokens", type=int, default=64)
@@ -55,6 +55,7 @@ def main() -> None:
     seconds = {name: median(values) for name, values in times.items()}
     same = sum(a == b for a, b in zip(*answers.values(), strict=True))
     row = {
+        "dataset": args.prompts.resolve().parts[-3],
         "device": args.device,
         "batch_size": args.batch_size,
         "prompts": len(prompts),

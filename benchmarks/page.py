@@ -190,14 +190,16 @@ demo's serve as well: `make demo` first.
 Test prompts of the demo, answered by `tabpo.inference` and by `model.generate` in the order of the file, at the same
 batch size. On a GPU with `--device cuda`.
 
-Measured with an SFT model of `make demo-full` on a crowded machine: less than the aim of 3, and to be measured again on
-a quiet one. Without packed rows and drafts it was 1.6 there. In bf16, beside the library with eager attention, 289 of
-the 300 texts were the same: kernels round otherwise.
+Measured with the SFT models of `make demo-full` and 100 prompts each, in fp32, medians of nine rounds on a machine
+that others used too: less than the aim of 3. Another run, of five rounds, gave 1.94 for abstracts with 64 rows. A
+profile of these had a third of the time in matrix products and a third in the attention kernel. In bf16, beside the
+library with eager attention, 289 of 300 texts were the same when last compared: kernels round otherwise.
 
     python -m benchmarks.generate --model results/demo/demo_abstracts/tiny/sft/seed1/model \\
         --prompts results/demo/demo_abstracts/prompts/test.parquet
 """,
         columns(
+            dataset="dataset",
             device="device",
             batch_size="batch_size",
             prompts="prompts",
