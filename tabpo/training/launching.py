@@ -118,9 +118,10 @@ def run_torchrun(launch: Launch) -> int:
     def warn(number: int, frame: FrameType | None) -> None:
         nonlocal warned
         warned = True
-        os.kill(child, signal.SIGUSR1)
+        with suppress(ProcessLookupError):  # it has ended just now
+            os.kill(child, signal.SIGUSR1)
         for worker in started_by(child):
-            with suppress(ProcessLookupError):  # it ends just now
+            with suppress(ProcessLookupError):
                 os.kill(worker, number)
 
     with handling(warn):

@@ -161,6 +161,17 @@ def test_a_warning_in_the_first_seconds_is_not_lost(workers, number):
     assert "it went on" not in said and launcher.returncode == STOPPED
 
 
+def test_a_warning_when_all_has_just_ended_is_no_error(monkeypatch):
+    def wait_and_be_warned(*arguments):
+        ended = wait(*arguments)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return ended
+
+    wait = os.waitpid
+    monkeypatch.setattr(os, "waitpid", wait_and_be_warned)
+    assert launching.run_torchrun(Launch([sys.executable, "-c", ""], dict(os.environ), 1, [], torchrun=True)) == 0
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_warned_run_ends_after_its_step_and_goes_on(study, tmp_path, monkeypatch, number):
     """Three steps of six, between two checkpoints: the rest of them later gives the run of six, to the bit."""
