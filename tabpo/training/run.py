@@ -61,6 +61,11 @@ class Run:
         """The training settings, typed."""
         return training_settings(**self.settings["training"])
 
+    @property
+    def deepspeed_file(self) -> Path | None:
+        """The configuration that `training.deepspeed` names; None without."""
+        return None if self.training.deepspeed is None else self.deepspeed / f"{self.training.deepspeed}.json"
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -113,7 +118,8 @@ def execute(
     plan = plan_batches(groups, lengths, run.training, run.settings["seed"], _processes(run))
     device = prepare_process(run.settings["numerics"], run.resources["gpus"])
     text = yaml.safe_dump(run.settings, allow_unicode=True)
-    hashes = input_hashes(run.inputs)
+    files = {} if run.deepspeed_file is None else {"deepspeed": run.deepspeed_file}
+    hashes = input_hashes(run.inputs | files)
     folder = run.checkpoints / run_key(text, hashes)
     with single_writer(run.checkpoints) if first else nullcontext():
         if first:
@@ -165,7 +171,7 @@ def _set_up(
         seed=seed,
         folder=folder,
         device=device,
-        deepspeed=None if settings.deepspeed is None else run.deepspeed / f"{settings.deepspeed}.json",
+        deepspeed=run.deepspeed_file,
     )
     told = [checkpoint]
     broadcast_object_list(told)

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tabpo.errors import ConfigError, DataError
+from tabpo.training import run
 from tabpo.training.checkpoints import single_writer
 from tabpo.training.models import weights_sha256
 from tabpo.training.sft import SftTrainer
@@ -98,6 +99,23 @@ def test_a_run_that_is_being_written_is_refused(study, tmp_path):
     with single_writer(tmp_path / "checkpoints"), pytest.raises(DataError, match="is writing this run"):
         sft.main(study.sft(tmp_path))
     assert not (tmp_path / "model").exists()
+
+
+def test_a_changed_configuration_of_deepspeed_continues_no_checkpoint(study, tmp_path, monkeypatch):
+    def stop(folder, processes):
+        folders.append(folder)
+        raise KeyboardInterrupt
+
+    folders, configuration = [], tmp_path / "config/deepspeed/zero2.json"
+    configuration.parent.mkdir(parents=True)
+    monkeypatch.setattr(sft, "__file__", str(tmp_path / "workflow_scripts/sft.py"))
+    monkeypatch.setattr(run, "newest_complete", stop)
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    for content in ('{"bf16": {"enabled": "auto"}}', "{}", "{}"):
+        configuration.write_text(content)
+        with pytest.raises(KeyboardInterrupt):
+            sft.main(study.sft(tmp_path, deepspeed="zero2"))
+    assert folders[0] != folders[1] == folders[2]
 
 
 def test_settings_that_do_not_fit_are_refused(study, tmp_path):
