@@ -52,6 +52,7 @@ def pair_steps(rows: list[Row]) -> str:
     programs = list(rows[0]["peak_mib"])
     speed = columns(
         precision="precision",
+        prompts_a_step="groups",
         negatives="negatives",
         **{
             name: lambda row, name=name: f"{row['pairs_per_s'][name]} / {row['peak_mib'][name]:.0f}"
@@ -60,6 +61,7 @@ def pair_steps(rows: list[Row]) -> str:
     )
     ratios = columns(
         precision="precision",
+        prompts_a_step="groups",
         negatives="negatives",
         TRL_online="times_trl_online",
         TRL_online_with_our_reference_pass="times_trl_online_1",
@@ -73,20 +75,24 @@ def pair_steps(rows: list[Row]) -> str:
     return (
         f"Pairs a second / peak MiB ({rows[0]['machine']}):\n\n{speed(rows)}\n\n"
         f"How many times as fast as each, and the share of its memory:\n\n{ratios(rows)}\n\n"
-        f"Times as fast as plain rows / the share of what tokens alone would gain:\n\n{ceilings(every)}"
+        "Times as fast as plain rows / the share of what tokens alone would gain, by precision, prompts a step x "
+        f"negatives:\n\n{ceilings(every)}"
     )
 
 
 def ceilings(rows: list[Row]) -> str:
     """A row a loss."""
-    kinds = list(dict.fromkeys((row["precision"], row["negatives"]) for row in rows))
-    found = {(row["loss"], row["precision"], row["negatives"]): row for row in rows}
-    heads = ["loss", *(f"{precision}, {negatives} negative{'s' * (negatives > 1)}" for precision, negatives in kinds)]
+
+    def kind(row: Row) -> str:
+        return f"{row['precision']}, {row['groups']} x {row['negatives']}"
+
+    kinds = list(dict.fromkeys(map(kind, rows)))
+    found = {(row["loss"], kind(row)): row for row in rows}
     cells = []
     for loss in dict.fromkeys(row["loss"] for row in rows):
-        ours = [found[(loss, *kind)] for kind in kinds]
+        ours = [found[(loss, one)] for one in kinds]
         cells.append([loss, *(f"{row['shared_to_plain']:.2f} / {row['of_ceiling']:.2f}" for row in ours)])
-    return tabulate(cells, headers=heads, tablefmt="github", disable_numparse=True)
+    return tabulate(cells, headers=["loss", *kinds], tablefmt="github", disable_numparse=True)
 
 
 INTRODUCTION = """\
@@ -131,19 +137,21 @@ SECTIONS = [
         "A step on pairs",
         """
 Generated pairs that differ in one to three tokens, prompt 200 and completion 120 tokens, vocabulary 4,096, Qwen2 of
-4.2M parameters, four pairs a step. `shared` is what `train` runs; `plain` reads a padded row for each completion;
-`four_forward` is the step of TAB-PO's released code, restated. The ceiling is the ratio of the tokens that plain rows
-and the shared row hold, all passes of the step together: what sharing would gain if time went with tokens. Casts of
-weights, clipping, AdamW and the calls of kernels take the same time in both, and the output head reads completions
-alone, of which less is shared: with four negatives plain rows have 4.1 times the tokens, but 2.3 times the states to
-score. In bf16, where tokens take the least time, the former weigh most.
+4.2M parameters, four prompts a step with all their negatives. `shared` is what `train` runs; `plain` reads a padded
+row for each completion; `four_forward` is the step of TAB-PO's released code, restated. The ceiling is the ratio of
+the tokens that plain rows and the shared row hold, all passes of the step together: what sharing would gain if time
+went with tokens. Casts of weights, clipping, AdamW and the calls of kernels take the same time in both, and the output
+head reads completions alone, of which less is shared: with four negatives plain rows have 4.1 times the tokens, but
+2.3 times the states to score. The former weigh most where a step is small: hence the rows with one prompt a step
+(`--groups 1`).
 
 All programs take memory from glibc as it comes. Told to keep what is freed (`MALLOC_MMAP_THRESHOLD_=1073741824`,
 `MALLOC_TRIM_THRESHOLD_=4294967296`), TRL gains most: in bf16 `shared` was then 2.8 times (one negative) and 5.7 times
-(four) as fast as TRL online, with 0.38 and 0.28 of its memory.
+(four, one prompt a step) as fast as TRL online, with 0.38 and 0.28 of its memory.
 
     python -m benchmarks.pair_step
-    python -m benchmarks.pair_step --device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora
+    python -m benchmarks.pair_step --device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora \\
+        --peak 989
 """,
         pair_steps,
     ),

@@ -16,10 +16,12 @@ device's.
 A reference pass is made once for all the methods that share it: figures with `_1` and `_10` have a whole and a tenth of
 its time added. `ceiling` is what sharing could gain over plain rows if time went with tokens. It does not quite: casts
 of the weights, clipping and AdamW take the same time in both, and the output head reads completions alone, of which
-less is shared than of rows with prompts. Losses other than DPO are compared with their plain rows alone.
+less is shared than of rows with prompts. A step has four prompts with all their negatives; with one prompt a step
+(`--groups 1`) what does not go with tokens weighs more. Losses other than DPO are compared with their plain rows alone.
 
     python -m benchmarks.pair_step > benchmarks/results/pair_step.jsonl
-    python -m benchmarks.pair_step --device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora
+    python -m benchmarks.pair_step --device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora \\
+        --peak 989
 """
 
 import argparse
@@ -33,7 +35,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.device import check_device
-from benchmarks.step_programs import BATCH, PROGRAMS, SHAPES, WARM_UP, Case
+from benchmarks.step_programs import PROGRAMS, SHAPES, WARM_UP, Case
 
 LOSSES = ("dpo", "tab_po", "simpo", "otpo", "tbpo_q", "tdpo2", "tbpo_a", "ti_dpo")
 """One of each kind of cost at least: log-probs alone, hidden states, a baseline, full distributions, attributions."""
@@ -45,13 +47,17 @@ def main() -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model", choices=SHAPES, default="4m")
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
-    parser.add_argument("--negatives", nargs="+", type=int, default=[1, 4], help="of each prompt; a step has 4 pairs")
+    parser.add_argument("--negatives", nargs="+", type=int, default=[1, 4], help="of each prompt")
+    parser.add_argument("--groups", type=int, default=4, help="prompts of a step, each with all its negatives")
     parser.add_argument("--attention", choices=("eager", "sdpa"), help="of all programs; the faster one unless given")
     parser.add_argument("--prompt", type=int, default=200, help="tokens")
     parser.add_argument("--completion", type=int, default=120, help="tokens")
     parser.add_argument("--rounds", type=int, default=15, help="steps of each program after two to warm up")
     parser.add_argument(
         "--lora", action="store_true", help="adapters of rank 16 on all linear layers instead of all weights"
+    )
+    parser.add_argument(
+        "--peak", type=float, help="TFLOP/s of the device in this precision: adds model FLOP utilisation"
     )
     parser.add_argument("--losses", nargs="+", default=LOSSES, help="with their defaults")
     args = parser.parse_args()
@@ -60,11 +66,13 @@ def main() -> None:
     for loss, precision, negatives in product(args.losses, args.precisions, args.negatives):
         faster = "eager" if (args.device, precision) == ("cpu", "bf16") else "sdpa"
         attention = args.attention or faster
-        case = Case(args.device, args.model, precision, attention, *shape, negatives, args.rounds, args.lora, loss)
-        print(json.dumps(compare(case)), flush=True)
+        case = Case(
+            args.device, args.model, precision, attention, *shape, negatives, args.groups, args.rounds, args.lora, loss
+        )
+        print(json.dumps(compare(case, args.peak)), flush=True)
 
 
-def compare(case: Case) -> dict:
+def compare(case: Case, peak: float | None) -> dict:
     """Start all programs, let them take their steps in turn, and set medians and memory side by side."""
     workers = {name: _start(name, case) for name in (PROGRAMS if case.loss == "dpo" else PROGRAMS[:2])}
     times: dict[str, list[float]] = {name: [] for name in workers}
@@ -78,7 +86,8 @@ def compare(case: Case) -> dict:
     for worker in workers.values():
         if worker.wait() != 0:
             raise SystemExit("a program failed: see above")
-    seconds = {name: median(values[WARM_UP:]) / BATCH for name, values in times.items()}
+    seconds = {name: median(values[WARM_UP:]) / case.pairs for name, values in times.items()}
+    speed = {name: ends[name]["tokens"] / case.pairs / case.steps / value for name, value in seconds.items()}
     reference = {name: extra["reference_s"] for name, extra in setup.items() if "reference_s" in extra}
     for name, cost in reference.items():
         seconds |= {f"{name}_{methods}": seconds[name] + cost / methods for methods in (1, 10)}
@@ -90,12 +99,23 @@ def compare(case: Case) -> dict:
         "machine": machine(case.device),
         "pairs_per_s": {name: round(1 / value, 2) for name, value in seconds.items()},
         "peak_mib": memory,
+        "tokens_per_s": {name: round(value) for name, value in speed.items()},
+        **({} if peak is None else {"utilisation": _utilisation(speed, ends["plain"]["parameters"], case, peak)}),
         "tokens": {name: ends[name]["tokens"] for name in ("shared", "plain")},
         "ceiling": round(ceiling, 3),
         "shared_to_plain": round(faster, 3),
         "of_ceiling": round(faster / ceiling, 3),
         **(_beside_peers(seconds, memory) if case.loss == "dpo" else {}),
     }
+
+
+def _utilisation(speed: dict[str, float], parameters: int, case: Case, peak: float) -> dict[str, float]:
+    """Share of the device's peak: two operations a parameter and token forward (arXiv 2204.02311, appendix B).
+
+    Those of attention are left out.
+    """
+    of_token = 2 * parameters / case.forward_share
+    return {name: round(value * of_token / (peak * 1e12), 4) for name, value in speed.items()}
 
 
 def _beside_peers(seconds: dict[str, float], memory: dict[str, float]) -> dict[str, float]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from torch.nn import Module
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from tabpo.training.preference import PreferenceTrainer
@@ -36,7 +37,6 @@ SHAPES = {
 }
 """Qwen2, tied embeddings."""
 
-BATCH = 4
 WARM_UP = 2
 PAD, END = 0, 1
 
@@ -52,9 +52,20 @@ class Case:
     prompt: int
     completion: int
     negatives: int
+    groups: int
     rounds: int
     lora: bool
     loss: str
+
+    @property
+    def pairs(self) -> int:
+        """Of a step: `groups` prompts with all their negatives."""
+        return self.groups * self.negatives
+
+    @property
+    def forward_share(self) -> float:
+        """Of a pass forward and backward: backward takes as long again for states, and for weights that are trained."""
+        return 1 / 2 if self.lora else 1 / 3
 
     @property
     def vocabulary(self) -> int:
@@ -75,7 +86,7 @@ def token_pairs(case: Case) -> list[tuple[str, tuple[int, ...], tuple[int, ...],
         return tuple(draw.randrange(2, case.vocabulary) for _ in range(count))
 
     pairs = []
-    while len(pairs) < BATCH * case.steps:
+    while len(pairs) < case.pairs * case.steps:
         prompt, chosen = drawn(case.prompt), (*drawn(case.completion - 1), END)
         for _ in range(case.negatives):
             rejected = list(chosen)
@@ -147,8 +158,7 @@ def run(name: str, case: Case) -> None:
         on_step_end = on_train_begin
 
     if name == "four_forward":
-        four_forward(case, turns)
-        turns.end()
+        turns.end(tokens=tokens_of_trl("trl_online", case), parameters=parameters(four_forward(case, turns)))
         return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HF_DATASETS_CACHE"] = folder
@@ -156,7 +166,8 @@ def run(name: str, case: Case) -> None:
         trainer.add_callback(EndOfStep())
         turns.tell(before)
         trainer.train()
-        turns.end(**({} if name.startswith("trl") else {"tokens": tokens_read(trainer)}))
+        tokens = tokens_of_trl(name, case) if name.startswith("trl") else tokens_read(trainer, case)
+        turns.end(tokens=tokens, parameters=parameters(trainer.model))
 
 
 def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, dict]:
@@ -180,13 +191,13 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
         pairs.append(PairExample(f"{group}/{number}", prompt, chosen, rejected, *fields, *differs, None, None))
     model = policy(case)
     save_model(model, tokenizer(words(case)), Path(folder))
-    scored, seconds = turns.timed(lambda: score_references(model, pairs, PAD, numerics, BATCH))
+    scored, seconds = turns.timed(lambda: score_references(model, pairs, PAD, numerics, case.pairs))
     pairs = [
         replace(pair, chosen_reference=one.chosen_logps, rejected_reference=one.rejected_logps)
         for pair, one in zip(pairs, scored, strict=True)
     ]
-    settings = training_settings(steps=case.steps, batch_size=BATCH, micro_batch_size=BATCH)
-    plan = BatchPlan(list(range(len(pairs))), len(pairs), BATCH, BATCH, 1)
+    settings = training_settings(steps=case.steps, batch_size=case.pairs, micro_batch_size=case.pairs)
+    plan = BatchPlan(list(range(len(pairs))), len(pairs), case.pairs, case.pairs, 1)
     arguments = training_arguments(
         settings, plan, seed=0, folder=Path(folder), device=torch.device(case.device), deepspeed=None
     )
@@ -207,19 +218,31 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
     return trainer, {"reference_s": seconds / len(pairs)}
 
 
-def tokens_read(trainer: "PreferenceTrainer") -> int:
+def tokens_read(trainer: "PreferenceTrainer", case: Case) -> int:
     """Tokens of all steps, as many as a pass forward and backward reads in the time.
 
-    A pass backward takes as long as two forward, one of them for the gradients of weights. So a frozen model's pass
-    counts a third; attributions, which no backend shares, count their prompts a third and their completions two.
+    A frozen model's pass is one forward. So are, for attributions, which no backend shares, prompts; completions are
+    two, as weights have no gradient there.
     """
-    thirds = sum(timing.tokens for timing in trainer.timings) * (3 if trainer.frozen is None else 4)
+    tokens = sum(timing.tokens for timing in trainer.timings)
+    forward = 0 if trainer.frozen is None else tokens
     if "importance" in trainer.loss.needs:
         pairs = trainer.train_dataset
-        for first in range(0, len(pairs), BATCH):
-            for part in trainer.collate(pairs[first : first + BATCH])["attribution"]:
-                thirds += int(part["prompt_mask"].sum()) + 2 * int(part["completion_mask"].sum())
-    return round(thirds / 3)
+        for first in range(0, len(pairs), case.pairs):
+            for part in trainer.collate(pairs[first : first + case.pairs])["attribution"]:
+                forward += int(part["prompt_mask"].sum()) + 2 * int(part["completion_mask"].sum())
+    return round(tokens + forward * case.forward_share)
+
+
+def tokens_of_trl(name: str, case: Case) -> int:
+    """The same of the others, which read two rows a pair, online by the reference too."""
+    tokens = 2 * (case.prompt + case.completion) * case.pairs * case.steps
+    return tokens if name == "trl_precomputed" else round(tokens * (1 + case.forward_share))
+
+
+def parameters(model: "Module") -> int:
+    """Each once, tied ones too."""
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def of_trl(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, dict]:
@@ -240,7 +263,7 @@ def of_trl(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, di
     precomputed = name == "trl_precomputed"
     arguments = DPOConfig(
         output_dir=folder,
-        per_device_train_batch_size=BATCH,
+        per_device_train_batch_size=case.pairs,
         max_steps=case.steps,
         max_length=None,
         beta=0.1,
@@ -274,8 +297,11 @@ def of_trl(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, di
     return trainer, {"reference_s": cost[0]} if precomputed else {}
 
 
-def four_forward(case: Case, turns: Turns) -> None:
-    """Chosen and rejected by the policy, chosen and rejected by the reference; weighted means and a gated barrier."""
+def four_forward(case: Case, turns: Turns) -> "Module":
+    """Chosen and rejected by the policy, chosen and rejected by the reference; weighted means and a gated barrier.
+
+    Gives the policy.
+    """
     import torch
     from torch.nn import functional
 
@@ -294,9 +320,9 @@ def four_forward(case: Case, turns: Turns) -> None:
 
     turns.tell({})
     turns.end_step()
-    for first in range(0, len(pairs), BATCH):
+    for first in range(0, len(pairs), case.pairs):
         sides = [
-            torch.tensor([pair[1] + pair[side] for pair in pairs[first : first + BATCH]], device=case.device)
+            torch.tensor([pair[1] + pair[side] for pair in pairs[first : first + case.pairs]], device=case.device)
             for side in (2, 3)
         ]
         weights = 1 + 0.2 * (sides[0] != sides[1])[:, labels]
@@ -313,6 +339,7 @@ def four_forward(case: Case, turns: Turns) -> None:
         optimizer.step()
         optimizer.zero_grad()
         turns.end_step()
+    return model
 
 
 def policy(case: Case) -> "PreTrainedModel":

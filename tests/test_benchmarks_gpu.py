@@ -17,7 +17,7 @@ from tabpo.training.models import load_model, read_manifest
 from tests.training.conftest import _tokenizer as make_tokenizer
 
 ON_A_GPU = {
-    "pair_step": "--device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora",
+    "pair_step": "--device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora --peak 989",
     "sft_step": "--device cuda --model 1.5b --prompts 600 1800 --completions 100 500 --precisions bf16",
     "method_step": "--gpus 1",
     "generate": "--device cuda --model model --prompts test.parquet",
