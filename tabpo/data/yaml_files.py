@@ -11,17 +11,19 @@ from tabpo.errors import ConfigError
 class _Loader(yaml.SafeLoader):
     """As PyYAML's, which takes the last of several values of a key without a word."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of a node.
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        """The node of a mapping as it is written, before `<<` adds keys that its own may stand for.
 
         Raises:
-            ConstructorError: A key is there twice; names the line.
+            ComposerError: A key is there twice; names the line.
         """
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for number, (key, _) in enumerate(node.value):
-            if keys[number] in keys[:number]:
-                raise yaml.constructor.ConstructorError(None, None, f"{keys[number]} is there twice", key.start_mark)
-        return super().construct_mapping(node, deep)
+        node, seen = super().compose_mapping_node(anchor), set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):  # others are no keys of a dict
+                if (key.tag, key.value) in seen:
+                    raise yaml.composer.ComposerError(None, None, f"{key.value} is there twice", key.start_mark)
+                seen.add((key.tag, key.value))
+        return node
 
 
 def read_yaml(path: Path, what: str) -> Any:
@@ -38,5 +40,5 @@ def read_yaml(path: Path, what: str) -> Any:
         return yaml.load(path.read_bytes(), _Loader)
     except OSError as error:
         raise ConfigError(f"{path}: no such {what} ({error.strerror}); accepted: a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such day; brackets without end
         raise ConfigError(f"{path}: is no YAML in UTF-8: {' '.join(str(error).split())}") from error

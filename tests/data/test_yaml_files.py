@@ -14,12 +14,20 @@ def test_content_is_that_of_the_file(tmp_path):
     assert read_yaml(path, "ontology") == {"a": {"b": ["é", 1]}, "c": {"b": ["é", 1]}}
 
 
+def test_a_key_may_stand_for_one_that_is_merged(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &a {k: 1}\nb: {c: &c {<<: *a, k: 2}}\nd: {<<: *c, l: 3}\n")
+    assert read_yaml(path, "ontology") == {"a": {"k": 1}, "b": {"c": {"k": 2}}, "d": {"k": 2, "l": 3}}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ("a: é".encode("latin-1"), "is no YAML in UTF-8: "),
         (gzip.compress(b"a: 1"), "is no YAML in UTF-8: "),
         (b"a: [", "is no YAML in UTF-8: while parsing"),
+        (b"a: 2020-13-45", "is no YAML in UTF-8: month must be in 1..12"),
+        (b"[" * 3000, "is no YAML in UTF-8: maximum recursion depth"),
         (b"a:\n  b: 1\n  c: 2\n  b: 3\n", "is no YAML in UTF-8: b is there twice"),
     ],
 )
