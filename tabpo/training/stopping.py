@@ -65,6 +65,7 @@ def pass_on_warnings() -> None:
 
     def pass_on(number: int, frame: FrameType | None) -> None:
         for child in started_by(os.getpid()):
-            os.kill(child, number)
+            with suppress(ProcessLookupError):  # it has ended just now
+                os.kill(child, number)
 
     signal.signal(signal.SIGUSR1, pass_on)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tabpo.training import stopping
 from tabpo.training.stopping import SIGNALS, Warned, handling, started_by
 
 PROGRAM = """
@@ -72,6 +73,18 @@ def test_a_warning_goes_on_to_what_a_process_has_started():
         assert parent.stdout.readline() == "ready\n"
         parent.send_signal(signal.SIGUSR1)
         assert parent.wait(timeout=60) == 75
+
+
+def test_a_child_that_has_just_ended_is_not_warned(monkeypatch):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    monkeypatch.setattr(stopping, "started_by", lambda process: [ended.pid])
+    before = signal.getsignal(signal.SIGUSR1)
+    try:
+        stopping.pass_on_warnings()
+        os.kill(os.getpid(), signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_children_are_found_until_they_end():
