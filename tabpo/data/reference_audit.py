@@ -128,7 +128,8 @@ def without_small_groups(report: Mapping[str, Any], wanted: int) -> dict[str, An
     """The report of private data: no operator or label with fewer than 5 pairs, nor one more where one alone is hidden.
 
     A histogram with such a bin is withheld as a whole, and a share of pairs where it, or the rest, is that small. Where
-    so few pairs were not made nothing tells how many were, as in the audit of pairs.
+    so few pairs were not made nothing tells how many were, as in the audit of pairs. What is withheld of one operator
+    is withheld of all, where all pairs have it: they less the others would tell it; labels alike.
 
     Args:
         report: As `reference_audit` gives it, with `held_out`.
@@ -139,7 +140,12 @@ def without_small_groups(report: Mapping[str, Any], wanted: int) -> dict[str, An
     without = {} if told else {"": wanted - report["all"]["pairs"]}
     for kind in ("operators", "labels"):
         pairs = withhold_histogram({name: found["pairs"] for name, found in report[kind].items()} | without)
-        shown[kind] = {name: _withheld(found) for name, found in report[kind].items() if pairs[name] is not None}
+        groups = {name: _withheld(found) for name, found in report[kind].items() if pairs[name] is not None}
+        for key in ("ranked_right", "histogram"):
+            lacking = len(groups) < len(report[kind]) or any(found[key] is None for found in groups.values())
+            if lacking and told and shown["all"][key] is not None:
+                groups = {name: found | {key: None} for name, found in groups.items()}
+        shown[kind] = groups
     answers = withhold_histogram({name: found["answers"] for name, found in report["held_out"]["labels"].items()})
     labels = {name: report["held_out"]["labels"][name] for name, count in answers.items() if count is not None}
     shown["held_out"] = {"all": withhold(report["held_out"]["all"]), "labels": labels}

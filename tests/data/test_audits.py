@@ -147,6 +147,20 @@ def test_a_private_group_has_no_share_or_bin_of_a_few_pairs():
     assert (shown["all"]["ranked_right"], shown["all"]["histogram"], shown["all"]["pairs"]) == (None, None, 30)
 
 
+def test_what_is_withheld_of_a_private_group_is_not_what_the_others_leave_of_all():
+    groups = {"a": group(0.5, [12, 8]), "b": group(0.9, [2, 18])}
+    labels = {"d": group(0.7, [14, 26])}
+    report = {"all": group(0.7, [14, 26]), "operators": groups, "labels": labels}
+    shown = without_small_groups(report | {"held_out": {"all": {"answers": 20}, "labels": {}}}, 40)
+    assert shown["all"] == report["all"] and shown["labels"] == labels
+    for found in shown["operators"].values():  # of b 2 are wrong and 2 in the first bin: 14 - 12
+        assert (found["pairs"], found["ranked_right"], found["histogram"]) == (20, None, None)
+
+    rare = {"a": group(0.5, [12, 8]), "b": group(0.75, [2, 2]), "c": group(0.5, [10, 6])}
+    shown = without_small_groups(report | {"operators": rare, "held_out": {"all": {"answers": 20}, "labels": {}}}, 40)
+    assert shown["operators"] == {"a": rare["a"] | {"ranked_right": None, "histogram": None}}
+
+
 def test_what_the_reference_makes_of_private_pairs_tells_no_few_that_were_not_made():
     groups = {"a": group(0.5, [10, 10]), "b": group(0.512345, [5, 10])}
     gold = {"all": {"answers": 20}, "labels": {}}
