@@ -9,6 +9,7 @@ from tabpo.artefacts import write_json, write_whole
 from tabpo.data.pair_page import pair_page
 from tabpo.data.reference_audit import gold_audit, reference_audit, without_small_groups
 from tabpo.errors import exit_on_error
+from tabpo.names import GIVEN
 from tabpo.records import Pair, Prompt, Reference, read_records
 
 
@@ -32,7 +33,8 @@ def main(argv: list[str] | None = None) -> None:
     pairs, prompts = read_records(args.pairs, Pair), read_records(args.prompts, Prompt)
     report = reference_audit(pairs, read_records(args.reference, Reference), prompts)
     held_out = read_records(args.held_out_prompts, Prompt)
-    report["held_out"] = gold_audit(held_out, read_records(args.gold, Reference))
+    labelled = args.settings["confusions"] != GIVEN
+    report["held_out"] = gold_audit(held_out, read_records(args.gold, Reference), labelled=labelled)
     logging.info("pairs of %d prompts, and the gold of %d held-out ones", len(prompts), len(held_out))
     if args.settings["private"]:
         report, pairs = without_small_groups(report, args.settings["negatives"] * len(prompts)), []

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from math import fsum, log
 from typing import Any
 
-from tabpo.data.answers import is_rendered
 from tabpo.data.pair_audit import edited_labels
 from tabpo.data.privacy import coarse, withhold, withhold_histogram, withhold_part
 from tabpo.errors import DataError
@@ -98,8 +97,13 @@ def reference_audit(
     }
 
 
-def gold_audit(prompts: Sequence[Prompt], references: Sequence[Reference]) -> dict[str, Any]:
+def gold_audit(prompts: Sequence[Prompt], references: Sequence[Reference], *, labelled: bool = True) -> dict[str, Any]:
     """Gate rates of gold answers that no pair is of: of all tokens, and by label of those of answers that state it.
+
+    Args:
+        prompts: Held-out ones.
+        references: Of their gold answers.
+        labelled: Whether answers have labels; those of preferences are any text, also one that looks as if it had.
 
     Raises:
         DataError: The references are not of these prompts, in their order.
@@ -108,7 +112,8 @@ def gold_audit(prompts: Sequence[Prompt], references: Sequence[Reference]) -> di
         raise DataError(f"{len(references)} log-probs are not of the {len(prompts)} prompts, one by one, in order")
     whole, by_label = _Gates(), defaultdict(_Gates)
     for prompt, reference in zip(prompts, references, strict=True):
-        for gates in (whole, *(by_label[label] for label in _stated_labels(prompt.answer))):
+        labels = _stated_labels(prompt.answer) if labelled else ()
+        for gates in (whole, *(by_label[label] for label in labels)):
             gates.add(reference.chosen_logps)
     return {"all": _gold(whole), "labels": {name: _gold(by_label[name]) for name in sorted(by_label)}}
 
@@ -118,8 +123,6 @@ def _gold(gates: _Gates) -> dict[str, Any]:
 
 
 def _stated_labels(answer: str) -> set[str]:
-    if not is_rendered(answer):
-        return set()
     records = [record for items in json.loads(answer).values() for record in items if isinstance(record, dict)]
     return {record.get("Code") or record["label"] for record in records}
 

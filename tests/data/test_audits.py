@@ -110,6 +110,12 @@ def test_labels_of_medical_gold_are_codes():
     assert set(report["labels"]) == {"A"}
 
 
+@pytest.mark.parametrize("answer", [GOLD, '{"entities":[ is how it begins', '{"results":[1]}'])
+def test_preferences_have_no_labels_whatever_their_answers_look_like(answer):
+    report = gold_audit([Prompt("p", "p", (), answer)], [Reference("p", (-1.0,), ())], labelled=False)
+    assert report["all"]["answers"] == 1 and report["labels"] == {}
+
+
 def test_a_flipped_pair_has_the_margin_of_the_right_answer_and_the_gate_of_the_chosen_one():
     flipped = pair(GOLD, WRONG)
     report = reference_of([flipped], (math.log(0.1),), (math.log(0.7),))
@@ -222,7 +228,8 @@ def test_the_page_of_preferences_has_what_applies_to_them():
     prompts = [Prompt(name, name, (Message("user", ""),), chosen) for name, (chosen, _) in answers.items()]
     pairs = [Pair(f"{name}/0", name, *both, (), 9) for name, both in answers.items()]
     report = reference_audit(pairs, [Reference(item.pair_id, (-1.0,), (-3.0,)) for item in pairs], prompts)
-    report["held_out"] = gold_audit(prompts, [Reference(item.prompt_id, (-0.01,), ()) for item in prompts])
+    gold = [Reference(item.prompt_id, (-0.01,), ()) for item in prompts]
+    report["held_out"] = gold_audit(prompts, gold, labelled=False)
     assert (report["operators"], report["labels"], report["held_out"]["labels"]) == ({}, {}, {})
     counts = {name: value for name, value in AUDIT.items() if name.endswith(("_distance", "_tokens"))}
     audit = {"pairing": {"name": "given"}, "pairs": 2, "pairs_flipped": 0} | counts
@@ -233,8 +240,8 @@ def test_the_page_of_preferences_has_what_applies_to_them():
     assert "It is \\| so." in page and "x" * 200 in page and "x" * 201 not in page
 
 
-@pytest.mark.parametrize("private", [False, True])
-def test_the_program_writes_report_and_page(tmp_path, private):
+@pytest.mark.parametrize(("private", "confusions"), [(True, "mixed"), (False, "mixed"), (False, "given")])
+def test_the_program_writes_report_and_page(tmp_path, private, confusions):
     pairs = [pair(number=number) for number in range(6)]
     write_records(tmp_path / "pairs.parquet", Pair, pairs)
     write_records(tmp_path / "reference.parquet", Reference, [Reference(item.pair_id, (-1,), (-2,)) for item in pairs])
@@ -246,13 +253,13 @@ def test_the_program_writes_report_and_page(tmp_path, private):
     inputs |= {"pairs": "pairs.parquet", "reference": "reference.parquet", "prompts": "prompts.parquet"}
     inputs |= {"audit": "audit.json", "isolation": "isolation.json", "output": "report.json", "output-page": "page.md"}
     files = [part for flag, name in inputs.items() for part in (f"--{flag}", str(tmp_path / name))]
-    pair_page_script.main(
-        ["--settings", json.dumps({"private": private, "negatives": 6}), "--title", "Pairs of d", *files]
-    )
+    settings = json.dumps({"private": private, "negatives": 6, "confusions": confusions})
+    pair_page_script.main(["--settings", settings, "--title", "Pairs of d", *files])
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["all"] == report["labels"]["Method"]
     assert (report["all"]["pairs"], report["all"]["mean_margin"]) == (6, 1.0)
     assert report["held_out"]["all"] == {"answers": None if private else 1, "gate_rates": [0.5, 0.5, 0.5, 0.5, 0.5]}
+    assert bool(report["held_out"]["labels"]) == (not private and confusions == "mixed")
     page = (tmp_path / "page.md").read_text()
     assert page.startswith("# Pairs of d\n") and ("## Examples" in page) != private
 
