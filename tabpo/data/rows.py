@@ -75,6 +75,9 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             check_mark(path, file.read(3))
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
+            names = reader.fieldnames or []
+            if len(set(names)) < len(names):  # the last of them would be read; a name may be a text
+                raise DataError(f"{path}, line 1: has a name of a column twice; accepted: each name once")
             for row in reader:
                 if None in row or None in row.values():
                     columns = len(reader.fieldnames)

@@ -143,6 +143,7 @@ FILES = {
         (b"query,answer\n\xe9,b\n", "is no UTF-8; accepted: a CSV file in UTF-8"),
         (b"\xef\xbb\xbfquery,answer\na,b\n", "line 1: begins with a byte order mark; accepted: UTF-8 without one"),
         (b'query,answer\n"a" secret,b\n', "is no CSV after line 1 ("),
+        (b"query,answer,query\na,b,secret\n", "line 1: has a name of a column twice; accepted: each name once"),
     ],
     "train.parquet": [(b"A secret bill", "cannot be read as Parquet; accepted: a Parquet file")],
     "train.jsonl": [
