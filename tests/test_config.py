@@ -27,7 +27,7 @@ KNOWN = Known(
     losses=loss_names(),
     revisions={"Qwen/Qwen2.5-1.5B-Instruct": "0" * 40},
 )
-STUDIES = ("config", "extended", "demo", "scierc_cpu")
+STUDIES = ("config", "extended", "demo", "scierc_cpu", "gpu")
 
 
 def load(name: str) -> dict:
