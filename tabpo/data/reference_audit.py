@@ -142,20 +142,34 @@ def without_small_groups(report: Mapping[str, Any], wanted: int) -> dict[str, An
     told = withhold_part(report["all"]["pairs"], wanted) is not None
     without = {} if told else {"": wanted - report["all"]["pairs"]}
     for kind in ("operators", "labels"):
-        pairs = withhold_histogram({name: found["pairs"] for name, found in report[kind].items()} | without)
-        groups = {name: _withheld(found) for name, found in report[kind].items() if pairs[name] is not None}
+        pairs = {name: found["pairs"] for name, found in report[kind].items()}
+        names = _shown(pairs, report["all"]["pairs"], without)
+        groups = {name: _withheld(report[kind][name]) for name in names}
         for key in ("ranked_right", "histogram"):
             lacking = len(groups) < len(report[kind]) or any(found[key] is None for found in groups.values())
             if lacking and told and shown["all"][key] is not None:
                 groups = {name: found | {key: None} for name, found in groups.items()}
         shown[kind] = groups
-    answers = withhold_histogram({name: found["answers"] for name, found in report["held_out"]["labels"].items()})
-    labels = {name: report["held_out"]["labels"][name] for name, count in answers.items() if count is not None}
+    answers = {name: found["answers"] for name, found in report["held_out"]["labels"].items()}
+    names = _shown(answers, report["held_out"]["all"]["answers"], {})
+    labels = {name: report["held_out"]["labels"][name] for name in names}
     shown["held_out"] = {"all": withhold(report["held_out"]["all"]), "labels": labels}
     if told:
         return shown
     shown["all"] |= {"pairs": None, "histogram": None}
     return coarse(shown)
+
+
+def _shown(counts: Mapping[str, int], whole: int, rest: Mapping[str, int]) -> list[str]:
+    """Groups that are many, leave many of the whole or none, and with others leave no few; a member may be of several.
+
+    Args:
+        counts: By group.
+        whole: How many members there are.
+        rest: What else is to be hidden, as a further group.
+    """
+    parts = withhold_histogram(dict(counts) | rest)
+    return [name for name in counts if parts[name] is not None and withhold_part(counts[name], whole) is not None]
 
 
 def _withheld(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -167,6 +167,13 @@ def test_what_is_withheld_of_a_private_group_is_not_what_the_others_leave_of_all
     assert shown["operators"] == {"a": rare["a"] | {"ranked_right": None, "histogram": None}}
 
 
+def test_a_private_group_that_leaves_few_of_all_is_not_shown():
+    most = {"a": group(0.5, [20, 18]), "b": group(0.5, [15, 15])}  # of 40 pairs with two edits each
+    gold = {"all": {"answers": 20}, "labels": {"a": {"answers": 18}, "b": {"answers": 20}}}
+    shown = without_small_groups({"all": group(0.5, [20, 20]), "operators": most, "labels": {}, "held_out": gold}, 40)
+    assert (list(shown["operators"]), list(shown["held_out"]["labels"])) == (["b"], ["b"])
+
+
 def test_what_the_reference_makes_of_private_pairs_tells_no_few_that_were_not_made():
     groups = {"a": group(0.5, [10, 10]), "b": group(0.512345, [5, 10])}
     gold = {"all": {"answers": 20}, "labels": {}}
