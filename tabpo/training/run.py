@@ -44,7 +44,7 @@ class Run:
         start: Folder of the model that training starts from.
         inputs: All that the run reads, by name; their hashes are part of the checkpoints' key.
         checkpoints: Folder for the checkpoints of this run alone.
-        deepspeed: Folder of the configurations that `training.deepspeed` names.
+        deepspeed: Folder of the configurations that `training.deepspeed` names; the one that is read is an input too.
         logger: One of `loggers.LOGGERS` and a folder for its files; neither is part of run.yaml.
     """
 
