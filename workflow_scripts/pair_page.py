@@ -36,9 +36,10 @@ def main(argv: list[str] | None = None) -> None:
     labelled = args.settings["confusions"] != GIVEN
     report["held_out"] = gold_audit(held_out, read_records(args.gold, Reference), labelled=labelled)
     logging.info("pairs of %d prompts, and the gold of %d held-out ones", len(prompts), len(held_out))
-    if args.settings["private"]:
-        report, pairs = without_small_groups(report, args.settings["negatives"] * len(prompts)), []
     audit, proof = (json.loads(path.read_text()) for path in (args.audit, args.isolation))
+    if args.settings["private"]:
+        withheld = {kind["operator"] for kind in audit.get("kinds", {}).values() if kind["edits"] is None}
+        report, pairs = without_small_groups(report, args.settings["negatives"] * len(prompts), withheld), []
     write_json(args.output, report)
     write_whole(args.output_page, pair_page(args.title, audit, proof, report, pairs))
 

@@ -3,7 +3,7 @@
 import json
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import fsum, log
 from typing import Any
@@ -127,7 +127,7 @@ def _stated_labels(answer: str) -> set[str]:
     return {record.get("Code") or record["label"] for record in records}
 
 
-def without_small_groups(report: Mapping[str, Any], wanted: int) -> dict[str, Any]:
+def without_small_groups(report: Mapping[str, Any], wanted: int, withheld: Collection[str] = ()) -> dict[str, Any]:
     """The report of private data: no operator or label with fewer than 5 pairs, nor one more where one alone is hidden.
 
     A histogram with such a bin is withheld as a whole, and a share of pairs where it, or the rest, is that small. Where
@@ -137,13 +137,14 @@ def without_small_groups(report: Mapping[str, Any], wanted: int) -> dict[str, An
     Args:
         report: As `reference_audit` gives it, with `held_out`.
         wanted: Pairs that were asked for.
+        withheld: Operators that the audit of pairs withholds a kind of: less their other kinds they would tell it.
     """
     shown = dict(report) | {"all": _withheld(report["all"])}
     told = withhold_part(report["all"]["pairs"], wanted) is not None
     without = {} if told else {"": wanted - report["all"]["pairs"]}
     for kind in ("operators", "labels"):
         pairs = {name: found["pairs"] for name, found in report[kind].items()}
-        names = _shown(pairs, report["all"]["pairs"], without)
+        names = [name for name in _shown(pairs, report["all"]["pairs"], without) if name not in withheld]
         groups = {name: _withheld(report[kind][name]) for name in names}
         for key in ("ranked_right", "histogram"):
             lacking = len(groups) < len(report[kind]) or any(found[key] is None for found in groups.values())

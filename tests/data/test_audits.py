@@ -167,6 +167,14 @@ def test_what_is_withheld_of_a_private_group_is_not_what_the_others_leave_of_all
     assert shown["operators"] == {"a": rare["a"] | {"ranked_right": None, "histogram": None}}
 
 
+def test_an_operator_of_which_the_audit_withholds_a_kind_is_not_shown():
+    operators = {"delete": group(0.5, [16, 17]), "insert": group(0.5, [10, 10]), "label": group(0.5, [25, 25])}
+    gold = {"all": {"answers": 20}, "labels": {}}
+    report = {"all": group(0.5, [51, 52]), "operators": operators, "labels": {}, "held_out": gold}
+    shown = without_small_groups(report, 103, {"delete", "insert"})  # of missed 30, which the audit shows: 33 - 30
+    assert list(shown["operators"]) == ["label"]
+
+
 def test_a_private_group_that_leaves_few_of_all_is_not_shown():
     most = {"a": group(0.5, [20, 18]), "b": group(0.5, [15, 15])}  # of 40 pairs with two edits each
     gold = {"all": {"answers": 20}, "labels": {"a": {"answers": 18}, "b": {"answers": 20}}}
@@ -194,7 +202,9 @@ AUDIT = {
     "pairs_repaired": 0,
     "pairs_with_fewer_edits": 0,
     "refusals": {"equal": 3},
-    "kinds": {"label": {"operator": "label", "got": 1.0, "token_edit_distance": {"mean": 1.25, "p50": 1.0}}},
+    "kinds": {
+        "label": {"operator": "label", "got": 1.0, "edits": 1, "token_edit_distance": {"mean": 1.25, "p50": 1.0}}
+    },
     "sources": {"expert": 1.0},
     "labels": {"Method": {"records": 4, "edits": 1}},
     "token_edit_distance": {"mean": 1.25, "p50": 1.0},
@@ -253,7 +263,8 @@ def test_the_program_writes_report_and_page(tmp_path, private, confusions):
     write_records(tmp_path / "pairs.parquet", Pair, pairs)
     write_records(tmp_path / "reference.parquet", Reference, [Reference(item.pair_id, (-1,), (-2,)) for item in pairs])
     write_records(tmp_path / "prompts.parquet", Prompt, [PROMPT])
-    write_json(tmp_path / "audit.json", AUDIT)
+    withheld = {"kinds": {"label": {"operator": "label", "edits": None}}} if private else {}
+    write_json(tmp_path / "audit.json", AUDIT | withheld)
     write_json(tmp_path / "isolation.json", PROOF)
     write_records(tmp_path / "gold.parquet", Reference, [Reference("d#0", (-1, -0.01), ())])
     inputs = {"gold": "gold.parquet", "held-out-prompts": "prompts.parquet"}
@@ -266,6 +277,7 @@ def test_the_program_writes_report_and_page(tmp_path, private, confusions):
     assert report["all"] == report["labels"]["Method"]
     assert (report["all"]["pairs"], report["all"]["mean_margin"]) == (6, 1.0)
     assert report["held_out"]["all"] == {"answers": None if private else 1, "gate_rates": [0.5, 0.5, 0.5, 0.5, 0.5]}
+    assert bool(report["operators"]) != private
     assert bool(report["held_out"]["labels"]) == (not private and confusions == "mixed")
     page = (tmp_path / "page.md").read_text()
     assert page.startswith("# Pairs of d\n") and ("## Examples" in page) != private
