@@ -39,8 +39,8 @@ def generate(
         constraint: What every answer is held to.
 
     Raises:
-        ConfigError: A constraint, and a model that is answered by `model.generate`: one of another architecture, or
-            divided among GPUs.
+        ConfigError: A constraint, and a model that is answered by `model.generate`: one of another architecture,
+            divided among GPUs, or whose rotary embeddings go by a text's length.
     """
     eos_id = tokenizer.eos_token_id
     given = [list(ids) for _, ids in prompts]
@@ -54,7 +54,7 @@ def generate(
     else:
         raise ConfigError(
             f"answers of a {model.config.model_type} model {'on several GPUs ' if is_divided(model) else ''}cannot"
-            f" be constrained; accepted: {', '.join(FAMILIES)}, on one"
+            f" be constrained; accepted: {', '.join(FAMILIES)}, on one, with rotary embeddings of one scale"
         )
     for index, ids in progress(answers, len(prompts), "answers", tokens=lambda answer: len(answer[1])):
         completions[index] = read_completion(tokenizer, prompts[index][0], ids)

@@ -32,6 +32,9 @@ BY_TILES = frozenset({"cpu"})
 
 _PREFIX = "trees_"
 
+_BY_LENGTH = ("dynamic", "longrope")
+"""Rotary embeddings that turn all of a batch by its longest text."""
+
 
 @dataclass(frozen=True)
 class Forest:
@@ -91,8 +94,9 @@ class Forest:
 
 
 def shares_prefixes(model: nn.Module) -> bool:
-    """Whether the architecture is one of `FAMILIES`, for which packed rows are exact."""
-    return unwrapped(model).config.model_type in FAMILIES
+    """Whether packed rows are exact: those of `FAMILIES` are, unless their rotary embeddings go by a text's length."""
+    config = unwrapped(model).config
+    return config.model_type in FAMILIES and config.rope_parameters["rope_type"] not in _BY_LENGTH
 
 
 def let_read_trees(model: nn.Module) -> None:

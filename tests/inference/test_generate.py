@@ -14,6 +14,7 @@ from tabpo.inference import drafts as drafts_module
 from tabpo.inference import generate, greedy
 from tabpo.inference import rows as rows_module
 from tabpo.records import Completion, Message, Prompt
+from tabpo.training.attention import shares_prefixes
 from tabpo.training.scratch import ScratchModel, build_model
 from tabpo.training.scratch_tokenizer import train_tokenizer
 
@@ -81,6 +82,13 @@ def test_a_model_divided_among_gpus_is_answered_by_the_library(model, tokenizer,
     assert generate(model, tokenizer, **asked) == whole
     with pytest.raises(ConfigError, match="answers of a qwen2 model on several GPUs cannot be constrained; accepted:"):
         generate(model, tokenizer, **asked, constraint=object())
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+def test_a_model_whose_turns_go_by_the_length_of_a_text_reads_no_packed_rows(model, monkeypatch, kind):
+    assert shares_prefixes(model)
+    monkeypatch.setitem(model.config.rope_parameters, "rope_type", kind)
+    assert not shares_prefixes(model)
 
 
 def test_an_answer_ends_at_its_end_of_turn_token(model, tokenizer):
