@@ -71,11 +71,13 @@ def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, s
     trained = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
     logits = states * model.config.vocab_size
     parts = {
-        # frozen linear weights are bfloat16, but not where ZeRO-3 divides them; the embedding and the states between
-        # layers are float32
-        "weights": frozen * FP32 / processes if stage == 3 else frozen * BF16 + embedded * (FP32 - BF16),
-        # AdamW: float32 weights and two moments, divided from ZeRO-1 on; gradients from ZeRO-2 on
-        "optimizer": trained * 3 * FP32 / (processes if stage else 1),
+        # frozen linear weights are bfloat16, but not where ZeRO-3 divides them; trained ones, the embedding and the
+        # states between layers are float32
+        "weights": frozen * BF16 + embedded * (FP32 - BF16) + trained * FP32
+        if stage != 3
+        else (frozen + trained) * FP32 / processes,
+        # AdamW: two moments, and from ZeRO-1 on a copy of the weights, divided like them; gradients from ZeRO-2 on
+        "optimizer": trained * 3 * FP32 / processes if stage else trained * 2 * FP32,
         "gradients": trained * FP32 / (processes if stage in (2, 3) else 1),
         "checkpointed": tokens * model.config.hidden_size * FP32 * len(model.model.layers),
         "one_layer": layer + (0 if stage != 3 else frozen / len(model.model.layers) * FP32),
