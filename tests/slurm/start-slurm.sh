@@ -11,7 +11,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/common.sh"
 
-CPUS=${TABPO_SLURM_CPUS:-$(nproc)}
+CPUS=${TABPO_SLURM_CPUS:-$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)}
 MEMORY_MB=${TABPO_SLURM_MEMORY_MB:-$(awk '/^MemTotal/ {print int($2 * 0.9 / 1024)}' /proc/meminfo)}
 GPUS=${TABPO_SLURM_GPUS:-2}
 DATABASE_PORT=${TABPO_SLURM_DATABASE_PORT:-16821}
