@@ -35,7 +35,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.device import check_device
-from benchmarks.step_programs import PROGRAMS, SHAPES, WARM_UP, Case
+from benchmarks.shapes import SHAPES
+from benchmarks.step_programs import PROGRAMS, WARM_UP, Case
 
 LOSSES = ("dpo", "tab_po", "simpo", "otpo", "tbpo_q", "tdpo2", "tbpo_a", "ti_dpo")
 """One of each kind of cost at least: log-probs alone, hidden states, a baseline, full distributions, attributions."""

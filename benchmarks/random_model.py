@@ -7,9 +7,9 @@ import argparse
 from pathlib import Path
 
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import Qwen2ForCausalLM
 
-from benchmarks.step_programs import SHAPES
+from benchmarks.shapes import SHAPES, configuration
 from tabpo.artefacts import whole_directory
 from tabpo.training.models import load_tokenizer, save_model
 
@@ -22,21 +22,10 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
     tokenizer = load_tokenizer(args.tokenizer)
-    shape = dict(SHAPES[args.shape])
-    heads, key_value = shape.pop("heads")
-    config = Qwen2Config(
-        **shape,
-        num_attention_heads=heads,
-        num_key_value_heads=key_value,
-        tie_word_embeddings=True,
-        max_position_embeddings=4096,
-        bos_token_id=None,
-        pad_token_id=tokenizer.pad_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-    )
+    ids = {"bos_token_id": None, "pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
     torch.manual_seed(0)
     with whole_directory(args.output) as folder:
-        save_model(Qwen2ForCausalLM(config), tokenizer, folder)
+        save_model(Qwen2ForCausalLM(configuration(args.shape, **ids)), tokenizer, folder)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,8 @@ from statistics import median
 
 from benchmarks.device import check_device
 from benchmarks.pair_step import machine
-from benchmarks.step_programs import END, PAD, SHAPES, WARM_UP, Turns, policy, tokenizer, words
+from benchmarks.shapes import END, PAD, SHAPES, policy, tokenizer, words
+from benchmarks.step_programs import WARM_UP, Turns
 
 PROGRAMS = ("packed", "padded", "trl")
 BATCH = 8

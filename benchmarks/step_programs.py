@@ -17,28 +17,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.shapes import END, PAD, SHAPES, policy, tokenizer, with_adapters, words
+
 if TYPE_CHECKING:
-    from peft import PeftModel
     from torch.nn import Module
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from tabpo.training.preference import PreferenceTrainer
 
 PROGRAMS = ("shared", "plain", "trl_online", "trl_precomputed", "four_forward")
-SHAPES = {
-    "4m": {"hidden_size": 256, "num_hidden_layers": 4, "heads": (4, 2), "intermediate_size": 768, "vocab_size": 4096},
-    "1.5b": {
-        "hidden_size": 1536,
-        "num_hidden_layers": 28,
-        "heads": (12, 2),
-        "intermediate_size": 8960,
-        "vocab_size": 151936,
-    },
-}
-"""Qwen2, tied embeddings."""
-
 WARM_UP = 2
-PAD, END = 0, 1
 
 
 @dataclass(frozen=True)
@@ -340,50 +327,6 @@ def four_forward(case: Case, turns: Turns) -> "Module":
         optimizer.zero_grad()
         turns.end_step()
     return model
-
-
-def policy(case: Case) -> "PreTrainedModel":
-    """Random weights, the same in every process."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    shape = dict(SHAPES[case.model])
-    heads, key_value = shape.pop("heads")
-    config = Qwen2Config(
-        **shape,
-        num_attention_heads=heads,
-        num_key_value_heads=key_value,
-        tie_word_embeddings=True,
-        max_position_embeddings=4096,
-        pad_token_id=PAD,
-        eos_token_id=END,
-        attn_implementation=case.attention,
-    )
-    torch.manual_seed(0)
-    return Qwen2ForCausalLM(config).to(case.device)
-
-
-def with_adapters(model: "PreTrainedModel") -> "PeftModel":
-    """As `training.lora` puts them on."""
-    from tabpo.training.adapters import add_adapters
-    from tabpo.training.settings import LoraSettings
-
-    return add_adapters(model, LoraSettings(r=16, alpha=32.0), seed=0)
-
-
-def words(case: Case) -> list[str]:
-    """One for each token."""
-    return ["<pad>", "<end>", *(f"w{number}" for number in range(2, case.vocabulary))]
-
-
-def tokenizer(names: list[str]) -> "PreTrainedTokenizerFast":
-    """A token for each word."""
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast
-
-    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(names)}))
-    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", eos_token="<end>")
 
 
 def _resident_mib(device: str) -> float:

@@ -32,13 +32,13 @@ def main(argv: list[str] | None = None) -> None:
     by_name = {row.name: row for path in args.sources for row in read_preferences(path)}
     rows = [by_name[prompt.prompt_id] for prompt in read_records(args.prompts, Prompt)]
     pairs, tally = given_pairs(rows, pairing, token_encoder(args.base))
-    logging.info("%d pairs", len(pairs))
 
     counts = {"pairs": len(pairs), "pairs_flipped": tally.flipped}
     if settings["private"]:
         counts = withhold(counts) | {"pairs_flipped": withhold_part(tally.flipped, len(pairs))}
     write_json(args.output_audit, {"pairing": settings} | counts | sizes(tally.measures))
     write_records(args.output, Pair, pairs)
+    logging.info("pairs as given: %s", args.output)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     scores = pair_scores(policy, read_records(args.reference, Reference))
     items = {"metrics": {}}  # as tables look for them: of annotated items there are none
     write_json(args.output, {"split": args.policy.stem, "pairs": len(policy), **scores, **items})
-    logging.info("%d pairs scored: %s", len(policy), args.output)
+    logging.info("pairs scored: %s", args.output)
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ class Rooms:
 
 
 def turns_of(model: PreTrainedModel, places: int) -> States:
-    """Of the first places. Those that depend on how long a text is are taken of one that fills them all."""
+    """Of the first places, of a model for which they do not go by a text's length (`shares_prefixes`)."""
     decoder = model.get_decoder()
     positions = torch.arange(places, device=model.device)
     cosine, sine = (one[0, :, None] for one in decoder.rotary_emb(decoder.embed_tokens.weight, positions[None]))

@@ -1,0 +1,81 @@
+"""Models with random weights in the shapes that are measured, and a tokenizer for them."""
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast, Qwen2Config
+
+PAD, END = 0, 1
+SHAPES = {
+    "4m": {"hidden_size": 256, "num_hidden_layers": 4, "heads": (4, 2), "intermediate_size": 768, "vocab_size": 4096},
+    "1.5b": {
+        "hidden_size": 1536,
+        "num_hidden_layers": 28,
+        "heads": (12, 2),
+        "intermediate_size": 8960,
+        "vocab_size": 151936,
+    },
+}
+"""Qwen2, tied embeddings."""
+
+
+class Asked(Protocol):
+    """What a case says of its model: one of `SHAPES`, and how and where it computes."""
+
+    model: str
+    attention: str
+    device: str
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens of the model."""
+
+
+def configuration(shape: str, **others: object) -> "Qwen2Config":
+    """Of one of `SHAPES`."""
+    from transformers import Qwen2Config
+
+    sizes = dict(SHAPES[shape])
+    heads, key_value = sizes.pop("heads")
+    return Qwen2Config(
+        **sizes,
+        num_attention_heads=heads,
+        num_key_value_heads=key_value,
+        tie_word_embeddings=True,
+        max_position_embeddings=4096,
+        **others,
+    )
+
+
+def policy(case: Asked) -> "PreTrainedModel":
+    """Random weights, the same in every process."""
+    import torch
+    from transformers import Qwen2ForCausalLM
+
+    config = configuration(case.model, pad_token_id=PAD, eos_token_id=END, attn_implementation=case.attention)
+    torch.manual_seed(0)
+    return Qwen2ForCausalLM(config).to(case.device)
+
+
+def with_adapters(model: "PreTrainedModel") -> "PeftModel":
+    """As `training.lora` puts them on."""
+    from tabpo.training.adapters import add_adapters
+    from tabpo.training.settings import LoraSettings
+
+    return add_adapters(model, LoraSettings(r=16, alpha=32.0), seed=0)
+
+
+def words(case: Asked) -> list[str]:
+    """One for each token."""
+    return ["<pad>", "<end>", *(f"w{number}" for number in range(2, case.vocabulary))]
+
+
+def tokenizer(names: list[str]) -> "PreTrainedTokenizerFast":
+    """A token for each word."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(names)}))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="<pad>", eos_token="<end>")
