@@ -7,6 +7,7 @@ from typing import Any
 
 from tabpo.config_preferences import check_preferences, default_pairing
 from tabpo.config_shape import check_shape, unknown_name
+from tabpo.config_training import complete_training, overlay, preset_family, quantize, stage_layers
 from tabpo.data.isolation import check_choice
 from tabpo.data.recipes import check_disagreement, complete_pairing
 from tabpo.data.sources import check_dataset, check_demonstrations, complete_dataset, without_absent
@@ -28,11 +29,6 @@ RESERVED = {
     "tables": ("cost",),
 }
 """What stands beside the names of an axis in the results, or as a row in its tables."""
-
-_ALTERNATIVES = (("steps", "epochs"), ("warmup_steps", "warmup_ratio"))
-
-_OF_LOSSES = ("watch_steps", "watch_prompts", "stop_collapsed", "baseline_learning_rate")
-"""Settings that SFT has no use for: it writes no answers while it trains, and has no baseline."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +66,11 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     _check_entries(config, known)
     datasets = {name: complete_dataset(entry) for name, entry in config["datasets"].items()}
     _check_logging(config, datasets)
-    methods = {name: _method(config, name, known) for name in config["methods"]}
+    family = preset_family(known.presets, config["presets"])
+    methods = {name: _method(config, name, known, family) for name in config["methods"]}
     pairings = {name: complete_pairing(f"pairings.{name}", entry) for name, entry in config["pairings"].items()}
     training = {
-        (model, method): _training(config, known, model, method)
+        (model, method): complete_training(config, known.defaults, family, methods, model, method)
         for model, entry in config["models"].items()
         if "endpoint" not in entry
         for method in (SFT, *entry.get("methods", methods))
@@ -178,11 +175,11 @@ def _model(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     if "endpoint" in config["models"][name]:
         private = [dataset for dataset, entry in config["datasets"].items() if complete_dataset(entry)["private"]]
         return {"endpoint": complete_endpoint(f"models.{name}.endpoint", config["models"][name]["endpoint"], private)}
-    preference = _overlay(_training_layers(config, known, name, "preference"))
+    preference = overlay(stage_layers(config, known.defaults, name, "preference"))
     entry = {
         "generation": {"batch_size": config["generation"]["batch_size"]},
         "reference_batch_size": preference["micro_batch_size"],
-        "reference_quantize": _quantize(preference),
+        "reference_quantize": quantize(preference),
     }
     entry |= config["models"][name]
     if "hub" in entry:
@@ -190,9 +187,8 @@ def _model(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     return entry
 
 
-def _method(config: Mapping[str, Any], name: str, known: Known) -> Settings:
+def _method(config: Mapping[str, Any], name: str, known: Known, family: Mapping[str, Settings]) -> Settings:
     where, entry = f"methods.{name}", config["methods"][name] or {}
-    family = known.presets[config["presets"]]
     preset = family.get(name, {})
     loss = entry.get("loss", preset.get("loss"))
     if loss is None:
@@ -216,70 +212,6 @@ def _check_logging(config: Mapping[str, Any], datasets: Mapping[str, Settings]) 
             f"logging is wandb, an online logger, and datasets.{private[0]} is private; accepted beside private data:"
             " none, tensorboard"
         )
-
-
-def _training(config: Mapping[str, Any], known: Known, model: str, method: str) -> Settings:
-    """The settings of one run, complete; refused where they leave something open or do not fit the machine."""
-    stage = SFT if method == SFT else "preference"
-    layers = _training_layers(config, known, model, stage)
-    if method == SFT:
-        _check_sft(layers[1:])
-    else:
-        preset = known.presets[config["presets"]].get(method, {}).get("training", {})
-        layers.insert(-1, (f"the preset {config['presets']}.{method}.training", preset))
-        layers.append((f"methods.{method}.training", (config["methods"][method] or {}).get("training", {})))
-        reference = _quantize(_overlay(_training_layers(config, known, model, stage)))
-        if _quantize(_overlay(layers)) != reference:
-            raise ConfigError(
-                f"models.{model} with {method}: lora.quantize is {_quantize(_overlay(layers))}, but the reference that"
-                f" its methods share is of {reference}; accepted: the same for all methods of a model"
-            )
-    training = _overlay(layers)
-    batch, processes = training["batch_size"], config["resources"][config["models"][model]["resources"]]["processes"]
-    training["micro_batch_size"] = micro_batch = min(training["micro_batch_size"], max(1, batch // processes))
-    if batch % (processes * micro_batch):
-        raise ConfigError(
-            f"models.{model} with {method}: batch_size {batch} is no multiple of {processes * micro_batch}, which is"
-            f" {processes} processes x micro_batch_size {micro_batch}"
-        )
-    return training
-
-
-def _check_sft(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-    for where, layer in layers:
-        unused = [key for key in _OF_LOSSES if key in layer]
-        if unused:
-            raise ConfigError(f"{where}.{unused[0]} has no effect: it is of losses; accepted under preference")
-
-
-def _quantize(training: Settings) -> str | None:
-    return (training["lora"] or {}).get("quantize")
-
-
-def _training_layers(
-    config: Mapping[str, Any], known: Known, model: str, stage: str
-) -> list[tuple[str, Mapping[str, Any]]]:
-    """Where and what: the defaults, the study's settings of this stage, the model's."""
-    own = config["models"][model].get("training", {}).get(stage, {})
-    return [
-        ("the defaults", known.defaults),
-        (f"training.{stage}", config["training"].get(stage, {})),
-        (f"models.{model}.training.{stage}", own),
-    ]
-
-
-def _overlay(layers: Iterable[tuple[str, Mapping[str, Any]]]) -> Settings:
-    """Later layers win, key by key; one that gives `steps` takes `epochs` away, and the same for the warm-up."""
-    merged: Settings = {}
-    for where, layer in layers:
-        for alternatives in _ALTERNATIVES:
-            given = [key for key in alternatives if key in layer]
-            if len(given) > 1:
-                raise ConfigError(f"{where} has both {' and '.join(given)}; exactly one of them")
-            if given:
-                merged = {key: value for key, value in merged.items() if key not in alternatives}
-        merged |= layer
-    return merged
 
 
 def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:

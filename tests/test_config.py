@@ -27,7 +27,7 @@ KNOWN = Known(
     losses=loss_names(),
     revisions={"Qwen/Qwen2.5-1.5B-Instruct": "0" * 40},
 )
-STUDIES = ("config", "extended", "demo", "scierc_cpu", "gpu")
+STUDIES = ("config", "extended", "demo", "demo_full", "scierc_cpu", "gpu")
 
 
 def load(name: str) -> dict:
@@ -80,9 +80,10 @@ def test_two_annotators_are_a_source_of_confusions_and_a_row(demo):
     ]
 
 
+@pytest.mark.parametrize("family", ["matched", "published"])
 @pytest.mark.parametrize("name", STUDIES)
-def test_the_studies_resolve(name):
-    study = resolve_study(load(name), KNOWN)
+def test_the_studies_resolve_with_either_family(name, family):
+    study = resolve_study(load(name) | {"presets": family}, KNOWN)
     for settings in study.training.values():
         training_settings(**settings)  # raises where the trainer would
 
@@ -279,9 +280,19 @@ def test_methods_of_a_model_share_the_precision_of_its_reference(demo):
     assert job.held_out_logp_settings(study, "demo_messages", "tiny") == reference | {"quantize": None}
     demo["methods"]["dpo"] = {"training": {"lora": lora}}
     assert refusal(demo) == (
-        "models.tiny with dpo: lora.quantize is None, but the reference that its methods share is of nf4; accepted: the"
-        " same for all methods of a model"
+        "methods.dpo.training: lora has quantize null, but training.preference.lora nf4, by which the reference is held"
+        " that all methods of models.tiny share; accepted: the same in both, as with lora under"
+        " models.tiny.training.preference, which holds for every preset"
     )
+
+
+def test_quantize_of_published_presets_is_the_model_s(demo):
+    demo["presets"] = "published"
+    demo["training"]["preference"]["lora"] = lora = {"r": 16, "alpha": 32, "quantize": "nf4"}
+    assert refusal(demo).startswith("presets published: dpo: lora has quantize null, but training.preference.lora nf4,")
+    demo["models"]["tiny"]["training"] = {"preference": {"lora": lora}}
+    study = resolve_study(demo, KNOWN)
+    assert {study.training["tiny", method]["lora"]["quantize"] for method in study.methods} == {"nf4"}
 
 
 def test_nothing_is_chosen_on_what_fed_confusions(demo):
@@ -348,6 +359,30 @@ def test_a_small_batch_caps_the_micro_batch(demo):
     training = resolve_study(demo, KNOWN).training
     assert training["tiny", "dpo"]["micro_batch_size"] == 4
     assert training["tiny", "rpo"]["micro_batch_size"] == 16
+
+
+def test_a_batch_smaller_than_the_processes_leaves_some_without_a_share(demo):
+    demo["resources"]["cpu"]["processes"] = 8
+    demo["methods"]["dpo"] = {"training": {"batch_size": 2}}
+    assert resolve_study(demo, KNOWN).training["tiny", "dpo"]["micro_batch_size"] == 1
+    demo["methods"]["dpo"] = {"training": {"batch_size": 12}}
+    assert refusal(demo) == (
+        "models.tiny with dpo: batch_size 12 is no multiple of 8, which is 8 processes x micro_batch_size 1; accepted:"
+        " a multiple, or at most 8"
+    )
+
+
+def test_variants_and_ablations_have_the_recipe_of_their_loss(demo):
+    demo["presets"] = "published"
+    demo["methods"] = {"tab_po_tau_0.5": {}, "mine": {"loss": "dpo"}, "ti_dpo_no_kl": {}, "dpo": {}, "ipo_sum": {}}
+    for table in demo["tables"].values():
+        table.pop("methods", None)
+    study = resolve_study(demo, KNOWN)
+    recipes = {name: study.training["tiny", name] for name in study.methods}
+    assert study.methods["tab_po_tau_0.5"]["params"] == {"beta": 0.1, "tau": 0.5, "lambda_": 0.5}
+    assert (recipes["tab_po_tau_0.5"]["batch_size"], recipes["tab_po_tau_0.5"]["lora"]["r"]) == (2, 16)
+    assert recipes["mine"] == recipes["dpo"] and recipes["dpo"]["optimizer"] == "rmsprop"
+    assert recipes["ti_dpo_no_kl"] == recipes["ipo_sum"]  # of unknown recipes: the study's
 
 
 def test_an_empty_entry_is_its_preset_and_an_entry_changes_it(demo):

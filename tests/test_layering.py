@@ -18,6 +18,7 @@ LAYERS = (
         "config",
         "config_preferences",
         "config_shape",
+        "config_training",
         "study",
         "endpoint_settings",
         "generation_settings",
@@ -26,7 +27,8 @@ LAYERS = (
 )
 WITHOUT_TORCH = (
     *("errors", "records", "artefacts", "progress", "code_version", "data", "metrics", "config", "config_shape"),
-    *("names", "config_preferences", "study", "endpoint_settings", "generation_settings", "chat_server", "endpoint"),
+    *("names", "config_preferences", "config_training", "study", "endpoint_settings", "generation_settings"),
+    *("chat_server", "endpoint"),
 )
 HEAVY = {"torch", "transformers", "peft", "deepspeed", "accelerate"}
 

@@ -21,7 +21,7 @@ class BatchPlan:
         examples: How many examples there are.
         batch_size: Examples of one optimiser step.
         micro_batch_size: Examples of one forward pass of one process.
-        processes: Over which a step is spread.
+        processes: Over which a step is spread; of a batch smaller than their number the last ones have no share.
     """
 
     order: list[int]
@@ -38,7 +38,12 @@ class BatchPlan:
     @property
     def accumulation(self) -> int:
         """Forward passes of one process for one step."""
-        return self.batch_size // (self.micro_batch_size * self.processes)
+        return self.batch_size // self._round
+
+    @property
+    def _round(self) -> int:
+        """Examples that one forward pass of all processes takes."""
+        return min(self.micro_batch_size * self.processes, self.batch_size)
 
     def of_step(self, step: int) -> list[int]:
         """Examples of a step (from 0), of all processes."""
@@ -60,10 +65,17 @@ class BatchPlan:
         return max(of_pass, key=lambda one: sum(lengths[index] for index in one))
 
     def micro_batches(self, process: int) -> list[list[int]]:
-        """All micro-batches of a process, in order; the examples of a step do not depend on how it is spread."""
+        """All micro-batches of a process, in order; the examples of a step do not depend on how it is spread.
+
+        One without a share has those of another: it must take part where processes compute together.
+        """
         size = self.micro_batch_size
-        starts = range(process * size, len(self.order), size * self.processes)
+        starts = range(process * size % self.batch_size, len(self.order), self._round)
         return [self.order[start : start + size] for start in starts]
+
+    def has_share(self, process: int) -> bool:
+        """Whether what a process computes counts."""
+        return process * self.micro_batch_size < self.batch_size
 
 
 def plan_batches(
@@ -83,10 +95,12 @@ def plan_batches(
         processes: That share each step.
 
     Raises:
-        ConfigError: batch_size is no multiple of micro_batch_size times processes.
+        ConfigError: batch_size is no multiple of micro_batch_size times processes, nor smaller than the number of
+            processes and shared out one by one.
     """
     share = settings.micro_batch_size * processes
-    if settings.batch_size % share:
+    one_by_one = settings.micro_batch_size == 1 and settings.batch_size < processes
+    if settings.batch_size % share and not one_by_one:
         raise ConfigError(
             f"training.batch_size {settings.batch_size} is no multiple of {share}, which is micro_batch_size"
             f" {settings.micro_batch_size} x {processes} processes"

@@ -217,11 +217,13 @@ class StepTrainer(Trainer):
             loss, sums = self.micro_batch(model, batch)
             if not loss.isfinite():
                 raise FloatingPointError(f"the loss is {loss.item()}")
-        scale = self.plan.processes / self.denominator(self.state.global_step)  # gradients are averaged over processes
+        share = self.plan.has_share(self.args.process_index)
+        # gradients are averaged over processes
+        scale = share * self.plan.processes / self.denominator(self.state.global_step)
         whole = {"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}
         self.accelerator.backward(loss * scale, **whole)
-        self._sums = sums if self._sums is None else self._sums + sums
-        self._tokens += int(batch["attention_mask"].sum())
+        self._sums = share * sums if self._sums is None else self._sums + share * sums
+        self._tokens += share * int(batch["attention_mask"].sum())
         return loss.detach() * scale
 
     def _begin_step(self, model: nn.Module, step: int) -> None:

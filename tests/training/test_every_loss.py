@@ -82,7 +82,8 @@ def test_a_policy_that_is_no_number_stops_with_the_pairs_of_the_batch(build, los
 def test_two_processes_are_one(build, make_model, pair_examples, start, tmp_path):
     """Losses that differ in what they need, in two processes that are started once."""
     losses = ["dpo", *(name for name in loss_names() if build_loss(name).needs)]
-    runs = [*((loss, SETTINGS) for loss in losses), ("ti_dpo", {**SETTINGS, "lora": LORA})]
+    one_pair = {**SETTINGS, "batch_size": 1, "micro_batch_size": 1}  # the second process has no share of it
+    runs = [*((loss, SETTINGS) for loss in losses), ("ti_dpo", {**SETTINGS, "lora": LORA}), ("tab_po", one_pair)]
     work = tmp_path / "work.pickle"
     work.write_bytes(pickle.dumps((runs, make_model(), pair_examples, start)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -91,6 +92,6 @@ def test_two_processes_are_one(build, make_model, pair_examples, start, tmp_path
     subprocess.run(command, cwd=ROOT, env=clean | {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}, check=True)
     shared = pickle.loads(work.with_suffix(".steps").read_bytes())
     for (loss, settings), steps in zip(runs, shared, strict=True):
-        alone = build(loss, micro_batch_size=4, **settings)
+        alone = build(loss, **{"micro_batch_size": 4, **settings})
         alone.run(None)
         same_steps(steps, alone.steps)

@@ -50,6 +50,18 @@ def test_a_step_has_the_same_examples_however_it_is_spread(micro, accumulation, 
         assert seen == alone.of_step(step) == alone.micro_batches(0)[step]
 
 
+@given(batch_size=st.integers(1, 5), beyond=st.integers(1, 4), steps=st.integers(1, 4))
+def test_processes_beyond_a_small_batch_take_part_without_a_share(batch_size, beyond, steps):
+    processes = batch_size + beyond
+    spread = plan(range(7), steps=steps, batch_size=batch_size, micro_batch_size=1, processes=processes)
+    streams = [spread.micro_batches(process) for process in range(processes)]
+    assert spread.accumulation == 1 and {len(stream) for stream in streams} == {steps}
+    assert [spread.has_share(process) for process in range(processes)] == [True] * batch_size + [False] * beyond
+    for step in range(steps):
+        assert [index for stream in streams[:batch_size] for index in stream[step]] == spread.of_step(step)
+        assert all(stream[step][0] in spread.of_step(step) for stream in streams)
+
+
 def test_the_longest_micro_batch_of_a_pass():
     lengths = [1, 2, 9, 4, 5, 6]
     spread = plan(range(6), lengths=lengths, steps=4, batch_size=4, micro_batch_size=2)
@@ -79,6 +91,8 @@ def test_epochs_fill_the_last_step_from_the_next_pass():
 def test_a_batch_that_cannot_be_spread_is_refused():
     with pytest.raises(ConfigError, match=r"batch_size 8 is no multiple of 6, which is micro_batch_size 3 x 2 proc"):
         plan(range(5), steps=1, batch_size=8, micro_batch_size=3, processes=2)
+    with pytest.raises(ConfigError, match=r"batch_size 2 is no multiple of 6, which is micro_batch_size 2 x 3 proc"):
+        plan(range(5), steps=1, batch_size=2, micro_batch_size=2, processes=3)
 
 
 @given(st.lists(st.integers(1, 50), min_size=20, max_size=30), st.integers(0, 5))  # no example comes twice

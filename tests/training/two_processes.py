@@ -15,7 +15,7 @@ steps = []
 gc.freeze()  # as in conftest
 for loss, settings in runs:
     stage, policy = with_loss(loss, start=start), deepcopy(model)
-    one = build_trainer(stage, policy, examples, work.parent, processes=2, micro_batch_size=2, **settings)
+    one = build_trainer(stage, policy, examples, work.parent, processes=2, **{"micro_batch_size": 2, **settings})
     one.run(None)
     steps.append(one.steps)
 if os.environ["RANK"] == "0":
