@@ -1,7 +1,7 @@
 """Tables of rows in the forms that data sets are handed around in: a datasets folder, Parquet, JSON lines or CSV."""
 
 import csv
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ def _datasets_folder(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
+        _check_names(str(path), pq.read_schema(path).names)
         table = pq.read_table(path, partitioning=None)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: cannot be read as Parquet; accepted: a Parquet file") from error
@@ -75,9 +76,7 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             check_mark(path, file.read(3))
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            names = reader.fieldnames or []
-            if len(set(names)) < len(names):  # the last of them would be read; a name may be a text
-                raise DataError(f"{path}, line 1: has a name of a column twice; accepted: each name once")
+            _check_names(f"{path}, line 1", reader.fieldnames or [])
             for row in reader:
                 if None in row or None in row.values():
                     columns = len(reader.fieldnames)
@@ -89,6 +88,14 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise DataError(f"{path}: is no UTF-8; accepted: a CSV file in UTF-8") from error
     except csv.Error as error:
         raise DataError(f"{path}: is no CSV after line {reader.line_num} ({error}); accepted: a CSV file") from error
+
+
+def _check_names(where: str, names: Sequence[str]) -> None:
+    """Refuse two columns of one name, of which the last one would be read; where a header is missing, it is a text."""
+    for number, name in enumerate(names, start=1):
+        first = names.index(name) + 1
+        if first < number:
+            raise DataError(f"{where}: columns {first} and {number} have the same name; accepted: each name once")
 
 
 _READERS = {"": _datasets_folder, ".parquet": _parquet, ".jsonl": read_lines, ".csv": _csv}

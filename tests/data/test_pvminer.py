@@ -143,7 +143,7 @@ FILES = {
         (b"query,answer\n\xe9,b\n", "is no UTF-8; accepted: a CSV file in UTF-8"),
         (b"\xef\xbb\xbfquery,answer\na,b\n", "line 1: begins with a byte order mark; accepted: UTF-8 without one"),
         (b'query,answer\n"a" secret,b\n', "is no CSV after line 1 ("),
-        (b"query,answer,query\na,b,secret\n", "line 1: has a name of a column twice; accepted: each name once"),
+        (b"query,answer,query\na,b,secret\n", "line 1: columns 1 and 3 have the same name; accepted: each name once"),
     ],
     "train.parquet": [(b"A secret bill", "cannot be read as Parquet; accepted: a Parquet file")],
     "train.jsonl": [
@@ -163,6 +163,14 @@ def test_a_file_that_is_something_else(tmp_path, name, content, message):
         read_documents(path)
     assert (message or "holds no row; accepted: a datasets folder") in str(caught.value)
     assert str(caught.value).startswith(str(path)) and "secret" not in str(caught.value)
+
+
+def test_a_parquet_file_that_has_a_column_twice(tmp_path):
+    path, cells = tmp_path / "train.parquet", [pa.array(["a"])] * 4
+    pq.write_table(pa.table(cells, ["query", "secret", "answer", "secret"]), path)
+    with pytest.raises(DataError) as caught:
+        read_documents(path)
+    assert str(caught.value) == f"{path}: columns 2 and 4 have the same name; accepted: each name once"
 
 
 def test_folders_that_hold_no_table(tmp_path):
