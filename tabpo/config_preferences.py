@@ -62,12 +62,12 @@ def check_preferences(
             raise ConfigError(
                 f"models.{name}.endpoint gives no log-probs of answers, and {where}; accepted: other models"
             )
-    for key, usual in USUAL.items():
-        if config["generation"].get(key, usual) != usual:
-            raise ConfigError(
-                f"generation.{key} is {config['generation'][key]}, but {where}, whose tables show no generated answers;"
-                f" accepted: {usual}"
-            )
+    constraint = config["generation"].get("constraint", USUAL["constraint"])
+    if constraint != USUAL["constraint"]:
+        raise ConfigError(
+            f"generation.constraint is {constraint}, but {where}, whose answers have no labels; accepted:"
+            f" {USUAL['constraint']}"
+        )
     _check_methods(where, methods, training)
     for name, table in tables.items():
         if table["baseline"] in BASELINES:

@@ -83,6 +83,10 @@ class Study:
         """Rows of every table without model and seed; preferences have no mentions to look up."""
         return () if self.preference_datasets() else BASELINES
 
+    def generated(self) -> str:
+        """What captions say of the answers of trained models; tables of preferences show none."""
+        return "" if self.preference_datasets() else unusual(self.generation)
+
     def has_human(self, dataset: str) -> bool:
         """Whether a second annotator has annotated test documents."""
         return "test" in self.datasets[dataset]["second_annotator"]
@@ -132,11 +136,9 @@ def run_settings(study: Study, dataset: str, model: str, method: str, seed: str)
 
 def generation_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `predict`."""
-    own = {
-        "batch_size": study.models[model]["generation"]["batch_size"],
-        "unit": study.datasets[dataset].get("unit"),
-    }
-    return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), **study.generation, **own}
+    size, unit = study.models[model]["generation"]["batch_size"], study.datasets[dataset].get("unit")
+    own = {"batch_size": size, "unit": unit, "limits": _limits(study, dataset)}
+    return {"numerics": _numerics(study, model), **study.generation, **own}
 
 
 def ask_settings(study: Study, dataset: str, model: str) -> Settings:
@@ -191,11 +193,8 @@ def confusions_folder(heldout: str) -> str:
 
 def audits(study: Study) -> list[str]:
     """Files under the study's results that say what its runs train on: pages of pairs, confusions of all seeds."""
-    runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
     files = {}
-    for run in runs:
-        if run["method"] not in study.methods:
-            continue
+    for run in _trained_runs(study):
         folder, pairing = f"{run['dataset']}/{run['model']}", study.methods[run["method"]]["pairing"]
         files |= dict.fromkeys(f"{folder}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"])
         heldout = study.pairings[pairing]["heldout"]
@@ -210,7 +209,7 @@ def table_settings(study: Study, table: str) -> Settings:
     """Settings of one configured table."""
     entry = study.tables[table]
     return {
-        "caption": entry["caption"] + unusual(study.generation),
+        "caption": entry["caption"] + study.generated(),
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
         "metrics": entry["metrics"],
@@ -231,7 +230,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "methods": list(study.methods),
     }
     return {
-        "caption": f"{metric}: methods by dataset and model." + unusual(study.generation),
+        "caption": f"{metric}: methods by dataset and model." + study.generated(),
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
         "metrics": [metric],
@@ -245,9 +244,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
 
 def cost_settings(study: Study) -> Settings:
     """Settings of the table of costs: every run of the study's tables that a loss was trained in."""
-    runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
-    trained = {(run["dataset"], run["model"], run["method"]): run for run in runs if run["method"] in study.methods}
-    return {"runs": list(trained.values())}
+    return {"runs": _trained_runs(study)}
 
 
 def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
@@ -261,6 +258,13 @@ def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
             one = {"dataset": run["dataset"], "model": run["model"], "method": run["method"], "seed": seed}
             parts = [run["dataset"], run["model"], run["method"], None if seed is None else f"seed{seed}"]
             yield one, "/".join(part for part in parts if part is not None)
+
+
+def _trained_runs(study: Study) -> list[Settings]:
+    """The runs of all tables that a loss was trained in, each once."""
+    runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
+    trained = {(run["dataset"], run["model"], run["method"]): run for run in runs if run["method"] in study.methods}
+    return list(trained.values())
 
 
 def _rows(study: Study, entry: Settings) -> list[str]:

@@ -39,6 +39,15 @@ def test_all_methods_train_on_given_pairs_and_no_row_needs_labels(study):
     assert job.generation_settings(resolved, "ours", "tiny")["unit"] is None  # answers on request
 
 
+def test_answers_on_request_are_of_either_engine_and_no_caption_says_it(study, monkeypatch):
+    monkeypatch.setattr("tabpo.generation_settings.find_spec", lambda name: object())
+    study["generation"]["engine"] = "vllm"
+    resolved = resolve_study(study, KNOWN)
+    assert job.generation_settings(resolved, "ours", "tiny")["engine"] == "vllm"
+    assert job.table_settings(resolved, "ours")["caption"] == "Ours."
+    assert "vllm" not in job.metric_settings(resolved, "reward_accuracy")["caption"]
+
+
 def test_flips_are_a_pairing_of_their_own(study):
     study["pairings"]["noisy"] = {"confusions": "given", "flip_rate": 0.2}
     study["methods"]["dpo"] = {"pairing": "noisy"}
@@ -83,8 +92,8 @@ def test_flips_are_a_pairing_of_their_own(study):
         (
             ("generation", "constraint"),
             "json_schema",
-            "generation.constraint is json_schema, but datasets.ours has preferences, whose tables show no generated"
-            " answers; accepted: none",
+            "generation.constraint is json_schema, but datasets.ours has preferences, whose answers have no labels;"
+            " accepted: none",
         ),
         (
             ("training", "preference"),
