@@ -1,16 +1,14 @@
 """Guesses how an answer goes on, which the model then checks many at a time: no answer depends on them.
 
-Answers copy spans from their prompts and repeat their scaffolding. What followed the last tokens before, in the same
-prompt and answer or in answers that have ended, is likely to follow again (prompt lookup: arXiv 2304.04487; the check
-by one forward pass: arXiv 2211.17192, of which this is the greedy case).
+Answers copy spans from their prompts, mostly in the order of the text, and repeat their scaffolding. What followed like
+tokens before, in any answer of the run, is likely to follow again: a token, or one from so much further on in the
+prompt (after prompt lookup: arXiv 2304.04487; the check by one forward pass: arXiv 2211.17192, of which this is the
+greedy case).
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-CONTEXTS = (2, 1)
-"""By how many of the last tokens what follows is looked up."""
 
 LEAST = 0.5
 """Least probability, as estimated, of a draft's last token: one that is refused costs what one that is right saves."""
@@ -18,50 +16,76 @@ LEAST = 0.5
 MOST = 4
 """Tokens of a draft."""
 
+COPIED = -1
+"""Stands for any token that was copied from the prompt."""
+
+BEHIND = -2
+"""What stands behind a prompt."""
+
+NOTHING = (0.0, BEHIND)
+"""The share and the token of no guess."""
+
 
 class Text:
-    """A prompt and its answer so far, and what followed the last occurrence of each context."""
+    """A prompt and its answer so far.
+
+    Attributes:
+        ids: Their tokens.
+        prompt: The prompt's, and `BEHIND`.
+        place: In the prompt, behind what was copied last.
+        copied: Whether the last token was.
+        followed: What came behind each token of the answer the last time.
+    """
 
     def __init__(self, prompt: Sequence[int]) -> None:
-        self.start = len(prompt)
-        self.ids: list[int] = []
-        self.followed: dict[tuple[int, ...], int] = {}
-        self.extend(prompt)
+        self.ids = list(prompt)
+        self.prompt = [*prompt, BEHIND]
+        self.place = 0
+        self.copied = False
+        self.followed: dict[int, int] = {}
 
     @property
     def answer(self) -> list[int]:
         """What comes behind the prompt."""
-        return self.ids[self.start :]
+        return self.ids[len(self.prompt) - 1 :]
 
     @property
     def answered(self) -> int:
         """How many tokens that are."""
-        return len(self.ids) - self.start
+        return len(self.ids) - len(self.prompt) + 1
 
-    def extend(self, tokens: Sequence[int]) -> None:
-        """Append tokens."""
-        ids, end = self.ids, len(self.ids)
-        ids += tokens
-        for size in CONTEXTS:
-            for place in range(max(size, end), len(ids)):
-                self.followed[tuple(ids[place - size : place])] = ids[place]
+    def append(self, token: int) -> None:
+        """Append a token: copied, where the prompt has it at or behind `place`."""
+        self.followed[self.ids[-1]] = token
+        self.ids.append(token)
+        try:
+            self.place = self.prompt.index(token, self.place) + 1
+            self.copied = True
+        except ValueError:
+            self.copied = False
 
 
 @dataclass(slots=True)
 class _Followers:
-    """What has followed one context in answers that have ended."""
+    """What has followed one context: tokens, and ~n for what was copied from n places further on.
+
+    Attributes:
+        counts: How often each.
+        total: Of all, and one more.
+        guess: The most frequent one (of several the latest) and its share, as if another had been seen besides.
+    """
 
     counts: dict[int, int] = field(default_factory=dict)
     total: int = 1
-    guess: tuple[float, int] = (0.0, -1)
+    guess: tuple[float, int] = NOTHING
 
-    def add(self, token: int) -> None:
-        """Count one; `guess` is the most frequent one and its share, as if another had been seen besides."""
-        count, usual = self.counts.get(token, 0) + 1, self.guess[1]
-        self.counts[token] = count
+    def add(self, follower: int) -> None:
+        """Count one."""
+        count, usual = self.counts.get(follower, 0) + 1, self.guess[1]
+        self.counts[follower] = count
         self.total += 1
         most = self.counts.get(usual, 0)
-        self.guess = (count / self.total, token) if count >= most else (most / self.total, usual)
+        self.guess = (count / self.total, follower) if count >= most else (most / self.total, usual)
 
 
 class Drafts:
@@ -69,39 +93,41 @@ class Drafts:
 
     def __init__(self, eos_id: int) -> None:
         self._eos_id = eos_id
-        self._followers: dict[tuple[int, ...], _Followers] = defaultdict(_Followers)
-        self._copied = {size: [0, 0] for size in CONTEXTS}  # how often it would have been right to copy, and not
+        self._followers: dict[tuple, _Followers] = defaultdict(_Followers)  # of contexts
 
     def draft(self, text: Text, most: int) -> list[int]:
         """Tokens, at most so many, that are as likely as not to come next."""
-        rates = {size: right / (right + wrong + 1) for size, (right, wrong) in self._copied.items()}
-        last, tokens, likely = text.ids[-max(CONTEXTS) :], [], 1.0
+        last, place, copied = text.ids[-2:], text.place, text.copied
+        tokens, likely = [], 1.0
         while len(tokens) < min(most, MOST):
-            guesses = []
-            for size in CONTEXTS:
-                context = tuple(last[-size:])
-                if context in self._followers:
-                    guesses.append(self._followers[context].guess)
-                if context in text.followed:
-                    guesses.append((rates[size], text.followed[context]))
-            share, token = max(guesses, default=(0.0, -1))
+            contexts = _contexts(last, copied, text.prompt[place], text.followed)
+            guesses = [self._followers[context].guess for context in contexts if context in self._followers]
+            share, follower = max(guesses, default=NOTHING)
             likely *= share
-            if likely < LEAST or token == self._eos_id:  # what ends an answer comes with the check of what is before
+            if likely < LEAST:
+                break
+            token, copied = follower, follower < 0
+            if copied:
+                place = min(place + ~follower, len(text.prompt) - 1)
+                token = text.prompt[place]
+                place += 1
+            if token in (self._eos_id, BEHIND):  # what ends an answer comes with the check of what is before
                 break
             tokens.append(token)
-            last.append(token)
+            last = [last[-1], token]
         return tokens
 
     def extend(self, text: Text, tokens: Sequence[int]) -> None:
-        """Append tokens that the model has chosen, and count whether copying would have given the first of them."""
-        for size in CONTEXTS:
-            copied = text.followed.get(tuple(text.ids[-size:]))
-            if copied is not None:
-                self._copied[size][copied != tokens[0]] += 1
-        text.extend(tokens)
+        """Append tokens that the model has chosen, and count what they follow."""
+        for token in tokens:
+            contexts = _contexts(text.ids[-2:], text.copied, text.prompt[text.place], text.followed)
+            start = text.place
+            text.append(token)
+            follower = ~(text.place - 1 - start) if text.copied else token
+            for context in contexts:
+                self._followers[context].add(follower)
 
-    def learn(self, text: Text) -> None:
-        """Count what followed what in an answer that has ended."""
-        for size in CONTEXTS:
-            for place in range(max(size, text.start), len(text.ids)):
-                self._followers[tuple(text.ids[place - size : place])].add(text.ids[place])
+
+def _contexts(last: list[int], copied: bool, ahead: int, followed: dict[int, int]) -> tuple[tuple, tuple, tuple]:
+    """What a guess goes by: two tokens; the last and what the prompt has next; the last and what followed it before."""
+    return tuple(last), ("ahead", COPIED if copied else last[-1], ahead), ("again", last[-1], followed.get(last[-1]))
