@@ -1,13 +1,13 @@
 """Preference losses, one file each; the file's name is the name in the config."""
 
 from collections.abc import Callable
-from dataclasses import MISSING, fields, is_dataclass
-from importlib import import_module
+from dataclasses import MISSING, fields
 from pkgutil import iter_modules
 
 from tabpo.errors import ConfigError
 from tabpo.losses._interface import LossOutput, Side, TokenField
 from tabpo.losses._listing import describe_loss
+from tabpo.losses._loading import loss_class
 
 __all__ = ["LossOutput", "Side", "TokenField", "build_loss", "describe_loss", "loss_names"]
 
@@ -21,12 +21,12 @@ def build_loss(name: str, **params: object) -> Callable[[Side, Side], LossOutput
     """The loss `name` with its hyperparameters; those not given take their defaults.
 
     Raises:
-        ConfigError: No such loss or hyperparameter, a missing one without default, a value out of its range, or a file
-            that does not define a loss.
+        ConfigError: No such loss or hyperparameter, a missing one without default, a value that the loss refuses, or a
+            file that does not define a loss.
     """
     if name not in loss_names():
         raise ConfigError(f"unknown loss {name}; there are: {', '.join(loss_names())}")
-    loss = _loss_class(name)
+    loss = loss_class(name)
     accepted = [field.name for field in fields(loss)]
     listing = ", ".join(accepted) or "no hyperparameter"
     unknown = sorted(set(params) - set(accepted))
@@ -36,15 +36,7 @@ def build_loss(name: str, **params: object) -> Callable[[Side, Side], LossOutput
     missing = sorted(required - set(params))
     if missing:
         raise ConfigError(f"{name}: hyperparameter {', '.join(missing)} has no default; it takes: {listing}")
-    return loss(**params)
-
-
-def _loss_class(name: str) -> type:
-    loss = getattr(import_module(f"tabpo.losses.{name}"), "Loss", None)
-    if not is_dataclass(loss) or not isinstance(getattr(loss, "needs", None), frozenset):
-        raise ConfigError(f"tabpo/losses/{name}.py has no dataclass Loss with a frozenset needs; dpo.py beside it has")
-    optional = [field.name for field in fields(Side) if field.default is None]
-    unknown = sorted(loss.needs - set(optional))
-    if unknown:
-        raise ConfigError(f"{name}: needs {', '.join(unknown)}; a loss may need: {', '.join(optional)}")
-    return loss
+    try:
+        return loss(**params)
+    except TypeError as error:  # a text, say, that a loss compares with a number
+        raise ConfigError(f"{name}: cannot be built with {params} ({error}); it takes: {listing}") from error

@@ -4,6 +4,8 @@ import textwrap
 from dataclasses import MISSING, fields
 from importlib import import_module
 
+from tabpo.losses._loading import loss_class
+
 WIDTH = 100
 
 
@@ -12,13 +14,16 @@ def describe_loss(name: str) -> str:
 
     Args:
         name: One of `loss_names()`.
+
+    Raises:
+        ConfigError: From `loss_class`.
     """
-    module = import_module(f"tabpo.losses.{name}")
+    loss, source = loss_class(name), import_module(f"tabpo.losses.{name}").__doc__
     parameters = ", ".join(
-        field.name if field.default is MISSING else f"{field.name}={field.default}" for field in fields(module.Loss)
+        field.name if field.default is MISSING else f"{field.name}={field.default}" for field in fields(loss)
     )
     call = textwrap.fill(f"{name}({parameters})", WIDTH, subsequent_indent=" " * len(f"{name}("))
-    lines = [call, f"    {module.__doc__}"]
-    if module.Loss.needs:
-        lines.append(f"    Needs: {', '.join(sorted(module.Loss.needs))}.")
+    lines = [call, f"    {source}"]
+    if loss.needs:
+        lines.append(f"    Needs: {', '.join(sorted(loss.needs))}.")
     return "\n".join(lines)

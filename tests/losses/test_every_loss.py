@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabpo import losses
 from tabpo.errors import ConfigError
-from tabpo.losses import build_loss, loss_names
+from tabpo.losses import build_loss, describe_loss, loss_names
 
 VARIANTS = [
     *[(name, {}) for name in loss_names()],
@@ -129,6 +130,7 @@ def test_an_unknown_loss_is_refused_with_all_names():
 
 
 NO_LOSS = "tabpo/losses/dpo.py has no dataclass Loss with a frozenset needs"
+NO_CALL = r"tabpo/losses/dpo.py: Loss cannot be called with two sides; accepted: __call__\(self, chosen, rejected\)"
 
 
 @pytest.mark.parametrize(
@@ -142,13 +144,39 @@ NO_LOSS = "tabpo/losses/dpo.py has no dataclass Loss with a frozenset needs"
             make_dataclass("Loss", [], namespace={"needs": frozenset({"token_kl", "hiden_states"})}),
             "dpo: needs hiden_states; a loss may need: token_kl, hidden_states, importance, baseline, anchor",
         ),
+        (make_dataclass("Loss", [], namespace={"needs": frozenset()}), NO_CALL),
+        (make_dataclass("Loss", [], namespace={"needs": frozenset(), "__call__": lambda self, pair: pair}), NO_CALL),
     ],
-    ids=["nothing", "no dataclass", "no needs", "needs in a tuple", "an unknown need"],
+    ids=["nothing", "no dataclass", "no needs", "needs in a tuple", "an unknown need", "no call", "of one side"],
 )
 def test_a_file_that_defines_no_loss_is_refused(monkeypatch, loss, message):
     monkeypatch.setattr("tabpo.losses.dpo.Loss", loss)
     with pytest.raises(ConfigError, match=message):
         build_loss("dpo")
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("class Loss(:\n", "SyntaxError: invalid syntax (mine.py, line 1)"),
+        ("import torhc\n", "ModuleNotFoundError: No module named 'torhc'"),
+        ("class Loss(Base): ...\n", "NameError: name 'Base' is not defined"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_refused_by_list_and_study(tmp_path, monkeypatch, text, fault):
+    (tmp_path / "mine.py").write_text(text)
+    monkeypatch.setattr(losses, "__path__", [*losses.__path__, str(tmp_path)])
+    for program in (build_loss, describe_loss):
+        with pytest.raises(ConfigError) as error:
+            program("mine")
+        assert str(error.value) == f"tabpo/losses/mine.py cannot be imported ({fault}); accepted: a file like dpo.py"
+
+
+def test_a_value_that_a_loss_cannot_compare_is_refused(monkeypatch):
+    checked = {"needs": frozenset(), "__post_init__": lambda self: self.beta > 0, "__call__": lambda self, a, b: a}
+    monkeypatch.setattr("tabpo.losses.dpo.Loss", make_dataclass("Loss", [("beta", float)], namespace=checked))
+    with pytest.raises(ConfigError, match=r"dpo: cannot be built with \{'beta': '1e-1'\} \('>' not .*; it takes: beta"):
+        build_loss("dpo", beta="1e-1")
 
 
 @every_loss

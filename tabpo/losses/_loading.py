@@ -1,0 +1,45 @@
+"""From the name of a loss to the class in its file, which may be a user's own: what is wrong with it is one message."""
+
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from inspect import signature
+
+from tabpo.errors import ConfigError
+from tabpo.losses._interface import Side
+
+
+def loss_class(name: str) -> type:
+    """The `Loss` of `tabpo/losses/{name}.py`.
+
+    Raises:
+        ConfigError: The file cannot be imported, or does not define a loss; names it.
+    """
+    file = f"tabpo/losses/{name}.py"
+    try:
+        module = import_module(f"tabpo.losses.{name}")
+    except Exception as error:  # whatever a file of the user's may raise
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{file} cannot be imported ({type(error).__name__}: {reason}); accepted: a file like dpo.py"
+        ) from error
+    loss = getattr(module, "Loss", None)
+    if not is_dataclass(loss) or not isinstance(getattr(loss, "needs", None), frozenset):
+        raise ConfigError(f"{file} has no dataclass Loss with a frozenset needs; dpo.py beside it has")
+    optional = [field.name for field in fields(Side) if field.default is None]
+    unknown = sorted(loss.needs - set(optional))
+    if unknown:
+        raise ConfigError(f"{name}: needs {', '.join(unknown)}; a loss may need: {', '.join(optional)}")
+    if not _takes_two_sides(loss):
+        raise ConfigError(f"{file}: Loss cannot be called with two sides; accepted: __call__(self, chosen, rejected)")
+    return loss
+
+
+def _takes_two_sides(loss: type) -> bool:
+    if not issubclass(loss, Callable):
+        return False
+    try:
+        signature(loss.__call__).bind("self", "chosen", "rejected")
+    except TypeError:
+        return False
+    return True
