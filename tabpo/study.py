@@ -167,13 +167,8 @@ def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Set
 
 def held_out_pair_settings(study: Study, dataset: str) -> Settings:
     """Settings of the rule `held_out_pairs`: as they are in the data, whatever the pairing."""
-    return {
-        "name": GIVEN,
-        "flip_rate": 0.0,
-        "seed": 0,
-        "limits": _limits(study, dataset),
-        "private": study.datasets[dataset]["private"],
-    }
+    limits, private = _limits(study, dataset), study.datasets[dataset]["private"]
+    return {"name": GIVEN, "flip_rate": 0.0, "seed": 0, "limits": limits, "private": private}
 
 
 def figure_settings(study: Study, dataset: str) -> Settings:
