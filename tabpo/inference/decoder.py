@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-States = tuple[Tensor, Tensor]
-"""Two of a kind: keys and values of a layer, or cosines and sines."""
+Turns = tuple[Tensor, Tensor]
+"""Cosines and sines, the first half of the sines with the other sign."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Part:
 
     Attributes:
         rows: First of them, and the one behind the last.
+        width: Places of these rows that are read.
         grid: (rows * most,) numbers of the tokens, the last one repeated in rows that have fewer.
         back: Where in `grid` each token is.
         places: (rows, most) places of the grid's tokens.
@@ -31,18 +32,19 @@ class Part:
     """
 
     rows: slice
+    width: int
     grid: Tensor
     back: Tensor
     places: Tensor
     masks: dict[int | None, Tensor] = field(default_factory=dict)
 
-    def mask(self, window: int | None, groups: int, keys: Tensor) -> Tensor:
+    def mask(self, window: int | None, groups: int, dtype: torch.dtype) -> Tensor:
         """(rows, 1, groups * most, width), additive: a token sees its row up to itself."""
         if window not in self.masks:
             place = self.places.repeat(1, groups)[:, None, :, None]
-            columns = torch.arange(keys.shape[2], device=place.device)
+            columns = torch.arange(self.width, device=place.device)
             seen = columns <= place if window is None else (columns <= place) & (columns > place - window)
-            self.masks[window] = torch.where(seen, 0.0, -torch.inf).to(keys.dtype)
+            self.masks[window] = torch.zeros(seen.shape, dtype=dtype, device=place.device).masked_fill_(~seen, -torch.inf)
         return self.masks[window]
 
 
@@ -52,12 +54,12 @@ class Asking:
 
     Attributes:
         numbers: Of them among all that are read; None: all.
-        places: In their rows; these are their positions.
+        turns: Cosines and sines of their positions, (tokens, 1, size).
         parts: In the order of their rows.
     """
 
     numbers: Tensor | None
-    places: Tensor
+    turns: Turns
     parts: Sequence[Part]
 
 
@@ -67,49 +69,18 @@ class Reading:
 
     Attributes:
         ids: (N,) tokens.
-        row: (N,) row of each.
+        slots: (N * heads,) where in a layer's room their keys and values go, counted in heads of places.
         every: All of them.
         wanted: Those that logits are asked of.
-        width: Places that are read.
     """
 
     ids: Tensor
-    row: Tensor
+    slots: Tensor
     every: Asking
     wanted: Asking
-    width: int
 
 
-@dataclass(frozen=True)
-class Rooms:
-    """Keys and values of rows.
-
-    Attributes:
-        turns: Cosines and sines of each place, (places, 1, size); the first half of the sines with the other sign.
-        layers: (rows, heads, places, size) of each layer, in the dtype that the kernel computes in.
-        rows: How many there is room for.
-    """
-
-    turns: States
-    layers: dict[int, States]
-    rows: int
-
-    def keep(self, layer: int, states: States, reading: Reading) -> States:
-        """Write (N, heads, size) each; all there are, up to the width that is read."""
-        places = len(self.turns[0])
-        if layer not in self.layers:
-            self.layers[layer] = tuple(
-                new.new_zeros(self.rows, new.shape[1], places, new.shape[2], dtype=_kernel_dtype(new)) for new in states
-            )
-        heads = states[0].shape[1]
-        first = reading.row * (heads * places) + reading.every.places
-        index = (first[:, None] + torch.arange(0, heads * places, places, device=first.device)).flatten()
-        for room, new in zip(self.layers[layer], states, strict=True):
-            room.view(-1, room.shape[-1]).index_copy_(0, index, new.reshape(len(index), -1).to(room.dtype))
-        return tuple(room[:, :, : reading.width] for room in self.layers[layer])
-
-
-def turns_of(model: PreTrainedModel, places: int) -> States:
+def turns_of(model: PreTrainedModel, places: int) -> Turns:
     """Of the first places, of a model for which they do not go by a text's length (`shares_prefixes`)."""
     decoder = model.get_decoder()
     positions = torch.arange(places, device=model.device)
@@ -118,38 +89,50 @@ def turns_of(model: PreTrainedModel, places: int) -> States:
     return cosine, torch.cat([-sine[..., :half], sine[..., half:]], dim=-1)
 
 
-def read(model: PreTrainedModel, reading: Reading, rooms: Rooms) -> Tensor:
-    """(wanted, vocabulary) logits of a model of one of `tabpo.training.attention.FAMILIES`; `rooms` is written to."""
+def room(model: PreTrainedModel, rows: int, places: int) -> Tensor:
+    """Zeros for keys and values of all layers: (layers, 2, rows, heads, places, size), in the kernel's dtype."""
+    attention, weights = model.get_decoder().layers[0].self_attn, model.get_decoder().embed_tokens.weight
+    device = weights.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weights.dtype
+    sizes = model.config.num_key_value_heads, places, attention.head_dim
+    return weights.new_zeros(model.config.num_hidden_layers, 2, rows, *sizes, dtype=dtype)
+
+
+def read(model: PreTrainedModel, reading: Reading, kept: Tensor) -> Tensor:
+    """(wanted, vocabulary) logits of a model of one of `tabpo.training.attention.FAMILIES`.
+
+    `kept`, a `room`, holds what the rows have read before, and is written to.
+    """
     decoder = model.get_decoder()
     hidden = decoder.embed_tokens(reading.ids)
     for number, layer in enumerate(decoder.layers):
         asking = reading.wanted if number == len(decoder.layers) - 1 else reading.every
-        seen, hidden = _attend(layer, number, hidden, reading, asking, rooms)
+        seen, hidden = _attend(layer, hidden, reading, asking, kept[number])
         hidden = hidden + layer.self_attn.o_proj(seen)
         hidden = hidden + layer.mlp(layer.post_attention_layernorm(hidden))
     return model.get_output_embeddings()(decoder.norm(hidden))
 
 
 def _attend(
-    layer: nn.Module, number: int, hidden: Tensor, reading: Reading, asking: Asking, rooms: Rooms
+    layer: nn.Module, hidden: Tensor, reading: Reading, asking: Asking, kept: Tensor
 ) -> tuple[Tensor, Tensor]:
     """What the tokens that are asked about see, (tokens, heads * size), and their hidden states."""
     attention, normed = layer.self_attn, layer.input_layernorm(hidden)
-    key = _turned(_heads(attention, normed, "k"), rooms.turns, reading.every.places)
-    keys, values = rooms.keep(number, (key, _heads(attention, normed, "v")), reading)
+    key = _turned(_heads(attention, normed, "k"), reading.every.turns)
+    for states, new in zip(kept, (key, _heads(attention, normed, "v")), strict=True):
+        states.view(-1, states.shape[-1]).index_copy_(0, reading.slots, new.flatten(0, 1).to(states.dtype))
     if asking.numbers is not None:
         hidden, normed = hidden[asking.numbers], normed[asking.numbers]
-    query = _turned(_heads(attention, normed, "q"), rooms.turns, asking.places)
-    heads, groups = keys.shape[1], query.shape[1] // keys.shape[1]
+    query = _turned(_heads(attention, normed, "q"), asking.turns)
+    heads, groups = key.shape[1], query.shape[1] // key.shape[1]
     outputs = []
     for part in asking.parts:  # heads that share keys are read as further queries: no key is copied for them
         rows, most = part.places.shape
         grid = query.index_select(0, part.grid).view(rows, most, heads, groups, -1).permute(0, 2, 3, 1, 4)
+        keys, values = kept[:, part.rows, :, : part.width]
+        mask = part.mask(_window(attention), groups, kept.dtype)
         grouped = grid.reshape(rows, heads, groups * most, -1)
-        mask = part.mask(_window(attention), groups, keys)
-        seen = F.scaled_dot_product_attention(
-            grouped, keys[part.rows], values[part.rows], attn_mask=mask, scale=attention.scaling
-        )
+        seen = F.scaled_dot_product_attention(grouped, keys, values, attn_mask=mask, scale=attention.scaling)
         by_token = seen.view(rows, heads, groups, most, -1).permute(0, 3, 1, 2, 4)
         outputs.append(by_token.reshape(rows * most, -1).index_select(0, part.back))
     return torch.cat(outputs), hidden
@@ -162,9 +145,9 @@ def _heads(attention: nn.Module, normed: Tensor, name: str) -> Tensor:
     return states if norm is None else norm(states)
 
 
-def _turned(states: Tensor, turns: States, places: Tensor) -> Tensor:
+def _turned(states: Tensor, turns: Turns) -> Tensor:
     """Rotary embedding, whose halves are turned against each other."""
-    cosine, sine = (one.index_select(0, places) for one in turns)
+    cosine, sine = turns
     return states * cosine + states.roll(states.shape[-1] // 2, -1) * sine
 
 
@@ -173,9 +156,3 @@ def _window(attention: nn.Module) -> int | None:
     config = attention.config
     of_all = config.sliding_window if config.model_type == "mistral" else None
     return getattr(attention, "sliding_window", of_all)
-
-
-def _kernel_dtype(states: Tensor) -> torch.dtype:
-    """What the kernel computes in."""
-    device = states.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from tabpo.inference.constraint import Constraint, Follower
 from tabpo.inference.drafts import Drafts, Text
-from tabpo.inference.rows import Rows
+from tabpo.inference.rows import ROOM, Rows
 
 
 @dataclass(slots=True)
@@ -49,7 +49,8 @@ def answer_all(
     """
     waiting = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index]), index))
     prefix = _common_prefix(prompts)
-    batch, drafts, rows = Rows(model, min(batch_size, len(prompts))), Drafts(eos_id), []
+    places = max(map(len, prompts), default=0) + min(max_new_tokens, ROOM)
+    batch, drafts, rows = Rows(model, min(batch_size, len(prompts)), places), Drafts(eos_id), []
     if prefix:
         batch.read([0], [prefix], [1])
     while waiting or rows:

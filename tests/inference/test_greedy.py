@@ -99,10 +99,10 @@ def test_all_processes_take_the_first_ones_tokens_and_call_the_model_as_often(an
 
 
 def test_keys_are_kept_in_the_precision_that_the_kernel_computes_in(any_model):
-    rows = Rows(deepcopy(any_model).float(), 1)
     with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        rows = Rows(deepcopy(any_model).float(), 1, 4)
         rows.read([0], [[1, 2, 3]], [1])
-    assert {room.dtype for both in rows.rooms.layers.values() for room in both} == {torch.bfloat16}
+    assert rows.kept.dtype == torch.bfloat16
 
 
 def test_other_architectures_are_answered_by_the_library_without_their_own_settings():

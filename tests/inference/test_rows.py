@@ -9,7 +9,7 @@ def test_logits_are_those_of_each_row_alone(any_model, monkeypatch):
     monkeypatch.setattr("tabpo.inference.rows.ROOM", 2)
     torch.manual_seed(4)
     first, second, third = (torch.randint(30, (length,)).tolist() for length in (11, 17, 7))
-    rows = Rows(any_model, 3)
+    rows = Rows(any_model, 3, 8)
     with torch.inference_mode():
         rows.read([0, 0], [first[:4], [*second[:6], 0, 0]], [1, 1])  # the last two of the second are no part of it
         read = rows.read([4, 6, 0], [first[4:6], second[6:], third], [2, 3, 1], split=2)
