@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tabpo.errors import exit_on_error
 from tabpo.records import Prompt, read_records
+from tabpo.training.launching import leave
 from tabpo.training.loggers import LOGGERS
 from tabpo.training.models import load_tokenizer
 from tabpo.training.run import Outputs, Run, execute, explicit_settings
@@ -54,3 +55,4 @@ def main(argv: list[str] | None = None) -> None:
 
 if __name__ == "__main__":
     exit_on_error(main)
+    leave()

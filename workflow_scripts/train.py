@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tabpo.errors import exit_on_error
 from tabpo.losses import build_loss
+from tabpo.training.launching import leave
 from tabpo.training.loggers import LOGGERS
 from tabpo.training.models import load_tokenizer
 from tabpo.training.pair_watch import build_pair_watch
@@ -54,3 +55,4 @@ def main(argv: list[str] | None = None) -> None:
 
 if __name__ == "__main__":
     exit_on_error(main)
+    leave()

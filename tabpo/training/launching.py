@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+import logging
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from tabpo.errors import ConfigError
 from tabpo.training.stopping import STOPPED, handling, started_by
@@ -141,6 +143,19 @@ def worker_command(program: str, arguments: Sequence[str]) -> list[str]:
         sys.exit(STOPPED)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
     return [sys.executable, "-m", f"workflow_scripts.{program}", *arguments]
+
+
+def leave() -> NoReturn:
+    """End this process well and at once, for a training program that has written all.
+
+    The interpreter's own end is not safe beside gloo. A thread of gloo's that lags behind frees the tensors of the last
+    message only then, waits for the interpreter, and is ended by it amid C++ code that cannot be unwound: SIGABRT
+    (github.com/pytorch/pytorch/issues/190489), with or without `destroy_process_group`.
+    """
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(os.EX_OK)
 
 
 def _die_with(parent: int) -> None:

@@ -7,6 +7,7 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 
+from tabpo.training.launching import leave
 from tests.training.conftest import build_trainer, with_loss
 
 work = Path(sys.argv[1])
@@ -20,3 +21,4 @@ for loss, settings in runs:
     steps.append(one.steps)
 if os.environ["RANK"] == "0":
     work.with_suffix(".steps").write_bytes(pickle.dumps(steps))
+leave()

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -124,6 +125,12 @@ def test_a_worker_that_lost_its_parent_ends(monkeypatch):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
 
 
+def test_a_program_leaves_without_the_interpreters_own_end():
+    code = "import atexit; from tabpo.training.launching import leave; atexit.register(print, 'ended'); print('said')"
+    left = subprocess.run([sys.executable, "-c", f"{code}; leave()"], cwd=ROOT, capture_output=True, text=True)
+    assert (left.returncode, left.stdout) == (0, "said\n")
+
+
 TORCHRUN = """
 import os, subprocess, sys
 print("no worker yet", flush=True)
@@ -243,14 +250,19 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpe
 @pytest.mark.slow
 @needs_compiler
 def test_deepspeed_on_two_processes_is_the_one_process_run(study, tmp_path):
-    """Same steps and weights within 2e-5: the sums of gradients are taken in another order."""
+    """Same steps and weights within 2e-5: the sums of gradients are taken in another order. The workers `leave`."""
+    tell = "import atexit, sys; atexit.register(lambda: print('the interpreter ended:', sys.argv[0], file=sys.stderr))"
+    (tmp_path / "sitecustomize.py").write_text(tell)
     for program, main, arguments, deepspeed in (
         ("sft", sft.main, study.sft, "zero0"),
         ("train", train.main, study.train, "zero2_offload"),
     ):
         alone, shared = tmp_path / program / "alone", tmp_path / program / "shared"
         main(arguments(alone))
-        said = finish(start(program, arguments(shared, processes=2, deepspeed=deepspeed)))
+        two = arguments(shared, processes=2, deepspeed=deepspeed)
+        said = finish(start(program, two, PYTHONPATH=str(tmp_path)))
+        ended = re.findall(r"interpreter ended: .*?(\w+)\.py$", said, re.MULTILINE)
+        assert "launch" in ended and program not in ended
         assert said.count(f"launch: {program}, 2 processes, GPUs []") == 1
         assert said.count("6 steps in") == 1  # the first process alone speaks
         same(alone, shared, 2e-5)
