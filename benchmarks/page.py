@@ -124,7 +124,7 @@ A run that is killed after its first checkpoint and started again ends with the 
     dpo=demo_abstracts/random/dpo/seed1
     again() { run killed "$bf16" "training={preference: {deepspeed: zero2}}" -- results/gpu/killed/$dpo/run.yaml; }
     again & until ls results/gpu/killed/checkpoints/*+dpo+*/*/*/COMPLETE; do sleep 1; done
-    pkill -KILL -f workflow_scripts.train; wait
+    kill -KILL $(cut -d' ' -f2 results/gpu/killed/checkpoints/*+dpo+*/lock); wait
     again
     cmp results/gpu/zero2/$dpo/model/model.safetensors results/gpu/killed/$dpo/model/model.safetensors
 
