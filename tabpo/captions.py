@@ -8,7 +8,7 @@ from tabpo.data.privacy import withhold_part
 from tabpo.metrics.meanings import ceiling_note, meanings, quantity
 from tabpo.metrics.names import METRICS
 from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED
-from tabpo.tables import WITHHELD, Cell, Run, metric_value
+from tabpo.tables import Cell, Run, metric_value, tells_few_of
 
 STRICT = ("ner_strict", "triple")
 """The metric that decides, per dataset, whether SFT is far enough above the dictionary."""
@@ -18,14 +18,16 @@ def describe(
     settings: Mapping[str, Any], runs: Sequence[Run], cells: Sequence[Cell], differing: Sequence[str]
 ) -> dict[str, Any]:
     """Caption, notes and whether marks are shown, as keyword arguments for `typeset`."""
-    behind = rehearsals(runs)
+    behind, untold = rehearsals(runs, settings["private"])
     notes = [f"{quantity(settings['metrics'])}, {_seeds(runs)}; hyperparameters: presets “{settings['presets']}”."]
     if behind:
         notes.append(
             f"REHEARSAL: SFT is below twice the dictionary on {', '.join(behind)}; no marks are given, and the"
             " rows say nothing about the methods."
         )
-    elif any(cell.significant for cell in cells):
+    if untold:
+        notes.append(f"Whether SFT is twice the dictionary is not told of {', '.join(untold)}; no marks are given.")
+    if not behind + untold and any(cell.significant for cell in cells):
         notes.append(f"*: the 95 % Student interval of the paired difference to {settings['baseline']} excludes 0.")
     if any(run.collapsed for run in runs):
         notes.append(f"†: collapsed while trained, and counts: {_collapsed(runs)}.")
@@ -36,20 +38,22 @@ def describe(
         )
     notes += _agreements(runs, settings["private"])
     notes.append(meanings(settings["metrics"]))
-    withheld = {(cell.dataset, cell.metric) for cell in cells if cell.reason == WITHHELD and cell.method != HUMAN}
-    notes += _ceilings(runs, settings["metrics"], withheld)
+    notes += _ceilings(runs, settings["metrics"], settings["private"])
     notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.mean is None})]
     incomplete = [cell for cell in cells if cell.mean is not None and cell.reason]
     notes += sorted({f"{cell.dataset} / {cell.model}: {cell.reason}." for cell in incomplete})
     if differing:
         notes.append(f"Runs were made with different code in {', '.join(differing)}.")
     caption = f"REHEARSAL. {settings['caption']}" if behind else settings["caption"]
-    return {"caption": caption, "notes": notes, "marks": not behind}
+    return {"caption": caption, "notes": notes, "marks": not behind + untold}
 
 
-def rehearsals(runs: Sequence[Run]) -> list[str]:
-    """Datasets and models on which mean SFT is below twice the dictionary in the strict metric, as "dataset/model"."""
-    found = []
+def rehearsals(runs: Sequence[Run], private: Collection[str]) -> tuple[list[str], list[str]]:
+    """Datasets and models on which mean SFT is below twice the dictionary in the strict metric, as "dataset/model".
+
+    Beside them those private ones of which it is not told, as a table withholds one of the two.
+    """
+    behind, untold = [], []
     for (dataset, model), group in groupby(
         sorted((run for run in runs if run.method == "sft"), key=lambda run: (run.dataset, run.model)),
         key=lambda run: (run.dataset, run.model),
@@ -59,9 +63,11 @@ def rehearsals(runs: Sequence[Run]) -> list[str]:
             metric = next((name for name in STRICT if name in run.scores["metrics"]), None)
             if run.method == DICTIONARY and run.dataset == dataset and metric is not None:
                 mean = sum(metric_value(one.scores, metric) for one in sft) / len(sft)
-                if mean < 2 * metric_value(run.scores, metric):
-                    found.append(f"{dataset}/{model}")
-    return found
+                if dataset in private and any(tells_few_of(one.scores, metric) for one in (run, *sft)):
+                    untold.append(f"{dataset}/{model}")
+                elif mean < 2 * metric_value(run.scores, metric):
+                    behind.append(f"{dataset}/{model}")
+    return behind, untold
 
 
 def _seeds(runs: Sequence[Run]) -> str:
@@ -89,12 +95,14 @@ def _agreements(runs: Sequence[Run], private: Collection[str]) -> list[str]:
     return notes
 
 
-def _ceilings(runs: Sequence[Run], metrics: Sequence[str], withheld: Collection[tuple[str, str]]) -> list[str]:
-    """What gold itself scores when it goes through text and back, where that is below 100."""
+def _ceilings(runs: Sequence[Run], metrics: Sequence[str], private: Collection[str]) -> list[str]:
+    """What gold itself scores when it goes through text and back, where that is below 100 and tells no few items."""
     notes = set()
     for run in (run for run in runs if run.method != HUMAN):  # which may be of fewer prompts
         for metric in set(metrics) - {"valid", *METRICS[PREFERENCES]}:
-            ceiling = metric_value({"metrics": run.scores["ceiling"]}, metric)
-            if ceiling is not None and ceiling < 100 and (run.dataset, metric) not in withheld:
+            gold = {"metrics": run.scores["ceiling"]}
+            ceiling, both = metric_value(gold, metric), (metric, f"{metric.partition('@')[0]}@in_order")
+            few = run.dataset in private and any(tells_few_of(gold, one) for one in both)
+            if not few and ceiling is not None and ceiling < 100:
                 notes.add(ceiling_note(run.dataset, metric, ceiling, run.scores["ceiling"].get(metric, {})))
     return sorted(notes)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from tabpo.data.privacy import tells_few
+from tabpo.data.privacy import tells_few, withhold_part
 from tabpo.errors import ConfigError, DataError
 from tabpo.metrics.names import METRICS
 from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL
@@ -19,6 +19,9 @@ HEADLINE = "set_directed"
 
 WITHHELD = "private, and would tell of fewer than 5 gold items, answers or pairs"
 """Why a metric of a private dataset is left out."""
+
+NUMBERS = ("mean", "sd", "difference", "low", "high")
+"""Of a cell."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,9 @@ def build_cells(
         rows: Methods and baselines, in order.
         metrics: As the config names them.
         baseline: The row that differences are taken to.
-        private: Datasets of which no cell may tell a count from 1 to 4: the metric is then withheld from all rows of a
-            model, since differences and ranks would tell it too.
+        private: Datasets of which no cell may tell a count from 1 to 4: a row that would is withheld, and with the
+            baseline's all rows of the model, whose differences would tell it. Numbers are rounded as tables show them:
+            six decimals tell what was counted.
 
     Raises:
         DataError: Two runs of the same row and seed.
@@ -114,7 +118,7 @@ def build_cells(
     cells = []
     for dataset, model in columns:
         own = [run for run in runs if (run.dataset, run.model) == (dataset, model)]
-        people = [run for run in runs if (run.dataset, run.method) == (dataset, HUMAN)]  # may be of fewer prompts
+        alike = [run for run in runs if run.dataset == dataset and run.model in (model, None)]
         prompted = PROMPTED in {run.method for run in own}
         shown = [row for row in rows if row in WITHOUT_MODEL or (row == PROMPTED) == prompted]
         seeds = sorted({run.seed for run in own if run.seed is not None})
@@ -127,28 +131,40 @@ def build_cells(
                 for row in shown
             ]
             if dataset in private:
-                few = {row for row in shown if _tells_few(people if row == HUMAN else own, metric)}
-                withheld = Cell(dataset, model, "", metric, mean=None, reason=WITHHELD)
-                column = [replace(withheld, method=cell.method) if cell.method in few else cell for cell in column]
+                few = {run.method for run in alike if tells_few_of(run.scores, metric)}
+                column = [_private(cell, withheld=bool(few & {baseline, cell.method})) for cell in column]
             collapsed = Counter(run.method for run in own if run.collapsed)
             column = [replace(cell, collapsed=collapsed[cell.method]) for cell in column]
             cells += _ranked(column)
     return cells
 
 
-def _tells_few(runs: Sequence[Run], metric: str) -> bool:
-    """Whether a metric is of 1 to 4 gold items or pairs, or a share that tells such a number of answers or pairs.
+def tells_few_of(scores: Mapping[str, Any], metric: str) -> bool:
+    """Whether a metric is of 1 to 4 gold items or pairs, or tells that so many were found, missed, right or wrong.
 
-    Means over clusters (coreference) have no count of gold items, and tell none.
+    Items of a mean over labels are the headline's. Means over clusters (coreference) have no count of gold items, and
+    tell none. What a model says beyond gold is nobody's.
     """
     if metric == "valid":
-        return any(tells_few(run.scores["valid"], run.scores["prompts"]) for run in runs)
+        return tells_few(scores["valid"], scores["prompts"])
     if metric in METRICS[PREFERENCES]:
-        return any(
-            tells_few(1 if metric.endswith("_margin") else run.scores[metric], run.scores["pairs"]) for run in runs
-        )
-    headlines = [run.scores["metrics"].get(metric.partition("@")[0], {}).get(HEADLINE, {}) for run in runs]
-    return any(tells_few(1, headline.get("gold", 0)) for headline in headlines)
+        return tells_few(1 if metric.endswith("_margin") else scores[metric], scores["pairs"])
+    name, _, convention = metric.partition("@")
+    conventions = scores["metrics"].get(name, {})
+    headline = conventions.get(HEADLINE, {})
+    counted = {**headline, **conventions.get(convention, {})}
+    return "gold" in headline and (
+        tells_few(1, headline["gold"]) or withhold_part(counted["tp"], counted["gold"]) is None
+    )
+
+
+def _private(cell: Cell, *, withheld: bool) -> Cell:
+    if withheld:
+        return Cell(cell.dataset, cell.model, cell.method, cell.metric, mean=None, reason=WITHHELD)
+    if cell.metric.endswith("_margin"):  # of log-probs, which nobody has counted
+        return cell
+    numbers = {name: getattr(cell, name) for name in NUMBERS}
+    return replace(cell, **{name: None if value is None else round(value, 1) for name, value in numbers.items()})
 
 
 def _values(scores: Mapping, dataset: str, model: str | None, row: str, metric: str) -> dict[int | None, float | None]:

@@ -11,8 +11,23 @@ from tests.test_tables import run, three_seeds, with_an_endpoint
 
 
 def test_rehearsal_is_below_twice_the_dictionary():
-    assert rehearsals([run("sft", 1, 0.39), run("dictionary", None, 0.2)]) == ["scierc/tiny"]
-    assert rehearsals([run("sft", 1, 0.41), run("dictionary", None, 0.2)]) == []
+    assert rehearsals([run("sft", 1, 0.39), run("dictionary", None, 0.2)], []) == (["scierc/tiny"], [])
+    assert rehearsals([run("sft", 1, 0.41), run("dictionary", None, 0.2)], []) == ([], [])
+
+
+@pytest.mark.parametrize(("right", "told"), [((30, 40), True), ((30, 4), False), ((96, 40), False)])
+def test_a_table_does_not_compare_what_it_withholds(right, told):
+    counted = [{"f1": tp / 100, "tp": tp, "predicted": 100, "gold": 100} for tp in right]
+    runs = [
+        replace(one, scores=one.scores | {"metrics": {"ner_strict": {"set_directed": found}}})
+        for one, found in zip((run("sft", 1, 0), run("dictionary", None, 0)), counted, strict=True)
+    ]
+    settings = {"caption": "Main.", "presets": "matched", "private": ["scierc"], "baseline": "sft", "metrics": ["rel"]}
+    text = describe(settings, runs, [], [])
+    assert text["caption"].startswith("REHEARSAL") == told and not text["marks"]
+    note = "Whether SFT is twice the dictionary is not told of scierc/tiny; no marks are given."
+    assert (note in text["notes"]) != told
+    assert describe(settings | {"private": []}, runs, [], [])["marks"] == (right[0] >= 2 * right[1])
 
 
 def test_rehearsal_withholds_marks():

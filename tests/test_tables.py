@@ -107,14 +107,15 @@ def test_a_model_without_the_baseline_has_no_differences_and_says_so():
 
 
 def test_private_metrics_of_a_few_gold_items_are_left_out_with_their_ceiling():
-    few = {"rel": {"set_directed": {"f1": 0.4, "gold": 4}}, "ner_strict": {"set_directed": {"f1": 0.6, "gold": 5}}}
-    ceiling = {"rel": {"set_directed": {"f1": 0.5}}, "ner_strict": {"set_directed": {"f1": 0.9}}}
+    few = {"rel": {"set_directed": {"f1": 0.4, "tp": 0, "gold": 4}}}
+    few |= {"ner_strict": {"set_directed": {"f1": 0.6, "tp": 5, "gold": 10}}}
+    ceiling = {"rel": {"set_directed": {"f1": 0.5, "tp": 2, "gold": 4}}}
+    ceiling |= {"ner_strict": {"set_directed": {"f1": 0.9, "tp": 5, "gold": 10}}}
     scored = {"prompts": 90, "valid": 1.0, "metrics": few, "ceiling": ceiling}
     runs = [Run("notes", "tiny", "sft", 1, scored), Run("notes", None, "dictionary", None, scored)]
     settings = {
         "caption": "All.",
         "presets": "matched",
-        "private": [],
         "baseline": "sft",
         "metrics": ["ner_strict", "rel"],
     }
@@ -122,7 +123,7 @@ def test_private_metrics_of_a_few_gold_items_are_left_out_with_their_ceiling():
     for private, means in (([], [60, 60, 40, 40]), (["notes"], [60, 60, None, None])):
         cells = build_cells(runs, **shown, private=private)
         assert [cell.mean and round(cell.mean) for cell in cells] == means
-        notes = describe(settings, runs, cells, [])["notes"]
+        notes = describe(settings | {"private": private}, runs, cells, [])["notes"]
         assert bool(private) == ("– private, and would tell of fewer than 5 gold items, answers or pairs." in notes)
         assert bool(private) != any("50.00 in Rel" in note for note in notes)
         assert any("90.00 in NER" in note for note in notes)
@@ -131,7 +132,7 @@ def test_private_metrics_of_a_few_gold_items_are_left_out_with_their_ceiling():
 def test_a_private_second_annotator_of_a_few_gold_items_has_no_cell():
     ceiling = {"ner_strict": {"set_directed": {"f1": 0.9}}}
     scored = {
-        gold: {"prompts": gold, "metrics": {"ner_strict": {"set_directed": {"f1": 0.5, "gold": gold}}}}
+        gold: {"prompts": gold, "metrics": {"ner_strict": {"set_directed": {"f1": 0.5, "tp": 45, "gold": gold}}}}
         | {"ceiling": ceiling}
         for gold in (4, 90)
     }
@@ -152,11 +153,11 @@ def test_a_private_second_annotator_of_a_few_gold_items_has_no_cell():
     [
         ((1.0, 1.0), True),
         ((0.9, 80 / 90), True),  # 9 and 10 answers that cannot be read
-        ((0.9, 86 / 90), False),  # 4: the mean and a difference would tell them
-        ((0.9, 1 / 90), False),
+        ((86 / 90, 0.9), False),  # 4: the mean and a difference would tell them
+        ((1 / 90, 0.9), False),
     ],
 )
-def test_a_private_share_of_answers_is_withheld_from_all_rows_where_one_tells_a_few(valid, shown):
+def test_a_private_share_of_answers_is_withheld_from_all_rows_where_the_baseline_s_tells_a_few(valid, shown):
     runs = [
         Run("notes", "tiny", row, 1, scores(0.5, valid=share)) for row, share in zip(("sft", "dpo"), valid, strict=True)
     ]
@@ -165,6 +166,34 @@ def test_a_private_share_of_answers_is_withheld_from_all_rows_where_one_tells_a_
     cells = build_cells(runs, **settings, private=["notes"])
     assert [(cell.mean is not None, cell.difference is not None) for cell in cells] == [(shown, False), (shown, shown)]
     assert [cell.rank > 0 for cell in cells] == [shown, shown]
+
+
+@pytest.mark.parametrize(
+    ("right", "shown"),
+    [
+        ((45, 0), [True, True]),  # nothing found is no small count
+        ((45, 4), [True, False]),
+        ((45, 56), [True, False]),  # 4 of 60 missed
+        ((4, 45), [False, False]),  # the baseline: a difference would tell its own
+    ],
+)
+def test_a_private_row_that_tells_few_found_or_missed_is_withheld(right, shown):
+    def scored(metric, tp):
+        return {"metrics": {metric: {"set_directed": {"f1": 2 * tp / 120, "tp": tp, "predicted": 60, "gold": 60}}}}
+
+    runs = [Run("notes", "tiny", row, 1, scored("rel", tp)) for row, tp in zip(("sft", "dpo"), right, strict=True)]
+    runs.append(Run("notes", None, "majority", None, scored("rel", 3)))
+    settings = {"rows": ["sft", "dpo", "majority"], "metrics": ["rel"], "baseline": "sft", "private": ["notes"]}
+    assert [cell.mean is not None for cell in build_cells(runs, **settings)] == [*shown, False]
+
+
+def test_private_numbers_are_rounded_as_they_are_printed():
+    runs = [replace(one, scores=one.scores | {"valid": 2 / 3}) for one in three_seeds()]
+    settings = {"rows": ["sft", "dpo"], "metrics": ["valid", "ner_strict"], "baseline": "sft"}
+    exact, rounded = (build_cells(runs, **settings, private=private) for private in ([], ["scierc"]))
+    assert "66.666667" in to_csv(exact) and "1.732051" in to_csv(exact)
+    assert "scierc,tiny,sft,valid,66.700000,0.000000,3,," in to_csv(rounded)
+    assert "scierc,tiny,dpo,ner_strict,65.000000,1.700000,3,3.000000,0.500000,5.500000," in to_csv(rounded)
 
 
 @pytest.mark.parametrize(

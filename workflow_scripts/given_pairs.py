@@ -6,10 +6,9 @@ import logging
 from pathlib import Path
 
 from tabpo.artefacts import write_json
-from tabpo.data.pair_audit import sizes
+from tabpo.data.pair_audit import given_audit
 from tabpo.data.pairs import Pairing, token_encoder
 from tabpo.data.preferences import given_pairs, read_preferences
-from tabpo.data.privacy import withhold, withhold_part
 from tabpo.errors import exit_on_error
 from tabpo.records import Pair, Prompt, read_records, write_records
 
@@ -33,10 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = [by_name[prompt.prompt_id] for prompt in read_records(args.prompts, Prompt)]
     pairs, tally = given_pairs(rows, pairing, token_encoder(args.base))
 
-    counts = {"pairs": len(pairs), "pairs_flipped": tally.flipped}
-    if settings["private"]:
-        counts = withhold(counts) | {"pairs_flipped": withhold_part(tally.flipped, len(pairs))}
-    write_json(args.output_audit, {"pairing": settings} | counts | sizes(tally.measures))
+    write_json(args.output_audit, {"pairing": settings} | given_audit(tally, private=settings["private"]))
     write_records(args.output, Pair, pairs)
     logging.info("pairs as given: %s", args.output)
 

@@ -23,6 +23,10 @@ OPERATOR_NAMES = {
 """What an Edit calls the operator that makes an error of a kind, where the two names differ."""
 
 
+DISTANCES = ("token_edit_distance", "character_edit_distance", "share_of_differing_tokens")
+"""Keys of `sizes`."""
+
+
 class Measure(NamedTuple):
     """The size of one pair's difference.
 
@@ -134,6 +138,7 @@ def without_small_counts(report: Mapping[str, Any], ontology: Ontology) -> dict[
     Errors and cases of the confusion table are sums of counts that its figure shows in part; the mix that is made of
     them has two decimals. Reasons with so few cases are left out. Pairs that were asked for and not made are a part of
     those asked for: where they are few no number tells how many were made, and no share has more than two decimals.
+    Distances of 1 to 4 pairs are each pair's own.
 
     Args:
         report: As `audit` gives it, and the metadata of the confusion table as `confusions`, where there is one.
@@ -144,6 +149,8 @@ def without_small_counts(report: Mapping[str, Any], ontology: Ontology) -> dict[
     without = {"": report["pairs_wanted"] - report["pairs"]} if shown["pairs"] is None else {}
     for name in ("pairs_flipped", "pairs_repaired", "pairs_with_fewer_edits"):
         shown[name] = withhold_part(report[name], report["pairs"])
+    if withhold(report["pairs"]) is None:
+        shown |= dict.fromkeys(DISTANCES)
     for name in ("examples_without_pair", "refusals"):
         shown[name] = without_small(report[name])
     edits = {kind: found["edits"] for kind, found in report["kinds"].items()}
@@ -163,6 +170,17 @@ def without_small_counts(report: Mapping[str, Any], ontology: Ontology) -> dict[
         small = left_out.keys() - without_small(left_out).keys()
         shown["confusions"] = {name: value for name, value in report["confusions"].items() if name not in small}
     return coarse(shown) if shown["pairs"] is None else shown
+
+
+def given_audit(tally: Tally, *, private: bool) -> dict[str, Any]:
+    """How many pairs the data has, and how far their answers are apart; nothing of 1 to 4 private ones."""
+    pairs = len(tally.measures)
+    report = {"pairs": pairs, "pairs_flipped": tally.flipped} | sizes(tally.measures)
+    if not private:
+        return report
+    if withhold(pairs) is None:
+        return dict.fromkeys(report)
+    return report | {"pairs_flipped": withhold_part(tally.flipped, pairs)}
 
 
 def _labels_withheld(

@@ -7,9 +7,10 @@ They hold texts, or counts that point at a few people, and belong where the data
 Reports may leave: cards, audits (`.audit.json`, `.isolation.json`, `.reference.json`, `stability.json`), pages, tables,
 figures, logs, settings and provenance of runs. They hold no text. Of how many records, texts or answers something is
 true (a label, an outcome, a reason), they state no number from 1 to 4, and nothing that tells one: no complement, no
-total with all parts but one. A table leaves a metric out whose gold items are so few, and a share of answers or pairs
-that tells so few. How many documents, prompts and answers a job works on in all says nothing of anyone in particular:
-logs state it. Of pairs they do not, as the prompts without one are those that allow none; steps and batches bound them.
+total with all parts but one. A table leaves a metric out whose gold items are so few, and a row that tells so few of
+them found or missed, answers or pairs; its numbers are rounded as they are printed, in the CSV too. How many documents,
+prompts and answers a job works on in all says nothing of anyone in particular: logs state it. Of pairs they do not, as
+the prompts without one are those that allow none; steps and batches bound them.
 """
 
 import ipaddress

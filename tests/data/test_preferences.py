@@ -6,6 +6,7 @@ import pytest
 
 from tabpo.data.card_page import render_card
 from tabpo.data.checks import check_splits
+from tabpo.data.pair_audit import given_audit
 from tabpo.data.pairs import Pairing
 from tabpo.data.preference_card import preference_card
 from tabpo.data.preferences import Preference, as_documents, as_prompts, given_pairs, read_preferences
@@ -91,6 +92,14 @@ def test_pairs_are_the_rows_and_flips_change_their_sides():
     assert sum(pair.chosen == "no" for pair in flipped) == tally.flipped
     assert 50 < tally.flipped < 110
     assert flipped[::-1] == given_pairs(rows[::-1], Pairing("given", 1, 1, 0.4, 1, 4), list)[0]
+
+
+@pytest.mark.parametrize(("count", "flip_rate", "told"), [(4, 0.0, False), (5, 0.0, True), (5, 0.4, True)])
+def test_of_a_few_private_pairs_nothing_is_told(count, flip_rate, told):
+    _, tally = given_pairs([row(f"r{n}") for n in range(count)], Pairing("given", 1, 1, flip_rate, 1, 4), list)
+    exact, private = given_audit(tally, private=False), given_audit(tally, private=True)
+    assert (exact["pairs"], exact["token_edit_distance"]["mean"]) == (count, 3)
+    assert private == (exact | {"pairs_flipped": 0 if flip_rate == 0 else None} if told else dict.fromkeys(exact))
 
 
 def test_an_answer_over_the_cap_is_refused_with_its_end_counted():

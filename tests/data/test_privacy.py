@@ -97,6 +97,9 @@ def test_an_audit_tells_no_count_of_a_few():
     third = report["kinds"] | {"boundary": kind(30, 41)}
     assert without_small_counts(report | {"kinds": third, "pairs": 98}, ONTOLOGY)["kinds"]["boundary"]["got"] == 0.73
     assert without_small_counts(report | {"kinds": third}, ONTOLOGY)["kinds"]["boundary"]["got"] == 30 / 41
+    for pairs, mean in ((0, 2.0), (4, None), (5, 2.0)):  # the distances of a few pairs are each one's own
+        distance = without_small_counts(report | {"pairs": pairs}, ONTOLOGY)["token_edit_distance"]
+        assert distance == (mean and report["token_edit_distance"])
 
 
 def test_a_proof_tells_no_few_prompts_without_a_pair():
