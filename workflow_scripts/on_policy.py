@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
 
     report = audit(tally, [], units, prompts, pairs)
     if settings["private"]:
-        report = without_small_counts(report, ontology)
+        report = without_small_counts(report, ontology, tally)
     write_json(args.output_audit, {"pairing": settings} | report)
     write_records(args.output, Pair, pairs)
 

@@ -132,23 +132,27 @@ def audit(
     } | sizes(tally.measures)
 
 
-def without_small_counts(report: Mapping[str, Any], ontology: Ontology) -> dict[str, Any]:
+def without_small_counts(report: Mapping[str, Any], ontology: Ontology, tally: Tally) -> dict[str, Any]:
     """The audit of private data: no count from 1 to 4, and nothing else that would tell one.
 
     Errors and cases of the confusion table are sums of counts that its figure shows in part; the mix that is made of
     them has two decimals. Reasons with so few cases are left out. Pairs that were asked for and not made are a part of
     those asked for: where they are few no number tells how many were made, and no share has more than two decimals.
-    Distances of 1 to 4 pairs are each pair's own.
+    Pairs with fewer edits than asked for are told by the sum of all edits: where they are few it is not shown either.
+    Distances of 1 to 4 pairs are each pair's own; of several edits the first says whose a kind's are.
 
     Args:
         report: As `audit` gives it, and the metadata of the confusion table as `confusions`, where there is one.
         ontology: Of its labels: those of spans and those of relations are parts of two wholes, as on the card.
+        tally: That the report is of.
     """
-    shown = withhold(dict(report))
+    shown, firsts = withhold(dict(report)), Counter(measure.kind for measure in tally.measures)
     shown["pairs"] = withhold_part(report["pairs"], report["pairs_wanted"])
     without = {"": report["pairs_wanted"] - report["pairs"]} if shown["pairs"] is None else {}
     for name in ("pairs_flipped", "pairs_repaired", "pairs_with_fewer_edits"):
         shown[name] = withhold_part(report[name], report["pairs"])
+    if shown["pairs_with_fewer_edits"] is None:
+        without["fewer edits"] = 1
     if withhold(report["pairs"]) is None:
         shown |= dict.fromkeys(DISTANCES)
     for name in ("examples_without_pair", "refusals"):
@@ -161,15 +165,16 @@ def without_small_counts(report: Mapping[str, Any], ontology: Ontology) -> dict[
             row |= dict.fromkeys(set(row) - {"operator"})
         elif "wanted" in row:
             row["wanted"] = round(row["wanted"], 2)
-    by_source = {name: round(share * sum(edits.values())) for name, share in report["sources"].items()}
-    for name, count in withhold_histogram(by_source).items():
+        if withhold(firsts[kind]) is None:
+            row |= dict.fromkeys(DISTANCES)
+    for name, count in withhold_histogram(tally.sources).items():
         shown["sources"][name] = None if count is None else report["sources"][name]
     shown["labels"] = _labels_withheld(report["labels"], without, ontology)
     if "confusions" in report:
         left_out = {name: int(value) for name, value in report["confusions"].items() if value.isdecimal()}
         small = left_out.keys() - without_small(left_out).keys()
         shown["confusions"] = {name: value for name, value in report["confusions"].items() if name not in small}
-    return coarse(shown) if shown["pairs"] is None else shown
+    return coarse(shown) if without else shown
 
 
 def given_audit(tally: Tally, *, private: bool) -> dict[str, Any]:

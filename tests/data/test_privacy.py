@@ -1,5 +1,6 @@
 """What private data withhold: counts by hand, and that no total tells what is withheld."""
 
+from collections import Counter
 from itertools import product
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from tabpo.data.isolation import without_small_totals
 from tabpo.data.ontology import Label, Ontology, RelationType
-from tabpo.data.pair_audit import without_small_counts
+from tabpo.data.pair_audit import Measure, Tally, without_small_counts
 from tabpo.data.privacy import SMALL, withhold_histogram, withhold_part, without_small
 
 
@@ -76,7 +77,9 @@ def test_an_audit_tells_no_count_of_a_few():
         },
         "token_edit_distance": {"mean": 2.0, "p100": 3.0},
     }
-    shown = without_small_counts(report, ONTOLOGY)
+    sources = Counter(expert=2, empirical=10, uniform=28)
+    tally = Tally(2, 1, measures=[Measure("boundary", 2, 9, 40)] * 5, sources=sources)
+    shown = without_small_counts(report, ONTOLOGY, tally)
     assert shown["confusions"] == {"split": "dev_confusion", "n": "40", "duplicates": "0"}
     assert (shown["examples_without_pair"], shown["refusals"]) == ({"nothing": 6}, {})
     assert (shown["pairs"], shown["pairs_flipped"], shown["pairs_with_fewer_edits"]) == (40, None, 20)
@@ -90,16 +93,38 @@ def test_an_audit_tells_no_count_of_a_few():
     assert report["kinds"]["label"]["edits"] == 3  # the report itself is as it was
 
     # two pairs that were not made, and their complement
-    of_a_few = without_small_counts(report | {"pairs_wanted": 42, "pairs": 40}, ONTOLOGY)
+    of_a_few = without_small_counts(report | {"pairs_wanted": 42, "pairs": 40}, ONTOLOGY, tally)
     assert (of_a_few["pairs"], of_a_few["pairs_wanted"], of_a_few["sources"]["uniform"]) == (None, 42, 0.7)
     assert [found["edits"] for found in of_a_few["labels"].values()] == [20, None, 10]  # else 40 of 42
     assert of_a_few["kinds"]["boundary"]["got"] == 0.75
     third = report["kinds"] | {"boundary": kind(30, 41)}
-    assert without_small_counts(report | {"kinds": third, "pairs": 98}, ONTOLOGY)["kinds"]["boundary"]["got"] == 0.73
-    assert without_small_counts(report | {"kinds": third}, ONTOLOGY)["kinds"]["boundary"]["got"] == 30 / 41
+    for pairs, got in ((98, 0.73), (40, 30 / 41)):
+        of_third = without_small_counts(report | {"kinds": third, "pairs": pairs}, ONTOLOGY, tally)
+        assert of_third["kinds"]["boundary"]["got"] == got
     for pairs, mean in ((0, 2.0), (4, None), (5, 2.0)):  # the distances of a few pairs are each one's own
-        distance = without_small_counts(report | {"pairs": pairs}, ONTOLOGY)["token_edit_distance"]
+        distance = without_small_counts(report | {"pairs": pairs}, ONTOLOGY, tally)["token_edit_distance"]
         assert distance == (mean and report["token_edit_distance"])
+
+
+@pytest.mark.parametrize(("fewer", "told"), [(0, True), (3, False), (5, True), (97, False)])
+def test_of_several_edits_neither_sum_nor_share_tells_pairs_with_fewer(fewer, told):
+    # two edits of each of 100 pairs, but one of `fewer`: the sum of the edits would tell them
+    edits = {"label": 90, "boundary": 110 - fewer}
+    report = {
+        **{"examples": 100, "examples_without_pair": {}, "pairs_wanted": 100, "pairs": 100, "pairs_flipped": 0},
+        **{"pairs_repaired": 0, "pairs_with_fewer_edits": fewer, "refusals": {}, "sources": {"uniform": 1.0}},
+        "kinds": {name: kind(count, 200 - fewer) for name, count in edits.items()},
+        "labels": {"A": {"records": 90, "edits": 90}, "B": {"records": 90, "edits": 110 - fewer}},
+    }
+    firsts = ["label"] * 97 + ["boundary"] * 3
+    measures, sources = [Measure(name, 2, 9, 40) for name in firsts], Counter(uniform=200 - fewer)
+    shown = without_small_counts(report, ONTOLOGY, Tally(1, 2, measures=measures, sources=sources))
+    smaller = min(edits, key=edits.get)
+    assert {name for name, found in shown["kinds"].items() if found["edits"] is None} == (set() if told else {smaller})
+    assert [found["edits"] is None for found in shown["labels"].values()].count(True) == (not told)
+    exact = {name: found["got"] == edits[name] / (200 - fewer) for name, found in shown["kinds"].items()}
+    assert (all(exact.values()) and shown["pairs_with_fewer_edits"] == fewer) == told
+    assert shown["kinds"]["boundary"]["token_edit_distance"] is None  # of three pairs
 
 
 def test_a_proof_tells_no_few_prompts_without_a_pair():
