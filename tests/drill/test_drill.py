@@ -1,7 +1,7 @@
-"""A ZeRO-2 run of two processes that is killed again and again and ends as the unbroken one, to the byte.
+"""Runs of two processes that are killed and end as the unbroken ones, to the byte.
 
-`make test` kills it twice, `make drill` twenty times and prints each: what was hit by which signal, when, and where
-the run stood then.
+One under ZeRO-2 is killed again and again, at any moment: `make test` kills it twice, `make drill` twenty times and
+prints each: what was hit by which signal, when, and where the run stood then. Those under ZeRO-3 are killed once.
 """
 
 import json
@@ -166,6 +166,13 @@ def artefacts(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files if path.name not in varying}
 
 
+def assert_same(broken: Path, unbroken: Path) -> None:
+    ours, theirs = artefacts(broken), artefacts(unbroken)
+    assert "model/model.safetensors" in theirs and "training.parquet" in theirs
+    assert sorted(ours) == sorted(theirs)  # no checkpoint and nothing half-written is left
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
 def test_a_run_that_is_killed_ends_as_the_unbroken_one(study, tmp_path, monkeypatch, pytestconfig):
     count = pytestconfig.getoption("kills")
     steps = STEPS_PER_KILL * (count + 1)
@@ -180,9 +187,25 @@ def test_a_run_that_is_killed_ends_as_the_unbroken_one(study, tmp_path, monkeypa
         train.main(study.train(broken, **{**run, "processes": 1}))
     assert "going on from checkpoint-" in Attempt(study.train(broken, **run), broken).finish()
 
-    ours, theirs = artefacts(broken), artefacts(unbroken)
-    assert "model/model.safetensors" in theirs and "training.parquet" in theirs
-    assert sorted(ours) == sorted(theirs)  # no checkpoint and nothing half-written is left
-    assert [name for name in ours if ours[name] != theirs[name]] == []
+    assert_same(broken, unbroken)
     assert json.loads((broken / "provenance.json").read_text())["processes"] == 2
     print(f"{count} kills: model and log of {steps} steps are those of the unbroken run, byte for byte")
+
+
+def test_zero3_goes_on_to_the_same_bytes(study, tmp_path):
+    """Killed in step 2, with and without adapters: weights, moments and the best state are those of step 1 again."""
+    steps = {"steps": 3, "checkpoint_steps": 1, "watch_steps": 1}
+    run = {"processes": 2, "deepspeed": "zero3", "keep": "dev_best", **steps}
+    lora = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}
+    runs = []
+    for name, trained in (("weights", None), ("adapters", lora)):
+        unbroken, broken = (study.sft(tmp_path / name / one, lora=trained, **run) for one in ("unbroken", "broken"))
+        runs += [(unbroken, None), (broken, 2), (broken, None)]
+    (tmp_path / "runs.json").write_text(json.dumps(runs))
+    command = [sys.executable, "-m", "tests.drill.forked_runs", str(tmp_path / "runs.json")]
+    on_cpu = os.environ | {"DS_ACCELERATOR": "cpu"}
+    ended = subprocess.run(command, cwd=ROOT, env=on_cpu, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr[-4000:]
+    assert ended.stderr.count("going on from checkpoint-1") == 2
+    for name in ("weights", "adapters"):
+        assert_same(tmp_path / name / "broken", tmp_path / name / "unbroken")

@@ -1,0 +1,45 @@
+"""Run the program `sft` in two processes, run after run, with torch and DeepSpeed loaded once for all of them."""
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from deepspeed.runtime.zero.muon import muon_optimizer  # noqa: F401 (each run would load it, and with it the compiler)
+
+from tabpo.training.launching import leave
+from tabpo.training.trainer import StepTrainer
+from workflow_scripts import sft
+
+
+def start(rank: int, port: int, arguments: list[str], dies_after: int | None) -> int:
+    if child := os.fork():
+        return child
+    ours = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
+    os.environ |= {name: str(value) for name, value in ours.items()} | {"MASTER_ADDR": "localhost"}
+    log = StepTrainer.log
+
+    def log_and_die(self, logs, *rest):
+        log(self, logs, *rest)
+        if self.state.global_step == dies_after:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    StepTrainer.log = log_and_die
+    try:
+        sft.main(arguments)
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    leave()
+
+
+gc.freeze()  # as in conftest
+for arguments, dies_after in json.loads(Path(sys.argv[1]).read_text()):
+    with socket.create_server(("localhost", 0)) as free:
+        port = free.getsockname()[1]
+    workers = [start(rank, port, arguments, dies_after) for rank in range(2)]
+    codes = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
+    assert [code != 0 for code in codes] == 2 * [dies_after is not None], codes
