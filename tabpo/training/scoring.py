@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from tabpo.errors import ConfigError
 from tabpo.losses import Side
-from tabpo.training.attention import Forest, let_read_trees, unwrapped
+from tabpo.training.attention import FAMILIES, Forest, let_read_trees, unwrapped
 from tabpo.training.collate import Batch
 from tabpo.training.head import score_states, token_logps
 from tabpo.training.models import autocast
@@ -54,6 +55,7 @@ def completion_logps(model: nn.Module, batch: Batch, numerics: dict) -> Tensor:
 
     Raises:
         FloatingPointError: A log-prob is NaN or infinite.
+        ConfigError: An architecture that scales or caps the logits of its output head.
     """
     return _forward(model, batch, numerics).logps
 
@@ -78,6 +80,7 @@ def score_pairs(
 
     Raises:
         FloatingPointError: A log-prob or KL is NaN or infinite.
+        ConfigError: As `completion_logps`.
     """
     with_kl, with_anchor = "token_kl" in needs, "anchor" in needs
     reference = None if frozen is None else _frozen_pass(frozen, batch, numerics, with_kl)
@@ -135,6 +138,7 @@ def _forward(
         with_logits: Whether the logits of the scored states are, (K, V) in the activations' dtype.
     """
     kept: dict[str, Tensor] = {}
+    scored = batch["couple_states"], batch["couple_ids"]
 
     def score(head: Callable[[Tensor], Tensor], hidden: Tensor) -> Tensor:
         states = hidden.flatten(0, 1).index_select(0, batch["states"])
@@ -142,8 +146,10 @@ def _forward(
             kept["states"] = states.detach()
         if with_logits:
             kept["logits"] = head(states)
-            return token_logps(kept["logits"], batch["couple_states"], batch["couple_ids"])
-        return score_states(head, states, batch["couple_states"], batch["couple_ids"], reference_logits, vocabulary)
+            kept["values"] = token_logps(kept["logits"], *scored)
+        else:
+            kept["values"] = score_states(head, states, *scored, reference_logits, vocabulary)
+        return kept["values"]
 
     inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask") if name in batch}
     if "trees" in batch:
@@ -156,6 +162,11 @@ def _forward(
         values = model(**inputs, use_cache=False).logits
     if not values.isfinite().all():
         raise FloatingPointError(f"{int((~values.isfinite()).sum())} of {len(values)} log-probs are NaN or infinite")
+    if not torch.equal(values, kept["values"]):
+        raise ConfigError(
+            f"a {unwrapped(model).config.model_type} model scales or caps the logits of its output head, and log-probs"
+            f" are read before; accepted: architectures that leave them as they are, such as {', '.join(FAMILIES)}"
+        )
     logps, kl = values.tensor_split([len(batch["couple_ids"])])
     states = batch["couple_states"][couples]
     return _Scores(

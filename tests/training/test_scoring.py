@@ -8,7 +8,18 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.parallel import DistributedDataParallel
+from transformers import (
+    CohereConfig,
+    CohereForCausalLM,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+    GraniteConfig,
+    GraniteForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
+)
 
+from tabpo.errors import ConfigError
 from tabpo.training import head
 from tabpo.training.collate import collate_examples, collate_pairs
 from tabpo.training.head import token_kl, token_logps
@@ -180,6 +191,44 @@ def test_sides_hold_their_own_rows(make_model, pair_examples, batch, fp32):
             assert tuple(side.token_fields[row][mask].tolist()) == getattr(pair, f"{name}_fields")
             assert tuple(side.differs[row][mask].tolist()) == getattr(pair, f"{name}_differs")
             assert side.reference_logps[row][mask].tolist() == pytest.approx(getattr(pair, f"{name}_reference"))
+
+
+def other_model(config_class, model_class, **own):
+    """A random model of one layer, whose padding token is none of the examples'."""
+    config = config_class(
+        vocab_size=400,
+        hidden_size=16,
+        intermediate_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        pad_token_id=0,
+        **own,
+    )
+    return model_class(config).eval()
+
+
+def test_an_architecture_of_no_family_scores_as_a_plain_forward(pair_examples, fp32):
+    model = other_model(Phi3Config, Phi3ForCausalLM, initializer_range=0.5)
+    logps = completion_logps(model, collate_pairs(pair_examples, 0, shared=False), fp32)
+    for row, pair in enumerate(pair_examples):
+        expected = plain_logps(model, pair.prompt_ids, pair.chosen_ids)
+        torch.testing.assert_close(logps[row, : len(expected)], expected, atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("config_class", "model_class", "own"),
+    [
+        (CohereConfig, CohereForCausalLM, {"logit_scale": 0.0625}),
+        (Gemma2Config, Gemma2ForCausalLM, {"final_logit_softcapping": 30.0, "head_dim": 8}),
+        (GraniteConfig, GraniteForCausalLM, {"logits_scaling": 8.0}),
+    ],
+)
+def test_scaled_or_capped_logits_are_refused_by_name(pair_examples, fp32, config_class, model_class, own):
+    model = other_model(config_class, model_class, **own)
+    message = f"^a {model.config.model_type} model scales or caps the logits of its output head, and log-probs are"
+    with pytest.raises(ConfigError, match=message):
+        completion_logps(model, collate_pairs(pair_examples, 0, shared=False), fp32)
 
 
 def test_a_nan_stops(make_model, batch, fp32):
