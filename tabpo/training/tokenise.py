@@ -87,7 +87,8 @@ def encode_examples(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt
         limits: {"max_prompt_tokens", "max_completion_tokens"}; the end-of-turn token counts.
 
     Raises:
-        DataError: A prompt or answer over its limit: nothing is ever truncated.
+        DataError: A prompt or answer over its limit: nothing is ever truncated; an answer with an end-of-turn token in
+            its text.
     """
     examples = []
     for prompt in prompts:
@@ -114,8 +115,8 @@ def encode_pairs(
         limits: As for `encode_examples`.
 
     Raises:
-        DataError: Something over its limit, a pair of an unknown prompt, one whose sides are the same
-            tokens, or references that are not one to one with the pairs and their tokens.
+        DataError: As `encode_examples`, a pair of an unknown prompt, one whose sides are the same tokens, or references
+            that are not one to one with the pairs and their tokens.
     """
     by_prompt = {prompt.prompt_id: prompt for prompt in prompts}
     unknown = [pair.pair_id for pair in pairs if pair.prompt_id not in by_prompt]
@@ -180,6 +181,8 @@ def _encode_answer(
     tokenizer: PreTrainedTokenizerBase, answer: str, what: str, limits: dict
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     encoding = tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)
+    if tokenizer.eos_token_id in encoding["input_ids"]:
+        raise DataError(f"{what} holds {tokenizer.eos_token}, which ends an answer and is appended to each; remove it")
     ids = (*encoding["input_ids"], tokenizer.eos_token_id)
     _check_length(what, len(ids), "max_completion_tokens", limits)
     return ids, (*token_fields(answer, encoding["offset_mapping"]), int(TokenField.SCAFFOLDING))

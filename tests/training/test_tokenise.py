@@ -140,6 +140,15 @@ def test_sides_of_the_same_tokens_are_refused(tokenizer, prompts, pairs, limits)
         encode_pairs(tokenizer, prompts, [pairs[0], same], None, limits)
 
 
+def test_an_answer_ends_once(tokenizer, prompts, pairs, limits):
+    ended = replace(prompts[0], answer=prompts[0].answer + "<eos>")
+    with pytest.raises(DataError, match=f"^answer of prompt {ended.prompt_id} holds <eos>, which ends an answer"):
+        encode_examples(tokenizer, [ended], limits)
+    begins = replace(pairs[0], rejected=pairs[0].chosen + "<eos>" + pairs[0].rejected)  # the chosen tokens, and more
+    with pytest.raises(DataError, match=f"^rejected answer of pair {begins.pair_id} holds <eos>"):
+        encode_pairs(tokenizer, prompts, [begins], None, limits)
+
+
 def test_a_pair_without_its_prompt_is_refused(tokenizer, prompts, pairs, limits):
     with pytest.raises(DataError, match=re.escape("pair d#1/0 is of none of the 1 prompts (2 such pairs)")):
         encode_pairs(tokenizer, prompts[:1], pairs, None, limits)
