@@ -41,10 +41,10 @@ class Part:
     def mask(self, window: int | None, groups: int, dtype: torch.dtype) -> Tensor:
         """(rows, 1, groups * most, width), additive: a token sees its row up to itself."""
         if window not in self.masks:
-            place = self.places.repeat(1, groups)[:, None, :, None]
-            columns = torch.arange(self.width, device=place.device)
-            seen = columns <= place if window is None else (columns <= place) & (columns > place - window)
-            self.masks[window] = torch.zeros(seen.shape, dtype=dtype, device=place.device).masked_fill_(~seen, -torch.inf)
+            place, columns = self.places[:, None, :, None], torch.arange(self.width, device=self.places.device)
+            hidden = columns > place if window is None else (columns > place) | (columns <= place - window)
+            mask = torch.zeros(hidden.shape, dtype=dtype, device=place.device).masked_fill_(hidden, -torch.inf)
+            self.masks[window] = mask if groups == 1 else mask.repeat(1, 1, groups, 1)
         return self.masks[window]
 
 

@@ -72,20 +72,25 @@ class _Followers:
     Attributes:
         counts: How often each.
         total: Of all, and one more.
-        guess: The most frequent one (of several the latest) and its share, as if another had been seen besides.
+        usual: The most frequent one, of several the latest.
+        most: How often that is.
     """
 
     counts: dict[int, int] = field(default_factory=dict)
     total: int = 1
-    guess: tuple[float, int] = NOTHING
+    usual: int = BEHIND
+    most: int = 0
 
     def add(self, follower: int) -> None:
         """Count one."""
-        count, usual = self.counts.get(follower, 0) + 1, self.guess[1]
-        self.counts[follower] = count
+        self.counts[follower] = count = self.counts.get(follower, 0) + 1
         self.total += 1
-        most = self.counts.get(usual, 0)
-        self.guess = (count / self.total, follower) if count >= most else (most / self.total, usual)
+        if count >= self.most:
+            self.most, self.usual = count, follower
+
+    def guess(self) -> tuple[float, int]:
+        """The most frequent one's share, as if another had been seen besides, and which it is."""
+        return self.most / self.total, self.usual
 
 
 class Drafts:
@@ -101,7 +106,7 @@ class Drafts:
         tokens, likely = [], 1.0
         while len(tokens) < min(most, MOST):
             contexts = _contexts(last, copied, text.prompt[place], text.followed)
-            guesses = [self._followers[context].guess for context in contexts if context in self._followers]
+            guesses = [self._followers[context].guess() for context in contexts if context in self._followers]
             share, follower = max(guesses, default=NOTHING)
             likely *= share
             if likely < LEAST:

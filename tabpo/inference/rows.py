@@ -46,25 +46,24 @@ class Rows:
             (sum of `wanted`, vocabulary) logits, row by row.
         """
         device = self.model.device
-        counts, asked = np.array([len(new) for new in tokens]), np.array(wanted)
-        ends = np.array(known) + counts
-        self._grow(int(ends.max()))
+        counts, asked, start = np.array([len(new) for new in tokens]), np.array(wanted), np.array(known)
+        self._grow(int((start + counts).max()))
+        row = np.repeat(np.arange(len(counts)), counts)
+        offset = np.arange(len(row)) - (counts.cumsum() - counts)[row]
+        place = start[row] + offset
+        every = self._asking(None, counts, place, split)
+        last = every
+        if (asked < counts).any():
+            numbers = np.flatnonzero(offset >= (counts - asked)[row])
+            last = self._asking(torch.from_numpy(numbers).to(device), asked, place[numbers], split)
         heads, places = self.kept.shape[3:5]
-        row, offset = _ragged(counts)
-        slots = (row[:, None] * heads + np.arange(heads)) * places + (ends - counts)[row, None] + offset[:, None]
-        every = self._asking(counts, counts, ends, split)
-        last = every if (asked == counts).all() else self._asking(asked, counts, ends, split)
+        slots = (row[:, None] * heads + np.arange(heads)) * places + place[:, None]
         ids = torch.tensor([token for new in tokens for token in new], device=device)
         return read(self.model, Reading(ids, torch.from_numpy(slots.ravel()).to(device), every, last), self.kept)
 
     def copy(self, source: int, rows: range, known: int) -> None:
-        """Let rows begin with what another has."""
+        """Let rows begin with so many tokens of another."""
         self.kept[:, :, rows.start : rows.stop, :, :known] = self.kept[:, :, source, None, :, :known].clone()
-
-    def keep(self, order: Sequence[int]) -> None:
-        """Row i becomes what row order[i] was; only those that change their place are copied."""
-        places = [place for place, row in enumerate(order) if place != row]
-        self.kept[:, :, places] = self.kept[:, :, [order[place] for place in places]]
 
     def _grow(self, width: int) -> None:
         places = self.kept.shape[4]
@@ -73,31 +72,22 @@ class Rows:
             self.kept = F.pad(self.kept, (0, 0, 0, more - places))
             self.turns = turns_of(self.model, more)
 
-    def _asking(self, counts: np.ndarray, read: np.ndarray, ends: np.ndarray, split: int) -> Asking:
-        """About the last tokens of each row: so many, of so many that are read, before the place where they end."""
+    def _asking(self, numbers: Tensor | None, counts: np.ndarray, place: np.ndarray, split: int) -> Asking:
+        """About tokens: their numbers among all, how many there are of each row, the place of each."""
         device = self.model.device
-        row, offset = _ragged(counts)
-        back = counts[row] - offset  # counted from the end of its row
-        places, numbers = ends[row] - back, read.cumsum()[row] - back
         parts = []
         for first, last in ((0, split), (split, len(counts))):
             if first < last:
-                own, most = counts[first:last], int(counts[first:last].max())
-                grid = (counts.cumsum() - counts)[first:last, None] + np.minimum(np.arange(most), own[:, None] - 1)
-                inside, offset = _ragged(own)
-                made = (torch.from_numpy(one).to(device) for one in (grid.ravel(), inside * most + offset, places[grid]))
-                parts.append(Part(slice(first, last), _rounded(int(ends[first:last].max())), *made))
-        given = None if counts is read else torch.from_numpy(numbers).to(device)
-        at = torch.from_numpy(places).to(device)
-        return Asking(given, tuple(one.index_select(0, at) for one in self.turns), parts)
+                own = counts[first:last, None]
+                step = np.arange(own.max())
+                grid = (counts.cumsum() - counts)[first:last, None] + np.minimum(step, own - 1)
+                back, places = np.flatnonzero(step < own), place[grid]
+                made = (torch.from_numpy(one).to(device) for one in (grid.ravel(), back, places))
+                parts.append(Part(slice(first, last), _rounded(int(places.max()) + 1), *made))
+        at = torch.from_numpy(place).to(device)
+        return Asking(numbers, tuple(one.index_select(0, at) for one in self.turns), parts)
 
 
 def _rounded(places: int) -> int:
     """Up to what kernels like: multiples of eight."""
     return -(-places // 8) * 8
-
-
-def _ragged(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each of so many things of each row: its row, and how many of the row come before it."""
-    row = np.repeat(np.arange(len(counts)), counts)
-    return row, np.arange(len(row)) - (counts.cumsum() - counts)[row]
