@@ -16,6 +16,12 @@ from tabpo.training.scratch_tokenizer import train_tokenizer
 
 _CONFIGS = ("config.json", "generation_config.json", "model.safetensors.index.json")
 
+_STOPPED_CLOCK = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
+"""Begins templates that ask for the day, as that of Llama 3.2 does: prompts of tomorrow must be those of today.
+
+The day is the one that Llama's templates name where there is none to ask for.
+"""
+
 
 def make_base(source: dict, prompts: Sequence[Prompt], folder: Path) -> None:
     """Fill the empty `folder` with tokenizer, weights (none for the hub: they stay in its cache) and `manifest.json`.
@@ -77,7 +83,10 @@ def _check_files(source: Path, name: str) -> None:
 
 
 def _chat_tokenizer(source: Path, name: str) -> PreTrainedTokenizerBase:
-    """The tokenizer; where it has no padding token the end-of-turn token pads, as padding is masked everywhere."""
+    """The tokenizer, whose template writes the same on all days.
+
+    Where it has no padding token the end-of-turn token pads, as padding is masked everywhere.
+    """
     tokenizer = load_tokenizer(source)
     lacks = [
         what
@@ -86,6 +95,8 @@ def _chat_tokenizer(source: Path, name: str) -> PreTrainedTokenizerBase:
     ]
     if lacks:
         raise ConfigError(f"{name}: its tokenizer has no {' and no '.join(lacks)}; take an instruction-tuned model")
+    if "strftime_now" in tokenizer.chat_template:
+        tokenizer.chat_template = _STOPPED_CLOCK + tokenizer.chat_template.removeprefix(_STOPPED_CLOCK)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
