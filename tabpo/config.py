@@ -194,11 +194,11 @@ def _method(config: Mapping[str, Any], name: str, known: Known, family: Mapping[
     if loss is None:
         fault = f"has no loss and is no preset of the family {config['presets']}"
         raise ConfigError(unknown_name(where, fault, name, family, "presets are"))
+    _check_reference(f"{where}.loss", loss, "tabpo/losses", known.losses)
     if preset.get("loss", loss) != loss:
         raise ConfigError(
             f"{where}.loss is {loss}, but the preset of that name has {preset['loss']}: rename the method"
         )
-    _check_reference(f"{where}.loss", loss, "tabpo/losses", known.losses)
     pairing = entry.get("pairing", preset.get("pairing", default_pairing(config)))
     _check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
     params = {**preset.get("params", {}), **entry.get("params", {})}

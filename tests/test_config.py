@@ -252,6 +252,7 @@ MISTAKES = [
         "methods.own.loss names tabpo; did you mean tab_po? tabpo/losses has: cal_dpo, c",
     ),
     ("methods/dpo", {"loss": "rpo"}, "methods.dpo.loss is rpo, but the preset of that name has dpo: rename the method"),
+    ("methods/dpo", {"loss": "dpoo"}, "methods.dpo.loss names dpoo; did you mean dpo"),
     ("methods/dpo", {"pairing": "mxed"}, "methods.dpo.pairing names mxed; did you mean mixed? pairings has: mixed"),
     ("pairings/mixed/confusions", "expert", "confusions expert takes exactly: confusions, edits, heldout, neg"),
     ("pairings/own", {**RECIPE, "confusions": "mixed"}, "mixed takes exactly: confusions, edits, expert_share"),
