@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from tabpo.artefacts import write_whole
+from tabpo.data.yaml_files import read_yaml
 from tabpo.errors import ConfigError, DataError, exit_on_error
 from tabpo.training.hub import current_commit, fetch_files
 
@@ -19,10 +20,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--lock", type=Path, default=Path("config/models.lock.yaml"), help="commits by model id")
     args = parser.parse_args(argv)
 
-    if not args.config.is_file():
-        raise ConfigError(f"--config {args.config}: no such file; studies are YAML files in config/")
-    models = [entry for entry in yaml.safe_load(args.config.read_text())["models"].values() if "hub" in entry]
-    lock = yaml.safe_load(args.lock.read_text()) if args.lock.exists() else {}
+    study = read_yaml(args.config, "study")
+    entries = study.get("models") if isinstance(study, dict) else None
+    if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
+        raise ConfigError(f"{args.config}: has no models by name; accepted: a study, as those in config/ are")
+    models = [entry for entry in entries.values() if "hub" in entry]
+    lock = read_yaml(args.lock, "lock file") if args.lock.exists() else {}
     failed = []
     for number, entry in enumerate(models, start=1):
         hub, pinned = entry["hub"], entry.get("revision")

@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tabpo.errors import ConfigError
+from workflow_scripts import fetch_models
+
 PROJECT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MODEL = {"config.json": b"{}", "model.safetensors": b"weights", "pytorch_model.bin": b"pickled", "run.py": b"code"}
@@ -110,7 +113,19 @@ def test_no_network_is_one_clear_line(tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_a_missing_study_is_refused(tmp_path):
-    command = [sys.executable, "-m", "workflow_scripts.fetch_models", "--config", tmp_path / "none.yaml"]
-    result = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
-    assert result.stderr.startswith("ConfigError: --config")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "no such study (No such file or directory); accepted: a YAML file"),
+        ("models: [a", "is no YAML in UTF-8: while parsing"),
+        ("seeds: [1]", "has no models by name; accepted: a study, as those in config/ are"),
+        ("models: {a: null}", "has no models by name"),
+    ],
+)
+def test_what_is_no_study_is_refused_in_one_line(tmp_path, text, message):
+    path = tmp_path / "study.yaml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        fetch_models.main(["--config", str(path)])
+    assert str(error.value).startswith(f"{path}: {message}") and "\n" not in str(error.value)
