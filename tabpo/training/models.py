@@ -10,11 +10,12 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from tabpo.artefacts import sha256_file, sha256_text, write_json
 from tabpo.errors import ConfigError
+from tabpo.training.hub import fetch_files
 from tabpo.training.quantized import check_quantizable, quantized
 
 
 def load_model(folder: Path, numerics: dict, quantize: str | None = None) -> PreTrainedModel:
-    """Load a `base/` or `model/` folder; weights of a hub model come by id and revision.
+    """Load a `base/` or `model/` folder; weights of a hub model come from its cache, and the hub is asked for nothing.
 
     Parameters are float32 in both precisions: "bf16" means bfloat16 arithmetic inside `autocast`, so
     that the reference job, training and prediction run the same kernels on the same weights. Those that
@@ -30,16 +31,15 @@ def load_model(folder: Path, numerics: dict, quantize: str | None = None) -> Pre
 
     Raises:
         ConfigError: FlexAttention, or four bits, on a machine without a GPU; four bits without bitsandbytes.
+        DataError: A hub model that is not in this machine's cache, and cannot be fetched.
     """
     if quantize is not None:
         check_quantizable()
     if numerics["attention"] == "flex_attention" and device().type == "cpu":
         raise ConfigError("attention flex_attention needs a GPU: on a CPU it has no backward pass; use eager or sdpa")
     manifest = read_manifest(folder)
-    hub = manifest["kind"] == "hub"
     return AutoModelForCausalLM.from_pretrained(
-        manifest["hub"] if hub else folder,
-        revision=manifest["revision"] if hub else "main",
+        fetch_files(manifest["hub"], manifest["revision"]) if manifest["kind"] == "hub" else folder,
         dtype=torch.float32,
         attn_implementation=numerics["attention"],
         trust_remote_code=False,

@@ -217,9 +217,7 @@ def hub(scratch):
     server.server_close()
 
 
-def run_on_hub(endpoint, tmp_path, prompts, model):
-    write_records(tmp_path / "train.parquet", Prompt, prompts)
-    settings = json.dumps({"source": {"hub": model, "revision": REVISION}, "prompt": "bare"})
+def run_on_hub(endpoint, tmp_path, command):
     environment = os.environ | {
         "HF_ENDPOINT": endpoint,
         "HF_HOME": str(tmp_path / "home"),
@@ -229,14 +227,22 @@ def run_on_hub(endpoint, tmp_path, prompts, model):
     }
     for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_TOKEN"):
         environment.pop(name, None)
-    command = [sys.executable, "-m", "workflow_scripts.base", "--settings", settings]
+    return subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def make_base_of_hub(endpoint, tmp_path, prompts, model):
+    write_records(tmp_path / "train.parquet", Prompt, prompts)
+    settings = json.dumps({"source": {"hub": model, "revision": REVISION}, "prompt": "bare"})
+    command = ["-m", "workflow_scripts.base", "--settings", settings]
     command += ["--prompts", str(tmp_path / "train.parquet"), "--output", str(tmp_path / "base")]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    return run_on_hub(endpoint, tmp_path, command)
 
 
 def test_a_hub_model_leaves_its_weights_in_the_cache(hub, scratch, prompts, tmp_path):
     endpoint, asked = hub
-    done = run_on_hub(endpoint, tmp_path, prompts, "Some/Model")
+    done = make_base_of_hub(endpoint, tmp_path, prompts, "Some/Model")
     assert done.returncode == 0, done.stderr
     assert read_manifest(tmp_path / "base") == {
         "kind": "hub",
@@ -248,10 +254,15 @@ def test_a_hub_model_leaves_its_weights_in_the_cache(hub, scratch, prompts, tmp_
     assert list((tmp_path / "home").rglob("model.safetensors"))
     assert not any("pytorch_model" in path for path in asked)
     assert load_tokenizer(tmp_path / "base").chat_template == load_tokenizer(scratch).chat_template
+    asked.clear()  # a node of a cluster, which may have no network, asks for nothing more
+    load = "from pathlib import Path; from tabpo.training.models import load_model; load_model(Path({!r}), {!r})"
+    loaded = run_on_hub(endpoint, tmp_path, ["-c", load.format(str(tmp_path / "base"), NUMERICS)])
+    assert loaded.returncode == 0, loaded.stderr
+    assert not [path for path in asked if "Some/Model" in path]
 
 
 def test_what_the_hub_does_not_have_is_one_line(hub, prompts, tmp_path):
-    done = run_on_hub(hub[0], tmp_path, prompts, "Some/Other")
+    done = make_base_of_hub(hub[0], tmp_path, prompts, "Some/Other")
     assert done.returncode == 1
     assert f"DataError: hub model Some/Other at {REVISION} cannot be fetched" in done.stderr
     assert "Traceback" not in done.stderr
