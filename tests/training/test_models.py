@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -95,11 +96,13 @@ def test_a_hub_model_is_loaded_by_id_and_revision(monkeypatch, fp32, tmp_path):
         json.dumps({"kind": "hub", "hub": "some/model", "revision": "abc", "weights_sha256": None})
     )
     asked = {}
+    monkeypatch.setattr("tabpo.training.models.fetch_files", lambda *hub: Path("cache", *hub))
     monkeypatch.setattr(
-        "tabpo.training.models.AutoModelForCausalLM.from_pretrained", lambda source, **kw: asked.update(kw, id=source)
+        "tabpo.training.models.AutoModelForCausalLM.from_pretrained",
+        lambda source, **kw: asked.update(kw, source=source),
     )
     load_model(tmp_path, fp32)
-    assert (asked["id"], asked["revision"], asked["trust_remote_code"]) == ("some/model", "abc", False)
+    assert (asked["source"], asked["trust_remote_code"]) == (Path("cache/some/model/abc"), False)
     assert asked["use_safetensors"] and asked["dtype"] == torch.float32
 
 
