@@ -151,22 +151,11 @@ def _forward(
             kept["values"] = score_states(head, states, *scored, reference_logits, vocabulary)
         return kept["values"]
 
-    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask") if name in batch}
-    if "trees" in batch:
-        let_read_trees(model)
-        no_other = batch["input_ids"].new_ones(1, 1, 1, 1)  # given four dimensions, transformers makes no mask itself
-        inputs |= {"attention_mask": no_other, "forest": Forest(batch["trees"])}
     vocabulary = unwrapped(model).config.vocab_size
     mask, couples = batch["completion_mask"], batch["couple_of"]
     with autocast(numerics, mask.device.type), _head_replaced(model, score):
-        values = model(**inputs, use_cache=False).logits
-    if not values.isfinite().all():
-        raise FloatingPointError(f"{int((~values.isfinite()).sum())} of {len(values)} log-probs are NaN or infinite")
-    if not torch.equal(values, kept["values"]):
-        raise ConfigError(
-            f"a {unwrapped(model).config.model_type} model scales or caps the logits of its output head, and log-probs"
-            f" are read before; accepted: architectures that leave them as they are, such as {', '.join(FAMILIES)}"
-        )
+        values = model(**_inputs(model, batch), use_cache=False).logits
+    _check_values(model, values, kept["values"])
     logps, kl = values.tensor_split([len(batch["couple_ids"])])
     states = batch["couple_states"][couples]
     return _Scores(
@@ -175,6 +164,27 @@ def _forward(
         hidden_states=kept["states"][states].where(mask[:, :, None], 0.0) if with_states else None,
         logits=kept.get("logits"),
     )
+
+
+def _inputs(model: nn.Module, batch: Batch) -> dict[str, Tensor | Forest]:
+    """What the model is called with."""
+    inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask") if name in batch}
+    if "trees" in batch:
+        let_read_trees(model)
+        no_other = batch["input_ids"].new_ones(1, 1, 1, 1)  # given four dimensions, transformers makes no mask itself
+        inputs |= {"attention_mask": no_other, "forest": Forest(batch["trees"])}
+    return inputs
+
+
+def _check_values(model: nn.Module, values: Tensor, scored: Tensor) -> None:
+    """Refuse what is no number, and what the model has made something else of."""
+    if not values.isfinite().all():
+        raise FloatingPointError(f"{int((~values.isfinite()).sum())} of {len(values)} log-probs are NaN or infinite")
+    if not torch.equal(values, scored):
+        raise ConfigError(
+            f"a {unwrapped(model).config.model_type} model scales or caps the logits of its output head, and log-probs"
+            f" are read before; accepted: architectures that leave them as they are, such as {', '.join(FAMILIES)}"
+        )
 
 
 @contextmanager
