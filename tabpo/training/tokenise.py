@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jinja2 import TemplateError
 from rapidfuzz.distance import LCSseq
 from transformers import PreTrainedTokenizerBase
 
@@ -70,10 +71,16 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: di
     """Token ids of a prompt up to where the answer begins; the chat template alone adds special tokens.
 
     Raises:
-        DataError: More tokens than `limits["max_prompt_tokens"]`.
+        DataError: More tokens than `limits["max_prompt_tokens"]`, or messages that the template does not take.
     """
     messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
-    ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+    try:
+        ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
+    except TemplateError as error:
+        roles = ", ".join(message.role for message in prompt.messages)
+        raise DataError(
+            f"prompt {prompt.prompt_id}: the model's chat template takes no messages of {roles}, in this order"
+        ) from error
     _check_length(f"prompt {prompt.prompt_id}", len(ids), "max_prompt_tokens", limits)
     return tuple(ids)
 

@@ -32,6 +32,17 @@ def test_begin_of_text_comes_once(make_tokenizer, prompts, limits):
     assert tokenizer(text)["input_ids"].count(tokenizer.bos_token_id) == 2
 
 
+def test_messages_that_the_template_does_not_take_are_refused_by_their_roles(make_tokenizer, limits):
+    tokenizer = make_tokenizer()
+    tokenizer.chat_template = (  # as those of Gemma and Mistral begin
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    )
+    prompt = Prompt("d#0", "d", (Message("system", "private"), Message("user", "private")), "ser")
+    message = "prompt d#0: the model's chat template takes no messages of system, user, in this order"
+    with pytest.raises(DataError, match=f"^{message}$"):
+        encode_prompt(tokenizer, prompt, limits)
+
+
 def test_tokens_never_merge_across_the_end_of_the_prompt(make_tokenizer, limits):
     tokenizer = make_tokenizer()
     tokenizer.chat_template = "{{ messages[0]['content'] }}"
