@@ -113,9 +113,7 @@ def read(model: PreTrainedModel, reading: Reading, kept: Tensor) -> Tensor:
     return model.get_output_embeddings()(decoder.norm(hidden))
 
 
-def _attend(
-    layer: nn.Module, hidden: Tensor, reading: Reading, asking: Asking, kept: Tensor
-) -> tuple[Tensor, Tensor]:
+def _attend(layer: nn.Module, hidden: Tensor, reading: Reading, asking: Asking, kept: Tensor) -> tuple[Tensor, Tensor]:
     """What the tokens that are asked about see, (tokens, heads * size), and their hidden states."""
     attention, normed = layer.self_attn, layer.input_layernorm(hidden)
     key = _turned(_heads(attention, normed, "k"), reading.every.turns)
