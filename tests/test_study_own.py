@@ -166,9 +166,11 @@ def test_raw_files_become_tables(results, dataset, metrics):
         scores = json.loads((results / dataset / folder / "scores/test.json").read_text())
         assert scores["prompts"] == sum(scores["answers"].values()) == len(prompts)
         assert scores["ceiling"][metrics[0]]["set_directed"]["f1"] == 1
-    table = pd.read_csv(results / f"tables/{dataset}.csv").set_index(["method", "metric"])["mean"]
+    table = pd.read_csv(results / f"tables/{dataset}.csv").set_index(["method", "metric"])
     assert set(table.index) == {(row, metric) for row in RUNS for metric in metrics}
-    assert table.notna().all() and table["dictionary", metrics[0]] > 0
+    withheld = table.index[table["reason"].notna()]
+    assert {row for row, _ in withheld} == {"majority"}  # it finds one mention or two, which no private table tells
+    assert table["mean"].drop(withheld).notna().all() and table["mean"]["dictionary", metrics[0]] > 0
 
 
 def runs_of_words(text: str) -> set[str]:
