@@ -159,7 +159,7 @@ def tells_few_of(scores: Mapping[str, Any], metric: str) -> bool:
 
 
 def _private(cell: Cell, *, withheld: bool) -> Cell:
-    if withheld:
+    if withheld and cell.mean is not None:  # one that is empty says why itself
         return Cell(cell.dataset, cell.model, cell.method, cell.metric, mean=None, reason=WITHHELD)
     if cell.metric.endswith("_margin"):  # of log-probs, which nobody has counted
         return cell

@@ -183,8 +183,10 @@ def test_a_private_row_that_tells_few_found_or_missed_is_withheld(right, shown):
 
     runs = [Run("notes", "tiny", row, 1, scored("rel", tp)) for row, tp in zip(("sft", "dpo"), right, strict=True)]
     runs.append(Run("notes", None, "majority", None, scored("rel", 3)))
-    settings = {"rows": ["sft", "dpo", "majority"], "metrics": ["rel"], "baseline": "sft", "private": ["notes"]}
-    assert [cell.mean is not None for cell in build_cells(runs, **settings)] == [*shown, False]
+    rows = ["sft", "dpo", "majority", "rpo"]
+    cells = build_cells(runs, rows=rows, metrics=["rel"], baseline="sft", private=["notes"])
+    assert [cell.mean is not None for cell in cells] == [*shown, False, False]
+    assert cells[-1].reason == "not run for this model"  # also where the baseline is withheld
 
 
 def test_private_numbers_are_rounded_as_they_are_printed():
