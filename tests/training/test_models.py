@@ -91,7 +91,7 @@ def test_the_tokenizer_hash_covers_the_chat_template(make_model, make_tokenizer,
     assert weights_sha256(first) == weights_sha256(second)
 
 
-def test_a_hub_model_is_loaded_by_id_and_revision(monkeypatch, fp32, tmp_path):
+def test_a_hub_model_is_loaded_from_the_cache_at_its_revision(monkeypatch, fp32, tmp_path):
     (tmp_path / "manifest.json").write_text(
         json.dumps({"kind": "hub", "hub": "some/model", "revision": "abc", "weights_sha256": None})
     )
