@@ -150,4 +150,4 @@ def test_neither_key_nor_texts_are_anywhere_but_in_requests_and_answers(
     for written in (caplog.text, str(refused.value), *answered):
         assert not [secret for secret in (key, "three", "THREE", "be brief") if secret in written]
     assert "ONE" not in caplog.text and "ONE" not in str(refused.value)
-    assert not list(tmp_path.rglob("*.partial-*"))
+    assert not list(tmp_path.rglob("*.partial*"))

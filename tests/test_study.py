@@ -105,5 +105,5 @@ def test_two_runs_one_interrupted_give_the_same_bytes(tmp_path: Path):
     steps = pd.read_parquet(first / "results/demo_abstracts/tiny/dpo/seed1/training.parquet")
     assert steps["step"].tolist() == [1, 2, 3, 4, 5]
     assert steps["loss"][0] == pytest.approx(0.693147, abs=2e-2)  # the policy starts as the reference
-    assert not list((first / "results").rglob("*.partial-*"))
+    assert not list((first / "results").rglob("*.partial*"))
     assert not list((first / "results/checkpoints").rglob("checkpoint-*"))

@@ -48,14 +48,17 @@ def single_writer(folder: Path) -> Iterator[None]:
 def _lock(lock: Path) -> int:
     while True:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:  # the one before may have removed the folder just now
+            continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(handle, 200).decode() or "another process"
             os.close(handle)
             raise DataError(f"{lock.parent}: {holder} is writing this run; wait for it to end, or end it") from None
-        with suppress(FileNotFoundError):  # the one before may have removed it just now
+        with suppress(FileNotFoundError):  # or the file
             if os.fstat(handle).st_ino == lock.stat().st_ino:
                 os.truncate(handle, 0)
                 os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
