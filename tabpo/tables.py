@@ -164,7 +164,8 @@ def _private(cell: Cell, *, withheld: bool) -> Cell:
     if cell.metric.endswith("_margin"):  # of log-probs, which nobody has counted
         return cell
     numbers = {name: getattr(cell, name) for name in NUMBERS}
-    return replace(cell, **{name: None if value is None else round(value, 1) for name, value in numbers.items()})
+    rounded = {name: None if value is None else round(value, 1) + 0.0 for name, value in numbers.items()}  # no -0.0
+    return replace(cell, **rounded)
 
 
 def _values(scores: Mapping, dataset: str, model: str | None, row: str, metric: str) -> dict[int | None, float | None]:

@@ -196,6 +196,8 @@ def test_private_numbers_are_rounded_as_they_are_printed():
     assert "66.666667" in to_csv(exact) and "1.732051" in to_csv(exact)
     assert "scierc,tiny,sft,valid,66.700000,0.000000,3,," in to_csv(rounded)
     assert "scierc,tiny,dpo,ner_strict,65.000000,1.700000,3,3.000000,0.500000,5.500000," in to_csv(rounded)
+    alike = [run("sft", 1, 0.6), run("dpo", 1, 0.5998)]  # no sign of a difference of 0.0
+    assert "dpo,ner_strict,60.000000,,1,0.000000,,," in to_csv(build_cells(alike, **settings, private=["scierc"]))
 
 
 @pytest.mark.parametrize(
