@@ -35,7 +35,7 @@ use rule sft as sft_fold with:
         held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
     output:
         run=results(f"{FOLD}/run.yaml"),
-        model=directory(results(f"{FOLD}/model")),
+        model=passing(directory(results(f"{FOLD}/model"))),
         log_steps=results(f"{FOLD}/training.parquet"),
         timing=results(f"{FOLD}/timing.parquet"),
         selection=results(f"{FOLD}/selection.json"),

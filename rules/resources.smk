@@ -1,4 +1,4 @@
-"""What jobs ask a scheduler for: the class of machines that their model names."""
+"""What jobs ask a scheduler for, the class of machines that their model names; and which models stay on its disk."""
 
 
 def machine(key):
@@ -49,3 +49,8 @@ def warning(wildcards):
 def told_where(wildcards):
     """What a training job tells its quantities to: no parameter, since it changes no result and makes no job run again."""
     return STUDY.logging
+
+
+def passing(model):
+    """A run's model that no other run starts from: it goes once it has answered, where the study keeps SFT's alone."""
+    return temp(model) if STUDY.keep_models == job.SFT else model

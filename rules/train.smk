@@ -15,7 +15,7 @@ rule train:
         ontology=dataset_ontology,
     output:
         run=results("{dataset}/{model}/{method}/seed{seed}/run.yaml"),
-        model=directory(results("{dataset}/{model}/{method}/seed{seed}/model")),
+        model=passing(directory(results("{dataset}/{model}/{method}/seed{seed}/model"))),
         log_steps=results("{dataset}/{model}/{method}/seed{seed}/training.parquet"),
         timing=results("{dataset}/{model}/{method}/seed{seed}/timing.parquet"),
         selection=results("{dataset}/{model}/{method}/seed{seed}/selection.json"),

@@ -87,6 +87,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         seeds=tuple(config["seeds"]),
         presets=config["presets"],
         strict_code=config.get("strict_code", False),
+        keep_models=config.get("keep_models", "all"),
         logging=config.get("logging", "none"),
         generation=complete_generation(config),
         datasets=datasets,

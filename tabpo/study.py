@@ -21,6 +21,7 @@ class Study:
         seeds: Seeds of the runs, in the order of the config.
         presets: Family of presets, for captions.
         strict_code: Whether a table refuses runs of different code.
+        keep_models: Whose weights stay: all, or sft.
         logging: Where training jobs tell what they log; part of no job's settings, since it changes no result.
         generation: Engine and constraint of all answers of trained models.
         datasets: Entries by name, with `private`, `context`, `dev_share` and `demonstrations` filled in.
@@ -37,6 +38,7 @@ class Study:
     seeds: tuple[int, ...]
     presets: str
     strict_code: bool
+    keep_models: str
     logging: str
     generation: Settings
     datasets: dict[str, Settings]
