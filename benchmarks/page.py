@@ -202,8 +202,8 @@ Measured with the SFT models of `make demo` in fp32, medians of nine rounds. The
 time and with 64 messages, and missed elsewhere. Of 0.80 s for the abstracts, 64 at a time and by themselves, 0.29 s go
 to matrix products (17,100 tokens are read, 15,800 of which must be), 0.22 s to the attention, which has to fetch the
 keys and values of all rows in each of 81 calls, and 0.11 s to what is outside the model; a call gives a row 2.3 tokens.
-Ratios swing by a fifth with the machine's other load. In bf16, beside the library with eager attention, 289 of 300
-texts were the same when last compared: kernels round otherwise.
+Ratios swing by a fifth with the machine's other load. In bf16, beside the library with eager attention, 287 of 300
+and 249 of 250 texts were the same: kernels round otherwise.
 
     python -m benchmarks.generate --model results/demo/demo_abstracts/tiny/sft/seed1/model \\
         --prompts results/demo/demo_abstracts/prompts/test.parquet
