@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import yaml
-
 from tabpo import study as job
 from tabpo.artefacts import write_whole
 from tabpo.config import Known, resolve_study
@@ -17,17 +15,13 @@ from tabpo.config_shape import check_shape
 from tabpo.data.folders import check_folder
 from tabpo.data.ontology import read_ontology
 from tabpo.data.sources import SOURCES, without_absent
+from tabpo.data.yaml_files import read_yaml
 from tabpo.errors import ConfigError
 from tabpo.records import PROMPT_SPLITS
 from tabpo.training.loggers import check_logger
 from tabpo.training.settings import DEFAULTS, SCORER_VERSION
 
 PROJECT = Path(os.path.relpath(workflow.basedir))  # relative: a checkout that moves stays up to date
-
-
-def read_yaml(path):
-    """A file of the project; each job parses this file, and PyYAML's own loader takes ten times as long."""
-    return yaml.load((PROJECT / path).read_bytes(), yaml.CSafeLoader)
 
 
 def known_ontologies():
@@ -55,17 +49,17 @@ def check_folders(study):
 def load_study():
     """The study of this run; jobs on a cluster parse this file too, and must not load torch for it."""
     lock = PROJECT / "config/models.lock.yaml"
-    schema = read_yaml("config/config.schema.yaml")
+    schema = read_yaml(PROJECT / "config/config.schema.yaml", "schema")
     check_shape(config, schema)
     study = resolve_study(
         config,
         Known(
             schema=schema,
-            presets=read_yaml("config/methods.yaml"),
+            presets=read_yaml(PROJECT / "config/methods.yaml", "file of presets"),
             defaults=DEFAULTS,
             ontologies=known_ontologies(),
             losses=sorted(path.stem for path in PROJECT.glob("tabpo/losses/[!_]*.py")),
-            revisions=yaml.safe_load(lock.read_text()) if lock.exists() else {},
+            revisions=read_yaml(lock, "lock file") if lock.exists() else {},
         ),
     )
     check_folders(study)

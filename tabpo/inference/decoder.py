@@ -69,7 +69,7 @@ class Reading:
 
     Attributes:
         ids: (N,) tokens.
-        slots: (N * heads,) where in a layer's room their keys and values go, counted in heads of places.
+        slots: (N * heads,) where their keys and values go among a layer's rows * heads * places.
         every: All of them.
         wanted: Those that logits are asked of.
     """

@@ -6,9 +6,8 @@ import os
 import signal
 import socket
 import sys
+from importlib import import_module
 from pathlib import Path
-
-from deepspeed.runtime.zero.muon import muon_optimizer  # noqa: F401 (each run would load it, and with it the compiler)
 
 from tabpo.training.launching import leave
 from tabpo.training.trainer import StepTrainer
@@ -36,6 +35,7 @@ def start(rank: int, port: int, arguments: list[str], dies_after: int | None) ->
     leave()
 
 
+import_module("deepspeed.runtime.zero.muon.muon_optimizer")  # or each run would, and the compiler with it
 gc.freeze()  # as in conftest
 for arguments, dies_after in json.loads(Path(sys.argv[1]).read_text()):
     with socket.create_server(("localhost", 0)) as free:
