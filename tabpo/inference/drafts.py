@@ -22,9 +22,6 @@ COPIED = -1
 BEHIND = -2
 """What stands behind a prompt."""
 
-NOTHING = (0.0, BEHIND)
-"""The share and the token of no guess."""
-
 
 class Text:
     """A prompt and its answer so far.
@@ -71,7 +68,7 @@ class _Followers:
 
     Attributes:
         counts: How often each.
-        total: Of all, and one more.
+        total: Of all, and one more: shares are taken as if another had been seen besides.
         usual: The most frequent one, of several the latest.
         most: How often that is.
     """
@@ -88,10 +85,6 @@ class _Followers:
         if count >= self.most:
             self.most, self.usual = count, follower
 
-    def guess(self) -> tuple[float, int]:
-        """The most frequent one's share, as if another had been seen besides, and which it is."""
-        return self.most / self.total, self.usual
-
 
 class Drafts:
     """What the answers of a run have shown of how answers go on."""
@@ -105,9 +98,11 @@ class Drafts:
         last, place, copied = text.ids[-2:], text.place, text.copied
         tokens, likely = [], 1.0
         while len(tokens) < min(most, MOST):
-            contexts = _contexts(last, copied, text.prompt[place], text.followed)
-            guesses = [self._followers[context].guess() for context in contexts if context in self._followers]
-            share, follower = max(guesses, default=NOTHING)
+            share, follower = 0.0, BEHIND
+            for context in _contexts(last, copied, text.prompt[place], text.followed):
+                seen = self._followers.get(context)
+                if seen is not None and seen.most > share * seen.total:
+                    share, follower = seen.most / seen.total, seen.usual
             likely *= share
             if likely < LEAST:
                 break

@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from tabpo.inference.decoder import Asking, Part, Reading, read, room, turns_of
+from tabpo.inference.decoder import Reading, read, room, turns_of
+from tabpo.inference.padded import Padded, rounded
+from tabpo.inference.ragged import Ragged
 
 ROOM = 64
 """Tokens that the rows have more room for each time that they are full."""
@@ -28,8 +30,8 @@ class Rows:
 
     def __init__(self, model: PreTrainedModel, size: int, places: int) -> None:
         self.model = model
-        self.kept = room(model, size, _rounded(places))
-        self.turns = turns_of(model, _rounded(places))
+        self.kept = room(model, size, rounded(places))
+        self.turns = turns_of(model, rounded(places))
 
     def read(
         self, known: Sequence[int], tokens: Sequence[Sequence[int]], wanted: Sequence[int], split: int = 0
@@ -51,15 +53,13 @@ class Rows:
         row = np.repeat(np.arange(len(counts)), counts)
         offset = np.arange(len(row)) - (counts.cumsum() - counts)[row]
         place = start[row] + offset
-        every = self._asking(None, counts, place, split)
-        last = every
+        every = wanted = self._places(row, place, split)
+        numbers = None
         if (asked < counts).any():
-            numbers = np.flatnonzero(offset >= (counts - asked)[row])
-            last = self._asking(torch.from_numpy(numbers).to(device), asked, place[numbers], split)
-        heads, places = self.kept.shape[3:5]
-        slots = (row[:, None] * heads + np.arange(heads)) * places + place[:, None]
+            last = np.flatnonzero(offset >= (counts - asked)[row])
+            wanted, numbers = self._places(row[last], place[last], split), torch.from_numpy(last).to(device)
         ids = torch.tensor([token for new in tokens for token in new], device=device)
-        return read(self.model, Reading(ids, torch.from_numpy(slots.ravel()).to(device), every, last), self.kept)
+        return read(self.model, Reading(ids, every, wanted, numbers), self.kept)
 
     def copy(self, source: int, rows: range, known: int) -> None:
         """Let rows begin with so many tokens of another."""
@@ -68,26 +68,12 @@ class Rows:
     def _grow(self, width: int) -> None:
         places = self.kept.shape[4]
         if width > places:
-            more = _rounded(width + ROOM)
+            more = rounded(width + ROOM)
             self.kept = F.pad(self.kept, (0, 0, 0, more - places))
             self.turns = turns_of(self.model, more)
 
-    def _asking(self, numbers: Tensor | None, counts: np.ndarray, place: np.ndarray, split: int) -> Asking:
-        """About tokens: their numbers among all, how many there are of each row, the place of each."""
-        device = self.model.device
-        parts = []
-        for first, last in ((0, split), (split, len(counts))):
-            if first < last:
-                own = counts[first:last, None]
-                step = np.arange(own.max())
-                grid = (counts.cumsum() - counts)[first:last, None] + np.minimum(step, own - 1)
-                back, places = np.flatnonzero(step < own), place[grid]
-                made = (torch.from_numpy(one).to(device) for one in (grid.ravel(), back, places))
-                parts.append(Part(slice(first, last), _rounded(int(places.max()) + 1), *made))
-        at = torch.from_numpy(place).to(device)
-        return Asking(numbers, tuple(one.index_select(0, at) for one in self.turns), parts)
-
-
-def _rounded(places: int) -> int:
-    """Up to what kernels like: multiples of eight."""
-    return -(-places // 8) * 8
+    def _places(self, row: np.ndarray, place: np.ndarray, split: int) -> Ragged | Padded:
+        """Of tokens, as the attention of the model's device wants them."""
+        if self.model.device.type == "cpu":
+            return Ragged(row, place, *(one.numpy() for one in self.turns))
+        return Padded.of(row, place, split, *self.turns)
