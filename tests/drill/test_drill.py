@@ -200,9 +200,9 @@ def test_zero3_goes_on_to_the_same_bytes(study, tmp_path):
     runs = []
     for name, trained in (("weights", None), ("adapters", lora)):
         unbroken, broken = (study.sft(tmp_path / name / one, lora=trained, **run) for one in ("unbroken", "broken"))
-        runs += [(unbroken, None), (broken, 2), (broken, None)]
+        runs += [("sft", unbroken, None), ("sft", broken, 2), ("sft", broken, None)]
     (tmp_path / "runs.json").write_text(json.dumps(runs))
-    command = [sys.executable, "-m", "tests.drill.forked_runs", str(tmp_path / "runs.json")]
+    command = [sys.executable, "-m", "tests.workflow_scripts.forked_runs", str(tmp_path / "runs.json")]
     on_cpu = os.environ | {"DS_ACCELERATOR": "cpu"}
     ended = subprocess.run(command, cwd=ROOT, env=on_cpu, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-4000:]

@@ -1,4 +1,4 @@
-"""Run the program `sft` in two processes, run after run, with torch and DeepSpeed loaded once for all of them."""
+"""Run training programs in two processes, run after run, with torch and DeepSpeed loaded once for all of them."""
 
 import gc
 import json
@@ -11,10 +11,12 @@ from pathlib import Path
 
 from tabpo.training.launching import leave
 from tabpo.training.trainer import StepTrainer
-from workflow_scripts import sft
+from workflow_scripts import sft, train
+
+PROGRAMS = {"sft": sft, "train": train}
 
 
-def start(rank: int, port: int, arguments: list[str], dies_after: int | None) -> int:
+def start(rank: int, port: int, program: str, arguments: list[str], dies_after: int | None) -> int:
     if child := os.fork():
         return child
     ours = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_PORT": port}
@@ -28,7 +30,7 @@ def start(rank: int, port: int, arguments: list[str], dies_after: int | None) ->
 
     StepTrainer.log = log_and_die
     try:
-        sft.main(arguments)
+        PROGRAMS[program].main(arguments)
     except BaseException:
         sys.excepthook(*sys.exc_info())
         os._exit(1)
@@ -37,9 +39,9 @@ def start(rank: int, port: int, arguments: list[str], dies_after: int | None) ->
 
 import_module("deepspeed.runtime.zero.muon.muon_optimizer")  # or each run would, and the compiler with it
 gc.freeze()  # as in conftest
-for arguments, dies_after in json.loads(Path(sys.argv[1]).read_text()):
+for program, arguments, dies_after in json.loads(Path(sys.argv[1]).read_text()):
     with socket.create_server(("localhost", 0)) as free:
         port = free.getsockname()[1]
-    workers = [start(rank, port, arguments, dies_after) for rank in range(2)]
+    workers = [start(rank, port, program, arguments, dies_after) for rank in range(2)]
     codes = [os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]) for worker in workers]
     assert [code != 0 for code in codes] == 2 * [dies_after is not None], codes

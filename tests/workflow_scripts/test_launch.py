@@ -269,16 +269,6 @@ def test_deepspeed_on_two_processes_is_the_one_process_run(study, tmp_path):
 
 
 @pytest.mark.slow
-@needs_compiler
-def test_zero3_gathers_adapters_and_merges_them(study, tmp_path):
-    lora = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}
-    settings = {"lora": lora, "keep": "dev_best"}  # the first of equal looks, amid the run
-    train.main(study.train(tmp_path / "alone", **settings))
-    finish(start("train", study.train(tmp_path / "shared", **settings, processes=2, deepspeed="zero3_offload")))
-    same(tmp_path / "alone", tmp_path / "shared", 2e-5)
-
-
-@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees the GPUs of this machine")
 def test_two_processes_whose_gpus_torch_does_not_see_train_as_one(study, tmp_path):
     alone, shared = tmp_path / "alone", tmp_path / "shared"

@@ -1,5 +1,6 @@
-"""Losses that need more than log-probs under DeepSpeed, which divides what they are computed with."""
+"""Two processes under DeepSpeed, which divides what losses are computed with, train as one process does."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,33 +15,42 @@ from safetensors.torch import load_file
 from workflow_scripts import train
 
 LORA = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}
+BF16 = {"precision": "bf16", "reference": "reference_bf16.parquet"}
+TWO_STEPS = {"steps": 2, "warmup_steps": 0}
+SUMS = {"rtol": 1e-4, "atol": 2e-5}  # of gradients, in another order
 ROOT = Path(__file__).parents[2]
+
+# By name: how DeepSpeed divides, how far what is logged may be apart, settings.
+RUNS = {
+    # The baseline head among the gradients that are divided.
+    "tbpo_q": ("zero2", SUMS, {"loss": "tbpo_q", **TWO_STEPS}),
+    # Reference, attributions and sampling with weights that are divided.
+    "ti_dpo": ("zero3", SUMS, {"loss": "ti_dpo", **TWO_STEPS}),
+    # Adapters off, below them weights in bfloat16.
+    "tdpo2": ("zero1", SUMS, {"loss": "tdpo2", "lora": LORA, **BF16, **TWO_STEPS}),
+    "dpo": ("zero3", SUMS, {"loss": "dpo", "lora": LORA, **BF16, **TWO_STEPS}),
+    # Adapters gathered and merged: of the first of equal looks, amid the run.
+    "best": ("zero3_offload", {"rtol": 2e-5, "atol": 2e-5}, {"loss": "dpo", "lora": LORA, "keep": "dev_best"}),
+}
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpeed compiles its CPU messages with g++")
-@pytest.mark.parametrize(
-    ("loss", "deepspeed", "precision", "lora"),
-    [
-        ("tbpo_q", "zero2", "fp32", None),  # the baseline head among the gradients that are divided
-        ("ti_dpo", "zero3", "fp32", None),  # reference, attributions and sampling with weights that are divided
-        ("tdpo2", "zero1", "bf16", LORA),  # adapters off, below them weights in bfloat16
-        ("dpo", "zero3", "bf16", LORA),
-    ],
-)
-def test_two_processes_are_one(study, tmp_path, loss, deepspeed, precision, lora):
-    alone, shared = tmp_path / "alone", tmp_path / "shared"
-    settings = {"loss": loss, "precision": precision, "steps": 2, "warmup_steps": 0, "lora": lora}
-    settings["reference"] = "reference.parquet" if precision == "fp32" else "reference_bf16.parquet"
-    train.main(study.train(alone, **settings))
-    arguments = study.train(shared, processes=2, deepspeed=deepspeed, **settings)
-    clean = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
-    command = [sys.executable, "-m", "workflow_scripts.launch", "train", *arguments]
-    ended = subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=False)
+def test_two_processes_are_one(study, tmp_path):
+    """All in processes of one start; that the launching program starts such ones is tested with it."""
+    runs = []
+    for name, (deepspeed, _, settings) in RUNS.items():
+        train.main(study.train(tmp_path / name / "alone", **settings))
+        divided = study.train(tmp_path / name / "shared", processes=2, deepspeed=deepspeed, **settings)
+        runs.append(("train", divided, None))
+    (tmp_path / "runs.json").write_text(json.dumps(runs))
+    command = [sys.executable, "-m", "tests.workflow_scripts.forked_runs", str(tmp_path / "runs.json")]
+    on_cpu = os.environ | {"DS_ACCELERATOR": "cpu"}
+    ended = subprocess.run(command, cwd=ROOT, env=on_cpu, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-4000:]
-    steps = [pd.read_parquet(folder / "training.parquet") for folder in (alone, shared)]
-    pd.testing.assert_frame_equal(*steps, check_exact=False, rtol=1e-4, atol=2e-5)
-    weights = [load_file(folder / "model/model.safetensors") for folder in (alone, shared)]
-    assert weights[0].keys() == weights[1].keys()
-    for name, value in weights[0].items():
-        torch.testing.assert_close(weights[1][name], value, atol=2e-5, rtol=0)
+    for name, (_, tolerance, _) in RUNS.items():
+        alone, shared = tmp_path / name / "alone", tmp_path / name / "shared"
+        steps = [pd.read_parquet(folder / "training.parquet") for folder in (alone, shared)]
+        pd.testing.assert_frame_equal(*steps, check_exact=False, obj=name, **tolerance)
+        weights = [load_file(folder / "model/model.safetensors") for folder in (alone, shared)]
+        torch.testing.assert_close({name: weights[1]}, {name: weights[0]}, atol=2e-5, rtol=0)
