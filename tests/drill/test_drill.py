@@ -26,7 +26,7 @@ from workflow_scripts import train
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT_STEPS = 5
-STEPS_PER_KILL = 20  # what a run gets further between two kills, with much to spare for a slow machine
+STEPS_PER_KILL = 12  # what a run gets further between two kills, with much to spare for a slow machine
 
 MOMENTS = (
     ("while a checkpoint is written", signal.SIGKILL),
