@@ -121,18 +121,24 @@ def own_study(folder: Path) -> Path:
     return path
 
 
-def do_all(configfile: Path) -> None:
-    """Every job of the study, by its own command line, in this one process: starting torch is most of a small job."""
+def do_all(configfile: Path) -> set[str]:
+    """Every job of the study in its folder, by its own command line, in this process: starting torch is most of a job.
+
+    Returns:
+        The programs.
+    """
     said = run(configfile, "--dry-run", "--printshellcmds")
     logging.info("%s", said)
     jobs = re.findall(r"python -m workflow_scripts\.(?:launch )?(\w+) (.*) 2>> ", said)
-    assert {"documents", "sft", "confusions", "pairs", "train", "score", "tables"} <= {program for program, _ in jobs}
-    for program, arguments in jobs:
-        flags = shlex.split(arguments)
-        for flag, path in pairwise(flags):
-            if flag.startswith("--output"):
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-        importlib.import_module(f"workflow_scripts.{program}").main(flags)
+    with contextlib.chdir(configfile.parent):
+        for program, arguments in jobs:
+            flags = shlex.split(arguments)
+            outputs = [Path(path) for flag, path in pairwise(flags) if flag.startswith("--output")]
+            for path in outputs:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            importlib.import_module(f"workflow_scripts.{program}").main(flags)
+            assert all(path.exists() for path in outputs), program
+    return {program for program, _ in jobs}
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +151,8 @@ def results(tmp_path_factory, pvminer_row) -> Path:
     handler = logging.FileHandler(folder / "results.log")
     root.addHandler(handler)
     root.setLevel(logging.INFO)
-    with contextlib.chdir(folder):
-        do_all(own_study(folder))
+    programs = do_all(own_study(folder))
+    assert {"documents", "sft", "confusions", "pairs", "train", "score", "tables"} <= programs
     root.removeHandler(handler)
     root.setLevel(level)
     return folder / "results"
