@@ -113,7 +113,10 @@ def _of_first_process(tokens: Tensor) -> Tensor:
 
 def _agreed(draft: list[int], likely: list[int]) -> list[int]:
     """What is new: the model's tokens up to the first that was guessed otherwise, or the one behind the draft."""
-    return likely[: 1 + next((place for place, token in enumerate(draft) if likely[place] != token), len(draft))]
+    for place, token in enumerate(draft):
+        if likely[place] != token:
+            return likely[: place + 1]
+    return likely
 
 
 def _closed_up(rows: int, ended: set[int]) -> list[int]:

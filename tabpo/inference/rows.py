@@ -58,7 +58,7 @@ class Rows:
         if (asked < counts).any():
             last = np.flatnonzero(offset >= (counts - asked)[row])
             wanted, numbers = self._places(row[last], place[last], split), torch.from_numpy(last).to(device)
-        ids = torch.tensor([token for new in tokens for token in new], device=device)
+        ids = torch.from_numpy(np.array([token for new in tokens for token in new])).to(device)
         return read(self.model, Reading(ids, every, wanted, numbers), self.kept)
 
     def copy(self, source: int, rows: range, known: int) -> None:
