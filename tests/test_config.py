@@ -12,6 +12,7 @@ from tabpo.config import NAME, Known, resolve_study
 from tabpo.data.ontology import read_ontology
 from tabpo.data.units import Unit
 from tabpo.errors import ConfigError
+from tabpo.figure_settings import run_figure_settings, run_figures
 from tabpo.losses import build_loss, loss_names
 from tabpo.metrics.names import METRICS
 from tabpo.metrics.scores import HEADLINE, all_scores
@@ -501,6 +502,13 @@ def test_a_model_behind_an_endpoint_is_a_row_without_seeds_and_training(demo):
     ]
     assert "prompted" not in {run["method"] for run in job.cost_settings(study)["runs"]}
     assert not [file for file in job.audits(study) if "gpt" in file]
+    drawn = [f"{kind}/{dataset}" for kind in ("training", "erosion") for dataset in study.datasets]
+    assert run_figures(study) == [f"figures/{folder}/tiny.svg" for folder in drawn]
+    settings = run_figure_settings(study, "demo_messages", "tiny")
+    assert settings["private"] is False
+    assert [folder for _, folder in job.run_folders(settings["runs"])] == [
+        f"demo_messages/tiny/{method}/seed{seed}" for method in study.methods for seed in study.seeds
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from tabpo import study as job
 from tabpo.config import resolve_study
 from tabpo.data.sources import SOURCES
 from tabpo.errors import ConfigError
+from tabpo.figure_settings import run_figures
 from tests.test_config import KNOWN, load
 
 ENTRY = {"source": "preferences", "folder": "own", "max_prompt_tokens": 64, "max_completion_tokens": 64}
@@ -36,6 +37,7 @@ def test_all_methods_train_on_given_pairs_and_no_row_needs_labels(study):
     assert table["rows"] == ["sft", "dpo", "tab_po"]
     assert {run["method"] for run in table["runs"]} == {"sft", "dpo", "tab_po"}
     assert job.audits(resolved) == [f"ours/tiny/pairs/given/seed{seed}.md" for seed in study["seeds"]]
+    assert run_figures(resolved) == ["figures/training/ours/tiny.svg"]
     assert job.generation_settings(resolved, "ours", "tiny")["unit"] is None  # answers on request
 
 

@@ -20,15 +20,22 @@ LAYERS = (
         "config_shape",
         "config_training",
         "study",
+        "report_settings",
         "endpoint_settings",
         "generation_settings",
+        "figure_settings",
+        "figures",
     ),
-    ("training", "inference", "chat_server", "endpoint", "tables", "captions", "typeset", "costs"),
+    (
+        *("training", "inference", "chat_server", "endpoint", "tables", "captions", "typeset", "costs", "report"),
+        *("training_figure", "erosion_figure"),
+    ),
 )
 WITHOUT_TORCH = (
     *("errors", "records", "artefacts", "progress", "code_version", "data", "metrics", "config", "config_shape"),
     *("names", "config_preferences", "config_training", "study", "endpoint_settings", "generation_settings"),
-    *("chat_server", "endpoint"),
+    *("chat_server", "endpoint", "report", "report_settings"),
+    *("figures", "figure_settings", "training_figure", "erosion_figure"),
 )
 HEAVY = {"torch", "transformers", "peft", "deepspeed", "accelerate"}
 

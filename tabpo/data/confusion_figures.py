@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tabpo.artefacts import whole_file
 from tabpo.data.confusions import NONE, UNKNOWN
 from tabpo.data.privacy import withhold_histogram
+from tabpo.figures import write_svg
 from tabpo.records import Confusion
 
 PANELS = {
@@ -39,8 +38,7 @@ def write_heat_maps(path: Path, table: Sequence[Confusion], title: str, *, priva
     axes = figure.subplots(1, len(drawn), squeeze=False, width_ratios=sizes)[0]
     for axis, (name, (values, counts)) in zip(axes, drawn.items(), strict=True):
         _draw(axis, name, values, counts, private=private)
-    with matplotlib.rc_context({"svg.hashsalt": "tabpo"}), whole_file(path) as partial:
-        figure.savefig(partial, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    write_svg(path, figure)
 
 
 def _matrix(table: Sequence[Confusion], kinds: Sequence[str]) -> tuple[list[str], np.ndarray]:

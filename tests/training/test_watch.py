@@ -9,12 +9,14 @@ import torch
 
 from tabpo.data.ontology import read_ontology
 from tabpo.data.units import document_units
+from tabpo.erosion_figure import CLASSES
 from tabpo.errors import DataError
+from tabpo.losses import TokenField
 from tabpo.records import Completion, Document, Message, PredictedRelation, PredictedSpan, Prediction, Prompt
 from tabpo.training.collate import collate_examples
 from tabpo.training.scoring import completion_logps
 from tabpo.training.tokenise import encode_examples
-from tabpo.training.watch import Watch, answer_health, collapsed, spread
+from tabpo.training.watch import CONFIDENCES, FREQUENCIES, Watch, answer_health, collapsed, spread
 
 ONTOLOGY = read_ontology(Path(__file__).parents[2] / "config/ontologies/scierc.yaml")
 TEXT = "a parser is used for parsing of the label"
@@ -52,6 +54,12 @@ def test_spread(prompts, number, kept):
 )
 def test_collapsed(valid, empty, expected):
     assert collapsed({"valid": 0.8, "empty": 0.1}, {"valid": valid, "empty": empty}) is expected
+
+
+def test_the_figure_of_erosion_knows_every_class():
+    fields = [field.name.lower() for field in TokenField]
+    assert [fields, [*FREQUENCIES.values()], [*CONFIDENCES.values()]] == [list(CLASSES[by]) for by in CLASSES]
+    assert list(CLASSES) == ["field", "frequency", "confidence"]
 
 
 @pytest.fixture

@@ -1,0 +1,32 @@
+"""Draw which held-out gold tokens lost probability by the losses of one model on one dataset."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.erosion_figure import write_erosion_figure
+from tabpo.errors import exit_on_error
+from tabpo.study import run_folders
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read what every run watched; write one figure."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs, private")
+    parser.add_argument("--results", type=Path, required=True, help="folder of the study; its runs lie below")
+    parser.add_argument("--title", required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    watched: dict[str, list[list[dict]]] = {}
+    for run, folder in run_folders(args.settings["runs"]):
+        watch = json.loads((args.results / folder / "watch.json").read_text())
+        watched.setdefault(run["method"], []).append(watch["erosion"])
+    logging.info("%d methods", len(watched))
+    write_erosion_figure(args.output, watched, args.title, private=args.settings["private"])
+
+
+if __name__ == "__main__":
+    exit_on_error(main)

@@ -1,0 +1,33 @@
+"""Draw what the losses of one model on one dataset logged, step by step."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.errors import exit_on_error
+from tabpo.records import TrainingStep, read_records
+from tabpo.study import run_folders
+from tabpo.training_figure import write_training_figure
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read the log of every run; write one figure."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs, private")
+    parser.add_argument("--results", type=Path, required=True, help="folder of the study; its runs lie below")
+    parser.add_argument("--title", required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    logs: dict[str, list[list[TrainingStep]]] = {}
+    for run, folder in run_folders(args.settings["runs"]):
+        steps = read_records(args.results / folder / "training.parquet", TrainingStep)
+        logs.setdefault(run["method"], []).append(steps)
+    logging.info("%d methods", len(logs))
+    write_training_figure(args.output, logs, args.title, private=args.settings["private"])
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
