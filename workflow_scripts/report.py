@@ -1,0 +1,36 @@
+"""Write the report of a study: one HTML file of its tables, data, pairs, figures and runs."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from tabpo.artefacts import write_whole
+from tabpo.errors import exit_on_error
+from tabpo.report import TrainedRun, render_report, shown_files
+from tabpo.study import run_folders
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Read what the report shows and what is said of runs; write the page."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: axes, tables, runs, exhibits")
+    parser.add_argument("--results", type=Path, required=True, help="folder of the study; all that is shown lies below")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args(argv)
+
+    contents = {name: (args.results / name).read_text() for name in shown_files(args.settings)}
+    runs = []
+    for run, folder in run_folders(args.settings["runs"]):
+        made = {
+            name: json.loads((args.results / folder / f"{name}.json").read_text())
+            for name in ("selection", "provenance")
+        }
+        runs.append(TrainedRun(**run, **made))
+    logging.info("%d tables, pages and figures, %d runs", len(contents), len(runs))
+    write_whole(args.output, render_report(args.settings, contents, runs))
+
+
+if __name__ == "__main__":
+    exit_on_error(main)
