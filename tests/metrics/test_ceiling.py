@@ -69,12 +69,12 @@ SCIERC = [
 
 @pytest.mark.parametrize(("split", "unit", "leftmost", "in_order", "gold_spans", "gold_relations"), SCIERC)
 def test_ceiling_of_scierc(data_root, split, unit, leftmost, in_order, gold_spans, gold_relations):
-    documents = scierc.read_documents(data_root / "scierc" / f"{split}.json")
-    units, scores = ceiling(documents, ontology_of("scierc"), unit)
+    documents, ontology = scierc.read_documents(data_root / "scierc" / f"{split}.json"), ontology_of("scierc")
+    units, scores = ceiling(documents, ontology, unit)
     spans, relations = leftmost
     assert scores["ner_strict", "set_directed"] == (spans, gold_spans, gold_spans)
     assert scores["rel", "set_directed"] == (relations, gold_relations, gold_relations)
-    found = [read_in_order(render(gold_answer(item), "entities"), item, ontology_of("scierc")) for item in units]
+    found = [read_in_order(render(gold_answer(item), "entities"), item, ontology) for item in units]
     pairs = list(zip(units, found, strict=True))
     assert (total(ner_strict(*both) for both in pairs).tp, total(rel(*both, DIRECTED) for both in pairs).tp) == in_order
     assert scores["rel", "set_canonical"] == scores["rel_plus", "set_directed"] == scores["rel", "set_directed"]
