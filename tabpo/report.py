@@ -29,9 +29,9 @@ DEEPER = 3
 MEASURES = {"f1": "F1", "nll": "NLL, nats a token", "reward_accuracy": "pairs ranked right"}
 """What choices on dev_select are made by, as `selection.json` names it and as people read it."""
 
-_BLOCKS = ("heading", "list", "table", "backticks")
-_pages = MarkdownIt("zero").enable([*_BLOCKS])  # cells of data may hold asterisks and backslashes; no link, no image
-_tables = MarkdownIt("zero").enable([*_BLOCKS, "emphasis", "escape"])
+_RULES = ("heading", "list", "table", "backticks")
+_PAGES = MarkdownIt("zero").enable([*_RULES])  # cells of data may hold asterisks and backslashes; no link, no image
+_TABLES = MarkdownIt("zero").enable([*_RULES, "emphasis", "escape"])
 _UNDERLINED = re.compile(r"&lt;u&gt;([-\d.± ]+)&lt;/u&gt;")
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?")
 
@@ -84,7 +84,7 @@ def render_report(settings: Mapping[str, Any], contents: Mapping[str, str], runs
 
 def _table(table: str, text: str) -> dict[str, Any]:
     """Cells, notes and caption of its Markdown, beside links to all three files."""
-    html = _UNDERLINED.sub(r"<u>\1</u>", _html(_tables, text))
+    html = _UNDERLINED.sub(r"<u>\1</u>", _html(_TABLES, text))
     return {
         "id": table.replace("/", "-"),
         "name": PurePath(table).name,
@@ -118,7 +118,7 @@ def _exhibit(exhibit: Mapping[str, Any], content: str) -> dict[str, Any]:
         data = base64.b64encode(content.encode()).decode()
         html = Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(what, data)
     else:
-        html = Markup(_html(_pages, content))
+        html = Markup(_html(_PAGES, content))
     return {**exhibit, "figure": figure, "html": html}
 
 
