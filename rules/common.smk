@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tabpo import figure_settings as drawing
 from tabpo import study as job
 from tabpo.artefacts import write_whole
 from tabpo.config import Known, resolve_study
@@ -120,6 +121,7 @@ STUDY_FILES = [
     ),
     *(results(f"{dataset}/card.json") for dataset in STUDY.datasets),
     *map(results, job.audits(STUDY)),
+    *map(results, drawing.run_figures(STUDY)),
 ]
 
 

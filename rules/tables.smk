@@ -1,4 +1,4 @@
-"""Tables of the study, each from the scores of its own rows."""
+"""Tables of the study, each from the scores of its own rows, and figures of what its runs logged."""
 
 
 rule table:
@@ -79,4 +79,64 @@ rule cost:
         " --output-csv {output.csv}"
         " --output-md {output.md}"
         " --output-tex {output.tex}"
+        " 2>> {log}"
+
+
+rule training_figure:
+    """Draw what the losses of a model logged, step by step."""
+    input:
+        steps=figure_steps,
+    output:
+        figure=results("figures/training/{dataset}/{model}.svg"),
+    params:
+        settings=run_figure_settings,
+        results=study_folder,
+        title="{dataset}, {model}",
+    log:
+        results("logs/training_figure/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/training_figure/{dataset}/{model}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.training_figure"
+        " --settings {params.settings:q}"
+        " --results {params.results}"
+        " --title {params.title:q}"
+        " --output {output.figure}"
+        " 2>> {log}"
+
+
+rule erosion_figure:
+    """Draw which held-out gold tokens lost probability by the losses of a model."""
+    input:
+        watch=figure_watch,
+    output:
+        figure=results("figures/erosion/{dataset}/{model}.svg"),
+    wildcard_constraints:
+        dataset=either(STUDY.annotated_datasets()),
+    params:
+        settings=run_figure_settings,
+        results=study_folder,
+        title="{dataset}, {model}",
+    log:
+        results("logs/erosion_figure/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/erosion_figure/{dataset}/{model}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.erosion_figure"
+        " --settings {params.settings:q}"
+        " --results {params.results}"
+        " --title {params.title:q}"
+        " --output {output.figure}"
         " 2>> {log}"
