@@ -29,10 +29,11 @@ include: "rules/evaluate.smk"
 include: "rules/crossfit.smk"
 include: "rules/endpoint.smk"
 include: "rules/tables.smk"
+include: "rules/report.smk"
 
 
 rule all:
-    """The study's tables; everything else is made because they need it."""
+    """The study's tables and report; everything else is made because they need it."""
     default_target: True
     input:
         STUDY_FILES,

@@ -113,12 +113,14 @@ def either(names):
 STUDY_TABLES = [f"tables/{table}" for table in STUDY.tables]
 STUDY_METRICS = [f"tables/per_metric/{metric}" for metric in STUDY.metrics()]
 STUDY_COSTS = ["tables/cost"] if job.cost_settings(STUDY)["runs"] else []
+STUDY_TABLE_FILES = [
+    results(f"{table}.{ending}")
+    for table in [*STUDY_TABLES, *STUDY_METRICS, *STUDY_COSTS]
+    for ending in ("csv", "md", "tex")
+]
 STUDY_FILES = [
-    *(
-        results(f"{table}.{ending}")
-        for table in [*STUDY_TABLES, *STUDY_METRICS, *STUDY_COSTS]
-        for ending in ("csv", "md", "tex")
-    ),
+    results("report.html"),
+    *STUDY_TABLE_FILES,
     *(results(f"{dataset}/card.json") for dataset in STUDY.datasets),
     *map(results, job.audits(STUDY)),
     *map(results, drawing.run_figures(STUDY)),
@@ -133,6 +135,7 @@ def made_tables():
 
 onsuccess:
     print("Tables:", *made_tables(), file=sys.stderr)
+    print("Report:", *filter(os.path.exists, [results("report.html")]), file=sys.stderr)
 
 
 wildcard_constraints:

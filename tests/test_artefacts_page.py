@@ -19,7 +19,7 @@ def listed() -> set[str]:
         if line.startswith(("| `", "| the same")):
             where, files, _ = line.strip("| ").split(" | ")
             folders = folders if where.startswith("the same") else re.findall(r"`(.+?)`", where)
-            found |= {folder + file for folder in folders for file in re.findall(r"`(.+?)`", files)}
+            found |= {folder.removeprefix("./") + file for folder in folders for file in re.findall(r"`(.+?)`", files)}
     return found
 
 

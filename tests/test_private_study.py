@@ -125,14 +125,15 @@ def test_nothing_is_sent_and_no_report_tells_a_text_or_a_count_of_a_few(
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
         importlib.import_module(f"workflow_scripts.{program}").main(arguments)
         programs.add(program)
-    assert {"documents", "sft", "score", "disagreement", "human", "pair_page", "train", "tables"} <= programs
+    assert {"documents", "sft", "score", "disagreement", "human", "pair_page", "train", "tables", "report"} <= programs
 
     written = [path for path in tmp_path.glob("results/**/*") if path.is_file()]
     reports = {str(path.relative_to(tmp_path)): path for path in written if not INSIDE.search(str(path))}
     told = {name: path.read_text() for name, path in reports.items()} | {
         "logs": "".join([*capfd.readouterr(), caplog.text])
     }
-    assert len(words) > 100 and {"results/notes/notes/card.md", "results/notes/tables/notes.md"} <= set(told)
+    pages = {"notes/card.md", "tables/notes.md", "report.html"}
+    assert len(words) > 100 and {f"results/notes/{page}" for page in pages} <= set(told)
     for name, text in told.items():
         assert not [secret for secret in words if secret in text.lower()], name
     assert not re.search(r"% valid|\d of \d+ answers", told["logs"])
@@ -145,6 +146,8 @@ def test_nothing_is_sent_and_no_report_tells_a_text_or_a_count_of_a_few(
     card = json.loads(told["results/notes/notes/card.json"])["splits"]["train"]
     assert card["labels"] == {"Drug": None, "Symptom": 24, "Place": None}  # three places, and the total of 51
     table = told["results/notes/tables/notes.md"]
+    shown = told["results/notes/report.html"]
+    assert "Examples" not in shown and "<td>Symptom</td>" in shown.replace(' style="text-align:left"', "")
     assert "| human" in table and "– private, and would tell of fewer than 5 gold items, answers or pairs." in table
 
 

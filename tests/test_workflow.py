@@ -94,9 +94,11 @@ def done(tmp_path_factory) -> Path:
         (folder / "own" / f"{split}.json").write_text(split)
     first = run(folder, small_study())
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "Tables: results/small/tables/first.md results/small/tables/second.md results/small/tables/cost.md" in (
-        first.stdout + first.stderr
+    printed = first.stdout + first.stderr
+    assert (
+        "Tables: results/small/tables/first.md results/small/tables/second.md results/small/tables/cost.md" in printed
     )
+    assert "Report: results/small/report.html" in printed
     return folder
 
 
@@ -110,8 +112,8 @@ LOGGED = {
     for dataset in ("own", "phee")
 }
 TABLES = {
-    "own": {"table first", "per_metric_table rel"} | LOGGED["own"],
-    "phee": {"table second", "per_metric_table code"} | LOGGED["phee"],
+    "own": {"table first", "per_metric_table rel", "report"} | LOGGED["own"],
+    "phee": {"table second", "per_metric_table code", "report"} | LOGGED["phee"],
 }
 
 
@@ -172,7 +174,7 @@ def test_one_documents_content(done, study):
 
 def test_a_tables_caption(done, study):
     study["tables"]["second"]["caption"] = "Another."
-    assert again(done, study) == {"table second"}
+    assert again(done, study) == {"table second", "report"}
 
 
 def pairing_jobs(dataset: str, source: str = "pairs") -> set[str]:
@@ -265,7 +267,8 @@ def test_a_study_of_endpoints_alone(done, study):
     counts = Counter(job.split()[0] for job in again(done, study))
     assert counts == {
         **{"documents": 2, "prompts": 2, "dictionary": 2, "ask": 2, "score_prompted": 2},
-        **{"table": 2, "per_metric_table": 2, "fetch": 1},  # nothing is trained, so there is no table of costs
+        # Nothing is trained, so there is no table of costs.
+        **{"table": 2, "per_metric_table": 2, "fetch": 1, "report": 1},
     }
 
 
@@ -283,7 +286,7 @@ def test_a_comment_in_python(done, study):
 @pytest.mark.parametrize(
     ("outputs", "missing"),
     [
-        (["tables/second.tex"], {"table second"}),
+        (["tables/second.tex"], {"table second", "report"}),
         (["own/tiny/dpo/seed1/scores/test.json"], set()),  # what was made from it is there
         (
             ["own/tiny/dpo/seed1/scores/test.json", "tables/first.csv"],
