@@ -1,4 +1,4 @@
-"""The page that a reader of a study opens first, and the functions for its inputs."""
+"""The page that a reader of a study opens first."""
 
 from tabpo import report_settings as contents
 
@@ -7,16 +7,11 @@ report_selections = run_files(contents.report_settings, "selection.json")
 report_provenance = run_files(contents.report_settings, PROVENANCE)
 
 
-def report_exhibits(wildcards):
-    """Every page and figure that the report shows or, of other seeds, leads to."""
-    return [results(file) for exhibit in contents.report_exhibits(STUDY) for file in exhibit["files"]]
-
-
 rule report:
     """Write tables, data, pairs, figures and runs of the study as one HTML file; of costs, which hold times, links."""
     input:
         tables=STUDY_TABLE_FILES,
-        exhibits=report_exhibits,
+        exhibits=lambda wildcards: [results(file) for one in contents.report_exhibits(STUDY) for file in one["files"]],
         selections=report_selections,
         provenance=report_provenance,
     output:
