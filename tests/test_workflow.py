@@ -414,15 +414,6 @@ def test_the_paper_without_any_file():
     assert counts["train"] == 3 * (5 * 13 + 3) * 5
 
 
-def test_lint_and_format(tmp_path):
-    linted = snakemake(ROOT, "--lint")
-    assert linted.returncode == 0, linted.stdout + linted.stderr
-    formatted = subprocess.run(
-        [sys.executable, "-m", "snakefmt", "--check", "Snakefile", "rules"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert formatted.returncode == 0, formatted.stderr
-
-
 RULES = [
     (path.name, block)
     for path in sorted((ROOT / "rules").glob("*.smk"))
