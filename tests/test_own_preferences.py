@@ -84,6 +84,13 @@ def test_the_pages_example_runs_to_its_table(tmp_path, caplog, capfd):
     assert not [path for path in shown if any(word in path.read_text() for word in words) and "model" not in path.parts]
 
 
+@pytest.mark.parametrize("program", ["preferences", "given_pairs", "score_preferences"])
+def test_a_program_of_such_studies_alone_starts_by_itself(program):
+    command = [sys.executable, "-m", f"workflow_scripts.{program}", "--help"]
+    started = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert started.returncode == 0 and f"usage: {program}.py" in started.stdout, started.stderr
+
+
 def test_a_mistake_ends_a_dry_run_with_one_message(tmp_path):
     study = example(tmp_path)
     study["methods"]["dpo"] = {"pairing": "mixed"}
