@@ -29,7 +29,8 @@ _RECORD = re.compile(rf"{_SPACE.pattern}(\{{{_FIELD}(?:,{_FIELD}){{0,7}}\}})")
 _STRING = re.compile(r'"([^"]*+)"([ \t\n\r]*+:)?')
 
 # Deep nesting is runs of brackets: of arrays, and of objects whose first value is one again; and of what closes them.
-_OPENINGS = re.compile(rf"(?:{_SPACE.pattern}(?:\[|\{{{_PLAIN}:(?=[ \t\n\r]*+[\[{{])))++")
+# The first is bounded, not possessive: Python before 3.11.5 goes on from where a last turn failed (its issue 106052).
+_OPENINGS = re.compile(rf"(?:[ \t\n\r]*+(?:\[|\{{{_PLAIN}:(?=[ \t\n\r]*+[\[{{]))){{1,1000}}")
 _OPENING = re.compile(r'\[|"[^"]*+"')
 _CLOSINGS = re.compile(r"(?:[ \t\n\r]*+[\]}])++")
 
