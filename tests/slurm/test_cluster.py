@@ -73,7 +73,7 @@ def jobs(messages):
 
 
 def states(messages, rule):
-    return sorted(state for comment, state, _ in jobs(messages) if comment.startswith(f"rule_{rule}"))
+    return sorted(state for comment, state, _ in jobs(messages) if comment.startswith(f"rule_{rule}_wildcards"))
 
 
 def artefacts(results):
@@ -102,16 +102,18 @@ def wait_for(words, log, process, messages):
 
 @pytest.fixture(scope="module")
 def local(environment):
-    shutil.rmtree(PROJECT / RESULTS / "local", ignore_errors=True)
-    run(environment, "local", RESULTS / "local")
-    return RESULTS / "local"
+    results = RESULTS / "local/study"  # of one name with the cluster's: a report names its study
+    shutil.rmtree(PROJECT / results, ignore_errors=True)
+    run(environment, "local", results)
+    return results
 
 
 @pytest.fixture(scope="module")
 def slurm(environment):
     """The study's folder on the cluster, and what its run said."""
-    shutil.rmtree(PROJECT / RESULTS / "slurm", ignore_errors=True)
-    return RESULTS / "slurm", run(environment, "slurm", RESULTS / "slurm")
+    results = RESULTS / "slurm/study"
+    shutil.rmtree(PROJECT / results, ignore_errors=True)
+    return results, run(environment, "slurm", results)
 
 
 def test_every_job_runs_once_and_ends_well(slurm):
@@ -120,7 +122,7 @@ def test_every_job_runs_once_and_ends_well(slurm):
     comments = [comment for comment, _, _ in found]
     assert {state for _, state, _ in found} == {"COMPLETED"}
     assert len(set(comments)) == len(comments)
-    assert sum(comment.startswith("rule_train") for comment in comments) == 2
+    assert sum(comment.startswith("rule_train_wildcards") for comment in comments) == 2
 
 
 def test_artefacts_are_those_of_the_local_run(local, slurm):
@@ -140,7 +142,7 @@ def test_a_cancelled_job_is_done_again_with_the_same_result(environment, local, 
         process = subprocess.Popen(command("slurm", folder, target), env=environment, cwd=PROJECT, stderr=file)
         wait_for("launch: train,", log, process, messages)
         running = subprocess.run(["squeue", "--noheader", "--format=%A %k"], capture_output=True, text=True, check=True)
-        (job,) = [line.split()[0] for line in running.stdout.splitlines() if "rule_train" in line]
+        (job,) = [line.split()[0] for line in running.stdout.splitlines() if "rule_train_wildcards" in line]
         subprocess.run(["scancel", job], check=True)
         assert process.wait(timeout=300) == 0, messages.read_text()[-6000:]
     assert states(messages.read_text(), "train") == ["CANCELLED", "COMPLETED"]
