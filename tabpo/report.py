@@ -37,7 +37,7 @@ _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?")
 
 
 @dataclass(frozen=True)
-class TrainedRun:
+class ReportedRun:
     """One run of one seed, its `selection.json` and its `provenance.json`."""
 
     dataset: str
@@ -60,7 +60,7 @@ def shown_files(settings: Mapping[str, Any]) -> list[str]:
     return [f"{table}.md" for table in table_files(settings)] + exhibits
 
 
-def render_report(settings: Mapping[str, Any], contents: Mapping[str, str], runs: Sequence[TrainedRun]) -> str:
+def render_report(settings: Mapping[str, Any], contents: Mapping[str, str], runs: Sequence[ReportedRun]) -> str:
     """The report as HTML; the same study gives the same text, which holds no time, host, path or commit.
 
     Args:
@@ -122,7 +122,7 @@ def _exhibit(exhibit: Mapping[str, Any], content: str) -> dict[str, Any]:
     return {**exhibit, "figure": figure, "html": html}
 
 
-def _blocks(runs: Iterable[TrainedRun], private: set[str]) -> list[dict[str, Any]]:
+def _blocks(runs: Iterable[ReportedRun], private: set[str]) -> list[dict[str, Any]]:
     """The runs of each dataset and model."""
     return [
         {
@@ -135,7 +135,7 @@ def _blocks(runs: Iterable[TrainedRun], private: set[str]) -> list[dict[str, Any
     ]
 
 
-def _run_row(run: TrainedRun, *, private: bool) -> dict[str, Any]:
+def _run_row(run: ReportedRun, *, private: bool) -> dict[str, Any]:
     selection, after = run.selection, run.provenance["collapsed_after"]
     last, best = selection["last"], selection["dev_best"]
     looked = selection["measure"] == "f1"  # at answers: neither SFT's looks nor those at preferences are

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tabpo.report import TrainedRun, render_report, shown_files
+from tabpo.report import ReportedRun, render_report, shown_files
 
 ROOT = Path(__file__).parents[1]
 
@@ -56,10 +56,12 @@ CONTENTS = {
 }
 
 
-def run(method: str, seed: int, measure: str = "f1", collapsed: int | None = None, code: str = "a") -> TrainedRun:
+def run(method: str, seed: int, measure: str = "f1", collapsed: int | None = None, code: str = "a") -> ReportedRun:
     last, best = {"step": 60, "epoch": 1.0, "value": 0.625}, {"step": 30, "epoch": 0.5, "value": 0.75}
     selection = {"keep": "last", "measure": measure, "curve": [best, last], "last": last, "dev_best": best}
-    return TrainedRun("notes", "tiny", method, seed, selection, {"collapsed_after": collapsed, "code": {"tabpo": code}})
+    return ReportedRun(
+        "notes", "tiny", method, seed, selection, {"collapsed_after": collapsed, "code": {"tabpo": code}}
+    )
 
 
 RUNS = [run("sft", 1, measure="nll"), run("dpo", 1), run("dpo", 2, collapsed=30)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
-from tabpo.report import TrainedRun, render_report, shown_files
+from tabpo.report import ReportedRun, render_report, shown_files
 from tabpo.study import run_folders
 
 
@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
             name: json.loads((args.results / folder / f"{name}.json").read_text())
             for name in ("selection", "provenance")
         }
-        runs.append(TrainedRun(**run, **made))
+        runs.append(ReportedRun(**run, **made))
     logging.info("%d tables, pages and figures, %d runs", len(contents), len(runs))
     write_whole(args.output, render_report(args.settings, contents, runs))
 

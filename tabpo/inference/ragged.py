@@ -17,6 +17,7 @@ from numba import njit
 from torch import Tensor
 
 compiled = partial(njit, nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "arcp", "nsz"})
+"""Sums may be taken in another order, as by any kernel; a NaN and an infinity stay what they are."""
 
 
 @dataclass(frozen=True)
