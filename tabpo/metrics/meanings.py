@@ -60,7 +60,7 @@ METRICS = {
 CONVENTIONS = {
     "set_canonical": "symmetric relations in the order of the text",
     "macro_label": "mean F1 of the labels that gold has",
-    "repaired": "after code fences, words around the object and lists that were cut off are mended; else the headline",
+    "repaired": "without a model's thoughts, code fences and other words, cut lists closed; else the headline",
     "in_order": "a text that occurs several times is looked for behind the item before it; else the headline",
     "pure": "as PURE counts: repeated items are not merged",
     "spert": "as SpERT counts: symmetric relations in the order of the text",

@@ -11,6 +11,7 @@ from tabpo.data.repairs import REPAIRS, repair
 ONE, TWO = (f'{{"id":{number},"label":"Task","span":"par{{s[ing"}}' for number in (1, 2))
 LINK = '{"head":1,"label":"PART-OF","tail":2}'
 GOOD = f'{{"entities":[{ONE},{TWO}],"relations":[{LINK}]}}'
+EMPTY = '{"entities":[],"relations":[]}'
 RESULT = '{"Code":"A","Sub-code":"None","Span":"a \\"rash\\""}'
 RESULTS = f'{{"results":[{RESULT},{RESULT}]}}'
 
@@ -50,6 +51,17 @@ def counted(text, answer_format="entities", clusters=False):
         (GOOD.replace('"id":1', '"id":2'), ("unrepaired", 0, 0)),
         (GOOD.replace("relations", "links"), ("unrepaired", 0, 0)),
         (f"{GOOD[:-1]} and so on", ("cut", 2, 1)),
+        (f"<think>\nFirst {EMPTY}, but parsing is a task.\n</think>\n{GOOD}", ("thoughts", 2, 1)),
+        (f"{EMPTY} is too little.</think>{GOOD}", ("thoughts", 2, 1)),  # where the template opens the thoughts
+        (f"<think>Perhaps {EMPTY}</think>\n```json\n{GOOD}\n```", ("code_fence", 2, 1)),
+        (f"<think>Perhaps {EMPTY}</think>\n{GOOD[:-3]}", ("cut", 2, 0)),
+        (f"<think>\nPerhaps {GOOD} or", ("unrepaired", 0, 0)),  # thoughts that do not end
+        (f"<think>No.</think>{EMPTY}<think>Or rather {GOOD}", ("unrepaired", 0, 0)),
+        (f"Draft: {EMPTY} Final: {GOOD}", ("prose", 2, 1)),  # the last object of the shape counts
+        (f"```json\n{EMPTY}\n```\nCorrected:\n```json\n{GOOD}\n```", ("code_fence", 2, 1)),
+        (f"```json\n{EMPTY}\n```\nNo: {GOOD}", ("prose", 2, 1)),
+        (f'{GOOD} in the format {{"id": 1}}', ("prose", 2, 1)),  # what has another shape does not
+        (f'The set {{a, "b" of 5" gives {GOOD}', ("prose", 2, 1)),  # nor do stray braces and quotes
         (f'{{"entities":[{ONE},{TWO}]}}', ("unrepaired", 0, 0)),  # it was closed, and says nothing of relations
     ],
 )
@@ -101,8 +113,9 @@ MANY = 200_000
     [
         *("{" * MANY, "[" * MANY, '{"a":[' * MANY, '"' * MANY, '{"' + "\\" * MANY, "```" * MANY, "`" * MANY),
         *('{"entities":[' + "{}," * MANY, '{"entities":[{"id":' + "1" * MANY, GOOD + "{" * MANY),
+        *('{"entities":[' * MANY, '```json {"entities":[' * MANY, "<think></think>" * MANY),
     ],
-    ids=range(10),
+    ids=range(13),
 )
 def test_huge_answers_take_time_in_proportion(text):
     start = time.perf_counter()

@@ -62,7 +62,7 @@ def test_content_of_a_score_file():
     assert scores["rates"]["answers"]["truncated"] == scores["rates"]["answers"]["ok"] == 0.5
     assert scores["rates"]["items"]["unknown_label"] == 1 / 4
     assert scores["mean_characters"] == (len(reversed_pair) + len('{"entities":[{')) / 2
-    assert scores["repairs"] == {"none": 1, "code_fence": 0, "prose": 0, "cut": 0, "unrepaired": 1}
+    assert scores["repairs"] == {"none": 1, "thoughts": 0, "code_fence": 0, "prose": 0, "cut": 0, "unrepaired": 1}
     assert scores["answers"] == {
         "empty": 0,
         "truncated": 1,
@@ -104,7 +104,7 @@ def test_repaired_answers_are_a_convention_of_their_own():
     whole = '{"entities":[{"id":1,"label":"Task","span":"a"}],"relations":[]}'
     cut = '{"entities":[{"id":1,"label":"Method","span":"b"},{"id":2,"la'
     scores = scores_of(f"```json\n{whole}\n```", cut)
-    assert scores["repairs"] == {"none": 0, "code_fence": 1, "prose": 0, "cut": 1, "unrepaired": 0}
+    assert scores["repairs"] == {"none": 0, "thoughts": 0, "code_fence": 1, "prose": 0, "cut": 1, "unrepaired": 0}
     assert (scores["repaired"], scores_of(whole, "{")["repaired"]) == (1, 0)
     assert scores["valid"] == scores["metrics"]["ner_strict"]["set_directed"]["predicted"] == 0
     # of the second sentence the first b is taken, which is not the one that is annotated
