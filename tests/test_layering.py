@@ -28,13 +28,13 @@ LAYERS = (
     ),
     (
         *("training", "inference", "chat_server", "endpoint", "tables", "captions", "typeset", "costs", "report"),
-        *("training_figure", "erosion_figure"),
+        *("training_figure", "erosion_figure", "reports"),
     ),
 )
 WITHOUT_TORCH = (
     *("errors", "records", "artefacts", "progress", "code_version", "data", "metrics", "config", "config_shape"),
     *("names", "config_preferences", "config_training", "study", "endpoint_settings", "generation_settings"),
-    *("chat_server", "endpoint", "report", "report_settings"),
+    *("chat_server", "endpoint", "report", "reports", "report_settings"),
     *("figures", "figure_settings", "training_figure", "erosion_figure"),
 )
 HEAVY = {"torch", "transformers", "peft", "deepspeed", "accelerate"}
