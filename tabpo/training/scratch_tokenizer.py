@@ -16,8 +16,12 @@ END, PAD, SEPARATOR = "<eos>", "<pad>", "<sep>"
 
 MAX_STRUCTURAL_TOKENS = 64
 
-CHAT_TEMPLATE = "{% for message in messages %}{{ ' ' + message['content'] }}{% endfor %}{{ '" + SEPARATOR + "' }}"
-"""Each turn's content after one space, then the separator; no beginning-of-text token."""
+CHAT_TEMPLATE = (
+    "{% for message in messages %}{{ ' ' + message['content'] }}"
+    f"{{% if message['role'] == 'assistant' %}}{END}{{% endif %}}{{% endfor %}}"
+    f"{{% if add_generation_prompt %}}{SEPARATOR}{{% endif %}}"
+)
+"""Each turn's content after one space, an assistant's with the end behind it; the separator before an answer."""
 
 _VALUE = re.compile(r':"((?:[^"\\]|\\.)*)"|(?<=[:\[,])(\d+)(?=[,\]}])')
 _WORD = r" ?\p{Lu}+(?:-\p{Lu}+)+| ?\p{L}+| ?\p{N}{1,3}| ?[^\s\p{L}\p{N}]|\s"

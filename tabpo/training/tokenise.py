@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jinja2 import TemplateError
 from rapidfuzz.distance import LCSseq
 from transformers import PreTrainedTokenizerBase
 
 from tabpo.errors import DataError
 from tabpo.losses import TokenField
 from tabpo.records import Pair, Prompt, Reference
+from tabpo.training.chat_template import check_control_tokens, prompt_text
 from tabpo.training.fields import token_fields
 
 
@@ -71,16 +71,9 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: di
     """Token ids of a prompt up to where the answer begins; the chat template alone adds special tokens.
 
     Raises:
-        DataError: More tokens than `limits["max_prompt_tokens"]`, or messages that the template does not take.
+        DataError: More tokens than `limits["max_prompt_tokens"]`; and from `prompt_text`.
     """
-    messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
-    try:
-        ids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=False)
-    except TemplateError as error:
-        roles = ", ".join(message.role for message in prompt.messages)
-        raise DataError(
-            f"prompt {prompt.prompt_id}: the model's chat template takes no messages of {roles}, in this order"
-        ) from error
+    ids = tokenizer(prompt_text(tokenizer, prompt), add_special_tokens=False)["input_ids"]
     _check_length(f"prompt {prompt.prompt_id}", len(ids), "max_prompt_tokens", limits)
     return tuple(ids)
 
@@ -94,8 +87,8 @@ def encode_examples(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt
         limits: {"max_prompt_tokens", "max_completion_tokens"}; the end-of-turn token counts.
 
     Raises:
-        DataError: A prompt or answer over its limit: nothing is ever truncated; an answer with an end-of-turn token in
-            its text.
+        DataError: A prompt or answer over its limit: nothing is ever truncated; an answer with a control token in its
+            text; and from `prompt_text`.
     """
     examples = []
     for prompt in prompts:
@@ -187,9 +180,8 @@ def _encode_pair(
 def _encode_answer(
     tokenizer: PreTrainedTokenizerBase, answer: str, what: str, limits: dict
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    check_control_tokens(tokenizer, answer, what)
     encoding = tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)
-    if tokenizer.eos_token_id in encoding["input_ids"]:
-        raise DataError(f"{what} holds {tokenizer.eos_token}, which ends an answer and is appended to each; remove it")
     ids = (*encoding["input_ids"], tokenizer.eos_token_id)
     _check_length(what, len(ids), "max_completion_tokens", limits)
     return ids, (*token_fields(answer, encoding["offset_mapping"]), int(TokenField.SCAFFOLDING))

@@ -111,50 +111,37 @@ def test_a_folder_without_one_of_its_files_is_refused_by_name(scratch, tmp_path,
         make_base({"folder": str(source)}, [], tmp_path / "base")
 
 
-def test_a_tokenizer_without_template_or_end_is_refused(scratch, tmp_path):
+def test_a_tokenizer_without_template_is_refused(scratch, tmp_path):
     source = tmp_path / "source"
     shutil.copytree(scratch, source)
     (source / "chat_template.jinja").unlink()
     with pytest.raises(ConfigError, match="has no chat template; take"):
         make_base({"folder": str(source)}, [], tmp_path)
-    config = json.loads((source / "tokenizer_config.json").read_text())
-    del config["eos_token"]
-    (source / "tokenizer_config.json").write_text(json.dumps(config))
-    with pytest.raises(ConfigError, match="has no chat template and no end-of-turn token; take"):
-        make_base({"folder": str(source)}, [], tmp_path)
 
 
-def test_a_template_that_asks_for_the_day_writes_the_same_on_all_days(scratch, tmp_path):
-    source, text = tmp_path / "source", "my rent"
-    shutil.copytree(scratch, source)
-    template = source / "chat_template.jinja"
-    # as Llama 3.2 has it, and with a question amid a loop and amid a macro
-    template.write_text(
-        "{%- if not date_string is defined %}\n    {%- if strftime_now is defined %}\n"
-        '        {%- set date_string = strftime_now("%d %b %Y") %}\n'
-        '    {%- else %}\n        {%- set date_string = "none" %}\n    {%- endif %}\n{%- endif %}\n'
-        '{%- macro day() %}{{ strftime_now("%d") }}{% endmacro %}\n'
-        '{{- date_string + ": " }}'
-        '{%- for message in messages %}{{ message["content"] + strftime_now("%Y") + day() }}{% endfor %}'
-    )
-    for start, end in (("source", "base"), ("base", "again")):  # again: a model that came from such a base
-        (tmp_path / end).mkdir()
-        make_base({"folder": str(tmp_path / start)}, [], tmp_path / end)
-        tokenizer = load_tokenizer(tmp_path / end)
-        prompt = tokenizer.apply_chat_template([{"role": "user", "content": text}], tokenize=False)
-        assert prompt == "26 Jul 2024: my rent26 Jul 202426 Jul 2024"
-    assert contents(tmp_path / "again")["chat_template.jinja"] == contents(tmp_path / "base")["chat_template.jinja"]
-
-
-def test_a_tokenizer_without_padding_pads_with_its_end(scratch, tmp_path):
+def test_the_end_of_a_turn_is_that_of_the_template(scratch, tmp_path):
     source, target = tmp_path / "source", tmp_path / "base"
     shutil.copytree(scratch, source)
     target.mkdir()
-    config = json.loads((source / "tokenizer_config.json").read_text())
+    config = json.loads((source / "tokenizer_config.json").read_text()) | {"eos_token": "<sep>"}
     del config["pad_token"]
     (source / "tokenizer_config.json").write_text(json.dumps(config))
     make_base({"folder": str(source)}, [], target)
-    assert load_tokenizer(target).pad_token == "<eos>"
+    tokenizer = load_tokenizer(target)
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<eos>", "<eos>")
+
+
+def test_a_template_that_does_not_write_what_the_study_asks_is_refused(scratch, tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(scratch, source)
+    (source / "chat_template.jinja").write_text(
+        "{% for message in messages if message['role'] != 'system' %}{{ message['content'] }}<eos>{% endfor %}"
+    )
+    (tmp_path / "base").mkdir()
+    make_base({"folder": str(source)}, [], tmp_path / "base")  # a study without system messages may use it
+    chat = Prompt("d#0", "d", (Message("system", "Be brief."), Message("user", "my rent")), "")
+    with pytest.raises(ConfigError, match="leaves out the text of message 1 of system, user"):
+        make_base({"folder": str(source)}, [chat], tmp_path)
 
 
 def test_a_hub_model_without_revision_is_refused():

@@ -64,7 +64,8 @@ def test_words_and_scaffolding_are_single_tokens_and_the_same_in_prompt_and_answ
         ),
         "entities",
     )
-    prompt = tokenizer.apply_chat_template([{"role": "user", "content": text}], return_dict=False)
+    message = {"role": "user", "content": text}
+    prompt = tokenizer.apply_chat_template([message], add_generation_prompt=True, return_dict=False)
     completion = tokenizer(answer, add_special_tokens=False)["input_ids"]
     assert [tokenizer.decode([token]).strip() for token in prompt] == [*text.split(), "<sep>"]
     assert tokenizer.convert_ids_to_tokens(completion) == [

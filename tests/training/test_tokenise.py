@@ -32,17 +32,6 @@ def test_begin_of_text_comes_once(make_tokenizer, prompts, limits):
     assert tokenizer(text)["input_ids"].count(tokenizer.bos_token_id) == 2
 
 
-def test_messages_that_the_template_does_not_take_are_refused_by_their_roles(make_tokenizer, limits):
-    tokenizer = make_tokenizer()
-    tokenizer.chat_template = (  # as those of Gemma and Mistral begin
-        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
-    )
-    prompt = Prompt("d#0", "d", (Message("system", "private"), Message("user", "private")), "ser")
-    message = "prompt d#0: the model's chat template takes no messages of system, user, in this order"
-    with pytest.raises(DataError, match=f"^{message}$"):
-        encode_prompt(tokenizer, prompt, limits)
-
-
 def test_tokens_never_merge_across_the_end_of_the_prompt(make_tokenizer, limits):
     tokenizer = make_tokenizer()
     tokenizer.chat_template = "{{ messages[0]['content'] }}"
@@ -153,7 +142,9 @@ def test_sides_of_the_same_tokens_are_refused(tokenizer, prompts, pairs, limits)
 
 def test_an_answer_ends_once(tokenizer, prompts, pairs, limits):
     ended = replace(prompts[0], answer=prompts[0].answer + "<eos>")
-    with pytest.raises(DataError, match=f"^answer of prompt {ended.prompt_id} holds <eos>, which ends an answer"):
+    with pytest.raises(
+        DataError, match=f"^answer of prompt {ended.prompt_id} holds <eos>, a control token of the model"
+    ):
         encode_examples(tokenizer, [ended], limits)
     begins = replace(pairs[0], rejected=pairs[0].chosen + "<eos>" + pairs[0].rejected)  # the chosen tokens, and more
     with pytest.raises(DataError, match=f"^rejected answer of pair {begins.pair_id} holds <eos>"):
