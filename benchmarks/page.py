@@ -192,39 +192,6 @@ demo's serve as well: `make demo` first.
         methods,
     ),
     (
-        "generate",
-        "Greedy answers",
-        """
-Test prompts of the demo, answered by `tabpo.inference` and by `model.generate` in the order of the file, at the same
-batch size. On a GPU with `--device cuda`.
-
-Measured with the SFT models of `make demo` in fp32, medians of nine rounds. Ratios swing by a tenth with the machine's
-other load: nine runs of the first row gave 3.07 to 3.40. Of 0.63 s for the abstracts, 64 at a time and by themselves,
-0.29 s go to matrix products (17,200 tokens are read, 15,800 of which must be), 0.10 s to the attention, and 0.11 s to
-what is outside the model; a call gives a row 2.3 tokens. In bf16 under autocast, beside the library with eager
-attention, single runs were 2.5 and 2.9 times as fast, and 285 of 300 and 246 of 250 texts the same: kernels round
-otherwise.
-
-On a CPU each token's attention is compiled by Numba (a second at the first use, kept on disk after that); other devices
-have SDPA over padded rows. Beside SDPA on the CPU, with random models of four layers (4 heads, in bf16 too and by two
-threads, or 8 over 2), answers to prompts of 200 tokens took 0.86 to 0.98 of the time, and to prompts of 1,000 tokens
-0.98 to 1.15: the compiled loops gain where rows are short and unequal.
-
-    python -m benchmarks.generate --model results/demo/demo_abstracts/tiny/sft/seed1/model \\
-        --prompts results/demo/demo_abstracts/prompts/test.parquet
-""",
-        columns(
-            dataset="dataset",
-            device="device",
-            batch_size="batch_size",
-            prompts="prompts",
-            same_text="same_text",
-            seconds=lambda row: row["seconds"]["ours"],
-            model_generate=lambda row: row["seconds"]["model.generate"],
-            times="ratio",
-        ),
-    ),
-    (
         "otpo_weights",
         "Token weights of OTPO",
         """

@@ -20,7 +20,6 @@ ON_A_GPU = {
     "pair_step": "--device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora --peak 989",
     "sft_step": "--device cuda --model 1.5b --prompts 600 1800 --completions 100 500 --precisions bf16",
     "method_step": "--gpus 1",
-    "generate": "--device cuda --model model --prompts test.parquet",
     "otpo_weights": "--device cuda",
 }
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tabpo.data.ontology import read_ontology
 from tabpo.errors import exit_on_error
-from tabpo.inference import generate
 from tabpo.inference.constraint import Constraint
+from tabpo.inference.generate import generate
 from tabpo.inference.vllm_engine import generate_by_vllm
 from tabpo.records import Completion, Prompt, read_records, write_records
 from tabpo.training.models import autocast, load_frozen, load_tokenizer, set_threads

@@ -1,4 +1,4 @@
-"""Answers held to a schema: at each token those are left out that no allowed answer goes on with (llguidance)."""
+"""Answers held to a schema: llguidance masks every token with which no allowed answer continues."""
 
 import json
 from collections.abc import Sequence
@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import torch
 from llguidance import LLMatcher, LLTokenizer
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
 from tabpo.data.answer_schema import answer_schema
 from tabpo.data.ontology import Ontology
+from tabpo.errors import DataError
 
 _COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 
@@ -43,7 +44,6 @@ class Constraint:
         clusters: bool,
         max_new_tokens: int,
     ) -> None:
-        self._vocabulary = vocabulary
         tokens = LLTokenizer(tokenizer.backend_tokenizer.to_str(), n_vocab=vocabulary, eos_token=tokenizer.eos_token_id)
 
         def spelt(name: str) -> str:
@@ -54,30 +54,53 @@ class Constraint:
         schema = answer_schema(ontology, clusters=clusters, most=max_new_tokens // TOKENS_OF_AN_ENTITY, spelt=spelt)
         grammar = f"{_OWN_TOKENS}\nstart: %json {json.dumps(schema | {'x-guidance': _COMPACT})}"
         self._matcher = LLMatcher(tokens, LLMatcher.grammar_from_lark(grammar))
+        self._eos_id = tokenizer.eos_token_id
 
-    def follower(self) -> "Follower":
-        """For one answer, from its beginning."""
-        return Follower(self._matcher.deep_copy(), self._vocabulary)
+    def processor(self, rows: int) -> "ConstraintProcessor":
+        """Follows the answers of one batch of prompts from their beginning, each with a matcher of its own."""
+        return ConstraintProcessor([self._matcher.deep_copy() for _ in range(rows)], self._eos_id)
 
 
-class Follower:
-    """What may follow in one answer."""
+class ConstraintProcessor(LogitsProcessor):
+    """Gives the tokens that no allowed answer continues with the score -inf, in the rows that are not finished.
 
-    def __init__(self, matcher: LLMatcher, vocabulary: int) -> None:
-        self._matcher, self._vocabulary = matcher, vocabulary
+    `model.generate` calls it before each new token; its rows stay in one order.
+    """
 
-    def look_ahead(self, draft: Sequence[int]) -> tuple[list[int], Tensor]:
-        """As much of a draft as is allowed, and (1 + its tokens, vocabulary) bool: what may follow each part of it."""
-        draft = list(draft[: self._matcher.validate_tokens(draft)])
-        masks = [self._matcher.compute_bitmask()]
-        for token in draft:
-            self._matcher.consume_token(token)
-            masks.append(self._matcher.compute_bitmask())
-        self._matcher.rollback(len(draft))
-        packed = torch.frombuffer(bytearray(b"".join(masks)), dtype=torch.uint8).view(len(masks), -1, 1)
-        bits = (packed >> torch.arange(8, dtype=torch.uint8)) & 1
-        return draft, bits.view(len(masks), -1)[:, : self._vocabulary].bool()
+    def __init__(self, matchers: Sequence[LLMatcher], eos_id: int) -> None:
+        self._unfinished = dict(enumerate(matchers))  # by row
+        self._eos_id = eos_id
+        self._started = False
 
-    def extend(self, tokens: Sequence[int]) -> None:
-        """Append tokens that were chosen."""
-        self._matcher.consume_tokens(tokens)
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Masked scores.
+
+        Args:
+            input_ids: (rows, tokens) prompts and answers so far; the first call sees the prompts alone.
+            scores: (rows, vocabulary), on any device.
+
+        Raises:
+            DataError: llguidance cannot follow an answer: it is beyond its limits, or goes on with a token that was not
+                allowed, which only scores that are not numbers can choose.
+        """
+        if self._started:
+            self._read(input_ids[:, -1].tolist())
+        self._started = True
+        if not self._unfinished:
+            return scores
+        masks = b"".join(matcher.compute_bitmask() for matcher in self._unfinished.values())
+        if any(matcher.is_error() for matcher in self._unfinished.values()):
+            raise DataError("llguidance cannot follow an answer: it is beyond its limits, or a score is not a number")
+        packed = torch.frombuffer(bytearray(masks), dtype=torch.uint8).to(scores.device)
+        bits = (packed.view(len(self._unfinished), -1, 1) >> torch.arange(8, device=scores.device)) & 1
+        allowed = bits.flatten(1)[:, : scores.shape[1]].bool()
+        rows = torch.tensor(list(self._unfinished), device=scores.device)
+        return scores.index_copy(0, rows, scores[rows].masked_fill(~allowed, -torch.inf))
+
+    def _read(self, tokens: Sequence[int]) -> None:
+        """Move on by the last token of each row; a row that ends is left alone from then on."""
+        for row, matcher in list(self._unfinished.items()):
+            if tokens[row] == self._eos_id:
+                del self._unfinished[row]
+            else:
+                matcher.consume_token(tokens[row])

@@ -7,7 +7,7 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from tabpo.generation_settings import check_engine
-from tabpo.inference import read_completion
+from tabpo.inference.generate import read_completion
 from tabpo.records import Completion
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
@@ -23,7 +23,7 @@ def generate_by_vllm(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[Completion]:
-    """As `tabpo.inference.generate`, but that in "bf16" vLLM rounds the weights themselves to bfloat16.
+    """Answer every prompt as `generate` does, but with the weights themselves rounded to bfloat16 for "bf16".
 
     All GPUs of the job share each matrix.
 

@@ -10,6 +10,7 @@ from peft import PeftModel
 from torch import nn
 from transformers import GenerationConfig
 
+from tabpo.inference.generate import generate_batch
 from tabpo.progress import progress
 from tabpo.records import Anchor, read_metadata, read_records, write_records
 from tabpo.training.models import autocast
@@ -91,8 +92,8 @@ def sample_anchors(
     mine = [place % len(batches) for place in range(process, rounds * processes, processes)]
     completions: list[tuple[str, tuple[int, ...]]] = []
     model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
-    settings, training = model.generation_config, policy.training
-    model.generation_config = GenerationConfig(
+    training = policy.training
+    settings = GenerationConfig(
         do_sample=True,
         temperature=TEMPERATURE,
         top_k=TOP_K,
@@ -104,25 +105,16 @@ def sample_anchors(
     policy.eval()
     for number in progress(mine, rounds, "batches of anchors") if process == 0 else mine:
         batch = batches[number]
-        drawn = _sample(model, [prompts[prompt_id] for prompt_id in batch], numerics, pad_id, [*seed, number])
-        completions += [(prompt_id, _to_end(ids, eos_id)) for prompt_id, ids in zip(batch, drawn, strict=True)]
+        drawn = _sample(model, [prompts[prompt_id] for prompt_id in batch], settings, numerics, [*seed, number])
+        completions += [(prompt_id, tuple(ids)) for prompt_id, ids in zip(batch, drawn, strict=True)]
     policy.train(training)
-    model.generation_config = settings
     return dict(gather_object(completions))
 
 
-@torch.no_grad()
 def _sample(
-    model: nn.Module, prompts: Sequence[Sequence[int]], numerics: dict, pad_id: int, seed: Sequence[int]
+    model: nn.Module, prompts: Sequence[Sequence[int]], settings: GenerationConfig, numerics: dict, seed: Sequence[int]
 ) -> list[list[int]]:
-    width = max(len(ids) for ids in prompts)
-    padded = torch.tensor([[pad_id] * (width - len(ids)) + list(ids) for ids in prompts], device=model.device)
-    mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in prompts], device=model.device)
     devices = [model.device] if model.device.type == "cuda" else []
     with torch.random.fork_rng(devices), autocast(numerics, model.device.type):  # dropout is not disturbed
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
-        return model.generate(input_ids=padded, attention_mask=mask)[:, width:].tolist()
-
-
-def _to_end(ids: list[int], eos_id: int) -> tuple[int, ...]:
-    return tuple(ids[: ids.index(eos_id) + 1] if eos_id in ids else ids)
+        return generate_batch(model, prompts, settings)

@@ -69,11 +69,6 @@ def load_frozen(folder: Path, numerics: dict, quantize: str | None = None) -> Pr
     return model.to(device())
 
 
-def is_divided(model: nn.Module) -> bool:
-    """Whether its layers are on several GPUs."""
-    return len(set(getattr(model, "hf_device_map", {}).values())) > 1
-
-
 def narrow_frozen(model: nn.Module, numerics: dict) -> None:
     """For "bf16", hold the weights of linear layers that are not trained in bfloat16: half the memory, the same bits.
 

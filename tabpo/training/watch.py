@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 import torch
-from accelerate.utils import send_to_device
+from accelerate.utils import broadcast_object_list, send_to_device
 from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedTokenizerBase
@@ -22,7 +22,7 @@ from tabpo.artefacts import write_json
 from tabpo.data.grounding import read_completions
 from tabpo.data.ontology import Ontology, read_ontology
 from tabpo.data.units import Unit, units_of_prompts
-from tabpo.inference import generate
+from tabpo.inference.generate import generate
 from tabpo.losses import TokenField
 from tabpo.metrics.scores import strict_f1
 from tabpo.records import Completion, Document, Prediction, Prompt, read_records
@@ -125,14 +125,16 @@ class Watch:
         self.health, self.erosion, self._first = state["health"], state["erosion"], state["first"]
 
     def _answers(self, model: nn.Module) -> list[Completion]:
+        """Those of the first process: where a last bit differs on another device, the others could decide otherwise."""
         with autocast(self._numerics, model.device.type):
-            return generate(
+            completions = generate(
                 model,
                 self._tokenizer,
                 [(example.prompt_id, example.prompt_ids) for example in self._examples],
                 max_new_tokens=self._limits["max_completion_tokens"],
                 batch_size=BATCH_SIZE,
             )
+        return broadcast_object_list(completions)
 
     @torch.no_grad()
     def _gold_logps(self, model: nn.Module, step: int) -> list[list[float]]:

@@ -7,8 +7,9 @@ import torch
 
 from tabpo.data.answers import parse
 from tabpo.data.ontology import read_ontology
-from tabpo.inference import generate
+from tabpo.errors import DataError
 from tabpo.inference.constraint import Constraint
+from tabpo.inference.generate import generate
 from tabpo.records import Message, Prompt
 from tabpo.training.scratch import ScratchModel, build_model
 from tabpo.training.scratch_tokenizer import train_tokenizer
@@ -54,7 +55,8 @@ def held(request):
 def test_answers_of_random_weights_can_be_read_and_name_known_labels(held):
     _, ontology, model, tokenizer, constraint = held
     torch.manual_seed(4)
-    prompts = [(f"p{number}", ids) for number, ids in enumerate(torch.randint(3, len(tokenizer), (24, 6)).tolist())]
+    ids = torch.randint(3, len(tokenizer), (24, 6)).tolist()
+    prompts = [(number, one[number % 5 :]) for number, one in enumerate(ids)]
     completions = generate(model, tokenizer, prompts, max_new_tokens=CAP, batch_size=8, constraint=constraint)
     free = generate(model, tokenizer, prompts, max_new_tokens=CAP, batch_size=8)
     finished = 0
@@ -66,27 +68,46 @@ def test_answers_of_random_weights_can_be_read_and_name_known_labels(held):
         assert all(relation.label in ontology.relations for relation in parsed.answer.relations)
         finished += one.finished and bool(parsed.answer.spans)
     assert finished
+    assert (
+        generate(model, tokenizer, prompts[:8], max_new_tokens=CAP, batch_size=1, constraint=constraint)
+        == completions[:8]
+    )
+
+
+def allowed_after(held, *answers):
+    """For each token position of answers of equal length, and behind them: (rows, vocabulary) bool."""
+    _, _, model, _, constraint = held
+    ids, prompt = torch.tensor(answers), torch.full((len(answers), 1), 7)
+    processor = constraint.processor(len(answers))
+    read = [torch.cat([prompt, ids[:, :length]], dim=1) for length in range(ids.shape[1] + 1)]
+    return [processor(part, torch.zeros(len(answers), model.config.vocab_size)) == 0 for part in read]
 
 
 def test_gold_is_allowed_token_by_token_and_ends(held):
-    name, _, model, tokenizer, constraint = held
+    name, _, _, tokenizer, _ = held
     ids = tokenizer(ANSWERS[name], add_special_tokens=False)["input_ids"]
-    follower = constraint.follower()
-    draft, masks = follower.look_ahead(ids)
-    assert draft == ids and masks.shape == (len(ids) + 1, model.config.vocab_size)
-    assert all(mask[token] for mask, token in zip(masks, ids, strict=False))
-    assert masks[-1].nonzero().flatten().tolist() == [tokenizer.eos_token_id]
-    # looking ahead moves nothing
-    assert torch.equal(follower.look_ahead([])[1][0], masks[0])
-    follower.extend(ids[:2])
-    assert torch.equal(follower.look_ahead([])[1][0], masks[2])
+    allowed = allowed_after(held, ids)
+    assert all(now[0, token] for now, token in zip(allowed, ids, strict=False))
+    assert allowed[-1][0].nonzero().flatten().tolist() == [tokenizer.eos_token_id]
 
 
-def test_what_is_not_allowed_is_cut_from_a_draft(held):
-    name, _, _, tokenizer, constraint = held
-    ids = tokenizer(ANSWERS[name], add_special_tokens=False)["input_ids"]
-    draft, masks = constraint.follower().look_ahead([ids[0], ids[0], ids[1]])
-    assert draft == [ids[0]] and len(masks) == 2
+def test_each_row_of_a_batch_has_a_matcher_of_its_own(held):
+    name, _, _, tokenizer, _ = held
+    empty = '{"results":[]}' if name == "phee" else '{"entities":[],"relations":[],"coreference":[]}'
+    long, short = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (ANSWERS[name], empty))
+    padded = short + [tokenizer.eos_token_id] * (len(long) - len(short))
+    alone, together = allowed_after(held, long), allowed_after(held, long, padded)
+    assert all(torch.equal(one[0], both[0]) for one, both in zip(alone, together, strict=True))
+    alone = allowed_after(held, short)
+    assert all(torch.equal(one[0], both[1]) for one, both in zip(alone, together, strict=False))
+    assert all(both[1].all() for both in together[len(short) + 1 :])  # finished: every score as it was
+
+
+def test_a_token_that_was_not_allowed_is_an_error(held):
+    _, _, _, tokenizer, _ = held
+    ids = tokenizer("]", add_special_tokens=False)["input_ids"]
+    with pytest.raises(DataError, match=r"^llguidance cannot follow an answer"):
+        allowed_after(held, ids)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +121,9 @@ def test_what_is_not_allowed_is_cut_from_a_draft(held):
     ],
 )
 def test_what_render_would_not_write_is_refused(held, text):
-    name, _, _, tokenizer, constraint = held
+    name, _, _, tokenizer, _ = held
     if name != "scierc":
         pytest.skip("a text in the format entities")
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-    assert constraint.follower().look_ahead(ids)[0] != ids
+    with pytest.raises(DataError, match=r"^llguidance cannot follow an answer"):
+        allowed_after(held, ids)

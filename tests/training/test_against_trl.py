@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.data import SequentialSampler
 
-from tabpo.inference import generate
+from tabpo.inference.generate import generate
 from tabpo.losses import build_loss
 from tabpo.training.collate import collate_pairs
 from tabpo.training.scoring import completion_logps, score_pairs

@@ -1,0 +1,83 @@
+"""Prompts to completions with `model.generate` of transformers."""
+
+from collections.abc import Sequence
+
+import torch
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
+
+from tabpo.inference.constraint import Constraint
+from tabpo.progress import progress
+from tabpo.records import Completion
+
+
+def generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[tuple[str, Sequence[int]]],
+    *,
+    max_new_tokens: int,
+    batch_size: int,
+    constraint: Constraint | None = None,
+) -> list[Completion]:
+    """Answer every prompt greedily; completions come in the order of the prompts.
+
+    Prompts of similar length are answered together, the longest first, so that the largest batch is met at once.
+
+    Args:
+        model: In eval mode, on one device or divided among GPUs.
+        tokenizer: Its end-of-turn token, and nothing else, ends an answer before the cap.
+        prompts: (prompt_id, token ids) each.
+        max_new_tokens: Cap; an answer that reaches it without the end-of-turn token is not finished.
+        batch_size: Prompts that are answered at a time.
+        constraint: What every answer is held to.
+    """
+    eos_id = tokenizer.eos_token_id
+    settings = GenerationConfig(
+        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=eos_id, pad_token_id=eos_id
+    )
+    order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index][1]), index))
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    answers = (
+        answer
+        for batch in batches
+        for answer in zip(
+            batch, generate_batch(model, [prompts[index][1] for index in batch], settings, constraint), strict=True
+        )
+    )
+    completions: dict[int, Completion] = {}
+    for index, ids in progress(answers, len(prompts), "answers", tokens=lambda answer: len(answer[1])):
+        completions[index] = read_completion(tokenizer, prompts[index][0], ids)
+    return [completions[index] for index in range(len(prompts))]
+
+
+def generate_batch(
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    settings: GenerationConfig,
+    constraint: Constraint | None = None,
+) -> list[list[int]]:
+    """Token ids that follow each prompt, up to and including `settings.eos_token_id` where it is reached.
+
+    The model's own generation settings (temperature, repetition penalty) are set aside, since transformers takes from
+    them whatever `settings` leaves open. Prompts are padded on the left with `settings.pad_token_id`.
+    """
+    width, pad_id, eos_id = max(map(len, prompts)), settings.pad_token_id, settings.eos_token_id
+    ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
+    processors = [] if constraint is None else [constraint.processor(len(prompts))]
+    own = model.generation_config
+    model.generation_config = settings
+    try:
+        rows = model.generate(input_ids=ids, attention_mask=mask, logits_processor=LogitsProcessorList(processors))
+    finally:
+        model.generation_config = own
+    completions = rows[:, width:].tolist()
+    return [row[: row.index(eos_id) + 1] if eos_id in row else row for row in completions]
+
+
+def read_completion(tokenizer: PreTrainedTokenizerBase, prompt_id: str, ids: list[int]) -> Completion:
+    """What an engine answered, the end-of-turn token included where it was reached; special tokens stay in the text."""
+    finished = ids[-1] == tokenizer.eos_token_id
+    answer = ids[:-1] if finished else ids
+    text = tokenizer.decode(answer, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+    return Completion(prompt_id, completion=text, n_tokens=len(ids), finished=finished)
