@@ -1,42 +1,27 @@
-"""Requests to an OpenAI-compatible chat completions server: sent again where that helps, else refused in one line."""
+"""Requests to an OpenAI-compatible chat completions server by the `openai` client, and its refusals in one line."""
 
 import json
 import os
-import random
 import re
-import time
-import urllib.error
-import urllib.request
-from concurrent.futures import CancelledError
-from contextlib import suppress
-from email.message import Message
-from email.utils import mktime_tz, parsedate_tz
-from http.client import HTTPException
-from threading import Event
 from typing import Any
+
+from openai import APIConnectionError, APIStatusError, AsyncOpenAI, DefaultAsyncHttpxClient, omit
 
 from tabpo.data.privacy import is_loopback
 from tabpo.endpoint_settings import Endpoint
 from tabpo.errors import ConfigError, DataError
 
-LONGEST_PAUSE_S = 300.0
-"""A server that asks for a longer pause is given up, until the job is started again."""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect is an answer like another: neither texts nor the key go to an address that the study does not name."""
-
-    def redirect_request(self, *_: object) -> None:
-        return None
-
 
 class ChatServer:
-    """An endpoint with its key, which several threads may ask.
+    """An endpoint with its key.
 
-    Neither prompts, answers nor the key reach a message, whatever the server says.
+    The client repeats requests that met a full, failing or silent server, after pauses that grow to 8 s, or that the
+    server asks for, up to two minutes. Redirects are not followed, so that neither texts nor the key go to an address
+    that the study does not name. No proxy is used for a server on this machine. Neither prompts, answers nor the key
+    reach a message, whatever the server says.
 
     Attributes:
-        stopped: Set it, and no thread waits any longer.
+        client: Close it at the end (`async with`).
 
     Raises:
         ConfigError: The environment has no key where one is named.
@@ -45,17 +30,25 @@ class ChatServer:
     def __init__(self, endpoint: Endpoint, max_tokens: int) -> None:
         self.endpoint, self.max_tokens = endpoint, max_tokens
         self.url = f"{endpoint.url.rstrip('/')}/chat/completions"
-        self.headers = {"Content-Type": "application/json"} | _authorization(endpoint)
-        direct = [urllib.request.ProxyHandler({})] if is_loopback(endpoint.url) else []  # else by the machine's proxy
-        self.opener = urllib.request.build_opener(_NoRedirect, *direct)
-        self.stopped = Event()
+        key = _key(endpoint)
+        self.headers = {} if key else {"Authorization": omit}
+        # The client would take another key, an organisation and headers from these; only the study says what is sent.
+        for name in [name for name in os.environ if name.startswith("OPENAI_")]:
+            del os.environ[name]
+        self.client = AsyncOpenAI(
+            base_url=endpoint.url,
+            api_key=key or "none",  # which is then omitted
+            timeout=endpoint.timeout_s,
+            max_retries=endpoint.retries,
+            http_client=DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not is_loopback(endpoint.url)),
+        )
 
-    def answer(self, prompt_id: str, request: str) -> dict[str, Any]:
+    async def answer(self, prompt_id: str, request: dict[str, Any]) -> dict[str, Any]:
         """What is kept of the server's answer, after pauses and repetitions where these may help.
 
         Args:
             prompt_id: For messages.
-            request: JSON, as the protocol has it.
+            request: As the protocol has it.
 
         Returns:
             model (its name as served), completion, n_tokens, finished. Tokens are as the server counts them; what a
@@ -64,35 +57,17 @@ class ChatServer:
         Raises:
             ConfigError: The server refuses the key, or knows no such path or model.
             DataError: It cannot be reached, refuses the request, or answers otherwise than the protocol says.
-            CancelledError: `stopped` was set.
         """
-        for attempt in range(self.endpoint.retries + 1):
-            try:
-                content = self._post(request)
-            except urllib.error.HTTPError as error:
-                trouble = f"{error.code}{_error_name(error)}"
-                if error.code not in (408, 429) and error.code < 500:
-                    raise self._refusal(error.code, trouble, prompt_id) from error
-                pause = _pause(error.headers, attempt)
-            except (OSError, HTTPException) as error:
-                trouble, pause = _network_trouble(error), _pause(Message(), attempt)
-            else:
-                return self._read(content, prompt_id)
-            if pause > LONGEST_PAUSE_S:
-                raise DataError(
-                    f"{self.url}: the server ({trouble}) asks for a pause of {pause:.0f} s; start again then"
-                )
-            if attempt < self.endpoint.retries and self.stopped.wait(pause):
-                raise CancelledError
-        raise DataError(
-            f"{self.url}: no answer to {self.endpoint.retries + 1} requests, the last one: {trouble}; the answers that"
-            " arrived are kept, and another start asks for the others alone"
-        )
-
-    def _post(self, request: str) -> bytes:
-        http = urllib.request.Request(self.url, request.encode(), self.headers)
-        with self.opener.open(http, timeout=self.endpoint.timeout_s) as response:
-            return response.read()
+        # The client's errors hold what the server said, so they are not chained to ours.
+        try:
+            response = await self.client.chat.completions.with_raw_response.create(
+                **request, extra_headers=self.headers
+            )
+        except APIStatusError as error:
+            raise self._refusal(error, prompt_id) from None
+        except APIConnectionError as error:
+            raise self._no_answer(_network_trouble(error)) from None
+        return self._read(response.content, prompt_id)
 
     def _read(self, content: bytes, prompt_id: str) -> dict[str, Any]:
         try:
@@ -117,8 +92,18 @@ class ChatServer:
             )
         return {"model": served, "completion": text, "n_tokens": n_tokens, "finished": finished}
 
-    def _refusal(self, status: int, trouble: str, prompt_id: str) -> ConfigError | DataError:
-        variable = self.endpoint.key_variable
+    def _no_answer(self, trouble: str) -> DataError:
+        return DataError(
+            f"{self.url}: no answer, up to {self.endpoint.retries} repetitions included; the last time: {trouble}. The"
+            " answers that arrived are kept, and another start asks for the others alone"
+        )
+
+    def _refusal(self, error: APIStatusError, prompt_id: str) -> ConfigError | DataError:
+        status, variable = error.status_code, self.endpoint.key_variable
+        trouble = f"{status}{_error_name(error)}"
+        pause = error.response.headers.get("Retry-After", "")
+        if status in (408, 409, 429) or status >= 500:
+            return self._no_answer(trouble + (f", with a pause of {pause} s asked for" if pause.isdecimal() else ""))
         if status in (401, 403):
             key = f"the key in {variable}" if variable else "requests without a key (endpoint.key_variable names one)"
             return ConfigError(f"{self.url}: the server refuses {key}: {trouble}")
@@ -146,40 +131,29 @@ def check_served(endpoint: Endpoint, name: str) -> None:
         )
 
 
-def _authorization(endpoint: Endpoint) -> dict[str, str]:
+def _key(endpoint: Endpoint) -> str | None:
     variable = endpoint.key_variable
     if variable is None:
-        return {}
+        return None
     key = os.environ.get(variable, "")
     if not key:
         raise ConfigError(f"endpoint.key_variable is {variable}, which the environment does not have, or empty")
-    if not re.fullmatch(r"[!-~]+", key):  # http.client would show a key that is no header
+    if not re.fullmatch(r"[!-~]+", key):
         raise ConfigError(f"{variable} of the environment holds white space or other characters that no key has")
-    return {"Authorization": f"Bearer {key}"}
+    return key
 
 
-def _pause(headers: Message, attempt: int) -> float:
-    """Seconds: what the server asks for; else 1, 2, 4, ... 64 and up to half of it more, so that threads spread."""
-    asked = headers.get("Retry-After", "").strip()
-    if asked.isdecimal():
-        return float(asked)
-    with suppress(ValueError, OverflowError):  # dates that no calendar has
-        if date := parsedate_tz(asked):
-            return max(0.0, mktime_tz(date) - time.time())
-    return 2 ** min(attempt, 6) * random.uniform(1.0, 1.5)
-
-
-def _error_name(error: urllib.error.HTTPError) -> str:
+def _error_name(error: APIStatusError) -> str:
     """How the server calls its error; the rest of what it says may repeat the prompt."""
-    try:
-        told = json.loads(error.read())["error"]
-        name = told.get("code") or told.get("type")
-    except (OSError, HTTPException, ValueError, KeyError, TypeError, AttributeError):
-        return ""
-    return f" {name}" if re.fullmatch(r"[a-z]+(_[a-z]+)+|[A-Za-z]+Error", str(name)) else ""
+    name = str(error.code or error.type)
+    return f" {name}" if re.fullmatch(r"[a-z]+(_[a-z]+)+|[A-Za-z]+Error", name) else ""
 
 
-def _network_trouble(error: OSError | HTTPException) -> str:
-    """What kind of failure it was; its own text may repeat what the server sent."""
-    reason = getattr(error, "reason", error)
-    return getattr(reason, "strerror", None) or type(reason).__name__
+def _network_trouble(error: APIConnectionError) -> str:
+    """What the operating system says, else the kind of failure, whose own text may repeat what the server sent."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return type(error.__cause__).__name__

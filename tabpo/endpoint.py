@@ -1,10 +1,11 @@
 """Greedy answers to prompts from a model behind an OpenAI-compatible endpoint, each request paid for once."""
 
+import asyncio
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 from tabpo.artefacts import sha256_text, write_json
 from tabpo.chat_server import ChatServer, check_served
@@ -35,7 +36,7 @@ def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache
         DataError: The server cannot be reached, refuses a request, or answers otherwise than the protocol says.
     """
     requests = [_request(endpoint, prompt, max_tokens) for prompt in prompts]
-    files = [cache / f"{sha256_text(endpoint.url + request)}.json" for request in requests]
+    files = [cache / f"{sha256_text(endpoint.url + json.dumps(request))}.json" for request in requests]
     missing = {
         file: (prompt.prompt_id, request)
         for file, prompt, request in zip(files, prompts, requests, strict=True)
@@ -43,7 +44,7 @@ def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache
     }
     logging.info("%d of %d answers are here already", sum(file not in missing for file in files), len(files))
     if missing:
-        _fetch(ChatServer(endpoint, max_tokens), missing)
+        asyncio.run(_fetch(ChatServer(endpoint, max_tokens), missing))
     answers = [json.loads(file.read_text()) for file in files]
     served = sorted({answer["model"] for answer in answers})
     if len(served) > 1:
@@ -58,23 +59,25 @@ def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache
     return completions, served[0]
 
 
-def _request(endpoint: Endpoint, prompt: Prompt, max_tokens: int) -> str:
+def _request(endpoint: Endpoint, prompt: Prompt, max_tokens: int) -> dict[str, Any]:
     messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
-    return json.dumps({"model": endpoint.model, "messages": messages, "temperature": 0, endpoint.token_cap: max_tokens})
+    return {"model": endpoint.model, "messages": messages, "temperature": 0, endpoint.token_cap: max_tokens}
 
 
-def _fetch(server: ChatServer, missing: Mapping[Path, tuple[str, str]]) -> None:
+async def _fetch(server: ChatServer, missing: Mapping[Path, tuple[str, dict[str, Any]]]) -> None:
     """Write the file of each (prompt_id, request); the first failure ends all, and what has arrived stays."""
+    free = asyncio.Semaphore(server.endpoint.concurrency)
 
-    def keep(file: Path, prompt_id: str, request: str) -> None:
-        write_json(file, server.answer(prompt_id, request))
+    async def keep(file: Path, prompt_id: str, request: dict[str, Any]) -> None:
+        async with free:
+            write_json(file, await server.answer(prompt_id, request))
 
-    with ThreadPoolExecutor(server.endpoint.concurrency) as pool:
-        futures = [pool.submit(keep, file, *question) for file, question in missing.items()]
+    async with server.client:
+        tasks = [asyncio.create_task(keep(file, *question)) for file, question in missing.items()]
         try:
-            for future in progress(as_completed(futures), len(futures), "answers"):
-                future.result()
-        except BaseException:
-            server.stopped.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+            for answered in progress(asyncio.as_completed(tasks), len(tasks), "answers"):
+                await answered
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

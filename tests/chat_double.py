@@ -25,7 +25,7 @@ class ChatDouble:
         url: What a study would name.
         answer: From the request's JSON to status, headers, and body (bytes as they are, else JSON).
         requests: JSON of each request, in the order of arrival.
-        headers: Headers of each request.
+        headers: Headers of each request; names in lower case.
         busiest: Most requests that were answered at once.
     """
 
@@ -50,7 +50,7 @@ def chat_double() -> Iterator[ChatDouble]:
                 at_once += 1
                 double.busiest = max(double.busiest, at_once)
                 double.requests.append(request)
-                double.headers.append(dict(self.headers))
+                double.headers.append({name.lower(): value for name, value in self.headers.items()})
             status, headers, body = double.answer(request) if self.path == "/v1/chat/completions" else (404, {}, {})
             content = body if isinstance(body, bytes) else json.dumps(body).encode()
             with lock:

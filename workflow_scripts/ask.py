@@ -16,6 +16,7 @@ from tabpo.records import Completion, Prompt, read_records, write_records
 def main(argv: list[str] | None = None) -> None:
     """Write the completions in the order of the prompts, and by which model and code they were made."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it has a line for each request
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: endpoint, max_completion_tokens")
     parser.add_argument("--prompts", type=Path, required=True)
