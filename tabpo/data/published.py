@@ -1,25 +1,21 @@
-"""Published files: their addresses and hashes; copied from a local folder, or downloaded and resumed."""
+"""Published files: their addresses and hashes; copied from a local folder, or downloaded."""
 
 import hashlib
+import io
 import logging
-import math
 import tarfile
 import urllib.error
 import urllib.request
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException, IncompleteRead
 from pathlib import Path, PurePosixPath
 
 from tabpo.artefacts import write_whole
 from tabpo.errors import ConfigError, DataError
-from tabpo.progress import progress
 
 TIMEOUT_S = 60
-PIECE = 1024
-"""Bytes that are read, written and counted at a time."""
-
 ADVICE = "run again, or set TABPO_DATA to an absolute path that holds {name}/ with train.json, dev.json and test.json"
 
 
@@ -79,9 +75,7 @@ def fetch(name: str, outputs: Mapping[str, Path], local: str) -> None:
     Args:
         name: A key of SOURCES.
         outputs: Where the file of each split goes.
-        local: The value of TABPO_DATA; files are copied from its folder `name`. Empty: they are downloaded. What
-            arrived before a download broke off stays beside the first output as `*.partial`, and the next call goes on
-            from there.
+        local: The value of TABPO_DATA; files are copied from its folder `name`. Empty: they are downloaded.
 
     Raises:
         ConfigError: `local` is not absolute.
@@ -91,17 +85,11 @@ def fetch(name: str, outputs: Mapping[str, Path], local: str) -> None:
     if local:
         _copy(name, files, outputs, local)
         return
-    folder = next(iter(outputs.values())).parent
-    folder.mkdir(parents=True, exist_ok=True)
     for url in dict.fromkeys(file.url for file in files.values()):
-        partial = folder / f"{PurePosixPath(url).name}.partial"
-        _download(url, partial, ADVICE.format(name=name))
-        try:
-            for split, file in files.items():
-                if file.url == url:
-                    _write_checked(_content(partial, file), file, outputs[split], url)
-        finally:
-            partial.unlink()
+        content = _download(url, ADVICE.format(name=name))
+        for split, file in files.items():
+            if file.url == url:
+                _write_checked(_member(content, file), file, outputs[split], url)
 
 
 def _copy(name: str, files: Mapping[str, PublishedFile], outputs: Mapping[str, Path], local: str) -> None:
@@ -128,12 +116,12 @@ def _write_checked(content: bytes, file: PublishedFile, output: Path, origin: st
     write_whole(output, content)
 
 
-def _content(partial: Path, file: PublishedFile) -> bytes:
+def _member(content: bytes, file: PublishedFile) -> bytes:
     """The file's bytes: all that was downloaded, or one member of it."""
     if file.member is None:
-        return partial.read_bytes()
+        return content
     try:
-        with tarfile.open(partial) as archive:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
             for entry in archive:
                 if entry.isfile() and PurePosixPath(entry.name) == PurePosixPath(file.member):
                     return archive.extractfile(entry).read()
@@ -144,38 +132,17 @@ def _content(partial: Path, file: PublishedFile) -> bytes:
     raise DataError(f"{file.url}: the archive lacks {file.member}; accepted: the published archive")
 
 
-def _download(url: str, partial: Path, advice: str) -> None:
-    """Add to `partial` what it lacks of the file at `url`."""
+def _download(url: str, advice: str) -> bytes:
+    """All of the file at `url`, in memory: the largest has a few megabytes."""
     try:
-        with _open(url, partial) as answer:
-            resumed = answer.status == 206
-            have = partial.stat().st_size if resumed else 0
-            expected = have + int(answer.headers.get("Content-Length", 0))
-            logging.info("%s: %d of %d bytes are here already", url, have, expected)
-            pieces = iter(lambda: answer.read(PIECE), b"")
-            with partial.open("ab" if resumed else "wb") as file:
-                for piece in progress(
-                    pieces, math.ceil((expected - have) / PIECE), f"KiB of {PurePosixPath(url).name}"
-                ):
-                    file.write(piece)
+        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
+            content = answer.read()
     except urllib.error.HTTPError as error:
         raise DataError(f"{url}: the server answered {error.code} {error.reason}; {advice}") from error
+    except IncompleteRead as error:
+        whole = len(error.partial) + error.expected
+        raise DataError(f"{url}: the connection ended after {len(error.partial)} of {whole} bytes; {advice}") from error
     except (OSError, HTTPException) as error:
         raise DataError(f"{url}: cannot be downloaded ({getattr(error, 'reason', error)}); {advice}") from error
-    arrived = partial.stat().st_size
-    if arrived < expected:
-        raise DataError(f"{url}: the connection ended after {arrived} of {expected} bytes; {advice}")
-
-
-def _open(url: str, partial: Path) -> HTTPResponse:
-    """Ask for what comes after `partial`, or for all where the server says that nothing does."""
-    have = partial.stat().st_size if partial.exists() else 0
-    if have:
-        try:
-            return urllib.request.urlopen(
-                urllib.request.Request(url, headers={"Range": f"bytes={have}-"}), timeout=TIMEOUT_S
-            )
-        except urllib.error.HTTPError as error:
-            if error.code != 416:
-                raise
-    return urllib.request.urlopen(url, timeout=TIMEOUT_S)
+    logging.info("%s: downloaded, %d bytes", url, len(content))
+    return content
