@@ -43,7 +43,7 @@ test-slurm: setup ## a small study and faults on a real Slurm, started here: roo
 drill: setup ## kill a training run of two processes twenty times; it must end as if nothing had happened
 	pytest tests/drill -s --kills 20
 
-fetch: setup ## download the hub models of CONFIG=config/config.yaml and pin their revisions
+fetch: setup ## download the models of CONFIG=config/config.yaml, with the hub's revisions pinned
 	python -m workflow_scripts.fetch_models --config $(CONFIG)
 
 clean: ## remove .venv, caches and the demo's results; other results stay

@@ -1,11 +1,11 @@
-"""The model that SFT starts from: built from scratch, copied from a folder, or named on the hub."""
+"""The model that SFT starts from: built from scratch, copied from a folder, dequantised, or named on the hub."""
 
 
 rule base:
     """Make tokenizer and weights (a manifest for hub models), with one hash over the weights."""
     input:
         prompts=results("{dataset}/prompts/train.parquet"),
-        folder=model_folder,
+        files=model_files,
     output:
         base=directory(results("{dataset}/{model}/base")),
     params:

@@ -34,10 +34,12 @@ def known_ontologies():
 
 
 def check_folders(study):
-    """Refuse folders of the user's that are not there, or lack a split."""
+    """Refuse folders and files of the user's that are not there, and folders that lack a split."""
     for name, entry in study.models.items():
         if "folder" in entry and not Path(entry["folder"]).is_dir():
             raise ConfigError(f"models.{name}.folder: {entry['folder']} is no folder")
+        if "path" in entry.get("gguf", ()) and not Path(entry["gguf"]["path"]).is_file():
+            raise ConfigError(f"models.{name}.gguf.path: {entry['gguf']['path']} is no file")
     for name, entry in study.datasets.items():
         source = SOURCES[entry["source"]]
         if source.origin == "folder":

@@ -90,10 +90,12 @@ def split_documents(wildcards):
     return results(f"{wildcards.dataset}/documents/{wildcards.split.split('_')[0]}.parquet")
 
 
-def model_folder(wildcards):
-    """The files of a model that comes from a folder; others have none."""
-    folder = STUDY.models[wildcards.model].get("folder")
-    return [] if folder is None else sorted(path for path in Path(folder).iterdir() if path.is_file())
+def model_files(wildcards):
+    """The files of a model that comes from a folder or a GGUF file of the user's; others have none."""
+    entry = STUDY.models[wildcards.model]
+    if "folder" in entry:
+        return sorted(path for path in Path(entry["folder"]).iterdir() if path.is_file())
+    return [entry["gguf"]["path"]] if "path" in entry.get("gguf", ()) else []
 
 
 def confusions_of_pairing(ending):

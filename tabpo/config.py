@@ -143,13 +143,17 @@ def _check_model(config: Mapping[str, Any], name: str) -> None:
     where, entry = f"models.{name}", config["models"][name]
     if "endpoint" in entry:
         return  # checked as it is completed
-    given = [key for key in ("hub", "folder", "scratch") if key in entry]
+    given = [key for key in ("hub", "folder", "gguf", "scratch") if key in entry]
     if len(given) != 1:
         raise ConfigError(
-            f"{where} has {' and '.join(given) or 'no source'}; exactly one of hub, folder, scratch, endpoint"
+            f"{where} has {' and '.join(given) or 'no source'}; exactly one of hub, folder, gguf, scratch, endpoint"
         )
     if "revision" in entry and "hub" not in entry:
         raise ConfigError(f"{where}.revision is for hub models; this one has {given[0]}")
+    if set(entry.get("gguf", ["path"])) not in ({"path"}, {"package", "file", "sha256"}):
+        raise ConfigError(
+            f"{where}.gguf has {', '.join(sorted(entry['gguf']))}; accepted: path; or package, file, sha256"
+        )
     _check_reference(f"{where}.resources", entry["resources"], "resources", config["resources"])
     for method in entry.get("methods", []):
         _check_reference(f"{where}.methods", method, "methods", config["methods"])

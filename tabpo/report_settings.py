@@ -5,7 +5,7 @@ from typing import Any
 
 from tabpo.data.isolation import DISAGREEMENT
 from tabpo.figure_settings import run_figures
-from tabpo.study import Settings, Study, confusions_folder, cost_settings, metric_settings
+from tabpo.study import Settings, Study, confusions_folder, cost_settings, metric_settings, stored_weights
 
 FIGURES = {"training": "Training, step by step", "erosion": "Erosion of held-out gold tokens"}
 """Titles of the figures of what runs logged, by their folder."""
@@ -80,4 +80,6 @@ def _origin(entry: dict[str, Any]) -> str:
         return entry["hub"]
     if "endpoint" in entry:
         return f"{entry['endpoint']['model']}, behind an endpoint"
+    if "gguf" in entry:
+        return stored_weights(entry)
     return "from scratch" if "scratch" in entry else "a local folder"

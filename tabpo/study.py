@@ -1,7 +1,9 @@
 """A resolved study: which runs there are, and the settings that each job is given."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from tabpo.data.isolation import DISAGREEMENT
@@ -89,6 +91,11 @@ class Study:
         """What captions say of the answers of trained models; tables of preferences show none."""
         return "" if self.preference_datasets() else unusual(self.generation)
 
+    def dequantised(self, models: Iterable[str]) -> str:
+        """What captions say of models whose weights were stored in fewer bits; nothing where there is none."""
+        stored = {name: stored_weights(self.models[name]) for name in models}
+        return "".join(f" Weights of {name}: {weights}." for name, weights in stored.items() if weights)
+
     def has_human(self, dataset: str) -> bool:
         """Whether a second annotator has annotated test documents."""
         return "test" in self.datasets[dataset]["second_annotator"]
@@ -96,6 +103,15 @@ class Study:
     def metrics(self) -> list[str]:
         """Metrics of all tables, each once, in the order of the config."""
         return list(dict.fromkeys(metric for table in self.tables.values() for metric in table["metrics"]))
+
+
+def stored_weights(entry: Settings) -> str:
+    """How the weights of a model were stored that comes from a GGUF file, by the file's name; "" for other models."""
+    if "gguf" not in entry:
+        return ""
+    file = PurePath(entry["gguf"].get("path") or entry["gguf"]["file"]).name
+    bits = re.search(r"[-._]I?Q(\d)", file, re.IGNORECASE)
+    return f"dequantised from {file}" + (f", which holds {bits[1]}-bit weights" if bits else "")
 
 
 def document_settings(study: Study, dataset: str) -> Settings:
@@ -112,8 +128,8 @@ def prompt_settings(study: Study, dataset: str) -> Settings:
 def base_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `base`."""
     entry = study.models[model]
-    keys = ("hub", "revision") if "hub" in entry else ("scratch",) if "scratch" in entry else ("folder",)
-    return {"source": {key: entry.get(key) for key in keys}, "prompt": study.datasets[dataset].get("prompt")}
+    source = {key: entry[key] for key in ("hub", "revision", "folder", "gguf", "scratch") if key in entry}
+    return {"source": source, "prompt": study.datasets[dataset].get("prompt")}
 
 
 def sft_settings(study: Study, dataset: str, model: str, seed: str) -> Settings:
@@ -123,10 +139,11 @@ def sft_settings(study: Study, dataset: str, model: str, seed: str) -> Settings:
 
 def run_settings(study: Study, dataset: str, model: str, method: str, seed: str) -> Settings:
     """Settings of the rule `train`."""
-    machine = study.machine(model)
+    machine, stored = study.machine(model), stored_weights(study.models[model])
     return {
         "dataset": dataset,
         "model": model,
+        **({"weights": stored} if stored else {}),
         "method": {"name": method, **study.methods.get(method, {})},
         "seed": int(seed),
         "training": study.training[model, method],
@@ -206,7 +223,7 @@ def table_settings(study: Study, table: str) -> Settings:
     """Settings of one configured table."""
     entry = study.tables[table]
     return {
-        "caption": entry["caption"] + study.generated(),
+        "caption": entry["caption"] + study.dequantised(entry["models"]) + study.generated(),
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
         "metrics": entry["metrics"],
@@ -227,7 +244,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "methods": list(study.methods),
     }
     return {
-        "caption": f"{metric}: methods by dataset and model." + study.generated(),
+        "caption": f"{metric}: methods by dataset and model." + study.dequantised(entry["models"]) + study.generated(),
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
         "metrics": [metric],

@@ -124,6 +124,7 @@ def test_a_null_revision_is_taken_from_the_lock():
     assert job.base_settings(study, "scierc", "qwen2.5-7b")["source"]["revision"] is None
 
 
+GGUF = {"precision": "bf16", "attention": "eager", "resources": "cpu"}
 RECIPE = {"heldout": "dev_confusion", "negatives": 1, "edits": 1, "smoothing": 1.0}
 
 OWN = {"unit": "document", "prompt": "bare", "ontology": "scierc"}
@@ -209,7 +210,23 @@ MISTAKES = [
     ("datasets/demo_abstracts/ontology", "sierc", "datasets.demo_abstracts.ontology names sierc; did you mean scierc?"),
     ("datasets/demo_abstracts/ontology", "phee", "the answer format results; the source demo_abstracts has entities"),
     # models and machines
-    ("models/tiny/hub", "a/b", "models.tiny has hub and scratch; exactly one of hub, folder, scratch"),
+    ("models/tiny/hub", "a/b", "models.tiny has hub and scratch; exactly one of hub, folder, gguf, scratch"),
+    (
+        "models/tiny/gguf",
+        {"path": "a.gguf"},
+        "models.tiny has gguf and scratch; exactly one of hub, folder, gguf, scratch",
+    ),
+    ("models/tiny", {**GGUF, "gguf": {"path": "a.bin"}}, "models.tiny.gguf.path is 'a.bin'; accepted: string, like"),
+    (
+        "models/tiny",
+        {**GGUF, "gguf": {"package": "a", "file": "a.gguf"}},
+        "models.tiny.gguf.package is 'a'; accepted: string, like",
+    ),
+    (
+        "models/tiny",
+        {**GGUF, "gguf": {"package": "a==1", "file": "a.gguf"}},
+        "models.tiny.gguf has file, package; accepted: path; or package, file, sha256",
+    ),
     ("models/tiny/revision", None, "models.tiny.revision is for hub models; this one has scratch"),
     (
         "models/tiny/endpoint",
@@ -406,6 +423,29 @@ def test_every_preset_is_a_method(demo, family):
         build_loss(study.methods[name]["loss"], **study.methods[name]["params"])
         training_settings(**study.training["tiny", name])
         assert preset.get("training", {}).items() <= study.training["tiny", name].items()
+
+
+def test_what_is_dequantised_says_so_in_captions_and_runs(demo):
+    file = {"package": "llm-small==1.0", "file": "small/Small-1B.Q4_1.gguf", "sha256": "0" * 64}
+    demo["models"]["small"] = {**GGUF, "gguf": file}
+    demo["models"]["whole"] = {**GGUF, "gguf": {"path": "mine/Whole-1B-F16.gguf"}}
+    study = resolve_study(demo, KNOWN)
+    said = {
+        name: job.run_settings(study, "demo_abstracts", name, "dpo", "1").get("weights")
+        for name in study.models
+        if name != "gpt"
+    }
+    assert said == {
+        "tiny": None,
+        "small": "dequantised from Small-1B.Q4_1.gguf, which holds 4-bit weights",
+        "whole": "dequantised from Whole-1B-F16.gguf",
+    }
+    assert job.base_settings(study, "demo_abstracts", "small")["source"] == {"gguf": file}
+    for caption in (job.table_settings(study, "abstracts")["caption"], job.metric_settings(study, "rel")["caption"]):
+        assert caption.endswith(
+            " Weights of small: dequantised from Small-1B.Q4_1.gguf, which holds 4-bit weights."
+            " Weights of whole: dequantised from Whole-1B-F16.gguf."
+        )
 
 
 def test_settings_of_a_run_hold_what_the_run_needs_and_nothing_else(demo):

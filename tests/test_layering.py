@@ -127,26 +127,6 @@ def test_a_module_opens_with_a_sentence(path):
     assert (ast.get_docstring(ast.parse(path.read_text())) or "").strip()
 
 
-def limit(path: Path) -> int:
-    if path.suffix == ".smk":
-        return 150
-    if path.name == "Snakefile":
-        return 40
-    if path.parent.name == "workflow_scripts":
-        return 60
-    if path.parent.name == "losses" and not path.name.startswith("_"):
-        return 120
-    # DESIGN wants all schemas in one module, and the types stand beside them.
-    return 400 if path.name == "records.py" else 300
-
-
-@pytest.mark.parametrize(
-    "path", [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*")), *PACKAGE, *SCRIPTS], ids=shown
-)
-def test_files_are_short(path):
-    assert len(path.read_text().splitlines()) <= limit(path)
-
-
 def code_lines(function: ast.FunctionDef) -> int:
     """Lines of a function without its docstring."""
     documented = ast.get_docstring(function) is not None

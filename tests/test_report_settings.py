@@ -67,12 +67,14 @@ def test_every_page_and_figure_is_there_once(demo):
 def test_no_folder_and_no_address_of_the_users(demo):
     folder = {key: value for key, value in demo["models"]["tiny"].items() if key != "scratch"}
     demo["models"]["mine"] = folder | {"folder": "/somewhere/else"}
+    demo["models"]["small"] = folder | {"gguf": {"path": "/somewhere/else/Small-1B.Q4_1.gguf"}}
     settings = report_settings(resolve_study(demo, KNOWN))
     assert settings["study"] == "small"
     assert [entry["origin"] for entry in settings["models"]] == [
         "from scratch",
         "gpt-x, behind an endpoint",
         "a local folder",
+        "dequantised from Small-1B.Q4_1.gguf, which holds 4-bit weights",
     ]
     assert "somewhere" not in json.dumps(settings) and "example.org" not in json.dumps(settings)
 

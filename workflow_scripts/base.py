@@ -15,7 +15,9 @@ def main(argv: list[str] | None = None) -> None:
     """Read the train prompts, make the base, write it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: source (scratch, folder or hub)")
+    parser.add_argument(
+        "--settings", type=json.loads, required=True, help="JSON: source (scratch, folder, gguf or hub)"
+    )
     parser.add_argument("--prompts", type=Path, required=True, help="train prompts")
     parser.add_argument("--output", type=Path, required=True, help="folder")
     args = parser.parse_args(argv)

