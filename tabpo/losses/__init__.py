@@ -6,8 +6,8 @@ from pkgutil import iter_modules
 
 from tabpo.errors import ConfigError
 from tabpo.losses._interface import LossOutput, Side, TokenField
-from tabpo.losses._listing import describe_loss
-from tabpo.losses._loading import loss_class
+from tabpo.losses._loading import describe_loss, loss_class
+from tabpo.losses._ranges import check_ranges
 
 __all__ = ["LossOutput", "Side", "TokenField", "build_loss", "describe_loss", "loss_names"]
 
@@ -21,7 +21,7 @@ def build_loss(name: str, **params: object) -> Callable[[Side, Side], LossOutput
     """The loss `name` with its hyperparameters; those not given take their defaults.
 
     Raises:
-        ConfigError: No such loss or hyperparameter, a missing one without default, a value that the loss refuses, or a
+        ConfigError: No such loss or hyperparameter, a missing one without default, a value outside its range, or a
             file that does not define a loss.
     """
     if name not in loss_names():
@@ -36,7 +36,6 @@ def build_loss(name: str, **params: object) -> Callable[[Side, Side], LossOutput
     missing = sorted(required - set(params))
     if missing:
         raise ConfigError(f"{name}: hyperparameter {', '.join(missing)} has no default; it takes: {listing}")
-    try:
-        return loss(**params)
-    except TypeError as error:  # a text, say, that a loss compares with a number
-        raise ConfigError(f"{name}: cannot be built with {params} ({error}); it takes: {listing}") from error
+    built = loss(**params)
+    check_ranges(name, built)
+    return built

@@ -1,25 +1,19 @@
 """The per-token loss of TBPO: a Bregman divergence between the policy's preference ratio and the data's."""
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from tabpo.losses._interface import Side
-from tabpo.losses._ranges import require_choice, require_positive, require_share
 
-GENERATORS = ("scaled_basu", "logistic")
+Generator = Literal["scaled_basu", "logistic"]
 MAX_LOG_RATIO = 30.0
 """Bound of |log R|, that of the authors' code; beyond it the loss is flat."""
 
 
-def require_generator(loss: str, generator: object, lambda_: object, scale: object) -> None:
-    """Refuse what `bregman` does not take; up to lambda_ 1 its exponentials are finite in single precision."""
-    require_choice(loss, GENERATORS, generator=generator)
-    require_share(loss, lambda_=lambda_)
-    require_positive(loss, scale=scale)
-
-
-def bregman(log_ratios: Tensor, generator: str, lambda_: float, scale: float) -> Tensor:
+def bregman(log_ratios: Tensor, generator: Generator, lambda_: float, scale: float) -> Tensor:
     """The loss of each log R, same shape; R is the odds of the rejected token over the chosen one.
 
         scaled_basu   R^(1 + lambda_) / (scale * (1 + lambda_)) - R^(-lambda_) / (scale * lambda_)
@@ -28,7 +22,7 @@ def bregman(log_ratios: Tensor, generator: str, lambda_: float, scale: float) ->
 
     The derivatives by log R are (R^(1 + lambda_) + R^(-lambda_)) / scale and R / (1 + R), and 0 outside
     `MAX_LOG_RATIO`. scaled_basu has no lower bound but that: as R falls, its slope nears 1 / scale at lambda_ 0, and
-    grows at any other.
+    grows at any other. Up to lambda_ 1 the exponentials are finite in single precision.
     """
     u = log_ratios.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)
     if generator == "logistic":

@@ -21,7 +21,8 @@ class TokenField(IntEnum):
 class Side:
     """One side of B pairs on the shifted grid: position t scores completion token t.
 
-    Masked positions may hold anything, NaN included.
+    Masked positions may hold anything, NaN included. Sums and means below run over the completion tokens; masked
+    positions reach neither their value nor their gradient.
 
     Attributes:
         policy_logps: (B, T) log-probs of the completion tokens under the policy, nats; carries the gradient.
@@ -47,6 +48,41 @@ class Side:
     baseline: Tensor | None = None
     anchor: "Side | None" = None
 
+    @property
+    def lengths(self) -> Tensor:
+        """Number of completion tokens, (B,); at least the end-of-turn token, since nothing is truncated."""
+        return self.completion_mask.sum(-1)
+
+    @property
+    def log_ratios(self) -> Tensor:
+        """Token log-ratios log pi(y_t) - log ref(y_t), (B, T), nats; 0 outside the completion."""
+        return (self.policy_logps - self.reference_logps).where(self.completion_mask, 0.0)
+
+    @property
+    def log_ratio_sum(self) -> Tensor:
+        """Sum of the token log-ratios, (B,)."""
+        return self.log_ratios.sum(-1)
+
+    @property
+    def mean_log_ratio(self) -> Tensor:
+        """Mean of the token log-ratios, (B,)."""
+        return self.log_ratio_sum / self.lengths
+
+    @property
+    def logp_sum(self) -> Tensor:
+        """Log-probability of the completion under the policy, (B,)."""
+        return masked_sum(self.policy_logps, self.completion_mask)
+
+    @property
+    def mean_logps(self) -> Tensor:
+        """Mean log-probability of a token under the policy, (B,)."""
+        return self.logp_sum / self.lengths
+
+    @property
+    def token_kl_sum(self) -> Tensor:
+        """Sequential KL(reference || policy), the sum of `token_kl`, (B,); of losses that need "token_kl"."""
+        return masked_sum(self.token_kl, self.completion_mask)
+
 
 @dataclass(frozen=True)
 class LossOutput:
@@ -54,7 +90,8 @@ class LossOutput:
 
     Attributes:
         losses: (B,) to be averaged over the pairs of the effective batch.
-        chosen_rewards: (B,) implicit rewards, detached, for margin and accuracy.
+        chosen_rewards: (B,) implicit rewards, for the logged margin and accuracy; they may carry a graph, which whoever
+            logs them leaves behind.
         rejected_rewards: (B,) the same of the other side.
         gate: (B, T) bool, chosen tokens that a barrier acts on; None for losses without one.
     """
@@ -71,5 +108,5 @@ def masked_sum(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over completion tokens, (B,); every row has at least its end-of-turn token, since nothing is truncated."""
+    """Mean over the tokens that the mask keeps, (B,); NaN where it keeps none."""
     return masked_sum(values, mask) / mask.sum(-1)

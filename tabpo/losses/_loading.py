@@ -1,12 +1,15 @@
-"""From the name of a loss to the class in its file, which may be a user's own: what is wrong with it is one message."""
+"""From the name of a loss to the class in its file, which may be a user's own, and what that file says of itself."""
 
+import textwrap
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from importlib import import_module
 from inspect import signature
 
 from tabpo.errors import ConfigError
 from tabpo.losses._interface import Side
+
+LISTING_WIDTH = 100
 
 
 def loss_class(name: str) -> type:
@@ -33,6 +36,26 @@ def loss_class(name: str) -> type:
     if not _takes_two_sides(loss):
         raise ConfigError(f"{file}: Loss cannot be called with two sides; accepted: __call__(self, chosen, rejected)")
     return loss
+
+
+def describe_loss(name: str) -> str:
+    """Call with defaults, the source, and what it reads besides log-probs, each beginning a line.
+
+    Args:
+        name: One of `loss_names()`.
+
+    Raises:
+        ConfigError: From `loss_class`.
+    """
+    loss, source = loss_class(name), import_module(f"tabpo.losses.{name}").__doc__
+    parameters = ", ".join(
+        field.name if field.default is MISSING else f"{field.name}={field.default}" for field in fields(loss)
+    )
+    call = textwrap.fill(f"{name}({parameters})", LISTING_WIDTH, subsequent_indent=" " * len(f"{name}("))
+    lines = [call, f"    {source}"]
+    if loss.needs:
+        lines.append(f"    Needs: {', '.join(sorted(loss.needs))}.")
+    return "\n".join(lines)
 
 
 def _takes_two_sides(loss: type) -> bool:

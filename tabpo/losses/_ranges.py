@@ -1,61 +1,95 @@
-"""Ranges of hyperparameters: checked when a loss is built, refused with what is accepted."""
+"""What a hyperparameter may be: the annotation of its field says it, and `build_loss` checks it.
+
+beta: Positive = 0.1
+tau: Probability | Literal["mean"] = 0.9
+aggregate: Literal["sum", "mean"] = "sum"
+weighted_barrier: bool = False
+"""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from types import UnionType
+from typing import Annotated, Literal, Union, get_args, get_origin, get_type_hints
 
 from tabpo.errors import ConfigError
 
 
-def require_positive(loss: str, **values: object) -> None:
-    """Refuse all but finite numbers above zero."""
-    for name, value in values.items():
-        _require(_is_number(value) and value > 0, loss, name, value, "a number above 0")
+@dataclass(frozen=True)
+class Range:
+    """A range of finite numbers.
+
+    Attributes:
+        accepted: The range in words.
+        contains: Whether a finite number lies in it.
+    """
+
+    accepted: str
+    contains: Callable[[float], bool]
 
 
-def require_not_negative(loss: str, **values: object) -> None:
-    """Refuse all but finite numbers from zero."""
-    for name, value in values.items():
-        _require(_is_number(value) and value >= 0, loss, name, value, "a number from 0")
+Positive = Annotated[float, Range("a number above 0", lambda number: number > 0)]
+NotNegative = Annotated[float, Range("a number from 0", lambda number: number >= 0)]
+Probability = Annotated[float, Range("a number above 0, up to 1", lambda number: 0 < number <= 1)]
+Share = Annotated[float, Range("a number from 0 to 1", lambda number: 0 <= number <= 1)]
+FlipRate = Annotated[float, Range("a number from 0 to 0.5", lambda number: 0 <= number <= 0.5)]
+
+_PLAIN = {
+    float: Range("a number", lambda number: True),
+    int: Range("a whole number", lambda number: isinstance(number, int)),
+}
+_ANNOTATIONS = "Positive, NotNegative, Probability, Share, FlipRate, float, int, bool, Literal or a union of these"
 
 
-def require_probability(loss: str, **values: object) -> None:
-    """Refuse all but numbers above 0 and up to 1."""
-    for name, value in values.items():
-        _require(_is_number(value) and 0 < value <= 1, loss, name, value, "a number above 0, up to 1")
+def accepted_values(name: str, loss: type) -> dict[str, str]:
+    """What each hyperparameter may be, in words.
+
+    Raises:
+        ConfigError: A field has an annotation that states no range.
+    """
+    return {field: _in_words(*alternatives) for field, alternatives in _alternatives(name, loss).items()}
 
 
-def require_threshold(loss: str, **values: object) -> None:
-    """Refuse all but numbers above 0 and up to 1, and "mean"."""
-    for name, value in values.items():
-        fulfilled = value == "mean" or (_is_number(value) and 0 < value <= 1)
-        _require(fulfilled, loss, name, value, "a number above 0, up to 1, or mean")
+def check_ranges(name: str, loss: object) -> None:
+    """Refuse a loss with a hyperparameter outside its range.
+
+    A bool is no number, and neither is a text that looks like one: YAML reads 1e-1 as text.
+
+    Raises:
+        ConfigError: Names the hyperparameter, what is accepted, and the value.
+    """
+    for field, (ranges, choices) in _alternatives(name, type(loss)).items():
+        value = getattr(loss, field)
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        listed = any(type(value) is type(choice) and value == choice for choice in choices)
+        if not (listed or (number and any(one.contains(value) for one in ranges))):
+            found = f"the text {value!r}" if isinstance(value, str) else repr(value)
+            raise ConfigError(f"{name}: {field} must be {_in_words(ranges, choices)}, got {found}")
 
 
-def require_share(loss: str, **values: object) -> None:
-    """Refuse all but numbers from 0 to 1."""
-    for name, value in values.items():
-        _require(_is_number(value) and 0 <= value <= 1, loss, name, value, "a number from 0 to 1")
+def _alternatives(name: str, loss: type) -> dict[str, tuple[list[Range], list[object]]]:
+    """Ranges and single values that each field's annotation allows."""
+    annotations = get_type_hints(loss, include_extras=True)
+    allowed = {}
+    for field in fields(loss):
+        annotation = annotations[field.name]
+        union = get_origin(annotation) in (Union, UnionType)
+        ranges, choices = allowed[field.name] = [], []
+        for part in get_args(annotation) if union else (annotation,):
+            if part is bool:
+                choices += [True, False]
+            elif get_origin(part) is Literal:
+                choices += get_args(part)
+            elif part in _PLAIN:
+                ranges.append(_PLAIN[part])
+            elif isinstance(part_range := getattr(part, "__metadata__", (None,))[0], Range):
+                ranges.append(part_range)
+            else:
+                raise ConfigError(f"{name}: {field.name} is annotated with {part}; accepted: {_ANNOTATIONS}")
+    return allowed
 
 
-def require_flip_rate(loss: str, *, half: bool, **values: object) -> None:
-    """Refuse all but shares of flipped pairs: numbers from 0 and below 0.5, or up to 0.5 where `half`."""
-    for name, value in values.items():
-        fulfilled = _is_number(value) and 0 <= value <= 0.5 and (half or value < 0.5)
-        _require(fulfilled, loss, name, value, "a number from 0 to 0.5" if half else "a number from 0, below 0.5")
-
-
-def require_choice(loss: str, accepted: tuple[object, ...], **values: object) -> None:
-    """Refuse all but the listed values, types included."""
-    for name, value in values.items():
-        listed = any(type(value) is type(choice) and value == choice for choice in accepted)
-        _require(listed, loss, name, value, "one of " + ", ".join(str(choice) for choice in accepted))
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _require(fulfilled: bool, loss: str, name: str, value: object, accepted: str) -> None:
-    if not fulfilled:
-        # YAML takes 1e-1 for text.
-        found = f"the text {value!r}" if isinstance(value, str) else repr(value)
-        raise ConfigError(f"{loss}: {name} must be {accepted}, got {found}")
+def _in_words(ranges: list[Range], choices: list[object]) -> str:
+    if not ranges:
+        return "one of " + ", ".join(map(str, choices))
+    return ", or ".join([*(one.accepted for one in ranges), *map(str, choices)])

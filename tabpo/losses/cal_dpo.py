@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import torch.nn.functional as F
 
-from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -20,23 +20,20 @@ class Loss:
     and averages them over the batch before the sum, which is the same after the batch mean.
 
     Attributes:
-        beta: Reward per nat of summed log-ratio, > 0: the targets are rewards of 1 / 2 and -1 / 2.
+        beta: Reward per nat of summed log-ratio: the targets are rewards of 1 / 2 and -1 / 2.
     """
 
-    beta: float = 0.1
+    beta: Positive = 0.1
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_positive("cal_dpo", beta=self.beta)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_ratio = masked_sum(chosen.policy_logps - chosen.reference_logps, chosen.completion_mask)
-        rejected_ratio = masked_sum(rejected.policy_logps - rejected.reference_logps, rejected.completion_mask)
+        chosen_ratio = chosen.log_ratio_sum
+        rejected_ratio = rejected.log_ratio_sum
         target = 1 / (2 * self.beta)
         calibration = (chosen_ratio - target).square() + (rejected_ratio + target).square()
         return LossOutput(
             losses=-F.logsigmoid(chosen_ratio - rejected_ratio) + calibration,
-            chosen_rewards=self.beta * chosen_ratio.detach(),
-            rejected_rewards=self.beta * rejected_ratio.detach(),
+            chosen_rewards=self.beta * chosen_ratio,
+            rejected_rewards=self.beta * rejected_ratio,
         )

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import torch.nn.functional as F
 
-from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_flip_rate, require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import FlipRate, Positive
 
 
 @dataclass(frozen=True)
@@ -20,27 +20,21 @@ class Loss:
     `sigmoid` with `label_smoothing`, in earlier versions of TRL too; TRL 1.16 has only the unbiased form, `robust_dpo`.
 
     Attributes:
-        beta: Reward per nat of summed log-ratio, > 0.
-        epsilon: Share of flipped pairs, from 0 to 0.5; 0 gives back DPO exactly, 0.5 has no preference.
+        beta: Reward per nat of summed log-ratio.
+        epsilon: Share of flipped pairs; 0 gives back DPO exactly, 0.5 has no preference.
     """
 
-    beta: float = 0.1
-    epsilon: float = 0.1
+    beta: Positive = 0.1
+    epsilon: FlipRate = 0.1
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_positive("cdpo", beta=self.beta)
-        require_flip_rate("cdpo", half=True, epsilon=self.epsilon)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_reward = self.beta * masked_sum(chosen.policy_logps - chosen.reference_logps, chosen.completion_mask)
-        rejected_reward = self.beta * masked_sum(
-            rejected.policy_logps - rejected.reference_logps, rejected.completion_mask
-        )
+        chosen_reward = self.beta * chosen.log_ratio_sum
+        rejected_reward = self.beta * rejected.log_ratio_sum
         margin = chosen_reward - rejected_reward
         return LossOutput(
             losses=-(1 - self.epsilon) * F.logsigmoid(margin) - self.epsilon * F.logsigmoid(-margin),
-            chosen_rewards=chosen_reward.detach(),
-            rejected_rewards=rejected_reward.detach(),
+            chosen_rewards=chosen_reward,
+            rejected_rewards=rejected_reward,
         )

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from tabpo.losses._gates import log_mean_probability
 from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_not_negative, require_positive
+from tabpo.losses._ranges import NotNegative, Positive
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,14 @@ class Loss:
     the authors' code (commit 40896cc) does; here equal tokens are never selected, where rounding decides there.
 
     Attributes:
-        beta: Reward per nat of mean log-prob of selected tokens, > 0.
-        gamma: Target margin in reward, >= 0, subtracted as it is.
+        beta: Reward per nat of mean log-prob of selected tokens.
+        gamma: Target margin in reward, subtracted as it is.
     """
 
-    beta: float = 1.5
-    gamma: float = 1.6
+    beta: Positive = 1.5
+    gamma: NotNegative = 1.6
 
     needs: ClassVar[frozenset[str]] = frozenset()
-
-    def __post_init__(self) -> None:
-        require_positive("confpo", beta=self.beta)
-        require_not_negative("confpo", gamma=self.gamma)
 
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
         chosen_selected, rejected_selected = _selected(chosen), _selected(rejected)
@@ -45,8 +41,8 @@ class Loss:
         return LossOutput(
             # A product, not a choice: a NaN on either side stops the run.
             losses=-F.logsigmoid(chosen_reward - rejected_reward - self.gamma) * counts,
-            chosen_rewards=chosen_reward.detach(),
-            rejected_rewards=rejected_reward.detach(),
+            chosen_rewards=chosen_reward,
+            rejected_rewards=rejected_reward,
         )
 
 

@@ -1,12 +1,12 @@
-"""CPO (arXiv 2401.08417, equations 3 to 5): DPO with a uniform reference, and the likelihood of the chosen answer."""
+"""CPO (arXiv 2401.08417, equation 3, and 4 and 5, numbers not confirmed): DPO without reference, and likelihood."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 
-from tabpo.losses._interface import LossOutput, Side, masked_mean, masked_sum
-from tabpo.losses._ranges import require_choice, require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -21,25 +21,21 @@ class Loss:
     where all completions are equally long.
 
     Attributes:
-        beta: Reward per nat of summed log-prob, > 0.
+        beta: Reward per nat of summed log-prob.
         nll: "sum" or "mean" over the tokens of the chosen completion.
     """
 
-    beta: float = 0.1
-    nll: str = "sum"
+    beta: Positive = 0.1
+    nll: Literal["sum", "mean"] = "sum"
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_positive("cpo", beta=self.beta)
-        require_choice("cpo", ("sum", "mean"), nll=self.nll)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_reward = self.beta * masked_sum(chosen.policy_logps, chosen.completion_mask)
-        rejected_reward = self.beta * masked_sum(rejected.policy_logps, rejected.completion_mask)
-        likelihood = (masked_sum if self.nll == "sum" else masked_mean)(chosen.policy_logps, chosen.completion_mask)
+        chosen_reward = self.beta * chosen.logp_sum
+        rejected_reward = self.beta * rejected.logp_sum
+        likelihood = chosen.logp_sum if self.nll == "sum" else chosen.mean_logps
         return LossOutput(
             losses=-F.logsigmoid(chosen_reward - rejected_reward) - likelihood,
-            chosen_rewards=chosen_reward.detach(),
-            rejected_rewards=rejected_reward.detach(),
+            chosen_rewards=chosen_reward,
+            rejected_rewards=rejected_reward,
         )

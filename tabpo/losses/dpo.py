@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import torch.nn.functional as F
 
-from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -16,23 +16,18 @@ class Loss:
         loss = -log sigmoid(beta * (S(chosen) - S(rejected))),   S = sum_t log pi(y_t) - log ref(y_t)
 
     Attributes:
-        beta: Reward per nat of summed log-ratio, > 0.
+        beta: Reward per nat of summed log-ratio.
     """
 
-    beta: float = 0.1
+    beta: Positive = 0.1
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_positive("dpo", beta=self.beta)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_reward = self.beta * masked_sum(chosen.policy_logps - chosen.reference_logps, chosen.completion_mask)
-        rejected_reward = self.beta * masked_sum(
-            rejected.policy_logps - rejected.reference_logps, rejected.completion_mask
-        )
+        chosen_reward = self.beta * chosen.log_ratio_sum
+        rejected_reward = self.beta * rejected.log_ratio_sum
         return LossOutput(
             losses=-F.logsigmoid(chosen_reward - rejected_reward),
-            chosen_rewards=chosen_reward.detach(),
-            rejected_rewards=rejected_reward.detach(),
+            chosen_rewards=chosen_reward,
+            rejected_rewards=rejected_reward,
         )

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import torch.nn.functional as F
 
-from tabpo.losses._interface import LossOutput, Side, masked_mean
-from tabpo.losses._ranges import require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -19,23 +19,18 @@ class Loss:
     beta on means acts like beta / T on sums, so 5 at 50 tokens is DPO's 0.1.
 
     Attributes:
-        beta: Reward per nat of mean log-ratio, > 0.
+        beta: Reward per nat of mean log-ratio.
     """
 
-    beta: float = 5.0
+    beta: Positive = 5.0
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_positive("dpo_mean", beta=self.beta)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_reward = self.beta * masked_mean(chosen.policy_logps - chosen.reference_logps, chosen.completion_mask)
-        rejected_reward = self.beta * masked_mean(
-            rejected.policy_logps - rejected.reference_logps, rejected.completion_mask
-        )
+        chosen_reward = self.beta * chosen.mean_log_ratio
+        rejected_reward = self.beta * rejected.mean_log_ratio
         return LossOutput(
             losses=-F.logsigmoid(chosen_reward - rejected_reward),
-            chosen_rewards=chosen_reward.detach(),
-            rejected_rewards=rejected_reward.detach(),
+            chosen_rewards=chosen_reward,
+            rejected_rewards=rejected_reward,
         )

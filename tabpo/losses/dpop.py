@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import torch.nn.functional as F
 
-from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_not_negative, require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import NotNegative, Positive
 
 
 @dataclass(frozen=True)
@@ -23,28 +23,22 @@ class Loss:
     sigmoid (as several public ones do) are another loss.
 
     Attributes:
-        beta: Reward per nat of summed log-ratio, > 0.
-        lambda_: Weight of the penalty, >= 0; 0 gives back DPO exactly. The paper has 50, the TAB-PO authors 1.
+        beta: Reward per nat of summed log-ratio.
+        lambda_: Weight of the penalty; 0 gives back DPO exactly. The paper has 50, the TAB-PO authors 1.
     """
 
-    beta: float = 0.3
-    lambda_: float = 50.0
+    beta: Positive = 0.3
+    lambda_: NotNegative = 50.0
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_positive("dpop", beta=self.beta)
-        require_not_negative("dpop", lambda_=self.lambda_)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_reward = self.beta * masked_sum(chosen.policy_logps - chosen.reference_logps, chosen.completion_mask)
-        rejected_reward = self.beta * masked_sum(
-            rejected.policy_logps - rejected.reference_logps, rejected.completion_mask
-        )
+        chosen_reward = self.beta * chosen.log_ratio_sum
+        rejected_reward = self.beta * rejected.log_ratio_sum
         # The gradient of `clamp` at its bound is 1, that of `relu` 0.
         penalty = (-chosen_reward).clamp(min=0.0)
         return LossOutput(
             losses=-F.logsigmoid(chosen_reward - rejected_reward - self.lambda_ * penalty),
-            chosen_rewards=chosen_reward.detach(),
-            rejected_rewards=rejected_reward.detach(),
+            chosen_rewards=chosen_reward,
+            rejected_rewards=rejected_reward,
         )

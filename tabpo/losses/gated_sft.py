@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_probability
+from tabpo.losses._ranges import Probability
 
 
 @dataclass(frozen=True)
@@ -19,23 +19,20 @@ class Loss:
     reference (DPO's at beta 1), to compare margins.
 
     Attributes:
-        tau: Probability below which a chosen token is gated, in (0, 1]; at 1 every token is, which is continued SFT.
+        tau: Probability below which a chosen token is gated; at 1 every token is, which is continued SFT.
     """
 
-    tau: float = 0.9
+    tau: Probability = 0.9
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_probability("gated_sft", tau=self.tau)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        rewards = [
-            masked_sum(side.policy_logps - side.reference_logps, side.completion_mask).detach()
-            for side in (chosen, rejected)
-        ]
         # A probability below 1 may round to 1; a NaN is gated, so that it stops the run.
         threshold = math.log(self.tau) if self.tau < 1 else math.inf
         gate = ~(chosen.policy_logps.detach() >= threshold) & chosen.completion_mask
-        barrier = -masked_sum(chosen.policy_logps, gate) / gate.sum(-1).clamp(min=1)
-        return LossOutput(barrier, *rewards, gate=gate)
+        return LossOutput(
+            losses=-masked_sum(chosen.policy_logps, gate) / gate.sum(-1).clamp(min=1),
+            chosen_rewards=chosen.log_ratio_sum,
+            rejected_rewards=rejected.log_ratio_sum,
+            gate=gate,
+        )

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -17,23 +17,18 @@ class Loss:
     term on SFT targets.
 
     Attributes:
-        beta: Reward per nat of summed log-ratio, > 0; pairs count until their margin is 1 / beta nats.
+        beta: Reward per nat of summed log-ratio; pairs count until their margin is 1 / beta nats.
     """
 
-    beta: float = 0.1
+    beta: Positive = 0.1
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_positive("hinge", beta=self.beta)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_reward = self.beta * masked_sum(chosen.policy_logps - chosen.reference_logps, chosen.completion_mask)
-        rejected_reward = self.beta * masked_sum(
-            rejected.policy_logps - rejected.reference_logps, rejected.completion_mask
-        )
+        chosen_reward = self.beta * chosen.log_ratio_sum
+        rejected_reward = self.beta * rejected.log_ratio_sum
         return LossOutput(
             losses=(1 - (chosen_reward - rejected_reward)).relu(),
-            chosen_rewards=chosen_reward.detach(),
-            rejected_rewards=rejected_reward.detach(),
+            chosen_rewards=chosen_reward,
+            rejected_rewards=rejected_reward,
         )

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tabpo.losses._interface import LossOutput, Side, masked_mean
-from tabpo.losses._ranges import require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -17,21 +17,17 @@ class Loss:
     the length. eric-mitchell/direct-preference-optimization, OpenRLHF and Token-BPO take sums: that is `ipo_sum`.
 
     Attributes:
-        beta: The paper's tau, > 0: the target is a margin of 1 / (2 beta) nats of mean log-ratio, a reward of 1 / 2.
+        beta: The paper's tau: the target is a margin of 1 / (2 beta) nats of mean log-ratio, a reward of 1 / 2.
     """
 
-    beta: float = 0.1
+    beta: Positive = 0.1
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_positive("ipo_mean", beta=self.beta)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_ratio = masked_mean(chosen.policy_logps - chosen.reference_logps, chosen.completion_mask)
-        rejected_ratio = masked_mean(rejected.policy_logps - rejected.reference_logps, rejected.completion_mask)
+        margin = chosen.mean_log_ratio - rejected.mean_log_ratio
         return LossOutput(
-            losses=(chosen_ratio - rejected_ratio - 1 / (2 * self.beta)).square(),
-            chosen_rewards=self.beta * chosen_ratio.detach(),
-            rejected_rewards=self.beta * rejected_ratio.detach(),
+            losses=(margin - 1 / (2 * self.beta)).square(),
+            chosen_rewards=self.beta * chosen.mean_log_ratio,
+            rejected_rewards=self.beta * rejected.mean_log_ratio,
         )

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import Positive
 
 
 @dataclass(frozen=True)
@@ -17,21 +17,17 @@ class Loss:
     compute. TRL, LLaMA-Factory, HALOs and ms-swift take means: that is `ipo_mean`, another loss at the same beta.
 
     Attributes:
-        beta: The paper's tau, > 0: the target is a margin of 1 / (2 beta) nats of summed log-ratio, a reward of 1 / 2.
+        beta: The paper's tau: the target is a margin of 1 / (2 beta) nats of summed log-ratio, a reward of 1 / 2.
     """
 
-    beta: float = 0.1
+    beta: Positive = 0.1
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_positive("ipo_sum", beta=self.beta)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_ratio = masked_sum(chosen.policy_logps - chosen.reference_logps, chosen.completion_mask)
-        rejected_ratio = masked_sum(rejected.policy_logps - rejected.reference_logps, rejected.completion_mask)
+        margin = chosen.log_ratio_sum - rejected.log_ratio_sum
         return LossOutput(
-            losses=(chosen_ratio - rejected_ratio - 1 / (2 * self.beta)).square(),
-            chosen_rewards=self.beta * chosen_ratio.detach(),
-            rejected_rewards=self.beta * rejected_ratio.detach(),
+            losses=(margin - 1 / (2 * self.beta)).square(),
+            chosen_rewards=self.beta * chosen.log_ratio_sum,
+            rejected_rewards=self.beta * rejected.log_ratio_sum,
         )

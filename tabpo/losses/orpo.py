@@ -1,4 +1,4 @@
-"""ORPO (arXiv 2403.07691, equations 4, 6 and 7): likelihood of the chosen answer and an odds ratio, no reference."""
+"""ORPO (arXiv 2403.07691, equations 4 and 7, and 6, number not confirmed): likelihood and odds ratio, no reference."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tabpo.losses._interface import LossOutput, Side, masked_mean
-from tabpo.losses._ranges import require_not_negative
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import NotNegative
 
 
 @dataclass(frozen=True)
@@ -26,24 +26,21 @@ class Loss:
     -eps of its dtype counts as -eps, and the odds pass no gradient there; rounding may even make it positive.
 
     Attributes:
-        lambda_: Weight of the odds ratio, >= 0; 0 leaves continued SFT. TRL calls it `beta`, the authors' code `alpha`.
+        lambda_: Weight of the odds ratio; 0 leaves continued SFT. TRL calls it `beta`, the authors' code `alpha`.
     """
 
-    lambda_: float = 0.1
+    lambda_: NotNegative = 0.1
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_not_negative("orpo", lambda_=self.lambda_)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_mean = masked_mean(chosen.policy_logps, chosen.completion_mask)
-        rejected_mean = masked_mean(rejected.policy_logps, rejected.completion_mask)
+        chosen_mean = chosen.mean_logps
+        rejected_mean = rejected.mean_logps
         chosen_odds, rejected_odds = _log_odds(chosen_mean), _log_odds(rejected_mean)
         return LossOutput(
             losses=-chosen_mean - self.lambda_ * F.logsigmoid(chosen_odds - rejected_odds),
-            chosen_rewards=chosen_odds.detach(),
-            rejected_rewards=rejected_odds.detach(),
+            chosen_rewards=chosen_odds,
+            rejected_rewards=rejected_odds,
         )
 
 

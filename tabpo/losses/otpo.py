@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import Positive
 from tabpo.losses._unbalanced_ot import pairwise_distances, transported_mass
 
 
@@ -32,28 +32,25 @@ class Loss:
     takes the same steps.
 
     Attributes:
-        beta: Reward per nat of weighted log-ratio, > 0.
-        ot_reg: Weight of the plan's entropy, > 0; costs are at most 1.
-        ot_reg_m: Weight of the marginals' KL from one unit a token, > 0.
+        beta: Reward per nat of weighted log-ratio.
+        ot_reg: Weight of the plan's entropy; costs are at most 1.
+        ot_reg_m: Weight of the marginals' KL from one unit a token.
     """
 
-    beta: float = 0.1
-    ot_reg: float = 0.1
-    ot_reg_m: float = 0.2
+    beta: Positive = 0.1
+    ot_reg: Positive = 0.1
+    ot_reg_m: Positive = 0.2
 
     needs: ClassVar[frozenset[str]] = frozenset({"hidden_states"})
 
-    def __post_init__(self) -> None:
-        require_positive("otpo", beta=self.beta, ot_reg=self.ot_reg, ot_reg_m=self.ot_reg_m)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
         chosen_weights, rejected_weights = self._token_weights(chosen, rejected)
-        chosen_reward = self.beta * _weighted_ratio(chosen, chosen_weights)
-        rejected_reward = self.beta * _weighted_ratio(rejected, rejected_weights)
+        chosen_reward = self.beta * (chosen.log_ratios * chosen_weights).sum(-1)
+        rejected_reward = self.beta * (rejected.log_ratios * rejected_weights).sum(-1)
         return LossOutput(
             losses=-F.logsigmoid(chosen_reward - rejected_reward),
-            chosen_rewards=chosen_reward.detach(),
-            rejected_rewards=rejected_reward.detach(),
+            chosen_rewards=chosen_reward,
+            rejected_rewards=rejected_reward,
         )
 
     @torch.no_grad()
@@ -63,11 +60,6 @@ class Loss:
         masses = transported_mass(
             pairwise_distances(chosen.hidden_states, rejected.hidden_states, valid), valid, self.ot_reg, self.ot_reg_m
         )
-        shorter = torch.minimum(chosen.completion_mask.sum(-1), rejected.completion_mask.sum(-1))
+        shorter = torch.minimum(chosen.lengths, rejected.lengths)
         dtype = chosen.policy_logps.dtype
         return tuple((mass * (shorter / mass.sum(-1))[:, None]).to(dtype) for mass in masses)
-
-
-def _weighted_ratio(side: Side, weights: Tensor) -> Tensor:
-    """Weighted log-ratio to the reference, (B,)."""
-    return masked_sum((side.policy_logps - side.reference_logps) * weights, side.completion_mask)

@@ -1,12 +1,12 @@
-"""RPO, DPO regularised by the likelihood of the chosen answer (arXiv 2404.19733, equation 1): the ungated anchor."""
+"""RPO, DPO regularised by the likelihood of the chosen answer (arXiv 2404.19733, equation 1, not confirmed)."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch.nn.functional as F
 
-from tabpo.losses._interface import LossOutput, Side, masked_mean, masked_sum
-from tabpo.losses._ranges import require_not_negative, require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import NotNegative, Positive
 
 
 @dataclass(frozen=True)
@@ -18,27 +18,21 @@ class Loss:
     This is the paper's third version; in its first, alpha weighs the preference term (huggingface/trl, issue 1868).
 
     Attributes:
-        beta: Reward per nat of summed log-ratio, > 0.
-        alpha: Weight of the likelihood term, >= 0; 0 gives back DPO exactly.
+        beta: Reward per nat of summed log-ratio.
+        alpha: Weight of the likelihood term; 0 gives back DPO exactly.
     """
 
-    beta: float = 0.1
-    alpha: float = 1.0
+    beta: Positive = 0.1
+    alpha: NotNegative = 1.0
 
     needs: ClassVar[frozenset[str]] = frozenset()
 
-    def __post_init__(self) -> None:
-        require_positive("rpo", beta=self.beta)
-        require_not_negative("rpo", alpha=self.alpha)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_reward = self.beta * masked_sum(chosen.policy_logps - chosen.reference_logps, chosen.completion_mask)
-        rejected_reward = self.beta * masked_sum(
-            rejected.policy_logps - rejected.reference_logps, rejected.completion_mask
-        )
-        anchor = -masked_mean(chosen.policy_logps, chosen.completion_mask)
+        chosen_reward = self.beta * chosen.log_ratio_sum
+        rejected_reward = self.beta * rejected.log_ratio_sum
+        anchor = -chosen.mean_logps
         return LossOutput(
             losses=-F.logsigmoid(chosen_reward - rejected_reward) + self.alpha * anchor,
-            chosen_rewards=chosen_reward.detach(),
-            rejected_rewards=rejected_reward.detach(),
+            chosen_rewards=chosen_reward,
+            rejected_rewards=rejected_reward,
         )

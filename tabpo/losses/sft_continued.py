@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tabpo.losses._interface import LossOutput, Side, masked_mean, masked_sum
+from tabpo.losses._interface import LossOutput, Side
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,8 @@ class Loss:
     needs: ClassVar[frozenset[str]] = frozenset()
 
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        rewards = [
-            masked_sum(side.policy_logps - side.reference_logps, side.completion_mask).detach()
-            for side in (chosen, rejected)
-        ]
-        return LossOutput(-masked_mean(chosen.policy_logps, chosen.completion_mask), *rewards)
+        return LossOutput(
+            losses=-chosen.mean_logps,
+            chosen_rewards=chosen.log_ratio_sum,
+            rejected_rewards=rejected.log_ratio_sum,
+        )

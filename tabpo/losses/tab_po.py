@@ -1,7 +1,7 @@
 """TAB-PO (arXiv 2603.00025): DPO's margin and a confidence-gated barrier on the chosen tokens."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,17 +9,17 @@ from torch import Tensor
 
 from tabpo.losses._gates import gate
 from tabpo.losses._interface import LossOutput, Side, TokenField, masked_sum
-from tabpo.losses._ranges import require_choice, require_not_negative, require_positive, require_threshold
+from tabpo.losses._ranges import NotNegative, Positive, Probability
 
 
 @dataclass(frozen=True)
 class Loss:
     """Preference term plus lambda_ times the mean surprise of the chosen tokens below probability tau.
 
-        mu   = sum_t w_t log pi(y_t), less the same under the reference;  / T for aggregate "mean"
+        advantage = sum_t w_t (log pi(y_t) - log ref(y_t));   / T for aggregate "mean"
         gate = [pi(chosen_t) < tau], a constant
         barrier = sum_t gate_t v_t (-log pi(chosen_t)) / max(1, sum_t gate_t v_t),   v = w or 1
-        loss = -log sigmoid(beta * (mu(chosen) - mu(rejected))) + lambda_ * barrier
+        loss = -log sigmoid(beta * (advantage(chosen) - advantage(rejected))) + lambda_ * barrier
 
     Token weights w multiply the weight of the token's field and, where the sides differ,
     `difference_weight`; they are scaled to mean 1 within each completion. The defaults are the second
@@ -32,49 +32,34 @@ class Loss:
     sigmoid((log tau - log pi(chosen_t)) / gate_temperature), a constant too.
 
     Attributes:
-        beta: Reward per nat of mu, > 0.
-        tau: Probability below which a chosen token is gated, in (0, 1]; at 1 every token is, those whose probability
+        beta: Reward per nat of advantage.
+        tau: Probability below which a chosen token is gated; at 1 every token is, those whose probability
             rounds to 1 too, and the unweighted barrier is RPO's likelihood term. Or "mean": the mean probability of
             the completion's tokens, whichever of them the gate is on, as ConfPO's selection has it.
-        lambda_: Weight of the barrier, >= 0; 0 without weights gives back DPO exactly.
+        lambda_: Weight of the barrier; 0 without weights gives back DPO exactly.
         aggregate: "sum" or "mean" over the tokens of a completion.
-        label_weight: Of tokens of labels (entity types, relation labels, codes), > 0.
-        sublabel_weight: Of tokens of sub-codes, > 0.
-        span_weight: Of tokens of spans, > 0.
-        difference_weight: Factor on tokens that the other side lacks, > 0.
+        label_weight: Of tokens of labels (entity types, relation labels, codes).
+        sublabel_weight: Of tokens of sub-codes.
+        span_weight: Of tokens of spans.
+        difference_weight: Factor on tokens that the other side lacks.
         weighted_barrier: Whether the barrier weighs its tokens too.
         gate_fields: "all" tokens can be gated, or "schema": those of labels, sub-codes and links.
-        gate_temperature: Nats over which a soft gate opens, >= 0; 0 is the hard one, which is also what is logged.
+        gate_temperature: Nats over which a soft gate opens; 0 is the hard one, which is also what is logged.
     """
 
-    beta: float = 0.1
-    tau: float | str = 0.9
-    lambda_: float = 0.5
-    aggregate: str = "sum"
-    label_weight: float = 1.0
-    sublabel_weight: float = 1.0
-    span_weight: float = 1.0
-    difference_weight: float = 1.0
+    beta: Positive = 0.1
+    tau: Probability | Literal["mean"] = 0.9
+    lambda_: NotNegative = 0.5
+    aggregate: Literal["sum", "mean"] = "sum"
+    label_weight: Positive = 1.0
+    sublabel_weight: Positive = 1.0
+    span_weight: Positive = 1.0
+    difference_weight: Positive = 1.0
     weighted_barrier: bool = False
-    gate_fields: str = "all"
-    gate_temperature: float = 0.0
+    gate_fields: Literal["all", "schema"] = "all"
+    gate_temperature: NotNegative = 0.0
 
     needs: ClassVar[frozenset[str]] = frozenset()
-
-    def __post_init__(self) -> None:
-        require_positive("tab_po", beta=self.beta)
-        require_threshold("tab_po", tau=self.tau)
-        require_not_negative("tab_po", lambda_=self.lambda_, gate_temperature=self.gate_temperature)
-        require_choice("tab_po", ("sum", "mean"), aggregate=self.aggregate)
-        require_positive(
-            "tab_po",
-            label_weight=self.label_weight,
-            sublabel_weight=self.sublabel_weight,
-            span_weight=self.span_weight,
-            difference_weight=self.difference_weight,
-        )
-        require_choice("tab_po", (True, False), weighted_barrier=self.weighted_barrier)
-        require_choice("tab_po", ("all", "schema"), gate_fields=self.gate_fields)
 
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
         chosen_weights, rejected_weights = self._token_weights(chosen), self._token_weights(rejected)
@@ -88,8 +73,8 @@ class Loss:
 
         return LossOutput(
             losses=-F.logsigmoid(chosen_reward - rejected_reward) + self.lambda_ * barrier,
-            chosen_rewards=chosen_reward.detach(),
-            rejected_rewards=rejected_reward.detach(),
+            chosen_rewards=chosen_reward,
+            rejected_rewards=rejected_reward,
             gate=gated,
         )
 
@@ -105,10 +90,9 @@ class Loss:
             weights = weights.masked_fill(side.token_fields == field, weight)
         weights = torch.where(side.differs, weights * self.difference_weight, weights)
         weights = weights.where(side.completion_mask, 0.0)
-        return weights * side.completion_mask.sum(-1, keepdim=True) / weights.sum(-1, keepdim=True)
+        return weights * side.lengths[:, None] / weights.sum(-1, keepdim=True)
 
     def _advantage(self, side: Side, weights: Tensor) -> Tensor:
         """Weighted log-ratio to the reference, (B,)."""
-        ratios = (side.policy_logps - side.reference_logps).where(side.completion_mask, 0.0)
-        advantage = (ratios * weights).sum(-1)
-        return advantage / side.completion_mask.sum(-1) if self.aggregate == "mean" else advantage
+        total = (side.log_ratios * weights).sum(-1)
+        return total / side.lengths if self.aggregate == "mean" else total

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from tabpo.losses._bregman import bregman, difference, paired_tokens, require_generator
-from tabpo.losses._interface import LossOutput, Side, masked_mean, masked_sum
-from tabpo.losses._ranges import require_positive
+from tabpo.losses._bregman import Generator, bregman, difference, paired_tokens
+from tabpo.losses._interface import LossOutput, Side, masked_mean
+from tabpo.losses._ranges import Positive, Share
 
 
 @dataclass(frozen=True)
@@ -29,30 +29,26 @@ class Loss:
     Rewards are DPO's, over whole completions, so that margins compare.
 
     Attributes:
-        beta: Log-odds per nat, > 0.
+        beta: Log-odds per nat.
         generator: "scaled_basu" or "logistic".
-        lambda_: Power of scaled_basu, from 0 to 1; the logistic one does not read it.
-        scale: The paper's s, > 0, of scaled_basu alone; at 4 its slope at R = 1 is that of log(1 + R).
+        lambda_: Power of scaled_basu; the logistic one does not read it.
+        scale: The paper's s, of scaled_basu alone; at 4 its slope at R = 1 is that of log(1 + R).
     """
 
-    beta: float = 0.1
-    generator: str = "scaled_basu"
-    lambda_: float = 0.0
-    scale: float = 4.0
+    beta: Positive = 0.1
+    generator: Generator = "scaled_basu"
+    lambda_: Share = 0.0
+    scale: Positive = 4.0
 
     needs: ClassVar[frozenset[str]] = frozenset({"token_kl"})
 
-    def __post_init__(self) -> None:
-        require_positive("tbpo_a", beta=self.beta)
-        require_generator("tbpo_a", self.generator, self.lambda_, self.scale)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
         pairs = paired_tokens(chosen, rejected)
-        chosen_ratios = chosen.policy_logps - chosen.reference_logps
-        rejected_ratios = rejected.policy_logps - rejected.reference_logps
-        log_ratios = self.beta * difference(chosen_ratios + chosen.token_kl, rejected_ratios + rejected.token_kl, pairs)
+        log_ratios = self.beta * difference(
+            chosen.log_ratios + chosen.token_kl, rejected.log_ratios + rejected.token_kl, pairs
+        )
         return LossOutput(
             losses=masked_mean(bregman(log_ratios, self.generator, self.lambda_, self.scale), pairs),
-            chosen_rewards=self.beta * masked_sum(chosen_ratios, chosen.completion_mask).detach(),
-            rejected_rewards=self.beta * masked_sum(rejected_ratios, rejected.completion_mask).detach(),
+            chosen_rewards=self.beta * chosen.log_ratio_sum,
+            rejected_rewards=self.beta * rejected.log_ratio_sum,
         )

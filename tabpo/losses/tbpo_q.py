@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from tabpo.losses._bregman import bregman, difference, paired_tokens, require_generator
-from tabpo.losses._interface import LossOutput, Side, masked_mean, masked_sum
-from tabpo.losses._ranges import require_flip_rate, require_positive
+from tabpo.losses._bregman import Generator, bregman, difference, paired_tokens
+from tabpo.losses._interface import LossOutput, Side, masked_mean
+from tabpo.losses._ranges import FlipRate, Positive, Share
 
 MAX_LOG_WEIGHT = 10.0
 """Bound of |log w|, that of the authors' code."""
@@ -37,41 +37,33 @@ class Loss:
     Rewards are DPO's, over whole completions, so that margins compare.
 
     Attributes:
-        beta: Log-odds per nat, > 0.
+        beta: Log-odds per nat.
         generator: "scaled_basu" or "logistic".
-        lambda_: Power of scaled_basu, from 0 to 1; the logistic one does not read it.
-        scale: The paper's s, > 0, of scaled_basu alone; at 4 its slope at R = 1 is that of log(1 + R).
-        epsilon: Share of flipped pairs, from 0 to 0.5; 0.5 has no preference.
+        lambda_: Power of scaled_basu; the logistic one does not read it.
+        scale: The paper's s, of scaled_basu alone; at 4 its slope at R = 1 is that of log(1 + R).
+        epsilon: Share of flipped pairs; 0.5 has no preference.
     """
 
-    beta: float = 0.1
-    generator: str = "scaled_basu"
-    lambda_: float = 0.0
-    scale: float = 4.0
-    epsilon: float = 0.0
+    beta: Positive = 0.1
+    generator: Generator = "scaled_basu"
+    lambda_: Share = 0.0
+    scale: Positive = 4.0
+    epsilon: FlipRate = 0.0
 
     needs: ClassVar[frozenset[str]] = frozenset({"baseline"})
 
-    def __post_init__(self) -> None:
-        require_positive("tbpo_q", beta=self.beta)
-        require_generator("tbpo_q", self.generator, self.lambda_, self.scale)
-        require_flip_rate("tbpo_q", half=True, epsilon=self.epsilon)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
         pairs = paired_tokens(chosen, rejected)
-        chosen_ratios = chosen.policy_logps - chosen.reference_logps
-        rejected_ratios = rejected.policy_logps - rejected.reference_logps
-
         log_weights = difference(chosen.baseline, rejected.baseline, pairs)
         log_weights = log_weights - masked_mean(log_weights, pairs)[:, None]
         log_weights = log_weights.clamp(-MAX_LOG_WEIGHT, MAX_LOG_WEIGHT)
-        log_ratios = self.beta * (difference(chosen_ratios, rejected_ratios, pairs) + log_weights)
+        log_ratios = self.beta * (difference(chosen.log_ratios, rejected.log_ratios, pairs) + log_weights)
 
         losses = (1 - self.epsilon) * self._bregman(log_ratios) + self.epsilon * self._bregman(-log_ratios)
         return LossOutput(
             losses=masked_mean(losses, pairs),
-            chosen_rewards=self.beta * masked_sum(chosen_ratios, chosen.completion_mask).detach(),
-            rejected_rewards=self.beta * masked_sum(rejected_ratios, rejected.completion_mask).detach(),
+            chosen_rewards=self.beta * chosen.log_ratio_sum,
+            rejected_rewards=self.beta * rejected.log_ratio_sum,
         )
 
     def _bregman(self, log_ratios: Tensor) -> Tensor:

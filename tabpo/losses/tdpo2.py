@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch.nn.functional as F
-from torch import Tensor
 
-from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_not_negative, require_positive
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import NotNegative, Positive
 
 
 @dataclass(frozen=True)
@@ -23,32 +22,20 @@ class Loss:
     margins compare; that code logs beta * (r + K).
 
     Attributes:
-        beta: Reward per nat of log-ratio, > 0.
-        alpha: Weight of the KL gap, >= 0; 0 gives back DPO exactly.
+        beta: Reward per nat of log-ratio.
+        alpha: Weight of the KL gap; 0 gives back DPO exactly.
     """
 
-    beta: float = 0.1
-    alpha: float = 0.5
+    beta: Positive = 0.1
+    alpha: NotNegative = 0.5
 
     needs: ClassVar[frozenset[str]] = frozenset({"token_kl"})
 
-    def __post_init__(self) -> None:
-        require_positive("tdpo2", beta=self.beta)
-        require_not_negative("tdpo2", alpha=self.alpha)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_ratio, chosen_kl = _ratio_and_kl(chosen)
-        rejected_ratio, rejected_kl = _ratio_and_kl(rejected)
-        kl_gap = rejected_kl - chosen_kl.detach()
-        margin = chosen_ratio - rejected_ratio - self.alpha * kl_gap
+        margin = chosen.log_ratio_sum - rejected.log_ratio_sum
+        kl_gap = rejected.token_kl_sum - chosen.token_kl_sum.detach()
         return LossOutput(
-            losses=-F.logsigmoid(self.beta * margin),
-            chosen_rewards=self.beta * chosen_ratio.detach(),
-            rejected_rewards=self.beta * rejected_ratio.detach(),
+            losses=-F.logsigmoid(self.beta * (margin - self.alpha * kl_gap)),
+            chosen_rewards=self.beta * chosen.log_ratio_sum,
+            rejected_rewards=self.beta * rejected.log_ratio_sum,
         )
-
-
-def _ratio_and_kl(side: Side) -> tuple[Tensor, Tensor]:
-    """Sums over the completion, (B,) each."""
-    ratio = masked_sum(side.policy_logps - side.reference_logps, side.completion_mask)
-    return ratio, masked_sum(side.token_kl, side.completion_mask)

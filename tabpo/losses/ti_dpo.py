@@ -1,4 +1,4 @@
-"""TI-DPO (arXiv 2505.19653): TDPO2 on log-ratios weighted by token importance, and a triplet term with a sample."""
+"""TI-DPO (arXiv 2505.19653, equations 12 to 14): TDPO2 with token weights, and a triplet term with a sample."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tabpo.losses._interface import LossOutput, Side, masked_sum
-from tabpo.losses._ranges import require_not_negative, require_positive, require_share
+from tabpo.losses._interface import LossOutput, Side
+from tabpo.losses._ranges import NotNegative, Positive, Share
 
 
 @dataclass(frozen=True)
@@ -36,47 +36,40 @@ class Loss:
     and prior_divisor 8.
 
     Attributes:
-        beta: Reward per nat of weighted log-ratio, > 0.
-        alpha: Weight of the KL gap, >= 0; 0 leaves the KL out.
-        lambda_: Share of the attribution in the weights, from 0 to 1; the rest is the prior's.
-        prior_divisor: The prior's standard deviation is T over this, > 0.
-        gamma: Weight of the triplet term, >= 0; 0 leaves it out.
+        beta: Reward per nat of weighted log-ratio.
+        alpha: Weight of the KL gap; 0 leaves the KL out.
+        lambda_: Share of the attribution in the weights; the rest is the prior's.
+        prior_divisor: The prior's standard deviation is T over this.
+        gamma: Weight of the triplet term; 0 leaves it out.
         margin: By how much the anchor's squared distance from the rejected log-ratios must exceed that from the
-            chosen ones, in square nats, >= 0.
+            chosen ones, in square nats.
     """
 
-    beta: float = 0.1
-    alpha: float = 0.5
-    lambda_: float = 0.7
-    prior_divisor: float = 4.0
-    gamma: float = 0.1
-    margin: float = 0.001
+    beta: Positive = 0.1
+    alpha: NotNegative = 0.5
+    lambda_: Share = 0.7
+    prior_divisor: Positive = 4.0
+    gamma: NotNegative = 0.1
+    margin: NotNegative = 0.001
 
     needs: ClassVar[frozenset[str]] = frozenset({"token_kl", "importance", "anchor"})
 
-    def __post_init__(self) -> None:
-        require_positive("ti_dpo", beta=self.beta, prior_divisor=self.prior_divisor)
-        require_not_negative("ti_dpo", alpha=self.alpha, gamma=self.gamma, margin=self.margin)
-        require_share("ti_dpo", lambda_=self.lambda_)
-
     def __call__(self, chosen: Side, rejected: Side) -> LossOutput:
-        chosen_ratio = masked_sum(self._token_weights(chosen) * _ratios(chosen), chosen.completion_mask)
-        rejected_ratio = masked_sum(self._token_weights(rejected) * _ratios(rejected), rejected.completion_mask)
-        chosen_kl = masked_sum(chosen.token_kl, chosen.completion_mask)
-        rejected_kl = masked_sum(rejected.token_kl, rejected.completion_mask)
-        kl_gap = rejected_kl - chosen_kl.detach()
+        chosen_ratio = (self._token_weights(chosen) * chosen.log_ratios).sum(-1)
+        rejected_ratio = (self._token_weights(rejected) * rejected.log_ratios).sum(-1)
+        kl_gap = rejected.token_kl_sum - chosen.token_kl_sum.detach()
         margin = chosen_ratio - rejected_ratio - self.alpha * kl_gap
         triplet = F.relu(_distance(chosen.anchor, chosen) - _distance(chosen.anchor, rejected) + self.margin)
         return LossOutput(
             losses=-F.logsigmoid(self.beta * margin) + self.gamma * triplet,
-            chosen_rewards=self.beta * chosen_ratio.detach(),
-            rejected_rewards=self.beta * rejected_ratio.detach(),
+            chosen_rewards=self.beta * chosen_ratio,
+            rejected_rewards=self.beta * rejected_ratio,
         )
 
     @torch.no_grad()
     def _token_weights(self, side: Side) -> Tensor:
         """(B, T), mean 1 over each completion, 0 outside it."""
-        mask, length = side.completion_mask, side.completion_mask.sum(-1, keepdim=True)
+        mask, length = side.completion_mask, side.lengths[:, None]
         importance = side.importance.to(side.policy_logps.dtype).where(mask, 0.0)
         position = torch.arange(mask.shape[1], device=mask.device, dtype=importance.dtype)
         z = (position - (length - 1) / 2) / (length / self.prior_divisor)
@@ -86,12 +79,8 @@ class Loss:
         return length * torch.where(total == 0, prior, mixed)
 
 
-def _ratios(side: Side) -> Tensor:
-    return side.policy_logps - side.reference_logps
-
-
 def _distance(anchor: Side, side: Side) -> Tensor:
     """Squared distance of two answers' log-ratios over the positions that both have, (B,)."""
     width = min(anchor.policy_logps.shape[1], side.policy_logps.shape[1])
     both = anchor.completion_mask[:, :width] & side.completion_mask[:, :width]
-    return (_ratios(anchor)[:, :width] - _ratios(side)[:, :width]).where(both, 0.0).square().sum(-1)
+    return (anchor.log_ratios[:, :width] - side.log_ratios[:, :width]).where(both, 0.0).square().sum(-1)

@@ -121,7 +121,7 @@ def test_equals_the_orpo_trainer(make_random_pair, seed, lambda_):
 def test_equals_the_kto_trainer_with_the_other_completion_as_its_mismatched_one(make_random_pair, seed, beta, weights):
     # one completion a batch there; that of the pair's other side gives the reference point
     pair = make_random_pair(seed)
-    losses = build_loss("kto", beta=beta, lambda_d=weights[0], lambda_u=weights[1])(*pair).losses
+    losses = build_loss("kto_pair", beta=beta, lambda_d=weights[0], lambda_u=weights[1])(*pair).losses
     for row, loss in enumerate(losses):
         terms = [of_kto_trainer(beta, weights, pair[number], pair[1 - number], row, number == 0) for number in (0, 1)]
         torch.testing.assert_close(loss, sum(terms) / 2)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import make_dataclass, replace
 from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from tabpo import losses
 from tabpo.errors import ConfigError
 from tabpo.losses import build_loss, describe_loss, loss_names
+from tabpo.losses._ranges import FlipRate, NotNegative, Positive, Probability, Share
 
 VARIANTS = [
     *[(name, {}) for name in loss_names()],
@@ -82,14 +84,13 @@ def test_gradient_is_that_of_finite_differences(make_random_pair, leaves_of, wit
 
 @every_loss
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_keeps_the_dtype_and_detaches_rewards(make_random_pair, map_side, leaves_of, with_leaves, name, params, dtype):
+def test_keeps_the_dtype(make_random_pair, map_side, leaves_of, with_leaves, name, params, dtype):
     loss = build_loss(name, **params)
     pair = [map_side(lambda _, x: x.to(dtype) if x.is_floating_point() else x, s) for s in make_random_pair(4)]
     output = loss(*with_leaves(loss, pair, leaves_of(loss, pair)))
     assert output.losses.dtype == dtype
     assert output.losses.shape == output.chosen_rewards.shape == output.rejected_rewards.shape == (3,)
     assert output.losses.requires_grad
-    assert not output.chosen_rewards.requires_grad and not output.rejected_rewards.requires_grad
 
 
 @every_loss
@@ -172,11 +173,42 @@ def test_a_file_that_cannot_be_imported_is_refused_by_list_and_study(tmp_path, m
         assert str(error.value) == f"tabpo/losses/mine.py cannot be imported ({fault}); accepted: a file like dpo.py"
 
 
-def test_a_value_that_a_loss_cannot_compare_is_refused(monkeypatch):
-    checked = {"needs": frozenset(), "__post_init__": lambda self: self.beta > 0, "__call__": lambda self, a, b: a}
-    monkeypatch.setattr("tabpo.losses.dpo.Loss", make_dataclass("Loss", [("beta", float)], namespace=checked))
-    with pytest.raises(ConfigError, match=r"dpo: cannot be built with \{'beta': '1e-1'\} \('>' not .*; it takes: beta"):
-        build_loss("dpo", beta="1e-1")
+def of_annotation(monkeypatch, annotation, value):
+    """`dpo` replaced by a loss with one hyperparameter, built with a value."""
+    body = {"needs": frozenset(), "__call__": lambda self, chosen, rejected: None}
+    monkeypatch.setattr("tabpo.losses.dpo.Loss", make_dataclass("Loss", [("x", annotation)], namespace=body))
+    return build_loss("dpo", x=value).x
+
+
+@pytest.mark.parametrize(
+    ("annotation", "accepted", "refused", "words"),
+    [
+        (float, [-1.5, 0, 3], [True, math.nan, math.inf, "1e-1", None], "a number"),
+        (int, [-1, 0], [1.0, True, "1"], "a whole number"),
+        (bool, [True, False], [0, 1, "yes"], "one of True, False"),
+        (Literal["sum", "mean"], ["sum"], ["max", None], "one of sum, mean"),
+        (Positive, [1, 1e-9], [0, -1, True], "a number above 0"),
+        (NotNegative, [0, 5.0], [-1e-9, False], "a number from 0"),
+        (Probability, [1, 0.5], [0, 1.1, True], "a number above 0, up to 1"),
+        (Share, [0, 1], [-0.1, 1.1, True], "a number from 0 to 1"),
+        (FlipRate, [0, 0.5], [0.51, "0.5"], "a number from 0 to 0.5"),
+        (Probability | Literal["mean"], [0.5, "mean"], [0, "median"], "a number above 0, up to 1, or mean"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_annotation_states_what_is_accepted(monkeypatch, annotation, accepted, refused, words):
+    for value in accepted:
+        assert of_annotation(monkeypatch, annotation, value) == value
+    for value in refused:
+        found = f"the text {value!r}" if isinstance(value, str) else repr(value)
+        with pytest.raises(ConfigError) as error:
+            of_annotation(monkeypatch, annotation, value)
+        assert str(error.value) == f"dpo: x must be {words}, got {found}"
+
+
+def test_an_annotation_without_a_range_is_refused(monkeypatch):
+    with pytest.raises(ConfigError, match=r"dpo: x is annotated with <class 'list'>; accepted: Positive, .*Literal"):
+        of_annotation(monkeypatch, list, [1])
 
 
 @every_loss

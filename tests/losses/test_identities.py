@@ -36,7 +36,7 @@ SUMS = [
     ("tab_po", {"lambda_": 0}),
 ]
 
-REWARDS_OF_DPO = ["cdpo", "robust_dpo", "ipo_sum", "hinge", "dpop", "rpo", "kto", "cal_dpo", "tab_po"]
+REWARDS_OF_DPO = ["cdpo", "robust_dpo", "ipo_sum", "hinge", "dpop", "rpo", "kto_pair", "cal_dpo", "tab_po"]
 REWARDS_OF_DPO += ["tdpo1", "tdpo2", "tbpo_a", "tbpo_q"]
 MARGINS_OF_REWARDS = [variant for variant in SYMMETRIC if variant[0] not in ("tdpo1", "tdpo2", "ti_dpo")]
 MARGINS_OF_REWARDS += [("ti_dpo", {"alpha": 0, "gamma": 0})]

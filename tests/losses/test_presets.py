@@ -51,7 +51,7 @@ def test_published_recipes_train_adapters_or_all_weights_as_their_sources_do():
         **dict.fromkeys(("tbpo_a", "tbpo_q"), (32, 64, 0.05)),
         "cpo": (16, 32, None),
     }
-    full = {"dpo", "dpo_mean", "simpo", "orpo", "cal_dpo", "confpo", "kto", "tdpo1", "tdpo2", "otpo"}
+    full = {"dpo", "dpo_mean", "simpo", "orpo", "cal_dpo", "confpo", "kto_pair", "tdpo1", "tdpo2", "otpo"}
     assert {name for name, one in lora.items() if one is None} == full
 
 

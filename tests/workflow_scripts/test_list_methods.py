@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -9,17 +10,24 @@ import torch
 import yaml
 
 from tabpo.losses import Side, TokenField, build_loss, loss_names
+from tabpo.losses._ranges import accepted_values
 from workflow_scripts import list_methods
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/methods.md").read_text()
 OWN = {entry["loss"] for entry in yaml.safe_load((ROOT / "config/methods.yaml").read_text())["matched"].values()}
-LOSSES, VALUES = (PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in ("The losses", "Frozen values"))
+SECTIONS = dict(re.findall(r"^### `(\w+)`\n(.*?)(?=^##)", PAGE, re.M | re.S))
+COSTS, VALUES = (PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in ("Costs", "Frozen values"))
 
 
 def rows(section):
     """Cells of the table rows that name a loss first."""
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
+
+
+def paragraph(name, opening):
+    """Of a loss's section the paragraph that opens so, "" where there is none."""
+    return next((one for one in SECTIONS[name].split("\n\n") if one.startswith(opening)), "")
 
 
 @pytest.fixture
@@ -37,18 +45,34 @@ def test_the_list_says_name_defaults_and_source(listing):
     assert "\n       span_weight=1.0, " in entries["tab_po"]
 
 
-def test_the_page_has_the_list_s_losses_and_defaults(listing):
-    on_page = {name.strip("`"): set(re.findall("`(.+?)`", parameters)) for name, *_, parameters in rows(LOSSES)}
-    calls = re.findall(r"^(\w+)\(([^)]*)\)$", listing, re.M)
-    assert on_page == {name: set(filter(None, re.split(r",\s+", defaults))) for name, defaults in calls if name in OWN}
-    needs = {name.strip("`"): frozenset(filter(None, cell.split(", "))) for name, _, _, cell, *_ in rows(LOSSES)}
-    assert needs == {name: build_loss(name).needs for name in OWN}
+def test_the_page_has_a_section_for_every_loss():
+    assert set(SECTIONS) == OWN
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_a_section_has_what_the_code_says(name):
+    loss = build_loss(name)
+    stated = re.findall(r"`(\w+)=(\S+)`\s+\((.*?)\)", paragraph(name, "Defaults: "), re.S)
+    accepted = accepted_values(name, type(loss))
+    assert stated == [(field, str(getattr(loss, field)), words) for field, words in accepted.items()]
+    assert set(re.findall(r"`(\w+)`", paragraph(name, "Needs: "))) == loss.needs
+
+
+@pytest.mark.parametrize("name", sorted(OWN))
+def test_a_section_has_its_equation_and_the_source_that_the_code_names(name):
+    assert re.search(r"^\$\$.+\$\$$", SECTIONS[name], re.M)
+    code, page = import_module(f"tabpo.losses.{name}").__doc__, SECTIONS[name].split("$$")[0]
+    identifiers = re.findall(r"\d{4}\.\d{5}", code)
+    assert re.findall(r"\d{4}\.\d{5}", page) == ([] if "control" in page else identifiers)
+    assert identifiers or "control" in code or "A note on DPO" in code
+    assert set(re.findall(r"equations? (\d+)", code)) == set(re.findall(r"equations? (\d+)", page))
+    assert ("not confirmed" in code) == ("not confirmed" in page)
 
 
 def test_the_page_has_the_costs_that_were_measured():
     measured = (ROOT / "benchmarks/results/method_step.jsonl").read_text().splitlines()
     ratios = {row["precision"]: row["ratio"] for row in map(json.loads, measured)}
-    on_page = {name.strip("`"): [float(one) for one in cost.split(", ")] for name, *_, cost, _ in rows(LOSSES)}
+    on_page = {name.strip("`"): [float(one) for one in costs] for name, *costs in rows(COSTS)}
     assert on_page == {name: [ratios["fp32"][name], ratios["bf16"][name]] for name in OWN}
 
 
