@@ -11,7 +11,6 @@ import yaml
 
 from benchmarks import curves, random_model
 from tabpo.errors import DataError
-from tabpo.losses import loss_names
 from tabpo.records import TrainingStep, write_records
 from tabpo.training.models import load_model, read_manifest
 from tests.training.conftest import _tokenizer as make_tokenizer
@@ -32,9 +31,10 @@ def test_a_program_says_that_there_is_no_gpu(name, monkeypatch):
         import_module(f"benchmarks.{name}").main()
 
 
-def test_every_loss_is_in_the_study():
-    study = yaml.safe_load((Path(__file__).parents[1] / "config/gpu.yaml").read_text())
-    assert sorted(study["methods"]) == loss_names()
+def test_every_loss_of_the_project_is_in_the_study():
+    config = Path(__file__).parents[1] / "config"
+    study, presets = (yaml.safe_load((config / name).read_text()) for name in ("gpu.yaml", "methods.yaml"))
+    assert set(study["methods"]) == {preset["loss"] for preset in presets["matched"].values()}
     assert study["training"]["preference"]["steps"] == 50
 
 

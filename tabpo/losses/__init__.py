@@ -5,11 +5,21 @@ from dataclasses import MISSING, fields
 from pkgutil import iter_modules
 
 from tabpo.errors import ConfigError
+from tabpo.losses._contract import check_contract, synthetic_pair
 from tabpo.losses._interface import LossOutput, Side, TokenField
 from tabpo.losses._loading import describe_loss, loss_class
 from tabpo.losses._ranges import check_ranges
 
-__all__ = ["LossOutput", "Side", "TokenField", "build_loss", "describe_loss", "loss_names"]
+__all__ = [
+    "LossOutput",
+    "Side",
+    "TokenField",
+    "build_loss",
+    "check_contract",
+    "describe_loss",
+    "loss_names",
+    "synthetic_pair",
+]
 
 
 def loss_names() -> list[str]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from tabpo.errors import DataError
-from tabpo.losses import LossOutput, Side
+from tabpo.losses import LossOutput, Side, check_contract
 from tabpo.training.anchors import MAX_NEW_TOKENS, Anchors, sample_anchors
 from tabpo.training.attention import shares_prefixes
 from tabpo.training.baseline import HEAD, add_baseline
@@ -74,6 +74,7 @@ class PreferenceTrainer(StepTrainer):
             model, arguments, settings=settings, numerics=numerics, plan=plan, examples=examples, pad_id=pad_id
         )
         self.loss, self.watch = loss, watch
+        self._loss_is_checked = False
         self.shared = shares_prefixes(model)
         with_reference = loss.needs & {"token_kl", "anchor"}
         self.frozen = frozen_reference(self.model, start, numerics, arguments) if with_reference else None
@@ -161,8 +162,15 @@ class PreferenceTrainer(StepTrainer):
         return batch
 
     def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """One forward pass for both sides, one call of the loss; sums as `diagnostics.SUMS`."""
+        """One forward pass for both sides, one call of the loss; sums as `diagnostics.SUMS`.
+
+        Raises:
+            ConfigError: At the first micro-batch of a process, a loss that breaks its contract.
+        """
         chosen, rejected = self.sides(model, batch)
+        if not self._loss_is_checked:
+            check_contract(self.loss, chosen, rejected)
+            self._loss_is_checked = True
         output = self.loss(chosen, rejected)
         return output.losses.sum(), pair_sums(output, chosen, rejected, batch["completion_ids"])
 

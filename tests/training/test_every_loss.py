@@ -5,12 +5,13 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from tabpo.errors import DataError
+from tabpo.errors import ConfigError, DataError
 from tabpo.losses import build_loss, loss_names
 
 ROOT = Path(__file__).parents[2]
@@ -77,6 +78,26 @@ def test_a_policy_that_is_no_number_stops_with_the_pairs_of_the_batch(build, los
     names = [one.train_dataset[index].pair_id for index in one.plan.micro_batches(0)[2]]
     with pytest.raises(DataError, match=rf"step 2: .* in the batch of {', '.join(names)};"):
         one.run(None)
+
+
+class Mean:
+    """A loss that averages over its pairs."""
+
+    needs = frozenset()
+
+    def __call__(self, chosen, rejected):
+        output = build_loss("dpo")(chosen, rejected)
+        return replace(output, losses=output.losses.mean())
+
+
+def test_a_loss_that_breaks_its_contract_stops_at_the_first_micro_batch(build):
+    one = build("dpo", micro_batch_size=4)
+    one.loss = Mean()
+    with pytest.raises(
+        ConfigError, match=r"test_every_loss.py: losses is a tensor of shape \(\) .*; wanted: .* \(4,\)"
+    ):
+        one.run(None)
+    assert not one.steps
 
 
 def test_two_processes_are_one(build, make_model, pair_examples, start, tmp_path):
