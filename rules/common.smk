@@ -12,7 +12,8 @@ from tabpo import figure_settings as drawing
 from tabpo import study as job
 from tabpo.artefacts import write_whole
 from tabpo.config import Known, resolve_study
-from tabpo.config_shape import check_shape
+from tabpo.config_keys import StudyKeys
+from tabpo.config_shape import checked
 from tabpo.data.folders import check_folder
 from tabpo.data.ontology import read_ontology
 from tabpo.data.sources import SOURCES, without_absent
@@ -20,14 +21,14 @@ from tabpo.data.yaml_files import read_yaml
 from tabpo.errors import ConfigError
 from tabpo.records import PROMPT_SPLITS
 from tabpo.training.loggers import check_logger
-from tabpo.training.settings import DEFAULTS, SCORER_VERSION
+from tabpo.training.settings import SCORER_VERSION
 
 PROJECT = Path(os.path.relpath(workflow.basedir))  # relative: a checkout that moves stays up to date
 
 
 def known_ontologies():
     """Format of the answer by name, for those of the project; by path, for those of the user's."""
-    datasets = without_absent(config)["datasets"]
+    datasets = without_absent(checked(StudyKeys, config).model_dump(exclude_unset=True))["datasets"]
     own = {entry["ontology"] for entry in datasets.values() if entry.get("ontology", "").endswith(".yaml")}
     paths = {path.stem: path for path in sorted(PROJECT.glob("config/ontologies/*.yaml"))}
     return {name: read_ontology(path).answer for name, path in {**paths, **{path: Path(path) for path in own}}.items()}
@@ -52,14 +53,10 @@ def check_folders(study):
 def load_study():
     """The study of this run; jobs on a cluster parse this file too, and must not load torch for it."""
     lock = PROJECT / "config/models.lock.yaml"
-    schema = read_yaml(PROJECT / "config/config.schema.yaml", "schema")
-    check_shape(config, schema)
     study = resolve_study(
         config,
         Known(
-            schema=schema,
             presets=read_yaml(PROJECT / "config/methods.yaml", "file of presets"),
-            defaults=DEFAULTS,
             ontologies=known_ontologies(),
             losses=sorted(path.stem for path in PROJECT.glob("tabpo/losses/[!_]*.py")),
             revisions=read_yaml(lock, "lock file") if lock.exists() else {},

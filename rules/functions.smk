@@ -45,7 +45,7 @@ def dataset_splits(wildcards):
         return list(map(str, find_splits(Path(entry["folder"]), source.endings).values()))
     if source.origin == "generated":
         return []
-    folder = entry.get("folder", results(f"{wildcards.dataset}/source"))
+    folder = entry["folder"] or results(f"{wildcards.dataset}/source")
     return [f"{folder}/{split}.json" for split in SPLITS]
 
 
@@ -83,7 +83,7 @@ def dataset_ontology(wildcards):
 def dataset_ambiguities(wildcards):
     entry = STUDY.datasets[wildcards.dataset]
     of_ontology = "none" if entry["ontology"].endswith(".yaml") else entry["ontology"]
-    return entry.get("ambiguities", PROJECT / f"config/ambiguities/{of_ontology}.yaml")
+    return entry["ambiguities"] or PROJECT / f"config/ambiguities/{of_ontology}.yaml"
 
 
 def split_documents(wildcards):

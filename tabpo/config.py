@@ -5,16 +5,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tabpo.config_keys import StudyKeys, Table
 from tabpo.config_preferences import check_preferences, default_pairing
-from tabpo.config_shape import check_shape, unknown_name
+from tabpo.config_shape import checked, unknown_name
 from tabpo.config_training import complete_training, overlay, preset_family, quantize, stage_layers
 from tabpo.data.isolation import check_choice
+from tabpo.data.privacy import check_destination
 from tabpo.data.recipes import check_disagreement, complete_pairing
 from tabpo.data.sources import check_dataset, check_demonstrations, complete_dataset, without_absent
-from tabpo.endpoint_settings import complete_endpoint
 from tabpo.errors import ConfigError
 from tabpo.generation_settings import complete_generation
 from tabpo.metrics.names import METRICS
+from tabpo.model_settings import PromptedModel, TrainedModel
 from tabpo.names import BASELINES, PREFERENCES, PROMPTED, SFT, WITHOUT_MODEL
 from tabpo.study import DISAGREEMENT, Settings, Study
 
@@ -36,17 +38,13 @@ class Known:
     """What a study may refer to.
 
     Attributes:
-        schema: config/config.schema.yaml.
         presets: config/methods.yaml: family, then method.
-        defaults: Lowest layer of the training settings.
         ontologies: Format of the answer, by name of an ontology of the project, by path of one of the user's.
         losses: Names.
         revisions: Commits of hub models, by id, for those whose entry has none.
     """
 
-    schema: Mapping[str, Any]
     presets: Mapping[str, Mapping[str, Any]]
-    defaults: Mapping[str, Any]
     ontologies: Mapping[str, str]
     losses: Sequence[str]
     revisions: Mapping[str, str]
@@ -60,17 +58,18 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     Raises:
         ConfigError: The first thing at fault: where it stands, what was asked, what is accepted.
     """
-    check_shape(config, known.schema)
-    config = without_absent(config)
+    keys = checked(StudyKeys, config)
+    config = without_absent(keys.model_dump(exclude_unset=True))
     _check_names(config)
     _check_entries(config, known)
     datasets = {name: complete_dataset(entry) for name, entry in config["datasets"].items()}
-    _check_logging(config, datasets)
+    private = [name for name, entry in datasets.items() if entry["private"]]
+    _check_logging(keys.logging, private)
     family = preset_family(known.presets, config["presets"])
     methods = {name: _method(config, name, known, family) for name in config["methods"]}
     pairings = {name: complete_pairing(f"pairings.{name}", entry) for name, entry in config["pairings"].items()}
     training = {
-        (model, method): complete_training(config, known.defaults, family, methods, model, method)
+        (model, method): complete_training(config, family, methods, model, method)
         for model, entry in config["models"].items()
         if "endpoint" not in entry
         for method in (SFT, *entry.get("methods", methods))
@@ -79,16 +78,16 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         if settings["keep"] == "dev_best":
             used = pairings if method == SFT else [methods[method]["pairing"]]
             check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
-    models = {name: _model(config, name, known) for name in config["models"]}
+    models = {name: _model(config, name, keys.models[name], known, private) for name in config["models"]}
     tables = {name: _table(config, name, known) for name in config["tables"]}
     check_preferences(config, methods, training, tables)
     return Study(
-        results=config["results"].rstrip("/"),
-        seeds=tuple(config["seeds"]),
-        presets=config["presets"],
-        strict_code=config.get("strict_code", False),
-        keep_models=config.get("keep_models", "all"),
-        logging=config.get("logging", "none"),
+        results=keys.results.rstrip("/"),
+        seeds=tuple(keys.seeds),
+        presets=keys.presets,
+        strict_code=keys.strict_code,
+        keep_models=keys.keep_models,
+        logging=keys.logging,
         generation=complete_generation(config),
         datasets=datasets,
         models=models,
@@ -176,11 +175,13 @@ def _check_scratch(config: Mapping[str, Any], where: str, scratch: Mapping[str, 
             )
 
 
-def _model(config: Mapping[str, Any], name: str, known: Known) -> Settings:
-    if "endpoint" in config["models"][name]:
-        private = [dataset for dataset, entry in config["datasets"].items() if complete_dataset(entry)["private"]]
-        return {"endpoint": complete_endpoint(f"models.{name}.endpoint", config["models"][name]["endpoint"], private)}
-    preference = overlay(stage_layers(config, known.defaults, name, "preference"))
+def _model(
+    config: Mapping[str, Any], name: str, model: TrainedModel | PromptedModel, known: Known, private: Sequence[str]
+) -> Settings:
+    if isinstance(model, PromptedModel):
+        check_destination(f"models.{name}.endpoint.url", model.endpoint.url, private)
+        return model.model_dump()
+    preference = overlay(stage_layers(config, name, "preference"))
     entry = {
         "generation": {"batch_size": config["generation"]["batch_size"]},
         "reference_batch_size": preference["micro_batch_size"],
@@ -210,9 +211,8 @@ def _method(config: Mapping[str, Any], name: str, known: Known, family: Mapping[
     return {"loss": loss, "params": params, "pairing": pairing}
 
 
-def _check_logging(config: Mapping[str, Any], datasets: Mapping[str, Settings]) -> None:
-    private = [name for name, entry in datasets.items() if entry["private"]]
-    if private and config.get("logging") == "wandb":
+def _check_logging(logging: str, private: Sequence[str]) -> None:
+    if private and logging == "wandb":
         raise ConfigError(
             f"logging is wandb, an online logger, and datasets.{private[0]} is private; accepted beside private data:"
             " none, tensorboard"
@@ -221,7 +221,7 @@ def _check_logging(config: Mapping[str, Any], datasets: Mapping[str, Settings]) 
 
 def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     where = f"tables.{name}"
-    entry = {"models": list(config["models"]), "methods": list(config["methods"]), "baseline": SFT}
+    entry = Table.defaults() | {"models": list(config["models"]), "methods": list(config["methods"])}
     entry |= config["tables"][name]
     for axis in ("datasets", "models", "methods"):
         for value in entry[axis]:

@@ -1,62 +1,165 @@
-"""The shape of a study: a closed JSON Schema, whose refusals are put into one sentence a user can act on."""
+"""What a key of a study's YAML is made of, and the one sentence that refuses a value which is not accepted."""
 
+import json
 import re
 import reprlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from jsonschema import Draft202012Validator, ValidationError
-from jsonschema.validators import extend
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tabpo.errors import ConfigError
 
-# JSON Schema calls 60.0 an integer; as a number of steps or a seed in a path it is none.
-_Validator = extend(
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int),
-)
+File = Annotated[str, Field(pattern="^[A-Za-z0-9/._-]+$")]
+"""A path: of these characters alone, so that no command line has to quote it."""
 
-_KINDS = {dict: "a mapping", list: "a list", str: "a text", int: "a number", float: "a number"}
-_KINDS |= {bool: "true or false", type(None): "empty"}
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-def check_shape(config: Mapping[str, Any], schema: Mapping[str, Any]) -> None:
-    """Refuse a study that its schema does not allow.
+class Section(BaseModel):
+    """A mapping of a study's YAML: every key has a type, a range and a description, and no other key is accepted.
+
+    A key that may be left out but not be null has the default None and a type without it; `defaults` has it too.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _as_written(cls, value: Any, check: Any) -> Any:
+        """Keep the integer where a number was given as one: settings of jobs and run.yaml have what the user wrote."""
+        checked = check(value)
+        return value if isinstance(checked, float) else checked
+
+    @classmethod
+    def defaults(cls) -> dict[str, Any]:
+        """The keys that may be left out, with the value that this stands for."""
+        return {
+            name: field.get_default(call_default_factory=True)
+            for name, field in cls.model_fields.items()
+            if not field.is_required()
+        }
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def checked(section: type[AnySection], values: Any, where: str = "") -> AnySection:
+    """A section with the given values.
+
+    Args:
+        section: What is accepted.
+        values: As loaded from YAML.
+        where: Dotted place of the values in the study; empty for the study itself.
 
     Raises:
-        ConfigError: The fault nearest to the top: dotted path, what was found, what is accepted.
+        ConfigError: The fault nearest to the top: dotted place, what was found, what is accepted.
     """
-    errors = sorted(
-        _Validator(schema).iter_errors(config),
-        key=lambda error: (len(error.absolute_path), [str(step) for step in error.absolute_path]),
-    )
-    if errors:
-        raise ConfigError(_shape_message(errors[0]))
+    try:
+        return section.model_validate(values)
+    except ValidationError as refused:
+        schema = section.model_json_schema()
+        faults = [_fault(error, schema, where) for error in refused.errors()]
+        raise ConfigError(min(faults, key=lambda fault: fault[:-1])[-1]) from None
 
 
-def _shape_message(error: ValidationError) -> str:
-    where, found = ".".join(str(step) for step in error.absolute_path), error.instance
-    if error.validator == "additionalProperties":
-        accepted = list(error.schema.get("properties", {}))
-        unknown = next(key for key in found if key not in accepted)
-        return unknown_name(where or "the study", f"has an unknown key {unknown}", unknown, accepted, "it takes")
-    if error.validator == "required":
-        missing = next(key for key in error.validator_value if key not in found)
-        about = error.schema["properties"][missing].get("description", "")
-        return f"{where or 'the study'} lacks the key {missing}: {about or 'see config/config.schema.yaml'}"
-    if error.validator == "enum":
-        accepted = ["null" if value is None else value for value in error.validator_value]
-        return unknown_name(where, f"is {_shown(error)}", str(found), accepted, "accepted")
-    return f"{where} is {_shown(error)}; accepted: {_accepted(error.schema)}{_exponent_hint(found)}"
+def _fault(error: Mapping[str, Any], schema: Mapping[str, Any], where: str) -> tuple[int, list[str], bool, str]:
+    """The message of one error of pydantic's, behind what it is sorted by.
+
+    Faults near the top come first, and at one place an unknown key before one that is missing, which it may be.
+    """
+    kind, found, steps = error["type"], error["input"], list(error["loc"])
+    name = None
+    if steps and steps[-1] == "[key]":
+        kind, name, steps = "extra_forbidden", steps[-2], steps[:-2]
+    elif kind in ("extra_forbidden", "missing"):
+        name, steps = steps[-1], steps[:-1]
+    steps, node = _descend(schema, steps)
+    place = [*filter(None, [where]), *map(str, steps)]
+    at, section = ".".join(place) or "the study", _section(node, schema)
+    if kind == "extra_forbidden":
+        names = section.get("properties") or section.get("propertyNames", {}).get("enum", ["names that are texts"])
+        message = unknown_name(at, f"has an unknown key {name}", str(name), names, "it takes")
+    elif kind == "missing":
+        message = f"{at} lacks the key {name}: {section['properties'][name]['description']}"
+    elif kind == "value_error":
+        message = f"{at} {error['ctx']['error']}"
+    elif "enum" in node:
+        message = unknown_name(at, f"is {_shown(found, place)}", str(found), map(_value, node["enum"]), "accepted")
+    else:
+        message = f"{at} is {_shown(found, place)}; accepted: {in_words(node, schema)}{_exponent_hint(found)}"
+    return len(place), place, kind == "missing", message
 
 
-def _shown(error: ValidationError) -> str:
+def _shown(found: object, place: Sequence[str]) -> str:
     """What was found; its kind alone where it is an endpoint or may hold one, and with it an address or a key."""
-    found, path = error.instance, list(error.absolute_path)
-    if "endpoint" in path or (path[:1] == ["models"] and len(path) <= 2) or isinstance(found, dict):
-        return _KINDS[type(found)]
-    return reprlib.repr(found)
+    of_a_model = place[:1] == ["models"] and len(place) <= 2
+    return _KINDS[type(found)] if "endpoint" in place or of_a_model or isinstance(found, dict) else reprlib.repr(found)
+
+
+_KINDS = {dict: "a mapping", list: "a list", str: "a text", int: "a number", float: "a number"}
+_KINDS |= {bool: "true or false", type(None): "empty", date: "a date", datetime: "a date"}
+
+_TYPES = {"object": "a mapping", "array": "a list", "string": "a text", "integer": "a whole number"}
+_TYPES |= {"number": "a number", "boolean": "true or false", "null": "null"}
+
+_RANGES = (
+    ("minimum", "at least"),
+    ("exclusiveMinimum", "above"),
+    ("maximum", "at most"),
+    ("exclusiveMaximum", "below"),
+    ("pattern", "like"),
+    ("minItems", "items at least"),
+    ("minProperties", "entries at least"),
+    ("minLength", "characters at least"),
+)
+
+
+def _descend(schema: Mapping[str, Any], place: Iterable[str | int]) -> tuple[list[str | int], Mapping[str, Any]]:
+    """The steps to a place that are keys, or numbers in a list, and the part of the schema that describes it.
+
+    Where one of several sections may stand, pydantic has a step more: the name of its class.
+    """
+    steps, node = [], schema
+    for step in place:
+        section = _section(node, schema)
+        if "oneOf" in section:
+            node = schema["$defs"][step]
+            continue
+        if step in section.get("properties", {}):
+            node = section["properties"][step]
+        elif isinstance(section.get("additionalProperties"), dict):
+            node = section["additionalProperties"]
+        elif "items" in section:
+            node = section["items"]
+        else:
+            break
+        steps.append(step)
+    return steps, node
+
+
+def _section(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The definition that a part of the schema refers to, also where it may be null; itself if it refers to none."""
+    references = [option["$ref"] for option in node.get("anyOf", [node]) if "$ref" in option]
+    return schema["$defs"][references[0].split("/")[-1]] if references else node
+
+
+def in_words(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+    """What a part of a JSON schema accepts as one value: `a whole number, at least 1, at most 3`."""
+    if "anyOf" in node:
+        return " or ".join(in_words(option, schema) for option in node["anyOf"])
+    if "const" in node or "enum" in node:
+        return ", ".join(map(_value, node.get("enum", [node.get("const")])))
+    kinds = _section(node, schema).get("type", "object")
+    words = [" or ".join(_TYPES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds))]
+    return ", ".join(words + [f"{word} {node[key]}" for key, word in _RANGES if key in node])
+
+
+def _value(value: object) -> str:
+    """As YAML writes it."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def _exponent_hint(found: object) -> str:
@@ -66,25 +169,6 @@ def _exponent_hint(found: object) -> str:
         return ""
     whole, fraction, sign, exponent = number.groups()
     return f" (YAML reads {found} as text: write {whole}{fraction or '.0'}e{sign or '+'}{exponent})"
-
-
-def _accepted(schema: Mapping[str, Any]) -> str:
-    """A schema of one value in words: `integer, at least 1, at most 3`."""
-    kinds = schema.get("type", "a value")
-    words = [kinds if isinstance(kinds, str) else " or ".join(kinds)]
-    for key, word in (
-        ("minimum", "at least"),
-        ("exclusiveMinimum", "above"),
-        ("maximum", "at most"),
-        ("exclusiveMaximum", "below"),
-        ("pattern", "like"),
-        ("minItems", "items at least"),
-        ("minProperties", "entries at least"),
-        ("minLength", "characters at least"),
-    ):
-        if key in schema:
-            words.append(f"{word} {schema[key]}")
-    return ", ".join(words)
 
 
 def unknown_name(where: str, fault: str, word: str, accepted: Iterable[object], verb: str) -> str:

@@ -6,11 +6,10 @@ from typing import Any
 from tabpo.errors import ConfigError
 from tabpo.names import SFT
 from tabpo.study import Settings
+from tabpo.training.settings import ALTERNATIVES, DEFAULTS
 
 Layer = tuple[str, Mapping[str, Any]]
 """Where settings stand, for messages, and what they are."""
-
-_ALTERNATIVES = (("steps", "epochs"), ("warmup_steps", "warmup_ratio"))
 
 _OF_LOSSES = ("watch_steps", "watch_prompts", "stop_collapsed", "baseline_learning_rate")
 """Settings that SFT has no use for: it writes no answers while it trains, and has no baseline."""
@@ -21,10 +20,10 @@ def preset_family(presets: Mapping[str, Mapping[str, Any]], name: str) -> dict[s
     return {**presets["matched"], **presets[name]}
 
 
-def stage_layers(config: Mapping[str, Any], defaults: Mapping[str, Any], model: str, stage: str) -> list[Layer]:
+def stage_layers(config: Mapping[str, Any], model: str, stage: str) -> list[Layer]:
     """The defaults, the study's settings of a stage (sft, preference), the model's."""
     return [
-        ("the defaults", defaults),
+        ("the defaults", DEFAULTS),
         (f"training.{stage}", config["training"].get(stage, {})),
         (f"models.{model}.training.{stage}", config["models"][model].get("training", {}).get(stage, {})),
     ]
@@ -34,7 +33,7 @@ def overlay(layers: Iterable[Layer]) -> Settings:
     """Later layers win, key by key; one that gives `steps` takes `epochs` away, and the same for the warm-up."""
     merged: Settings = {}
     for where, layer in layers:
-        for alternatives in _ALTERNATIVES:
+        for alternatives in ALTERNATIVES:
             given = [key for key in alternatives if key in layer]
             if len(given) > 1:
                 raise ConfigError(f"{where} has both {' and '.join(given)}; exactly one of them")
@@ -51,7 +50,6 @@ def quantize(training: Settings) -> str | None:
 
 def complete_training(
     config: Mapping[str, Any],
-    defaults: Mapping[str, Any],
     family: Mapping[str, Any],
     methods: Mapping[str, Settings],
     model: str,
@@ -64,7 +62,6 @@ def complete_training(
 
     Args:
         config: The study as configured.
-        defaults: Lowest layer.
         family: From `preset_family`.
         methods: With their loss.
         model: Name of one that is trained.
@@ -74,7 +71,7 @@ def complete_training(
         ConfigError: What was asked, where, and what is accepted.
     """
     stage = SFT if method == SFT else "preference"
-    layers = shared = stage_layers(config, defaults, model, stage)
+    layers = shared = stage_layers(config, model, stage)
     if method == SFT:
         _check_sft(layers[1:])
     else:

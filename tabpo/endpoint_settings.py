@@ -1,77 +1,65 @@
-"""The entry of a model behind an endpoint: its keys, their defaults, and what is refused without being repeated."""
+"""The entry of a model behind an endpoint: its keys, and what is refused without being repeated."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Literal
 from urllib.parse import urlsplit
 
-from tabpo.data.privacy import check_destination
-from tabpo.errors import ConfigError
+from pydantic import Field, field_validator
+
+from tabpo.config_shape import Section
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """A model that answers prompts over HTTP, by the protocol of OpenAI's chat completions.
+class Endpoint(Section):
+    """A model that answers prompts over HTTP, by the protocol of OpenAI's chat completions; it is not trained.
 
-    What may hold a secret by mistake (a password in the address, the key in the place of its variable's name) is
-    refused by a message that does not say what was found.
-
-    Attributes:
-        url: What stands before `/chat/completions`, without user, query and fragment.
-        model: Name that requests give.
-        served_model: Name that answers carry; None where it is `model`, or that followed by a date.
-        key_variable: Environment variable that holds the key; None where none is sent.
-        token_cap: Field of a request that caps the tokens of its answer.
-        concurrency: Requests at a time.
-        timeout_s: How long a server may be silent.
-        retries: How often a request is sent again that met a full or failing server.
-
-    Raises:
-        ConfigError: `url` or `key_variable` is none.
+    It is asked greedily for answers to the same prompts and is a row `prompted` in the tables. Beside private data it
+    has to be on this machine.
     """
 
-    url: str
-    model: str
-    served_model: str | None = None
-    key_variable: str | None = None
-    token_cap: str = "max_tokens"
-    concurrency: int = 4
-    timeout_s: float = 300.0
-    retries: int = 5
+    url: str = Field(description="Address without /chat/completions, user and query, such as http://localhost:8000/v1.")
+    model: str = Field(
+        min_length=1, description="Name that the server knows the model by; best one that names a version."
+    )
+    served_model: str = Field(
+        None,
+        min_length=1,
+        description="Name that the answers carry. Where not given, that of model is accepted, a date behind it too.",
+    )
+    key_variable: str = Field(
+        None, description="Environment variable that holds the key. Where not given, no key is sent."
+    )
+    token_cap: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="Field of a request that caps the tokens of its answer."
+    )
+    concurrency: int = Field(4, ge=1, le=256, description="Number of requests at a time.")
+    timeout_s: float = Field(300.0, gt=0, le=3600, description="Seconds for which the server may be silent.")
+    retries: int = Field(
+        5, ge=0, le=20, description="How often a request that met a full or failing server is sent again."
+    )
 
-    def __post_init__(self) -> None:
-        if not _is_address(self.url):
-            raise ConfigError("url is no address; accepted: http(s)://host[:port][/path], without user and query")
-        if self.key_variable is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", self.key_variable):
-            raise ConfigError(
-                "key_variable is no name of an environment variable; accepted: capital letters, digits and _; the key"
-                " itself stands in the environment alone"
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        """Refuse what is no address without repeating it: it may hold a password."""
+        if not _is_address(url):
+            raise ValueError("is no address; accepted: http(s)://host[:port][/path], without user and query")
+        return url
+
+    @field_validator("key_variable")
+    @classmethod
+    def _check_key_variable(cls, name: str) -> str:
+        """Refuse what is no name of a variable without repeating it: it may be the key."""
+        if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+            raise ValueError(
+                "is no name of an environment variable; accepted: capital letters, digits and _; the key itself stands"
+                " in the environment alone"
             )
+        return name
 
     def serves(self, name: str) -> bool:
         """Whether `name`, which an answer carries, is the model's: `gpt-x` may be served as `gpt-x-2025-04-14`."""
         expected = re.escape(self.model) + r"(-[0-9-]+)?" if self.served_model is None else re.escape(self.served_model)
         return re.fullmatch(expected, name) is not None
-
-
-def complete_endpoint(where: str, entry: Mapping[str, Any], private: Sequence[str]) -> dict[str, Any]:
-    """The entry of a study with every default.
-
-    Args:
-        where: `models.{name}.endpoint`.
-        entry: As configured, of the schema's shape.
-        private: Names of the study's private datasets.
-
-    Raises:
-        ConfigError: A value is refused, or private texts must not be sent there.
-    """
-    try:
-        endpoint = Endpoint(**entry)
-    except ConfigError as error:
-        raise ConfigError(f"{where}.{error}") from error
-    check_destination(f"{where}.url", endpoint.url, private)
-    return asdict(endpoint)
 
 
 def _is_address(url: str) -> bool:

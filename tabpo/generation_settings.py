@@ -2,11 +2,38 @@
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from tabpo.config_shape import Section
 from tabpo.errors import ConfigError
 
-USUAL = {"engine": "transformers", "constraint": "none"}
+
+class Batch(Section):
+    """How a model's answers are generated where that differs from the study."""
+
+    batch_size: int = Field(
+        ge=1, le=65536, description="Prompts that are answered at a time; their number may change the last bits."
+    )
+
+
+class Generation(Batch):
+    """Greedy decoding, alike for all rows; max_completion_tokens of a data set is its cap."""
+
+    engine: Literal["transformers", "vllm"] = Field(
+        "transformers", description="What generates the answers. vllm is installed by the user, and needs GPUs."
+    )
+    constraint: Literal["none", "json_schema"] = Field(
+        "none",
+        description=(
+            "What answers are held to: nothing, or the JSON and the labels of the ontology, by a grammar that leaves"
+            " out tokens. json_schema needs the engine transformers, and is not for preferences."
+        ),
+    )
+
+
+USUAL = Generation.defaults()
 """What a study has that does not say otherwise; captions of tables name what it has instead."""
 
 

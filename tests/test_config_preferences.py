@@ -4,7 +4,6 @@ import pytest
 
 from tabpo import study as job
 from tabpo.config import resolve_study
-from tabpo.data.sources import SOURCES
 from tabpo.errors import ConfigError
 from tabpo.figure_settings import run_figures
 from tests.test_config import KNOWN, load
@@ -122,7 +121,3 @@ def test_given_pairs_are_for_preferences_alone():
     demo = load("demo")
     demo["pairings"]["given"] = {"confusions": "given"}
     assert refusal(demo) == "pairings.given: confusions given is for datasets of the source preferences alone"
-
-
-def test_the_schema_names_every_source():
-    assert set(KNOWN.schema["$defs"]["dataset"]["properties"]["source"]["enum"]) == set(SOURCES)

@@ -2,15 +2,20 @@
 
 import pytest
 
+from tabpo.config_shape import checked
 from tabpo.endpoint_settings import Endpoint
 from tabpo.errors import ConfigError
+
+
+def endpoint(**values: object) -> Endpoint:
+    return checked(Endpoint, {"url": "http://localhost", "model": "gpt-x", **values}, "models.gpt.endpoint")
 
 
 @pytest.mark.parametrize(
     "url", ["https://api.example.org/v1", "http://localhost:8000/v1/", "http://[::1]:8000", "http://10.0.0.1/a/b"]
 )
 def test_an_address(url):
-    assert Endpoint(url, "gpt-x").url == url
+    assert endpoint(url=url).url == url
 
 
 @pytest.mark.parametrize(
@@ -23,30 +28,30 @@ def test_an_address(url):
 )
 def test_no_address_is_not_repeated(url):
     with pytest.raises(ConfigError, match="url is no address; accepted: http") as refused:
-        Endpoint(url, "gpt-x")
+        endpoint(url=url)
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize("found", ["sk-secret", "secret", "", "1_KEY"])
 def test_a_key_in_the_place_of_its_variable_is_not_repeated(found):
     with pytest.raises(ConfigError, match="key_variable is no name of an environment variable") as refused:
-        Endpoint("http://localhost", "gpt-x", key_variable=found)
+        endpoint(key_variable=found)
     assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("model", "served_model", "name", "serves"),
+    ("model", "served", "name", "serves"),
     [
-        ("gpt-x", None, "gpt-x", True),
-        ("gpt-x", None, "gpt-x-2025-04-14", True),
-        ("gpt-x", None, "gpt-x-0613", True),
-        ("gpt-x", None, "gpt-x-mini", False),
-        ("gpt-x", None, "gpt-x-mini-2025-04-14", False),
-        ("gpt.x", None, "gptxx", False),
-        ("gpt-x", "llama", "llama", True),
-        ("gpt-x", "llama", "gpt-x", False),
-        ("gpt-x", "llama", "llama-2", False),
+        ("gpt-x", {}, "gpt-x", True),
+        ("gpt-x", {}, "gpt-x-2025-04-14", True),
+        ("gpt-x", {}, "gpt-x-0613", True),
+        ("gpt-x", {}, "gpt-x-mini", False),
+        ("gpt-x", {}, "gpt-x-mini-2025-04-14", False),
+        ("gpt.x", {}, "gptxx", False),
+        ("gpt-x", {"served_model": "llama"}, "llama", True),
+        ("gpt-x", {"served_model": "llama"}, "gpt-x", False),
+        ("gpt-x", {"served_model": "llama"}, "llama-2", False),
     ],
 )
-def test_which_answers_are_the_models(model, served_model, name, serves):
-    assert Endpoint("http://localhost", model, served_model=served_model).serves(name) is serves
+def test_which_answers_are_the_models(model, served, name, serves):
+    assert endpoint(model=model, **served).serves(name) is serves

@@ -16,10 +16,8 @@ LAYERS = (
         "losses",
         "metrics",
         "config",
-        "config_preferences",
-        "config_shape",
-        "config_training",
-        "study",
+        *("config_keys", "config_pages", "config_preferences", "config_shape", "config_training", "model_settings"),
+        *("study", "training_settings"),
         "report_settings",
         "endpoint_settings",
         "generation_settings",
@@ -34,6 +32,7 @@ LAYERS = (
 WITHOUT_TORCH = (
     *("errors", "records", "artefacts", "progress", "code_version", "data", "metrics", "config", "config_shape"),
     *("names", "config_preferences", "config_training", "study", "endpoint_settings", "generation_settings"),
+    *("config_keys", "config_pages", "model_settings", "training_settings"),
     *("chat_server", "endpoint", "report", "reports", "report_settings"),
     *("figures", "figure_settings", "training_figure", "erosion_figure"),
 )
@@ -61,7 +60,8 @@ GRAPH = {name: {other for other in imports(path) if other in MODULES} - {name} f
 
 
 def part(name: str) -> str:
-    return name.split(".")[1]
+    """What a module belongs to; the settings of training are read while a study is resolved, far from the trainer."""
+    return "training_settings" if name == "tabpo.training.settings" else name.split(".")[1]
 
 
 def layer(name: str) -> int:

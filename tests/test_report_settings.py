@@ -9,13 +9,10 @@ import yaml
 from tabpo.config import Known, resolve_study
 from tabpo.losses import loss_names
 from tabpo.report_settings import report_exhibits, report_runs, report_settings
-from tabpo.training.settings import DEFAULTS
 
 CONFIG = Path(__file__).parents[1] / "config"
 KNOWN = Known(
-    schema=yaml.safe_load((CONFIG / "config.schema.yaml").read_text()),
     presets=yaml.safe_load((CONFIG / "methods.yaml").read_text()),
-    defaults=DEFAULTS,
     ontologies={"scierc": "entities", "phee": "results", "pvminer": "results"},
     losses=loss_names(),
     revisions={},

@@ -1,11 +1,48 @@
 """The recipes of pairs that a study may have: which keys each kind takes, and what the data must have for it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from tabpo.config_shape import Section
 from tabpo.data.isolation import DISAGREEMENT
 from tabpo.errors import ConfigError
 from tabpo.names import GIVEN, ON_POLICY
+
+
+class Pairing(Section):
+    """A recipe of preference pairs."""
+
+    confusions: Literal["expert", "empirical", "mixed", DISAGREEMENT, "uniform", ON_POLICY, GIVEN] = Field(
+        description=(
+            "Where rejected answers come from. Edits of gold answers, drawn from expert patterns (expert), from the"
+            " counts of the SFT model's confusions (empirical), from both (mixed), from what a second annotator says"
+            " otherwise on train and half of dev (disagreement), or from every valid edit alike (uniform); or the SFT"
+            " model's own wrong answers to the training prompts (on_policy); or the data, which are preferences"
+            " (given). on_policy and given take flip_rate alone."
+        )
+    )
+    heldout: Literal["dev_confusion", "dev", "crossfit"] = Field(
+        None,
+        description=(
+            "Records on which the SFT model's confusions are counted: half of dev, all of dev (nothing may then be"
+            " chosen on it), or train, by five models that each saw the other folds. Needed, but for disagreement."
+        ),
+    )
+    negatives: int = Field(1, ge=1, le=16, description="Rejected answers to a prompt. Needed where answers are edited.")
+    edits: int = Field(
+        None, ge=1, le=3, description="Largest number of edits of a rejected answer. Needed where answers are edited."
+    )
+    smoothing: float = Field(
+        None, ge=0, description="Added to the count of every valid confusion. Needed where answers are edited."
+    )
+    expert_share: float = Field(
+        None, ge=0, le=1, description="Share of the edits that expert patterns propose. For mixed, which needs it."
+    )
+    flip_rate: float = Field(
+        0.0, ge=0, le=0.5, description="Share of pairs whose two answers change places, as label noise."
+    )
 
 
 def complete_pairing(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,9 +66,8 @@ def complete_pairing(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:
             f"{where} has {', '.join(sorted(entry))}; confusions {kind} takes exactly:"
             f" {', '.join(sorted(needed))}, and flip_rate where wanted"
         )
-    unused = {"negatives": 1, "edits": None, "smoothing": None, "expert_share": None}
-    unused["heldout"] = DISAGREEMENT if kind == DISAGREEMENT else None
-    return unused | {"flip_rate": 0.0} | entry
+    heldout = {"heldout": DISAGREEMENT} if kind == DISAGREEMENT else {}
+    return Pairing.defaults() | heldout | entry
 
 
 def check_disagreement(config: Mapping[str, Any]) -> None:

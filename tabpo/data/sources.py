@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from tabpo.config_shape import unknown_name
+from pydantic import Field
+
+from tabpo.config_shape import File, Section, Seed, unknown_name
 from tabpo.errors import ConfigError
 from tabpo.names import PREFERENCES
 
@@ -48,6 +50,121 @@ SOURCES = {
     "demo_abstracts": Source(("entities",), ("sentence",), origin="generated"),
     "demo_messages": Source(("results",), ("document",), origin="generated"),
 }
+
+
+class SplitSeeds(Section):
+    """A seed for each split of a generated corpus, so that one can grow without changing the others."""
+
+    train: Seed = Field(description="Seed of train.")
+    dev: Seed = Field(description="Seed of dev.")
+    test: Seed = Field(description="Seed of test.")
+
+
+class Generate(Section):
+    """Sizes and seeds of a generated corpus."""
+
+    train: int = Field(ge=1, le=1_000_000, description="Documents of train.")
+    dev: int = Field(ge=1, le=1_000_000, description="Documents of dev.")
+    test: int = Field(ge=1, le=1_000_000, description="Documents of test.")
+    seeds: SplitSeeds = Field(description="Seeds of the generator.")
+
+
+class _AnyDataset(Section):
+    """What data sets of all kinds have."""
+
+    source: str
+    folder: File | None
+    dev_share: float = Field(
+        None, gt=0, lt=1, description="Share of train's groups that become dev, where the folder has no dev."
+    )
+    private: bool = Field(
+        None,
+        description=(
+            "Keep texts out of messages, logs, cards, audits and reports, and counts under 5 too. Where not given, true"
+            " for pvminer, custom and preferences, and false for other sources."
+        ),
+    )
+    max_prompt_tokens: int = Field(
+        ge=1, description="Largest number of tokens in a prompt; a longer one stops the job that meets it."
+    )
+    max_completion_tokens: int = Field(
+        ge=1,
+        description=(
+            "Largest number of tokens in an answer, the end-of-turn token included; a longer one stops the job that"
+            " meets it. Generation ends there too."
+        ),
+    )
+
+
+class Preferences(_AnyDataset):
+    """A data set of prompts with a chosen and a rejected answer of your own; it has no annotations and no labels."""
+
+    source: Literal[PREFERENCES] = Field(description="Format of the files.")
+    folder: File | None = Field(
+        description=(
+            "A folder of your own with train.jsonl, dev.jsonl and test.jsonl. null leaves the data set out of the study"
+            " and of its tables."
+        )
+    )
+
+
+class Dataset(_AnyDataset):
+    """A data set of annotated documents."""
+
+    source: Literal[tuple(SOURCES)] = Field(
+        description="Format of the files (docs/own_data.md has custom and preferences), or a generator of the project."
+    )
+    folder: File | None = Field(
+        None,
+        description=(
+            "A folder of your own with train, dev and test in the format of the source: .json as published (scierc,"
+            " phee); .jsonl or a brat folder (custom); .parquet, .jsonl, .csv or a datasets folder (pvminer). null"
+            " leaves the data set out of the study and of its tables. Where not given, published files are fetched."
+        ),
+        json_schema_extra=lambda node: node.pop("default"),  # null is not what leaving it out means
+    )
+    second_annotator: dict[Literal["train", "dev", "test"], File] = Field(
+        {},
+        description=(
+            "By split the annotations of a second annotator, as .jsonl or a brat folder, of any number of its documents"
+            " (custom). Those of train and dev may give confusions (confusions: disagreement), those of test the row"
+            " human."
+        ),
+    )
+    unit: Literal["sentence", "document"] = Field(description="What one prompt asks about.")
+    prompt: Literal["bare", "instruct"] = Field(
+        description="The text alone (for small models from scratch), or instructions, ontology, rules and the text."
+    )
+    context: list[str] = Field(
+        None,
+        description=(
+            "Attributes of documents that a prompt states before the text. Where not given, those of pvminer's format,"
+            " and none for other sources."
+        ),
+    )
+    demonstrations: int = Field(
+        0,
+        ge=0,
+        le=32,
+        description=(
+            "Number of texts of train, with their answers, that an instruct prompt shows before its own: the most"
+            " similar ones of other groups."
+        ),
+    )
+    ontology: File = Field(
+        description="Name of a file in config/ontologies/, or the path of one of your own, which ends in .yaml."
+    )
+    ambiguities: str = Field(
+        None,
+        pattern="^[A-Za-z0-9/._-]+[.]yaml$",
+        description=(
+            "Path of a file of expert patterns. Where not given, the file of the ontology's name in"
+            " config/ambiguities/; an ontology of your own then has none."
+        ),
+    )
+    generate: Generate = Field(
+        None, description="Sizes and seeds of a generated corpus; only for generators, which need it."
+    )
 
 
 def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -131,6 +248,4 @@ def check_demonstrations(config: Mapping[str, Any]) -> None:
 def complete_dataset(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The entry with what its source decides where the study does not."""
     source = SOURCES[entry["source"]]
-    decided = {"private": source.private, "context": list(source.context), "dev_share": None, "demonstrations": 0}
-    decided["second_annotator"] = {}
-    return decided | entry
+    return Dataset.defaults() | {"private": source.private, "context": list(source.context)} | entry

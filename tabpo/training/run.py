@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def explicit_settings(settings: dict[str, Any]) -> dict[str, Any]:
     Raises:
         ConfigError: From `training_settings`.
     """
-    explicit = {**settings, "training": asdict(training_settings(**settings["training"]))}
+    explicit = {**settings, "training": training_settings(**settings["training"]).model_dump()}
     return {name: value for name, value in explicit.items() if name != "resources"}
 
 

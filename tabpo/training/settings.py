@@ -1,220 +1,157 @@
 """The `training` settings of a run: names, defaults and ranges; loads no torch, so that a Snakefile can read it."""
 
-from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field
+
+from tabpo.config_shape import Section, checked
 from tabpo.errors import ConfigError
 
 SCORER_VERSION = 4
 """Part of the key of reference files; raise it whenever scores of the same weights may change."""
 
-OPTIMIZERS = ("adamw", "rmsprop")
-SCHEDULES = ("linear", "cosine", "constant")
-DEEPSPEED = ("zero0", "zero1", "zero2", "zero2_offload", "zero3", "zero3_offload")
-"""Names of the files in config/deepspeed/."""
-
-KEEP = ("last", "dev_best")
-QUANTIZE = (None, "nf4")
-
-LINEAR_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-"""What LoRA adapts unless told otherwise: every linear layer of Qwen2 and Llama but the head."""
+ALTERNATIVES = (("steps", "epochs"), ("warmup_steps", "warmup_ratio"))
+"""Pairs of keys of which one is given; where neither is, the second has its default."""
 
 
-@dataclass(frozen=True)
-class LoraSettings:
-    """Low-rank adapters on the linear layers; the update of a weight is scaled by alpha / r.
+class LoraSettings(Section):
+    """Low-rank adapters on the linear layers; the update of a weight is scaled by alpha / r."""
 
-    Attributes:
-        r: Rank, >= 1.
-        alpha: > 0.
-        dropout: On the adapters' input, in [0, 1).
-        target_modules: Names of the layers that get an adapter.
-        merge: Add the adapters to the weights when training ends. Always true: all later stages read full weights.
-        quantize: One of `QUANTIZE`: hold the weights below the adapters in four bits, on GPUs; None does not.
-    """
-
-    r: int
-    alpha: float
-    dropout: float = 0.0
-    target_modules: list[str] = field(default_factory=lambda: list(LINEAR_LAYERS))
-    merge: bool = True
-    quantize: str | None = None
-
-
-@dataclass(frozen=True)
-class TrainingSettings:
-    """How a run is optimised.
-
-    Attributes:
-        optimizer: One of `OPTIMIZERS`; both torch's own.
-        learning_rate: At the end of warm-up, in (0, 1].
-        baseline_learning_rate: Of the baseline head that TBPO-Q trains beside the policy, in (0, 1]: constant, without
-            weight decay, by the run's own optimizer. The default is the authors', who take AdamW for the head.
-        schedule: One of `SCHEDULES`: the course after warm-up.
-        min_learning_rate_ratio: Where linear and cosine end, as a share of `learning_rate`, in [0, 1].
-        warmup_steps: Steps of linear warm-up, >= 0; or
-        warmup_ratio: the same as a share of all steps, in [0, 1]. Neither means none.
-        steps: Optimiser steps, >= 1; or
-        epochs: passes over the examples, > 0; the last step is filled from the next pass.
-        batch_size: Examples or pairs of one optimiser step, over all processes and accumulated micro-batches, >= 1.
-        micro_batch_size: Examples or pairs of one forward pass of one process, >= 1.
-        weight_decay: Decoupled, on matrices only (not on biases and norms), >= 0; rmsprop has none.
-        adam_beta1: Decay of the first moment, in [0, 1); rmsprop has none.
-        adam_beta2: Decay of the second moment, in [0, 1); rmsprop's smoothing constant.
-        max_grad_norm: Gradients are scaled down to this L2 norm, > 0; a baseline head's count with the policy's.
-        gradient_checkpointing: Save memory by computing activations twice.
-        lora: Adapters; None trains all weights.
-        deepspeed: One of `DEEPSPEED`; None trains without DeepSpeed.
-        checkpoint_steps: Steps between checkpoints, >= 1.
-        watch_steps: Steps between two looks at answers to held-out prompts (`watch`), >= 1; SFT has none.
-        watch_prompts: How many of them, >= 1.
-        stop_collapsed: Whether training ends early where a look finds that the answers have collapsed
-            (`watch.collapsed`), after the step that follows it.
-        keep: One of `KEEP`: what becomes the model, the last step or the best look at dev_select; SFT looks at all of
-            its gold answers after each pass over the examples, preference training as `watch_steps` says.
-    """
-
-    optimizer: str = "adamw"
-    learning_rate: float = 1e-5
-    baseline_learning_rate: float = 1e-3
-    schedule: str = "linear"
-    min_learning_rate_ratio: float = 0.0
-    warmup_steps: int | None = None
-    warmup_ratio: float | None = None
-    steps: int | None = None
-    epochs: float | None = None
-    batch_size: int = 32
-    micro_batch_size: int = 1
-    weight_decay: float = 0.0
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.999
-    max_grad_norm: float = 1.0
-    gradient_checkpointing: bool = False
-    lora: LoraSettings | None = None
-    deepspeed: str | None = None
-    checkpoint_steps: int = 100
-    watch_steps: int = 100
-    watch_prompts: int = 64
-    stop_collapsed: bool = False
-    keep: str = "last"
+    r: int = Field(ge=1, le=1024, description="Rank of the adapters.")
+    alpha: float = Field(gt=0, description="The update of a weight is scaled by alpha / r.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout on the adapters' input.")
+    target_modules: list[str] = Field(
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+        min_length=1,
+        description=(
+            "Names of the linear layers that get an adapter. The default is every linear layer of Qwen2 and Llama but"
+            " the head."
+        ),
+    )
+    merge: Literal[True] = Field(
+        True,
+        description="Add the adapters to the weights when training ends: later stages read nothing but full weights.",
+    )
+    quantize: Literal[None, "nf4"] = Field(
+        None,
+        description=(
+            "Hold the weights below the adapters in four bits (QLoRA), the reference's too; null does not. This needs"
+            " GPUs and the package bitsandbytes, and not ZeRO-3. What is merged and later read is in full precision."
+        ),
+    )
 
 
-DEFAULTS: dict[str, Any] = {
-    **{name: value for name, value in asdict(TrainingSettings()).items() if value is not None},
-    "warmup_ratio": 0.0,
-    "epochs": 1.0,
-    "lora": None,
-    "deepspeed": None,
-}
-"""The lowest layer of a study's settings: every name but those of the alternatives `warmup_steps` and `steps`."""
+class TrainingSettings(Section):
+    """How a run is optimised; one set for SFT and one for preference training, which a model or a method may change."""
+
+    optimizer: Literal["adamw", "rmsprop"] = Field("adamw", description="The optimiser; both are torch's own.")
+    learning_rate: float = Field(1e-5, gt=0, le=1, description="Peak learning rate, reached at the end of the warm-up.")
+    baseline_learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        le=1,
+        description=(
+            "Constant learning rate, without weight decay, of the baseline head that tbpo_q trains beside the policy by"
+            " the run's own optimiser. Not accepted for SFT."
+        ),
+    )
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        "linear", description="Course of the learning rate after the warm-up."
+    )
+    min_learning_rate_ratio: float = Field(
+        0.0, ge=0, le=1, description="Where linear and cosine schedules end, as a share of the peak."
+    )
+    warmup_steps: int = Field(None, ge=0, description="Steps of linear warm-up, instead of warmup_ratio.")
+    warmup_ratio: float = Field(0.0, ge=0, le=1, description="Linear warm-up as a share of all steps.")
+    steps: int = Field(None, ge=1, description="Optimiser steps, instead of epochs.")
+    epochs: float = Field(
+        1.0, gt=0, description="Passes over the examples; the last step is filled from the next pass."
+    )
+    batch_size: int = Field(
+        32,
+        ge=1,
+        description=(
+            "Examples or pairs of one optimiser step, over all processes and accumulated micro-batches. It is a"
+            " multiple of processes x micro_batch_size, or smaller than the number of processes, of which the last"
+            " ones then have no share."
+        ),
+    )
+    micro_batch_size: int = Field(
+        1,
+        ge=1,
+        description=(
+            "Largest number of examples or pairs in one forward pass of one process; a process's share of the batch"
+            " caps it."
+        ),
+    )
+    weight_decay: float = Field(
+        0.0, ge=0, description="Decoupled weight decay on matrices, not on biases and norms; rmsprop has none."
+    )
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="Decay of the first moment; rmsprop has none.")
+    adam_beta2: float = Field(
+        0.999, ge=0, lt=1, description="Decay of the second moment; the smoothing constant of rmsprop."
+    )
+    max_grad_norm: float = Field(
+        1.0,
+        gt=0,
+        description="Gradients are scaled down to this L2 norm; a baseline head's count with the policy's.",
+    )
+    gradient_checkpointing: bool = Field(False, description="Save memory by computing activations twice.")
+    lora: LoraSettings | None = Field(None, description="Low-rank adapters; null trains all weights.")
+    deepspeed: Literal[None, "zero0", "zero1", "zero2", "zero2_offload", "zero3", "zero3_offload"] = Field(
+        None, description="A file of config/deepspeed/ without its ending; null trains without DeepSpeed."
+    )
+    checkpoint_steps: int = Field(100, ge=1, description="Steps between two checkpoints.")
+    watch_steps: int = Field(
+        100,
+        ge=1,
+        description="Steps between two evaluations on held-out prompts while training. Not accepted for SFT.",
+    )
+    watch_prompts: int = Field(
+        64, ge=1, description="Number of held-out prompts that are evaluated while training. Not accepted for SFT."
+    )
+    stop_collapsed: bool = Field(
+        False,
+        description=(
+            "End training early, after the next step, where an evaluation finds fewer than half as many readable"
+            " answers as at the start, or at least half of all answers empty. The run counts all the same. Not accepted"
+            " for SFT."
+        ),
+    )
+    keep: Literal["last", "dev_best"] = Field(
+        "last",
+        description=(
+            "What becomes the model: the weights after the last step, or those of the best evaluation on dev_select."
+            " SFT is evaluated after each pass over the examples, by the log-prob of gold answers; preference training"
+            " every watch_steps steps, by the F1 of greedy answers, or by the share of pairs that are ranked right"
+            " where the data are preferences."
+        ),
+    )
+
+
+DEFAULTS = TrainingSettings().model_dump(exclude={"steps", "warmup_steps"})
+"""The lowest layer of a study's settings: every name but those that are given instead of another."""
 
 
 def training_settings(**values: Any) -> TrainingSettings:
     """Settings with every default explicit; None stands for a name that was not given.
 
     Raises:
-        ConfigError: An unknown name, a value out of its range, both or neither of two alternatives; says what is
-            accepted.
+        ConfigError: An unknown name, a value out of its range, both of two alternatives, or values that exclude each
+            other; says what is accepted.
     """
-    _check_names("training", values, TrainingSettings)
-    given = {name: value for name, value in values.items() if value is not None}
-    _check_ranges("training", given, _RANGES)
-    amounts = [name for name in ("steps", "epochs") if name in given]
-    if len(amounts) != 1:
-        raise ConfigError(f"training: {' and '.join(amounts) or 'nothing'} given; exactly one of steps, epochs")
-    if "warmup_steps" in given and "warmup_ratio" in given:
-        raise ConfigError("training: both warmup_steps and warmup_ratio; one of them")
-    if not given.keys() & {"warmup_steps", "warmup_ratio"}:
-        given["warmup_steps"] = 0
-    if given.get("optimizer") == "rmsprop" and given.get("weight_decay"):
-        raise ConfigError(f"training.weight_decay is {given['weight_decay']}; accepted with rmsprop: 0, it has none")
-    if "lora" in given:
-        given["lora"] = lora = _lora_settings(given["lora"])
-        if lora.quantize is not None and given.get("deepspeed", "").startswith("zero3"):
-            raise ConfigError(
-                f"training.lora.quantize is {lora.quantize}; accepted with deepspeed {given['deepspeed']}, which"
-                " divides weights among processes: null"
-            )
-    return TrainingSettings(**given)
-
-
-def _lora_settings(values: dict[str, Any]) -> LoraSettings:
-    _check_names("training.lora", values, LoraSettings)
-    _check_ranges("training.lora", values, _LORA_RANGES)
-    return LoraSettings(**values)
-
-
-def _check_names(where: str, values: dict[str, Any], settings: type) -> None:
-    accepted = [one.name for one in fields(settings)]
-    unknown = sorted(set(values) - set(accepted))
-    if unknown:
-        raise ConfigError(f"{where}: unknown setting {', '.join(unknown)}; it takes: {', '.join(accepted)}")
-    required = [one.name for one in fields(settings) if one.default is MISSING and one.default_factory is MISSING]
-    missing = [name for name in required if name not in values]
-    if missing:
-        raise ConfigError(f"{where}: {', '.join(missing)} must be given; it takes: {', '.join(accepted)}")
-
-
-def _check_ranges(where: str, values: dict[str, Any], ranges: dict[str, tuple[Callable[[Any], bool], str]]) -> None:
-    for name, value in values.items():
-        accepts, accepted = ranges[name]
-        if not accepts(value):
-            raise ConfigError(f"{where}.{name} is {value!r}; accepted: {accepted}")
-
-
-def _whole(least: int) -> tuple[Callable[[Any], bool], str]:
-    return lambda value: type(value) is int and value >= least, f"a whole number >= {least}"
-
-
-def _number(accepts: Callable[[float], bool], accepted: str) -> tuple[Callable[[Any], bool], str]:
-    return lambda value: type(value) in (int, float) and accepts(value), f"a number {accepted}"
-
-
-def _one_of(names: tuple[str, ...]) -> tuple[Callable[[Any], bool], str]:
-    return lambda value: value in names, ", ".join(names)
-
-
-_SWITCH = (lambda value: type(value) is bool, "true, false")
-_SHARE = _number(lambda value: 0 <= value <= 1, "from 0 to 1")
-_RATE = _number(lambda value: 0 < value <= 1, "above 0, up to 1")
-_DECAY = _number(lambda value: 0 <= value < 1, "from 0 to below 1")
-_POSITIVE = _number(lambda value: 0 < value < float("inf"), "> 0")
-
-_RANGES = {
-    "optimizer": _one_of(OPTIMIZERS),
-    "learning_rate": _RATE,
-    "baseline_learning_rate": _RATE,
-    "schedule": _one_of(SCHEDULES),
-    "min_learning_rate_ratio": _SHARE,
-    "warmup_steps": _whole(0),
-    "warmup_ratio": _SHARE,
-    "steps": _whole(1),
-    "epochs": _POSITIVE,
-    "batch_size": _whole(1),
-    "micro_batch_size": _whole(1),
-    "weight_decay": _number(lambda value: 0 <= value < float("inf"), ">= 0"),
-    "adam_beta1": _DECAY,
-    "adam_beta2": _DECAY,
-    "max_grad_norm": _POSITIVE,
-    "gradient_checkpointing": _SWITCH,
-    "lora": (lambda value: isinstance(value, dict), "null, or a mapping with r and alpha"),
-    "deepspeed": _one_of(DEEPSPEED),
-    "checkpoint_steps": _whole(1),
-    "watch_steps": _whole(1),
-    "watch_prompts": _whole(1),
-    "stop_collapsed": _SWITCH,
-    "keep": _one_of(KEEP),
-}
-
-_LORA_RANGES = {
-    "r": _whole(1),
-    "alpha": _POSITIVE,
-    "dropout": _DECAY,
-    "target_modules": (
-        lambda value: isinstance(value, list) and value and all(isinstance(name, str) for name in value),
-        "a list of names of layers",
-    ),
-    "merge": (lambda value: value is True, "true (adapters alone cannot be read by later stages)"),
-    "quantize": (lambda value: value in QUANTIZE, "null, nf4"),
-}
+    given, replaced = {name: value for name, value in values.items() if value is not None}, {}
+    for first, second in ALTERNATIVES:
+        if first in given and second in given:
+            raise ConfigError(f"training has both {first} and {second}; exactly one of them")
+        if first in given:
+            replaced[second] = None
+    settings = checked(TrainingSettings, given, "training").model_copy(update=replaced)
+    if settings.optimizer == "rmsprop" and settings.weight_decay:
+        raise ConfigError(f"training.weight_decay is {settings.weight_decay}; accepted with rmsprop: 0, it has none")
+    if settings.lora and settings.lora.quantize and (settings.deepspeed or "").startswith("zero3"):
+        raise ConfigError(
+            f"training.lora.quantize is {settings.lora.quantize}; accepted with deepspeed {settings.deepspeed}, which"
+            " divides weights among processes: null"
+        )
+    return settings
