@@ -180,6 +180,35 @@ and reads its rows with SDPA, which is faster for them.
         ),
     ),
     (
+        "attention",
+        "Attention over a packed row",
+        """
+Forward and backward of one batch of pairs that share their prompts, in the shape of SmolLM2-135M (30 layers, width 576,
+9 heads over 3; prompts of 60 to 120, completions of 100 to 200 tokens) and of the demo (3 layers, width 128, 2 heads).
+`train` runs the tiles of `tabpo/training/tiles.py` on a CPU. The other columns say how many times as long a pass takes
+with one call of the kernel for each block, or one call for the row with a mask of what each token sees: the median of
+the rounds, the least and the greatest. The tiles are kept for bfloat16, in which the demo is trained: each step brings
+blocks of new sizes, and every new size of a bfloat16 product costs a compilation. The demo gains nothing in float32,
+and in SmolLM2's shape, where products of weights take most of the time, the eager kernel is as fast in bfloat16.
+
+    ONEDNN_PRIMITIVE_CACHE_CAPACITY=512 python -m benchmarks.attention
+""",
+        columns(
+            shape="shape",
+            precision="precision",
+            tokens="tokens",
+            tiles_s="tiles_s",
+            **{
+                heading: lambda row, name=name: "{:.2f} ({:.2f} to {:.2f})".format(*row["to_tiles"][name])
+                for name, heading in (
+                    ("blocks_sdpa", "SDPA by block"),
+                    ("blocks_eager", "eager by block"),
+                    ("whole_row", "SDPA by row"),
+                )
+            },
+        ),
+    ),
+    (
         "method_step",
         "A step of every loss",
         """

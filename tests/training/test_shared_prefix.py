@@ -338,6 +338,14 @@ def test_other_architectures_are_refused_by_name():
         let_read_trees(model)
 
 
+@pytest.mark.parametrize("kind", ["dynamic", "longrope"])
+def test_a_model_whose_rotary_embedding_goes_by_the_longest_text_shares_no_prefixes(kind):
+    model = build("qwen2")
+    assert shares_prefixes(model)
+    model.config.rope_parameters["rope_type"] = kind
+    assert not shares_prefixes(model)
+
+
 def test_the_models_folder_does_not_tell(tmp_path):
     model = build("qwen2")
     model.save_pretrained(tmp_path / "before")

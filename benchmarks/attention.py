@@ -1,0 +1,163 @@
+"""Forward and backward over a packed row of pairs, with four ways of computing its attention.
+
+    tiles        `tabpo.training.tiles`, as `train` runs it on a CPU
+    blocks_sdpa  one call of SDPA for each trunk and each branch, as `train` runs it with dropout
+    blocks_eager the same with the eager kernel of transformers
+    whole_row    one call of SDPA for the row, with a mask (1, 1, tokens, tokens) of what each token sees
+
+All have the same random weights and, in each round, the same new batch: pairs whose answers share a prompt and differ
+in one to three tokens. They take turns in one process with one thread; the time is the process's, so that other load on
+the machine counts less. A pass goes from the batch to the gradients of all weights, the output head at the completions'
+tokens included, the optimiser not.
+
+    ONEDNN_PRIMITIVE_CACHE_CAPACITY=512 python -m benchmarks.attention > benchmarks/results/attention.jsonl
+"""
+
+import argparse
+import json
+import random
+import time
+from itertools import product
+from statistics import median
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+
+from tabpo.training import attention
+from tabpo.training.attention import Forest
+from tabpo.training.collate import Batch, collate_pairs
+from tabpo.training.scoring import completion_logps
+from tabpo.training.tokenise import PairExample
+
+SHAPES = {
+    "smollm2": {
+        "model_type": "llama",
+        "hidden_size": 576,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+        "intermediate_size": 1536,
+        "vocab_size": 49152,
+    },
+    "demo": {
+        "model_type": "qwen2",
+        "hidden_size": 128,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 2,
+        "intermediate_size": 384,
+        "vocab_size": 2000,
+    },
+}
+BATCHES = {"smollm2": (2, (60, 120), (100, 200)), "demo": (32, (10, 64), (30, 100))}
+"""Pairs, and the least and most tokens of prompts and of completions."""
+
+PROGRAMS = {
+    "tiles": ("sdpa", frozenset({"cpu"})),
+    "blocks_sdpa": ("sdpa", frozenset()),
+    "blocks_eager": ("eager", frozenset()),
+    "whole_row": ("sdpa", frozenset()),
+}
+"""Kernel, and the devices on which tiles stand for it."""
+
+
+def main() -> None:
+    """Print the rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
+    parser.add_argument("--rounds", type=int, default=5, help="of all programs, after one to warm up")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    for shape, precision in product(args.shapes, args.precisions):
+        print(json.dumps(compare(shape, precision, args.rounds)), flush=True)
+
+
+def compare(shape: str, precision: str, rounds: int) -> dict:
+    """Median seconds of tiles; how many times as long the others take in a round: median, least, most."""
+    sizes = dict(SHAPES[shape])
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(**sizes, tie_word_embeddings=True, max_position_embeddings=1024)
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    draw = random.Random(0)
+    seconds: dict[str, list[float]] = {name: [] for name in PROGRAMS}
+    tokens, apart = [], 0.0
+    for number in range(1 + rounds):
+        batch = collate_pairs(pairs(shape, draw), pad_id=0)
+        logps = {}
+        for name, values in seconds.items():
+            logps[name], passed_s = timed_pass(model, batch, precision, name)
+            if number > 0:  # the first warms up
+                values.append(passed_s)
+        tokens.append(batch["input_ids"].shape[1])
+        apart = max(apart, *((one - logps["tiles"]).abs().max().item() for one in logps.values()))
+    ratios = {
+        name: [one / tiles for one, tiles in zip(values, seconds["tiles"], strict=True)]
+        for name, values in seconds.items()
+        if name != "tiles"
+    }
+    return {
+        "shape": shape,
+        "precision": precision,
+        "rounds": rounds,
+        "tokens": round(median(tokens)),
+        "tiles_s": round(median(seconds["tiles"]), 3),
+        "to_tiles": {name: [round(of(values), 2) for of in (median, min, max)] for name, values in ratios.items()},
+        "apart": float(f"{apart:.1g}"),
+    }
+
+
+def timed_pass(model: PreTrainedModel, batch: Batch, precision: str, name: str) -> tuple[torch.Tensor, float]:
+    """Log-probs of one pass forward and backward, and how long it took."""
+    kernel, attention.BY_TILES = PROGRAMS[name]
+    whole = name == "whole_row"
+    model.set_attn_implementation(kernel if whole else f"trees_{kernel}")
+    model.zero_grad()
+    start = time.process_time()
+    logps = completion_logps(model, in_one_call(batch) if whole else batch, {"precision": precision})
+    logps.mean().backward()
+    return logps.detach(), time.process_time() - start
+
+
+def in_one_call(batch: Batch) -> Batch:
+    """The batch with a mask over the row in the place of its trees."""
+    places = torch.arange(batch["input_ids"].shape[1])
+    sees = Forest(batch["trees"]).sees(None, places.device)
+    mask = sees(places, places, places[:, None], places[None])[None, None]
+    return {name: value for name, value in batch.items() if name != "trees"} | {"attention_mask": mask}
+
+
+def pairs(shape: str, draw: random.Random) -> list[PairExample]:
+    """A batch of random tokens; the rejected completion has one to three others."""
+    number, prompts, completions = BATCHES[shape]
+    vocabulary = SHAPES[shape]["vocab_size"]
+
+    def drawn(least: int, most: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(1, vocabulary) for _ in range(draw.randint(least, most)))
+
+    made = []
+    for index in range(number):
+        prompt, chosen = drawn(*prompts), drawn(*completions)
+        rejected = list(chosen)
+        for place in draw.sample(range(len(chosen)), draw.randint(1, 3)):
+            rejected[place] = chosen[place] % (vocabulary - 1) + 1
+        nothing = (0,) * len(chosen)
+        made.append(
+            PairExample(
+                pair_id=f"{index}/0",
+                prompt_ids=prompt,
+                chosen_ids=chosen,
+                rejected_ids=tuple(rejected),
+                chosen_fields=nothing,
+                rejected_fields=nothing,
+                chosen_differs=nothing,
+                rejected_differs=nothing,
+                chosen_reference=None,
+                rejected_reference=None,
+            )
+        )
+    return made
+
+
+if __name__ == "__main__":
+    main()
