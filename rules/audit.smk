@@ -96,7 +96,7 @@ rule confusion_figures:
         ),
     params:
         settings=figure_settings,
-        title="{dataset}, {model}",
+        title=titled("{dataset}, {model}"),
     log:
         results("logs/confusion_figures/{dataset}/{model}.log"),
     benchmark:
@@ -129,7 +129,7 @@ use rule confusion_figures as confusion_figures_dev with:
         ),
     params:
         settings=figure_settings,
-        title="{dataset}, {model}, all of dev",
+        title=titled("{dataset}, {model}, all of dev"),
     log:
         results("logs/confusion_figures_dev/{dataset}/{model}.log"),
     benchmark:

@@ -92,7 +92,7 @@ use rule confusion_figures as confusion_figures_crossfit with:
         ),
     params:
         settings=figure_settings,
-        title="{dataset}, {model}, train by folds",
+        title=titled("{dataset}, {model}, train by folds"),
     log:
         results("logs/confusion_figures_crossfit/{dataset}/{model}.log"),
     benchmark:

@@ -25,12 +25,17 @@ reference_settings = settings(job.reference_settings, "dataset", "model")
 held_out_logp_settings = settings(job.held_out_logp_settings, "dataset", "model")
 pairing_settings = settings(job.pairing_settings, "dataset", "pairing", "seed")
 held_out_pair_settings = settings(job.held_out_pair_settings, "dataset")
-figure_settings = settings(job.figure_settings, "dataset")
+figure_settings = settings(job.figure_settings)
 run_figure_settings = settings(drawing.run_figure_settings, "dataset", "model")
 second_settings = settings(job.second_settings, "dataset")
 table_settings = settings(job.table_settings, "table")
 metric_settings = settings(job.metric_settings, "metric")
 cost_settings = settings(job.cost_settings)
+
+
+def titled(text):
+    """A parameter function: the title of a figure."""
+    return lambda wildcards: job.title(STUDY, wildcards.dataset, text.format(**wildcards))
 
 
 def dataset_source(wildcards):

@@ -15,7 +15,7 @@ rule disagreement:
     params:
         settings=second_settings,
         second=second_paths("train", "dev"),
-        title="{dataset}, two annotators",
+        title=titled("{dataset}, two annotators"),
     log:
         results("logs/disagreement/{dataset}.log"),
     benchmark:

@@ -91,7 +91,7 @@ rule training_figure:
     params:
         settings=run_figure_settings,
         results=study_folder,
-        title="{dataset}, {model}",
+        title=titled("{dataset}, {model}"),
     log:
         results("logs/training_figure/{dataset}/{model}.log"),
     benchmark:
@@ -122,7 +122,7 @@ rule erosion_figure:
     params:
         settings=run_figure_settings,
         results=study_folder,
-        title="{dataset}, {model}",
+        title=titled("{dataset}, {model}"),
     log:
         results("logs/erosion_figure/{dataset}/{model}.log"),
     benchmark:

@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 
-from tabpo.data.privacy import SMALL
 from tabpo.figures import FONT, SMALL_TEXT, write_svg
 
 CLASSES = {
@@ -34,24 +33,22 @@ Watched = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
 """The rows `erosion` of each method's runs, a run a seed."""
 
 
-def erosion(watched: Watched, by: str, *, private: bool) -> dict[str, dict[str, float]]:
+def erosion(watched: Watched, by: str) -> dict[str, dict[str, float]]:
     """By method and class of tokens, the change of log-prob from step 0 to the last step in nats: the mean over seeds.
 
     A seed's value is the mean over all tokens of the class, whatever their other classes. A class of which a seed has
-    no tokens, or of private data fewer than 5, is left out.
+    no tokens is left out.
     """
-    return {
-        method: _over_seeds([_of_run(rows, by, private=private) for rows in runs]) for method, runs in watched.items()
-    }
+    return {method: _over_seeds([_of_run(rows, by) for rows in runs]) for method, runs in watched.items()}
 
 
-def _of_run(rows: Sequence[Mapping[str, Any]], by: str, *, private: bool) -> dict[str, float]:
+def _of_run(rows: Sequence[Mapping[str, Any]], by: str) -> dict[str, float]:
     last = [row for row in rows if row["step"] == rows[-1]["step"]]
     found = {}
     for name in CLASSES[by]:
         of_class = [row for row in last if row[by] == name]
         tokens = sum(row["tokens"] for row in of_class)
-        if tokens >= (SMALL if private else 1):
+        if tokens:
             found[name] = sum(row["tokens"] * row["drift"] for row in of_class) / tokens
     return found
 
@@ -60,12 +57,12 @@ def _over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: fmean(seed[name] for seed in seeds) for name in seeds[0] if all(name in seed for seed in seeds)}
 
 
-def write_erosion_figure(path: Path, watched: Watched, title: str, *, private: bool) -> None:
+def write_erosion_figure(path: Path, watched: Watched, title: str) -> None:
     """Write an SVG: methods by class of tokens, one heat map for each kind of class; the same rows give the same bytes.
 
-    A class that no method has is no column: of private data few tokens may leave a title alone.
+    A class that no method has is no column.
     """
-    maps = {by: erosion(watched, by, private=private) for by in CLASSES}
+    maps = {by: erosion(watched, by) for by in CLASSES}
     columns = {by: [name for name in CLASSES[by] if any(name in row for row in maps[by].values())] for by in CLASSES}
     drawn = [by for by in CLASSES if columns[by]]
     widths = [len(columns[by]) for by in drawn]

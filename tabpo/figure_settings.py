@@ -5,8 +5,7 @@ from tabpo.study import Settings, Study, cost_settings
 
 def run_figure_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rules `training_figure` and `erosion_figure`."""
-    runs = [run for run in cost_settings(study)["runs"] if (run["dataset"], run["model"]) == (dataset, model)]
-    return {"runs": runs, "private": study.datasets[dataset]["private"]}
+    return {"runs": [run for run in cost_settings(study)["runs"] if (run["dataset"], run["model"]) == (dataset, model)]}
 
 
 def run_figures(study: Study) -> list[str]:

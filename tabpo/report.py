@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from tabpo.data.privacy import NOTICE
 from tabpo.tables import code_differences
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -66,18 +67,18 @@ def render_report(settings: Mapping[str, Any], contents: Mapping[str, str], runs
     Args:
         settings: As `report_settings` gives them.
         contents: Of each of `shown_files`, by its name.
-        runs: All of the study, in order. Of private data it tells what their logs tell: no value on dev_select.
+        runs: All of the study, in order.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     tables = {table: contents[f"{table}.md"] for table in table_files(settings)}
-    private = {entry["name"] for entry in settings["datasets"] if entry["private"]}
     return environment.from_string(TEMPLATE.read_text()).render(
         **{key: settings[key] for key in ("study", "presets", "seeds", "datasets", "models", "methods")},
         tables=[_table(table, text) for table, text in tables.items()],
-        rehearsals=[name for name in settings["tables"] if tables[f"tables/{name}"].startswith("**REHEARSAL. ")],
+        rehearsals=[name for name in settings["tables"] if "\n**REHEARSAL. " in f"\n{tables[f'tables/{name}']}"],
         costs=[f"tables/cost.{ending}" for ending in ENDINGS if settings["costs"]],
         sections=_sections(settings, contents),
-        blocks=_blocks(runs, private),
+        blocks=_blocks(runs),
+        notice=NOTICE if any(entry["private"] for entry in settings["datasets"]) else "",
         differing=code_differences([run.provenance for run in runs], strict=False),
     )
 
@@ -122,20 +123,20 @@ def _exhibit(exhibit: Mapping[str, Any], content: str) -> dict[str, Any]:
     return {**exhibit, "figure": figure, "html": html}
 
 
-def _blocks(runs: Iterable[ReportedRun], private: set[str]) -> list[dict[str, Any]]:
+def _blocks(runs: Iterable[ReportedRun]) -> list[dict[str, Any]]:
     """The runs of each dataset and model."""
     return [
         {
             "dataset": dataset,
             "model": model,
-            "rows": (rows := [_run_row(run, private=dataset in private) for run in group]),
+            "rows": (rows := [_run_row(run) for run in group]),
             "collapsed": sum(row["collapsed"].startswith("after") for row in rows),
         }
         for (dataset, model), group in groupby(runs, key=lambda run: (run.dataset, run.model))
     ]
 
 
-def _run_row(run: ReportedRun, *, private: bool) -> dict[str, Any]:
+def _run_row(run: ReportedRun) -> dict[str, Any]:
     selection, after = run.selection, run.provenance["collapsed_after"]
     last, best = selection["last"], selection["dev_best"]
     looked = selection["measure"] == "f1"  # at answers: neither SFT's looks nor those at preferences are
@@ -147,7 +148,7 @@ def _run_row(run: ReportedRun, *, private: bool) -> dict[str, Any]:
         "best_step": best["step"],
         "kept": {"last": "last", "dev_best": "best"}[selection["keep"]],
         "measure": MEASURES[selection["measure"]],
-        "values": ["–", "–"] if private else [f"{point['value']:.3f}" for point in (last, best)],
+        "values": [f"{point['value']:.3f}" for point in (last, best)],
         "collapsed": f"after step {after}" if after is not None else "no" if looked else "–",
     }
 

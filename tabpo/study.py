@@ -1,12 +1,13 @@
 """A resolved study: which runs there are, and the settings that each job is given."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from tabpo.data.isolation import DISAGREEMENT
+from tabpo.data.privacy import INSIDE_ONLY
 from tabpo.generation_settings import unusual
 from tabpo.names import BASELINES, GIVEN, HUMAN, ON_POLICY, PREFERENCES, PROMPTED, SFT
 
@@ -100,6 +101,10 @@ class Study:
         """Whether a second annotator has annotated test documents."""
         return "test" in self.datasets[dataset]["second_annotator"]
 
+    def private(self, datasets: Collection[str]) -> list[str]:
+        """Those of these datasets that are private, in the order of the config."""
+        return [name for name, entry in self.datasets.items() if entry["private"] and name in datasets]
+
     def metrics(self) -> list[str]:
         """Metrics of all tables, each once, in the order of the config."""
         return list(dict.fromkeys(metric for table in self.tables.values() for metric in table["metrics"]))
@@ -190,9 +195,14 @@ def held_out_pair_settings(study: Study, dataset: str) -> Settings:
     return {"name": GIVEN, "flip_rate": 0.0, "seed": 0, "limits": limits, "private": private}
 
 
-def figure_settings(study: Study, dataset: str) -> Settings:
+def title(study: Study, dataset: str, text: str) -> str:
+    """The title of a figure, which says INSIDE ONLY where its data set is private."""
+    return f"{INSIDE_ONLY}: {text}" if study.datasets[dataset]["private"] else text
+
+
+def figure_settings(study: Study) -> Settings:
     """Settings of the rules `confusion_figures`: one for each part of the data that confusions are counted on."""
-    return {"seeds": list(study.seeds), "private": study.datasets[dataset]["private"]}
+    return {"seeds": list(study.seeds)}
 
 
 def second_settings(study: Study, dataset: str) -> Settings:
@@ -230,7 +240,7 @@ def table_settings(study: Study, table: str) -> Settings:
         "rows": _rows(study, entry),
         "baseline": entry["baseline"],
         "strict_code": study.strict_code,
-        "private": [dataset for dataset in entry["datasets"] if study.datasets[dataset]["private"]],
+        "private": study.private(entry["datasets"]),
         "layout": "main",
     }
 
@@ -251,14 +261,15 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "rows": _rows(study, entry),
         "baseline": SFT,
         "strict_code": study.strict_code,
-        "private": [dataset for dataset in entry["datasets"] if study.datasets[dataset]["private"]],
+        "private": study.private(entry["datasets"]),
         "layout": "per_metric",
     }
 
 
 def cost_settings(study: Study) -> Settings:
     """Settings of the table of costs: every run of the study's tables that a loss was trained in."""
-    return {"runs": _trained_runs(study)}
+    runs = _trained_runs(study)
+    return {"runs": runs, "private": study.private({run["dataset"] for run in runs})}
 
 
 def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:

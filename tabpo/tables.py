@@ -2,26 +2,19 @@
 
 import math
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from scipy import stats
 
-from tabpo.data.privacy import tells_few, withhold_part
 from tabpo.errors import ConfigError, DataError
 from tabpo.metrics.names import METRICS
 from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL
 
 HEADLINE = "set_directed"
 """Convention of a metric that names none; `rel@set_canonical` names one."""
-
-WITHHELD = "private, and would tell of fewer than 5 gold items, answers or pairs"
-"""Why a metric of a private dataset is left out."""
-
-NUMBERS = ("mean", "sd", "difference", "low", "high")
-"""Of a cell."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +83,7 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
     return 100 * conventions[convention or HEADLINE]["f1"]
 
 
-def build_cells(
-    runs: Sequence[Run], *, rows: Sequence[str], metrics: Sequence[str], baseline: str, private: Collection[str] = ()
-) -> list[Cell]:
+def build_cells(runs: Sequence[Run], *, rows: Sequence[str], metrics: Sequence[str], baseline: str) -> list[Cell]:
     """The cells of a table, ordered by dataset, model, metric and row.
 
     A mean needs every seed that any row of the same dataset and model has; otherwise the cell is empty and
@@ -104,9 +95,6 @@ def build_cells(
         rows: Methods and baselines, in order.
         metrics: As the config names them.
         baseline: The row that differences are taken to.
-        private: Datasets of which no cell may tell a count from 1 to 4: a row that would is withheld, and with the
-            baseline's all rows of the model, whose differences would tell it. Numbers are rounded as tables show them:
-            six decimals tell what was counted.
 
     Raises:
         DataError: Two runs of the same row and seed.
@@ -118,7 +106,6 @@ def build_cells(
     cells = []
     for dataset, model in columns:
         own = [run for run in runs if (run.dataset, run.model) == (dataset, model)]
-        alike = [run for run in runs if run.dataset == dataset and run.model in (model, None)]
         prompted = PROMPTED in {run.method for run in own}
         shown = [row for row in rows if row in WITHOUT_MODEL or (row == PROMPTED) == prompted]
         seeds = sorted({run.seed for run in own if run.seed is not None})
@@ -130,42 +117,10 @@ def build_cells(
                 _cell(dataset, model, row, metric, values[row], seeds, values.get(baseline, {}), row == baseline)
                 for row in shown
             ]
-            if dataset in private:
-                few = {run.method for run in alike if tells_few_of(run.scores, metric)}
-                column = [_private(cell, withheld=bool(few & {baseline, cell.method})) for cell in column]
             collapsed = Counter(run.method for run in own if run.collapsed)
             column = [replace(cell, collapsed=collapsed[cell.method]) for cell in column]
             cells += _ranked(column)
     return cells
-
-
-def tells_few_of(scores: Mapping[str, Any], metric: str) -> bool:
-    """Whether a metric is of 1 to 4 gold items or pairs, or tells that so many were found, missed, right or wrong.
-
-    Items of a mean over labels are the headline's. Means over clusters (coreference) have no count of gold items, and
-    tell none. What a model says beyond gold is nobody's.
-    """
-    if metric == "valid":
-        return tells_few(scores["valid"], scores["prompts"])
-    if metric in METRICS[PREFERENCES]:
-        return tells_few(1 if metric.endswith("_margin") else scores[metric], scores["pairs"])
-    name, _, convention = metric.partition("@")
-    conventions = scores["metrics"].get(name, {})
-    headline = conventions.get(HEADLINE, {})
-    counted = {**headline, **conventions.get(convention, {})}
-    return "gold" in headline and (
-        tells_few(1, headline["gold"]) or withhold_part(counted["tp"], counted["gold"]) is None
-    )
-
-
-def _private(cell: Cell, *, withheld: bool) -> Cell:
-    if withheld and cell.mean is not None:  # one that is empty says why itself
-        return Cell(cell.dataset, cell.model, cell.method, cell.metric, mean=None, reason=WITHHELD)
-    if cell.metric.endswith("_margin"):  # of log-probs, which nobody has counted
-        return cell
-    numbers = {name: getattr(cell, name) for name in NUMBERS}
-    rounded = {name: None if value is None else round(value, 1) + 0.0 for name, value in numbers.items()}  # no -0.0
-    return replace(cell, **rounded)
 
 
 def _values(scores: Mapping, dataset: str, model: str | None, row: str, metric: str) -> dict[int | None, float | None]:

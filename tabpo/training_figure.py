@@ -28,9 +28,6 @@ PANELS = {
 }
 """Titles of the quantities of `TrainingStep` that are drawn; drift and gate rate are of the chosen answer."""
 
-COUNTED = "accuracy"
-"""The quantity that tells how many pairs, perhaps very few, something is true of: of private data it is not drawn."""
-
 POINTS = 20
 """A line has so many points at most, each a mean over steps that follow one another: every step sees other pairs."""
 
@@ -78,12 +75,12 @@ def _mean(values: Sequence[float | None]) -> float:
     return fmean(known) if known else math.nan
 
 
-def write_training_figure(path: Path, logs: Logs, title: str, *, private: bool) -> None:
+def write_training_figure(path: Path, logs: Logs, title: str) -> None:
     """Write an SVG: a panel for each quantity that was logged, a line for each method, one legend below.
 
     The same logs give the same bytes. Where there are several seeds, a band goes from the lowest to the highest.
     """
-    lines = {name: training_lines(logs, name) for name in PANELS if not (private and name == COUNTED)}
+    lines = {name: training_lines(logs, name) for name in PANELS}
     drawn = {name: by_method for name, by_method in lines.items() if by_method}
     styles = line_styles(logs)
     rows, columns = math.ceil(len(drawn) / 2), max(1, int(COLUMN / (0.45 + 0.05 * max(map(len, logs)))))

@@ -11,29 +11,14 @@ from tests.test_tables import run, three_seeds, with_an_endpoint
 
 
 def test_rehearsal_is_below_twice_the_dictionary():
-    assert rehearsals([run("sft", 1, 0.39), run("dictionary", None, 0.2)], []) == (["scierc/tiny"], [])
-    assert rehearsals([run("sft", 1, 0.41), run("dictionary", None, 0.2)], []) == ([], [])
-
-
-@pytest.mark.parametrize(("right", "told"), [((30, 40), True), ((30, 4), False), ((96, 40), False)])
-def test_a_table_does_not_compare_what_it_withholds(right, told):
-    counted = [{"f1": tp / 100, "tp": tp, "predicted": 100, "gold": 100} for tp in right]
-    runs = [
-        replace(one, scores=one.scores | {"metrics": {"ner_strict": {"set_directed": found}}})
-        for one, found in zip((run("sft", 1, 0), run("dictionary", None, 0)), counted, strict=True)
-    ]
-    settings = {"caption": "Main.", "presets": "matched", "private": ["scierc"], "baseline": "sft", "metrics": ["rel"]}
-    text = describe(settings, runs, [], [])
-    assert text["caption"].startswith("REHEARSAL") == told and not text["marks"]
-    note = "Whether SFT is twice the dictionary is not told of scierc/tiny; no marks are given."
-    assert (note in text["notes"]) != told
-    assert describe(settings | {"private": []}, runs, [], [])["marks"] == (right[0] >= 2 * right[1])
+    assert rehearsals([run("sft", 1, 0.39), run("dictionary", None, 0.2)]) == ["scierc/tiny"]
+    assert rehearsals([run("sft", 1, 0.41), run("dictionary", None, 0.2)]) == []
 
 
 def test_rehearsal_withholds_marks():
     runs = [run("sft", 1, 0.3), run("dpo", 1, 0.35), run("dictionary", None, 0.2)]
     cells = build_cells(runs, rows=["dictionary", "sft", "dpo"], metrics=["ner_strict"], baseline="sft")
-    settings = {"caption": "Main.", "presets": "matched", "private": [], "baseline": "sft", "metrics": ["ner_strict"]}
+    settings = {"caption": "Main.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
     text = describe(settings, runs, cells, [])
     assert text["caption"] == "REHEARSAL. Main." and not text["marks"]
     assert "**35.0**" not in to_markdown(cells, layout="main", **text)
@@ -46,7 +31,6 @@ def test_both_ceilings_are_printed_where_the_order_of_answers_tells_more():
     settings = {
         "caption": "Main.",
         "presets": "matched",
-        "private": [],
         "baseline": "sft",
         "metrics": ["ner_strict", "rel"],
     }
@@ -63,7 +47,7 @@ def test_ceilings_below_100_are_printed_for_the_metrics_shown():
     gold = {"ner_strict": {"set_directed": {"f1": 0.99174}}, "rel": {"set_directed": {"f1": 1.0}}, "rel_plus": {}}
     runs = [replace(one, scores=one.scores | {"ceiling": gold}) for one in three_seeds()]
     cells = build_cells(runs, rows=["sft"], metrics=["ner_strict", "rel"], baseline="sft")
-    settings = {"caption": "Main.", "presets": "matched", "private": [], "baseline": "sft"}
+    settings = {"caption": "Main.", "presets": "matched", "baseline": "sft"}
     notes = describe(settings | {"metrics": ["ner_strict", "rel", "valid"]}, runs, cells, [])["notes"]
     assert [note for note in notes if "Gold" in note] == ["Gold's own text scores 99.17 in NER on scierc."]
     assert "NER: exact places with their labels; Rel: exact places" in " ".join(notes)
@@ -78,30 +62,16 @@ def test_a_second_annotator_is_a_row_of_its_dataset_and_says_of_how_much():
     by_row = {(cell.dataset, cell.method): cell for cell in cells}
     assert by_row["scierc", "human"].mean == pytest.approx(80) and by_row["scierc", "human"].rank == 0
     assert by_row["phee", "human"].reason == "no second annotator"
-    settings = {"caption": "All.", "presets": "matched", "private": [], "baseline": "sft", "metrics": ["ner_strict"]}
+    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
     notes = [note for note in describe(settings, runs, cells, [])["notes"] if note.startswith("human")]
     assert notes == [
         "human: a second annotator of scierc against the first, on the 20 of 90 test prompts that both have annotated."
     ]
 
 
-@pytest.mark.parametrize(("both", "said"), [(20, "the 20 of 90 test"), (86, "the test"), (4, "the test")])
-def test_of_how_many_private_prompts_a_second_annotator_is_not_few(both, said):
-    runs = [
-        replace(one, scores=one.scores | {"ceiling": {}})
-        for one in (run("dictionary", None, 0.2), run("human", None, 0.8))
-    ]
-    runs[1] = replace(runs[1], scores=runs[1].scores | {"prompts": both})
-    settings = {"caption": "All.", "presets": "matched", "private": ["scierc"], "baseline": "sft"}
-    (note,) = [
-        note for note in describe(settings | {"metrics": ["rel"]}, runs, [], [])["notes"] if note.startswith("human")
-    ]
-    assert f"against the first, on {said} prompts that" in note
-
-
 def test_a_prompted_row_says_what_it_is_and_leaves_dashes_where_it_cannot_be():
     rows = ["sft", "dpo", "prompted", "dictionary", "majority"]
-    settings = {"caption": "All.", "presets": "matched", "private": [], "baseline": "sft", "metrics": ["ner_strict"]}
+    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
     cells = build_cells(with_an_endpoint(), rows=rows, metrics=["ner_strict"], baseline="sft")
     text = describe(settings, with_an_endpoint(), cells, [])
     assert [note for note in text["notes"] if "prompted" in note and "temperature 0, without seeds" in note]
@@ -122,5 +92,5 @@ def test_a_prompted_row_says_what_it_is_and_leaves_dashes_where_it_cannot_be():
 def test_a_table_of_prompted_models_alone_has_no_seeds():
     runs = [run("prompted", None, 0.9, model="gpt"), run("dictionary", None, 0.2)]
     cells = build_cells(runs, rows=["sft", "prompted", "dictionary"], metrics=["ner_strict"], baseline="sft")
-    settings = {"caption": "All.", "presets": "matched", "private": [], "baseline": "sft", "metrics": ["ner_strict"]}
+    settings = {"caption": "All.", "presets": "matched", "baseline": "sft", "metrics": ["ner_strict"]}
     assert describe(settings, runs, cells, [])["notes"][0].startswith("F1 in percent, sets of items, one run each;")

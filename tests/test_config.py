@@ -571,7 +571,6 @@ def test_a_model_behind_an_endpoint_is_a_row_without_seeds_and_training(demo):
     drawn = [f"{kind}/{dataset}" for kind in ("training", "erosion") for dataset in study.datasets]
     assert run_figures(study) == [f"figures/{folder}/tiny.svg" for folder in drawn]
     settings = run_figure_settings(study, "demo_messages", "tiny")
-    assert settings["private"] is False
     assert [folder for _, folder in job.run_folders(settings["runs"])] == [
         f"demo_messages/tiny/{method}/seed{seed}" for method in study.methods for seed in study.seeds
     ]

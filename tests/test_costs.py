@@ -97,6 +97,6 @@ def test_the_program_reads_every_run(tmp_path):
         (folder / "provenance.json").write_text(json.dumps(one.provenance))
     runs = [{"dataset": "scierc", "model": "tiny", "method": method, "seeds": [1, 2]} for method in ("dpo", "tdpo2")]
     outputs = [f"--output-{ending}={tmp_path}/cost.{ending}" for ending in ("csv", "md", "tex")]
-    cost.main(["--settings", json.dumps({"runs": runs}), "--results", str(tmp_path), *outputs])
+    cost.main(["--settings", json.dumps({"runs": runs, "private": []}), "--results", str(tmp_path), *outputs])
     assert (tmp_path / "cost.csv").read_text() == costs_csv(build_costs(two_methods()))
     assert "1.75" in (tmp_path / "cost.md").read_text() and "1.75" in (tmp_path / "cost.tex").read_text()

@@ -1,4 +1,4 @@
-"""Token erosion by hand, and its figure: what is in it, of private data too, and in which bytes."""
+"""Token erosion by hand, and its figure: what is in it, and in which bytes."""
 
 import json
 
@@ -30,7 +30,7 @@ SECOND = looks(
 
 
 def test_tokens_of_a_class_weigh_alike_and_seeds_too():
-    found = erosion({"dpo": [FIRST, SECOND], "rpo": [FIRST]}, "field", private=False)
+    found = erosion({"dpo": [FIRST, SECOND], "rpo": [FIRST]}, "field")
     # labels: (2 * -0.4 + 6 * -0.2) / 8 = -0.25 and (6 * -0.4) / 8 = -0.3; their mean is -0.275
     assert found["dpo"] == pytest.approx({"scaffolding": 0.1, "label": -0.275, "span": 0.0})
     assert found["rpo"] == pytest.approx({"scaffolding": 0.0, "label": -0.25, "span": 0.5})
@@ -38,24 +38,19 @@ def test_tokens_of_a_class_weigh_alike_and_seeds_too():
 
 def test_tokens_without_a_label_have_no_frequency():
     # frequent labels: (6 * -0.2 + 2 * 0.5) / 8 = -0.025 and (6 * -0.4 - 2 * 0.5) / 8 = -0.425
-    found = erosion({"dpo": [FIRST, SECOND]}, "frequency", private=False)["dpo"]
+    found = erosion({"dpo": [FIRST, SECOND]}, "frequency")["dpo"]
     assert found == pytest.approx({"1-9": -0.2, "100-999": -0.225})
     assert list(found) == ["1-9", "100-999"]
 
 
 def test_a_class_that_a_seed_has_not_is_no_mean_of_the_others():
-    assert list(erosion({"dpo": [FIRST, SECOND]}, "confidence", private=False)["dpo"]) == ["0-0.5", "0.99-1"]
-
-
-def test_of_private_data_a_class_of_few_tokens_is_left_out():
-    assert list(erosion({"dpo": [FIRST]}, "field", private=True)["dpo"]) == ["scaffolding", "label"]
-    assert list(erosion({"dpo": [FIRST]}, "frequency", private=True)["dpo"]) == ["100-999"]
+    assert list(erosion({"dpo": [FIRST, SECOND]}, "confidence")["dpo"]) == ["0-0.5", "0.99-1"]
 
 
 def test_the_same_bytes_twice_and_a_column_for_what_is_there(tmp_path):
     watched = {f"method_{number}": [FIRST, SECOND] for number in range(24)}
     for name in ("one.svg", "two.svg"):
-        write_erosion_figure(tmp_path / name, watched, "demo, tiny", private=False)
+        write_erosion_figure(tmp_path / name, watched, "demo, tiny")
     text = (tmp_path / "one.svg").read_text()
     assert text == (tmp_path / "two.svg").read_text()
     assert "<!-- demo, tiny -->" in text
@@ -67,20 +62,17 @@ def test_the_same_bytes_twice_and_a_column_for_what_is_there(tmp_path):
 
 def test_what_rounds_to_nothing_has_no_sign(tmp_path):
     rows = looks(("label", "1-9", "0-0.5", 9, -0.004), ("span", "1-9", "0-0.5", 9, -1.96))
-    write_erosion_figure(tmp_path / "one.svg", {"dpo": [rows]}, "demo", private=False)
+    write_erosion_figure(tmp_path / "one.svg", {"dpo": [rows]}, "demo")
     text = (tmp_path / "one.svg").read_text()
     assert "<!-- .00 -->" in text and "<!-- -2.0 -->" in text and "<!-- -.00 -->" not in text
 
 
-def test_the_program_leaves_few_private_tokens_a_title(tmp_path):
+def test_the_program_draws_the_runs_it_is_given(tmp_path):
     path = tmp_path / "own/tiny/dpo/seed1/watch.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"health": [], "erosion": looks(("scaffolding", "-", "0.99-1", 4, -0.3))}))
-    runs = [{"dataset": "own", "model": "tiny", "method": "dpo", "seeds": [1]}]
-    for private in (True, False):
-        settings = json.dumps({"runs": runs, "private": private})
-        arguments = ["--settings", settings, "--results", str(tmp_path), "--title", "own, tiny"]
-        erosion_figure.main([*arguments, "--output", str(tmp_path / "tiny.svg")])
-        text = (tmp_path / "tiny.svg").read_text()
-        assert "<!-- own, tiny -->" in text
-        assert ("scaffolding" in text) is not private
+    settings = json.dumps({"runs": [{"dataset": "own", "model": "tiny", "method": "dpo", "seeds": [1]}]})
+    arguments = ["--settings", settings, "--results", str(tmp_path), "--title", "own, tiny"]
+    erosion_figure.main([*arguments, "--output", str(tmp_path / "tiny.svg")])
+    text = (tmp_path / "tiny.svg").read_text()
+    assert "<!-- own, tiny -->" in text and "scaffolding" in text

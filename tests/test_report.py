@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tabpo.data.privacy import marked
 from tabpo.report import ReportedRun, render_report, shown_files
 
 ROOT = Path(__file__).parents[1]
@@ -124,12 +125,16 @@ def test_runs(page):
     assert "made with different code in tabpo." in other
 
 
-def test_private_values_on_dev_select_are_not_told():
-    """They are shares of few answers; steps are in the logs, which may leave."""
+def test_a_report_on_private_data_says_where_it_must_stay_and_is_complete(page):
     private = [{"name": "notes", "source": "custom", "unit": "document", "private": True}]
-    page = render_report(settings(datasets=private), CONTENTS, RUNS)
-    assert ["dpo", "1", "60", "F1", "–", "–", "30", "last", "no"] in cells(page)
-    assert "0.625" not in page and "0.750" not in page
+    inside = render_report(settings(datasets=private), CONTENTS, RUNS)
+    assert "INSIDE ONLY" in inside.split("<h1>")[0] and "INSIDE ONLY" not in page
+    assert ["dpo", "1", "60", "F1", "0.625", "0.750", "30", "last", "no"] in cells(inside)
+
+
+def test_a_table_of_private_data_is_still_known_for_a_rehearsal():
+    inside = render_report(settings(), CONTENTS | {"tables/main.md": marked(TABLE, ["notes"])}, RUNS)
+    assert "the rows of main say" in inside and "INSIDE ONLY" in inside
 
 
 def test_what_a_study_has_not_is_left_out():

@@ -66,7 +66,7 @@ def test_a_collapsed_run_counts_and_is_marked():
     unmarked = build_cells(three_seeds(), rows=rows, metrics=metrics, baseline="sft")
     assert [cell.collapsed for cell in cells] == [0, 0, 1]
     assert [replace(cell, collapsed=0) for cell in cells] == unmarked  # the same means and differences
-    settings = {"presets": "matched", "private": [], "baseline": "sft", "caption": "C.", "metrics": metrics}
+    settings = {"presets": "matched", "baseline": "sft", "caption": "C.", "metrics": metrics}
     text = describe(settings, runs, cells, [])
     assert "†: collapsed while trained, and counts: dpo of seed 2 on scierc / tiny." in text["notes"]
     assert "**65.0 ± 1.7**\\*†" in to_markdown(cells, layout="main", **text)
@@ -101,121 +101,9 @@ def test_a_model_without_the_baseline_has_no_differences_and_says_so():
         **{("tiny", "sft"): "", ("tiny", "dpo"): "", ("large", "sft"): reason},
         ("large", "dpo"): "not run for this model",
     }
-    settings = {"caption": "All.", "presets": "matched", "private": [], "baseline": "dpo", "metrics": ["ner_strict"]}
+    settings = {"caption": "All.", "presets": "matched", "baseline": "dpo", "metrics": ["ner_strict"]}
     notes = describe(settings, runs, cells, [])["notes"]
     assert f"scierc / large: {reason}." in notes and f"– {reason}." not in notes
-
-
-def test_private_metrics_of_a_few_gold_items_are_left_out_with_their_ceiling():
-    few = {"rel": {"set_directed": {"f1": 0.4, "tp": 0, "gold": 4}}}
-    few |= {"ner_strict": {"set_directed": {"f1": 0.6, "tp": 5, "gold": 10}}}
-    ceiling = {"rel": {"set_directed": {"f1": 0.5, "tp": 2, "gold": 4}}}
-    ceiling |= {"ner_strict": {"set_directed": {"f1": 0.9, "tp": 5, "gold": 10}}}
-    scored = {"prompts": 90, "valid": 1.0, "metrics": few, "ceiling": ceiling}
-    runs = [Run("notes", "tiny", "sft", 1, scored), Run("notes", None, "dictionary", None, scored)]
-    settings = {
-        "caption": "All.",
-        "presets": "matched",
-        "baseline": "sft",
-        "metrics": ["ner_strict", "rel"],
-    }
-    shown = {"rows": ["sft", "dictionary"], "metrics": settings["metrics"], "baseline": "sft"}
-    for private, means in (([], [60, 60, 40, 40]), (["notes"], [60, 60, None, None])):
-        cells = build_cells(runs, **shown, private=private)
-        assert [cell.mean and round(cell.mean) for cell in cells] == means
-        notes = describe(settings | {"private": private}, runs, cells, [])["notes"]
-        assert bool(private) == ("– private, and would tell of fewer than 5 gold items, answers or pairs." in notes)
-        assert bool(private) != any("50.00 in Rel" in note for note in notes)
-        assert any("90.00 in NER" in note for note in notes)
-
-
-def test_a_private_second_annotator_of_a_few_gold_items_has_no_cell():
-    ceiling = {"ner_strict": {"set_directed": {"f1": 0.9}}}
-    scored = {
-        gold: {"prompts": gold, "metrics": {"ner_strict": {"set_directed": {"f1": 0.5, "tp": 45, "gold": gold}}}}
-        | {"ceiling": ceiling}
-        for gold in (4, 90)
-    }
-    runs = [Run("notes", "tiny", "sft", 1, scored[90]), Run("notes", None, "dictionary", None, scored[90])]
-    runs += [Run("notes", None, "human", None, scored[4])]
-    settings = {"caption": "All.", "presets": "matched", "private": [], "baseline": "sft", "metrics": ["ner_strict"]}
-    shown = {"rows": ["sft", "dictionary", "human"], "metrics": settings["metrics"], "baseline": "sft"}
-    assert [cell.mean for cell in build_cells(runs, **shown)] == [50, 50, 50]
-    cells = build_cells(runs, **shown, private=["notes"])
-    assert [cell.mean for cell in cells] == [50, 50, None]
-    notes = describe(settings, runs, cells, [])["notes"]
-    assert "– private, and would tell of fewer than 5 gold items, answers or pairs." in notes
-    assert any("90.00 in NER" in note for note in notes)
-
-
-@pytest.mark.parametrize(
-    ("valid", "shown"),
-    [
-        ((1.0, 1.0), True),
-        ((0.9, 80 / 90), True),  # 9 and 10 answers that cannot be read
-        ((86 / 90, 0.9), False),  # 4: the mean and a difference would tell them
-        ((1 / 90, 0.9), False),
-    ],
-)
-def test_a_private_share_of_answers_is_withheld_from_all_rows_where_the_baseline_s_tells_a_few(valid, shown):
-    runs = [
-        Run("notes", "tiny", row, 1, scores(0.5, valid=share)) for row, share in zip(("sft", "dpo"), valid, strict=True)
-    ]
-    settings = {"rows": ["sft", "dpo"], "metrics": ["valid"], "baseline": "sft"}
-    assert all(cell.mean is not None for cell in build_cells(runs, **settings))
-    cells = build_cells(runs, **settings, private=["notes"])
-    assert [(cell.mean is not None, cell.difference is not None) for cell in cells] == [(shown, False), (shown, shown)]
-    assert [cell.rank > 0 for cell in cells] == [shown, shown]
-
-
-@pytest.mark.parametrize(
-    ("right", "shown"),
-    [
-        ((45, 0), [True, True]),  # nothing found is no small count
-        ((45, 4), [True, False]),
-        ((45, 56), [True, False]),  # 4 of 60 missed
-        ((4, 45), [False, False]),  # the baseline: a difference would tell its own
-    ],
-)
-def test_a_private_row_that_tells_few_found_or_missed_is_withheld(right, shown):
-    def scored(metric, tp):
-        return {"metrics": {metric: {"set_directed": {"f1": 2 * tp / 120, "tp": tp, "predicted": 60, "gold": 60}}}}
-
-    runs = [Run("notes", "tiny", row, 1, scored("rel", tp)) for row, tp in zip(("sft", "dpo"), right, strict=True)]
-    runs.append(Run("notes", None, "majority", None, scored("rel", 3)))
-    rows = ["sft", "dpo", "majority", "rpo"]
-    cells = build_cells(runs, rows=rows, metrics=["rel"], baseline="sft", private=["notes"])
-    assert [cell.mean is not None for cell in cells] == [*shown, False, False]
-    assert cells[-1].reason == "not run for this model"  # also where the baseline is withheld
-
-
-def test_private_numbers_are_rounded_as_they_are_printed():
-    runs = [replace(one, scores=one.scores | {"valid": 2 / 3}) for one in three_seeds()]
-    settings = {"rows": ["sft", "dpo"], "metrics": ["valid", "ner_strict"], "baseline": "sft"}
-    exact, rounded = (build_cells(runs, **settings, private=private) for private in ([], ["scierc"]))
-    assert "66.666667" in to_csv(exact) and "1.732051" in to_csv(exact)
-    assert "scierc,tiny,sft,valid,66.700000,0.000000,3,," in to_csv(rounded)
-    assert "scierc,tiny,dpo,ner_strict,65.000000,1.700000,3,3.000000,0.500000,5.500000," in to_csv(rounded)
-    alike = [run("sft", 1, 0.6), run("dpo", 1, 0.5998)]  # no sign of a difference of 0.0
-    assert "dpo,ner_strict,60.000000,,1,0.000000,,," in to_csv(build_cells(alike, **settings, private=["scierc"]))
-
-
-@pytest.mark.parametrize(
-    ("pairs", "accuracy", "shown"),
-    [
-        (40, 0.875, {"reward_accuracy", "reward_margin"}),
-        (40, 0.9, {"reward_margin"}),  # 4 are ranked wrong
-        (40, 0.9875, {"reward_margin"}),  # one tie
-        (4, 1.0, set()),
-    ],
-)
-def test_private_preferences_tell_no_few_pairs(pairs, accuracy, shown):
-    scored = {"metrics": {}, "pairs": pairs, "reward_accuracy": accuracy, "reward_margin": 0.5}
-    cells = build_cells(
-        [Run("ours", "tiny", "dpo", 1, scored)],
-        **{"rows": ["dpo"], "metrics": ["reward_accuracy", "reward_margin"], "baseline": "dpo", "private": ["ours"]},
-    )
-    assert {cell.metric for cell in cells if cell.mean is not None} == shown
 
 
 def test_the_same_run_twice_is_refused():
@@ -300,9 +188,9 @@ def test_preferences_are_shares_and_nats_of_pairs_without_ceilings():
         for method, (accuracy, margin) in values.items()
     ]
     metrics = ["reward_accuracy", "reward_margin"]
-    cells = build_cells(runs, rows=["sft", "dpo"], metrics=metrics, baseline="sft", private=["ours"])
+    cells = build_cells(runs, rows=["sft", "dpo"], metrics=metrics, baseline="sft")
     assert [cell.mean for cell in cells] == [50, 75, 0, -0.01]
-    settings = {"caption": "Ours.", "presets": "matched", "private": [], "baseline": "sft", "metrics": metrics}
+    settings = {"caption": "Ours.", "presets": "matched", "baseline": "sft", "metrics": metrics}
     described = describe(settings, runs, cells, [])
     assert described["notes"][0].startswith("Shares of test pairs in percent, seed 1 alone;")
     table = to_markdown(cells, layout="main", **described)

@@ -67,7 +67,7 @@ def logs() -> dict:
 
 def test_twenty_four_methods_twice_the_same_bytes(tmp_path, logs):
     for name in ("one.svg", "two.svg"):
-        write_training_figure(tmp_path / name, logs, "demo, tiny", private=False)
+        write_training_figure(tmp_path / name, logs, "demo, tiny")
     text = (tmp_path / "one.svg").read_text()
     assert text == (tmp_path / "two.svg").read_text()
     assert "<!-- demo, tiny -->" in text
@@ -76,16 +76,16 @@ def test_twenty_four_methods_twice_the_same_bytes(tmp_path, logs):
     assert drawn == {"margin", "accuracy", "share_edited"}  # the others were not logged
 
 
-def test_the_program_draws_no_accuracy_of_private_pairs(tmp_path, logs):
+def test_the_program_draws_the_runs_it_is_given(tmp_path, logs):
     runs = [{"dataset": "own", "model": "tiny", "method": name, "seeds": [1, 2]} for name in ("dpo", "rpo")]
     for method in ("dpo", "rpo"):
         for seed in (1, 2):
             path = tmp_path / f"own/tiny/{method}/seed{seed}/training.parquet"
             path.parent.mkdir(parents=True)
             write_records(path, TrainingStep, logs["method_1"][0])
-    settings = json.dumps({"runs": runs, "private": True})
+    settings = json.dumps({"runs": runs})
     arguments = ["--settings", settings, "--results", str(tmp_path), "--title", "own, tiny"]
     training_figure.main([*arguments, "--output", str(tmp_path / "figures/tiny.svg")])
     text = (tmp_path / "figures/tiny.svg").read_text()
     assert "<!-- dpo -->" in text and "<!-- rpo -->" in text
-    assert PANELS["margin"] in text and "Accuracy" not in text
+    assert PANELS["margin"] in text and PANELS["accuracy"] in text

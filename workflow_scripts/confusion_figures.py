@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_json
 from tabpo.data.confusion_figures import write_heat_maps
-from tabpo.data.stability import stability, without_small_rows
+from tabpo.data.stability import stability
 from tabpo.errors import exit_on_error
 from tabpo.records import Confusion, read_records
 
@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the tables; write a figure for each and the distances between them."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: seeds, private")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: seeds")
     parser.add_argument("--title", required=True)
     parser.add_argument("--confusions", type=Path, nargs="+", required=True, help="tables in the order of the seeds")
     parser.add_argument("--output", type=Path, required=True)
@@ -25,11 +25,10 @@ def main(argv: list[str] | None = None) -> None:
 
     settings = args.settings
     tables = [read_records(path, Confusion) for path in args.confusions]
-    compared = [without_small_rows(table) for table in tables] if settings["private"] else tables
-    report = stability(dict(zip(settings["seeds"], compared, strict=True)))
+    report = stability(dict(zip(settings["seeds"], tables, strict=True)))
     logging.info("mean distance between the tables of two seeds: %s", report["mean"])
     for seed, table, path in zip(settings["seeds"], tables, args.output_figures, strict=True):
-        write_heat_maps(path, table, f"{args.title}, seed {seed}", private=settings["private"])
+        write_heat_maps(path, table, f"{args.title}, seed {seed}")
     write_json(args.output, report)
 
 

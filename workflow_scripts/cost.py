@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_whole
 from tabpo.costs import TrainedRun, build_costs, costs_csv, costs_latex, costs_markdown, describe_costs
+from tabpo.data.privacy import marked
 from tabpo.errors import exit_on_error
 from tabpo.records import StepTiming, read_records
 from tabpo.study import run_folders
@@ -16,14 +17,14 @@ def main(argv: list[str] | None = None) -> None:
     """Read every run's timing and provenance, build the rows once, write them three times."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the runs")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs, private")
     parser.add_argument("--results", type=Path, required=True, help="folder of the study; its runs lie below")
     parser.add_argument("--output-csv", type=Path, required=True)
     parser.add_argument("--output-md", type=Path, required=True)
     parser.add_argument("--output-tex", type=Path, required=True)
     args = parser.parse_args(argv)
 
-    runs = []
+    runs, private = [], args.settings["private"]
     for run, folder in run_folders(args.settings["runs"]):
         timings = read_records(args.results / folder / "timing.parquet", StepTiming)
         provenance = json.loads((args.results / folder / "provenance.json").read_text())
@@ -32,8 +33,8 @@ def main(argv: list[str] | None = None) -> None:
     notes = describe_costs(costs, runs)
     logging.info("%d runs, %d rows", len(runs), len(costs))
     write_whole(args.output_csv, costs_csv(costs))
-    write_whole(args.output_md, costs_markdown(costs, notes))
-    write_whole(args.output_tex, costs_latex(costs, notes))
+    write_whole(args.output_md, marked(costs_markdown(costs, notes), private))
+    write_whole(args.output_tex, marked(costs_latex(costs, notes), private, "% "))
 
 
 if __name__ == "__main__":

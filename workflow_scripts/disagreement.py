@@ -30,17 +30,18 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output-figure", type=Path, required=True)
     args = parser.parse_args(argv)
 
-    ontology, private = read_ontology(args.ontology), args.settings["private"]
+    ontology = read_ontology(args.ontology)
     documents = [document for path in args.documents for document in read_records(path, Document)]
     prompt_ids = [prompt.prompt_id for path in args.prompts for prompt in read_records(path, Prompt)]
-    units, said = second_reading(prompt_ids, documents, read_second(args.second, documents, ontology, private=private))
+    second = read_second(args.second, documents, ontology, private=args.settings["private"])
+    units, said = second_reading(prompt_ids, documents, second)
     rows, left_out = count_placed(units, said, ontology)
     logging.info("%d of %d prompts have a second annotation", len(units), len(prompt_ids))
 
     ids = "".join(f"{prompt_id}\n" for prompt_id in sorted(unit.prompt_id for unit in units))
     metadata = {"ids_sha256": sha256_text(ids), "split": DISAGREEMENT, "n": str(len(units))}
     write_whole(args.output_ids, ids)
-    write_heat_maps(args.output_figure, rows, args.title, private=private)
+    write_heat_maps(args.output_figure, rows, args.title)
     write_records(args.output, Confusion, rows, metadata | {name: str(count) for name, count in left_out.items()})
 
 

@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> None:
         check_labels(documents[split], ontology, origin, private=settings["private"])
     if "dev" not in documents:
         documents["train"], documents["dev"] = carve_dev(documents["train"], settings["dev_share"])
-    card = build_card({split: documents[split] for split in SPLITS}, ontology, variants, private=settings["private"])
+    card = build_card({split: documents[split] for split in SPLITS}, ontology, variants)
     for split in SPLITS:
         path = getattr(args, f"output_{split}")
         write_records(path, Document, documents[split])

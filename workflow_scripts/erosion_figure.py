@@ -14,7 +14,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read what every run watched; write one figure."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs, private")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs")
     parser.add_argument("--results", type=Path, required=True, help="folder of the study; its runs lie below")
     parser.add_argument("--title", required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
         watch = json.loads((args.results / folder / "watch.json").read_text())
         watched.setdefault(run["method"], []).append(watch["erosion"])
     logging.info("%d methods", len(watched))
-    write_erosion_figure(args.output, watched, args.title, private=args.settings["private"])
+    write_erosion_figure(args.output, watched, args.title)
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = [by_name[prompt.prompt_id] for prompt in read_records(args.prompts, Prompt)]
     pairs, tally = given_pairs(rows, pairing, token_encoder(args.base))
 
-    write_json(args.output_audit, {"pairing": settings} | given_audit(tally, private=settings["private"]))
+    write_json(args.output_audit, {"pairing": settings} | given_audit(tally))
     write_records(args.output, Pair, pairs)
     logging.info("pairs as given: %s", args.output)
 

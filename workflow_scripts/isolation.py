@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from tabpo.artefacts import write_json
-from tabpo.data.isolation import prove_isolation, without_small_totals
+from tabpo.data.isolation import prove_isolation
 from tabpo.data.ontology import read_ontology
 from tabpo.data.pair_proof import prove_answers, prove_gold
 from tabpo.data.units import units_of_prompts
@@ -38,8 +38,6 @@ def main(argv: list[str] | None = None) -> None:
     else:
         units = units_of_prompts(read_records(args.documents, Document), [prompt.prompt_id for prompt in train])
         proof["answers"] = prove_answers(pairs, train, units, read_ontology(args.ontology))
-    if args.settings["private"]:
-        proof = without_small_totals(proof, args.settings["negatives"])
     write_json(args.output, proof)
     logging.info("isolation holds: %s", args.output)
 

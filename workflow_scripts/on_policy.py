@@ -8,7 +8,7 @@ from pathlib import Path
 from tabpo.artefacts import write_json
 from tabpo.data.on_policy import on_policy_pairs
 from tabpo.data.ontology import read_ontology
-from tabpo.data.pair_audit import audit, without_small_counts
+from tabpo.data.pair_audit import audit
 from tabpo.data.pairs import Pairing, check_answers, token_encoder
 from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
@@ -42,8 +42,6 @@ def main(argv: list[str] | None = None) -> None:
     logging.info("pairs of %d prompts", len(units))
 
     report = audit(tally, [], units, prompts, pairs)
-    if settings["private"]:
-        report = without_small_counts(report, ontology, tally)
     write_json(args.output_audit, {"pairing": settings} | report)
     write_records(args.output, Pair, pairs)
 

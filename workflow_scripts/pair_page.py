@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_json, write_whole
 from tabpo.data.pair_page import pair_page
-from tabpo.data.reference_audit import gold_audit, reference_audit, without_small_groups
+from tabpo.data.reference_audit import gold_audit, reference_audit
 from tabpo.errors import exit_on_error
 from tabpo.names import GIVEN
 from tabpo.records import Pair, Prompt, Reference, read_records
@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read pairs, their reports and their log-probs; write the report of the log-probs and the page."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the pairing, private")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the pairing")
     parser.add_argument("--title", required=True)
     parser.add_argument("--pairs", type=Path, required=True)
     parser.add_argument("--prompts", type=Path, required=True)
@@ -37,9 +37,6 @@ def main(argv: list[str] | None = None) -> None:
     report["held_out"] = gold_audit(held_out, read_records(args.gold, Reference), labelled=labelled)
     logging.info("pairs of %d prompts, and the gold of %d held-out ones", len(prompts), len(held_out))
     audit, proof = (json.loads(path.read_text()) for path in (args.audit, args.isolation))
-    if args.settings["private"]:
-        withheld = {kind["operator"] for kind in audit.get("kinds", {}).values() if kind["edits"] is None}
-        report, pairs = without_small_groups(report, args.settings["negatives"] * len(prompts), withheld), []
     write_json(args.output, report)
     write_whole(args.output_page, pair_page(args.title, audit, proof, report, pairs))
 

@@ -9,7 +9,7 @@ from tabpo.artefacts import write_json
 from tabpo.data.ambiguities import read_ambiguities
 from tabpo.data.confusions import states_links
 from tabpo.data.ontology import read_ontology
-from tabpo.data.pair_audit import audit, without_small_counts
+from tabpo.data.pair_audit import audit
 from tabpo.data.pairs import Pairing, check_answers, check_confusions, draw_pairs, pairing_contexts, token_encoder
 from tabpo.data.proposals import proposal_tables
 from tabpo.data.units import units_of_prompts
@@ -50,8 +50,6 @@ def main(argv: list[str] | None = None) -> None:
     logging.info("pairs of %d prompts", len(units))
 
     report = {"confusions": held_out} | audit(tally, tables, units, prompts, pairs)
-    if settings["private"]:
-        report = without_small_counts(report, ontology, tally)
     write_json(args.output_audit, {"pairing": settings} | report)
     write_records(args.output, Pair, pairs)
 

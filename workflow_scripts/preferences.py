@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         rows["train"] = [row for row in rows["train"] if row.name not in taken]
     rows = {split: rows[split] for split in SPLITS}
     check_splits({split: as_documents(items) for split, items in rows.items()})
-    card = {**settings, **preference_card(rows, private=settings["private"])}
+    card = {**settings, **preference_card(rows)}
     outputs = {"train": args.output_train, "dev": args.output_dev_select, "test": args.output_test}
     for split, path in outputs.items():
         write_records(path, Prompt, as_prompts(rows[split]))

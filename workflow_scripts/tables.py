@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_whole
 from tabpo.captions import describe
+from tabpo.data.privacy import marked
 from tabpo.errors import exit_on_error
 from tabpo.study import run_folders
 from tabpo.tables import Run, build_cells, code_differences
@@ -24,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output-tex", type=Path, required=True)
     args = parser.parse_args(argv)
 
-    settings = args.settings
+    settings, private = args.settings, args.settings["private"]
     runs, provenance = [], []
     for run, folder in run_folders(settings["runs"]):
         scores = json.loads((args.results / folder / "scores/test.json").read_text())
@@ -33,14 +34,14 @@ def main(argv: list[str] | None = None) -> None:
             made = json.loads((args.results / folder / "provenance.json").read_text())
             provenance.append(made)
         runs.append(Run(**run, scores=scores, collapsed=made.get("collapsed_after") is not None))
-    shown = {key: settings[key] for key in ("rows", "metrics", "baseline", "private")}
+    shown = {key: settings[key] for key in ("rows", "metrics", "baseline")}
     cells = build_cells(runs, **shown)
     differing = code_differences(provenance, strict=settings["strict_code"])
     text = describe(settings, runs, cells, differing)
     logging.info("%d runs, %d cells", len(runs), len(cells))
     write_whole(args.output_csv, to_csv(cells))
-    write_whole(args.output_md, to_markdown(cells, layout=settings["layout"], **text))
-    write_whole(args.output_tex, to_latex(cells, layout=settings["layout"], **text))
+    write_whole(args.output_md, marked(to_markdown(cells, layout=settings["layout"], **text), private))
+    write_whole(args.output_tex, marked(to_latex(cells, layout=settings["layout"], **text), private, "% "))
 
 
 if __name__ == "__main__":

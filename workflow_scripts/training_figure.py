@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the log of every run; write one figure."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs, private")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs")
     parser.add_argument("--results", type=Path, required=True, help="folder of the study; its runs lie below")
     parser.add_argument("--title", required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
         steps = read_records(args.results / folder / "training.parquet", TrainingStep)
         logs.setdefault(run["method"], []).append(steps)
     logging.info("%d methods", len(logs))
-    write_training_figure(args.output, logs, args.title, private=args.settings["private"])
+    write_training_figure(args.output, logs, args.title)
 
 
 if __name__ == "__main__":

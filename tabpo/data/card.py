@@ -8,7 +8,6 @@ from typing import Any
 
 from tabpo.data.checks import COPIED_WORDS, NAMES, names
 from tabpo.data.ontology import Directions, Ontology
-from tabpo.data.privacy import withhold, withhold_histogram, withhold_part
 from tabpo.records import Document
 
 GROUPS = {
@@ -18,24 +17,11 @@ GROUPS = {
 }
 """What a card says of `group_id`, by whether documents have one."""
 
-_HISTOGRAMS = ("labels", "relation_labels")
-
-_PARTS = {
-    "documents_with_group": "documents",
-    "nested_spans": "spans",
-    "mentions_in_clusters": "spans",
-    "spans_against_direction": "spans",
-    "symmetric_relations": "relations",
-}
-"""Counts that are a part of another one."""
-
 
 def build_card(
     documents: Mapping[str, Sequence[Document]],
     ontology: Ontology,
     variants: Mapping[str, Mapping[str, int]],
-    *,
-    private: bool,
 ) -> dict[str, Any]:
     """Counts of each split, and a leak check of each pair of splits; the same documents give the same card.
 
@@ -43,22 +29,17 @@ def build_card(
         documents: By split.
         ontology: Of their labels.
         variants: By what was read, the spellings that were put right.
-        private: Whether counts under 5 are withheld: null in the card.
 
     Returns:
         `group_id` in words, `splits` by name, `variants`, and `leaks` by `first-second`. Texts leak when they are
         equal, runs when 8 words in a row are (letters and digits, lower-cased; different runs are counted).
     """
-    splits = {split: _describe(items, ontology) for split, items in documents.items()}
-    card = {
+    return {
         "group_id": groups_known(documents),
-        "splits": splits,
+        "splits": {split: _describe(items, ontology) for split, items in documents.items()},
         "variants": dict(variants),
         "leaks": in_common(documents),
     }
-    if not private:
-        return card
-    return withhold(card) | {"splits": {split: _withheld(counts) for split, counts in splits.items()}}
 
 
 def groups_known(documents: Mapping[str, Sequence[Document]]) -> str:
@@ -77,25 +58,6 @@ def in_common(documents: Mapping[str, Sequence[Document]]) -> dict[str, dict[str
         }
         for (first, some), (second, others) in combinations(documents.items(), 2)
     }
-
-
-def _withheld(counts: dict[str, Any]) -> dict[str, Any]:
-    histograms = {name: withhold_histogram(counts[name]) for name in _HISTOGRAMS}
-    histograms["sublabels"] = {
-        label: withhold_histogram(counted) if histograms["labels"][label] is not None else _hidden(counted)
-        for label, counted in counts["sublabels"].items()
-    }
-    shown = withhold(counts) | {part: withhold_part(counts[part], counts[whole]) for part, whole in _PARTS.items()}
-    if None in histograms["relation_labels"].values():
-        shown["symmetric_relations"] = None  # a sum of some of them
-    if shown["spans"] is None:
-        shown["spans_per_document"] = dict.fromkeys(counts["spans_per_document"])
-    return shown | histograms
-
-
-def _hidden(counted: dict[str, int]) -> dict[str, int | None]:
-    """The sub-labels of a label whose count is withheld, which their sum would tell."""
-    return {name: None if count else 0 for name, count in counted.items()}
 
 
 def _describe(documents: Sequence[Document], ontology: Ontology) -> dict[str, Any]:

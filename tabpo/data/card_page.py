@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-WITHHELD = "–"
-"""What stands for a count of private data that is withheld."""
+from tabpo.data.privacy import NOTICE
 
 _HISTOGRAMS = ("labels", "sublabels", "relation_labels")
 
@@ -25,10 +24,8 @@ def render_card(title: str, card: dict[str, Any]) -> str:
         rows += [
             [f"{_words(name)}, {kind}", *(splits[split][name][kind] for split in splits)] for kind in ("mean", "max")
         ]
-    parts = [f"# {title}", f"Groups (`group_id`): {card['group_id']}."]
-    if card["private"]:
-        parts.append(f"Private: counts from 1 to 4 are withheld ({WITHHELD}), and what would tell them.")
-    parts += [_table(["", *splits], rows)]
+    notice = [NOTICE] if card["private"] else []
+    parts = [*notice, f"# {title}", f"Groups (`group_id`): {card['group_id']}.", _table(["", *splits], rows)]
     for name in ("labels", "relation_labels"):
         labels = [[label, *(splits[split][name][label] for split in splits)] for label in first.get(name, ())]
         parts += [f"## {_words(name)}", _table(["", *splits], labels)] if labels else []
@@ -56,6 +53,4 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Columns of texts to the left, of numbers to the right."""
     left = [isinstance(cell, str) for cell in rows[0]]
     lines = [heads, [":---" if text else "---:" for text in left], *rows]
-    return "\n".join(
-        "| " + " | ".join(WITHHELD if cell is None else str(cell) for cell in line) + " |" for line in lines
-    )
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

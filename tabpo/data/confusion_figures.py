@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tabpo.data.confusions import NONE, UNKNOWN
-from tabpo.data.privacy import withhold_histogram
 from tabpo.figures import write_svg
 from tabpo.records import Confusion
 
@@ -23,12 +22,11 @@ CELL = 0.55
 """Side of a cell, inches."""
 
 
-def write_heat_maps(path: Path, table: Sequence[Confusion], title: str, *, private: bool) -> None:
+def write_heat_maps(path: Path, table: Sequence[Confusion], title: str) -> None:
     """Write an SVG: a heat map for each kind of value that the table has; the same table gives the same bytes.
 
-    A cell shows its count, and by its shade the share of its row, which is a gold value; what `withhold_histogram`
-    withholds of a row of private data is neither written nor part of a share. UNKNOWN is what the ontology does not
-    have. The map of an empty table has one empty cell.
+    A cell shows its count, and by its shade the share of its row, which is a gold value. UNKNOWN is what
+    the ontology does not have. The map of an empty table has one empty cell.
     """
     panels = {name: _matrix(table, kinds) for name, kinds in PANELS.items()}
     drawn = {name: panel for name, panel in panels.items() if panel[0]} or {"No counts": ([NONE], np.zeros((1, 1)))}
@@ -37,7 +35,7 @@ def write_heat_maps(path: Path, table: Sequence[Confusion], title: str, *, priva
     figure.suptitle(title)
     axes = figure.subplots(1, len(drawn), squeeze=False, width_ratios=sizes)[0]
     for axis, (name, (values, counts)) in zip(axes, drawn.items(), strict=True):
-        _draw(axis, name, values, counts, private=private)
+        _draw(axis, name, values, counts)
     write_svg(path, figure)
 
 
@@ -53,17 +51,12 @@ def _matrix(table: Sequence[Confusion], kinds: Sequence[str]) -> tuple[list[str]
     return values, counts
 
 
-def _draw(axis: Axes, name: str, values: Sequence[str], counts: np.ndarray, *, private: bool) -> None:
-    shown = np.array([_withheld(values, row) for row in counts]) if private else counts
-    shares = shown / np.maximum(1, shown.sum(axis=1, keepdims=True))
+def _draw(axis: Axes, name: str, values: Sequence[str], counts: np.ndarray) -> None:
+    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axis.set(title=name, xlabel="predicted", ylabel="gold")
     axis.set_xticks(range(len(values)), values, rotation=90)
     axis.set_yticks(range(len(values)), values)
-    for row, column in np.argwhere(shown):
+    for row, column in np.argwhere(counts):
         shade = "white" if shares[row, column] > 0.5 else "black"
-        axis.text(column, row, shown[row, column], ha="center", va="center", color=shade, fontsize=7)
-
-
-def _withheld(values: Sequence[str], row: np.ndarray) -> list[int]:
-    return [count or 0 for count in withhold_histogram(dict(zip(values, row.tolist(), strict=True))).values()]
+        axis.text(column, row, counts[row, column], ha="center", va="center", color=shade, fontsize=7)

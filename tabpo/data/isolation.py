@@ -2,9 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
-from tabpo.data.privacy import withhold, withhold_histogram, withhold_part
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Pair, Prompt
 
@@ -19,9 +17,6 @@ PARTS = {
     DISAGREEMENT: ("train", "dev_confusion"),
 }
 """Parts of a dataset that confusions come from, by what a pairing calls `heldout`; None for one without confusions."""
-
-
-_HALVES = ("dev_confusion", "dev_select")
 
 
 def check_choice(where: str, heldouts: Mapping[str, str | None]) -> None:
@@ -76,29 +71,6 @@ def prove_isolation(
         "choices": {"of": None if "dev_select" in PARTS[heldout] else "dev_select"},
         "pairs": {"pairs": len(pairs), "prompts": len(paired), "of": "train"},
     }
-
-
-def without_small_totals(proof: Mapping[str, Any], negatives: int) -> dict[str, Any]:
-    """The proof of private data: no count from 1 to 4, and no two totals whose difference is one.
-
-    Such are the prompts without a pair or without confusions, and the half of dev that the other one and the card tell.
-    How many records all answers have tells how many were invented or left out.
-
-    Args:
-        proof: As `prove_isolation` gives it, and what was proved of `answers`.
-        negatives: Pairs asked for of each prompt.
-    """
-    shown, splits, pairs = withhold(dict(proof)), proof["splits"], proof["pairs"]
-    for what in ("prompts", "documents"):
-        for half, count in withhold_histogram({half: splits[half][what] for half in _HALVES if half in splits}).items():
-            shown["splits"][half][what] = count
-    fed = sum(splits[split]["prompts"] for split in PARTS[proof["confusions"]["of"]])
-    shown["confusions"]["prompts"] = withhold_part(proof["confusions"]["prompts"], fed)
-    of = splits["train"]["prompts"]
-    if None in (withhold_part(pairs["pairs"], negatives * of), withhold_part(pairs["prompts"], of)):
-        shown["pairs"] |= {"pairs": None, "prompts": None}
-        shown["answers"] |= {"answers": None}
-    return shown | {"answers": {name: count for name, count in shown["answers"].items() if name != "records"}}
 
 
 def _only_from(

@@ -2,14 +2,12 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from tabpo.data.ontology import Ontology
-from tabpo.data.privacy import coarse, withhold, withhold_histogram, withhold_part, without_small
 from tabpo.data.proposals import COREFERENCE, Proposals
 from tabpo.data.units import Unit
 from tabpo.records import Edit, Pair, Prompt
@@ -21,10 +19,6 @@ OPERATOR_NAMES = {
     "relation_spurious": "insert",
 }
 """What an Edit calls the operator that makes an error of a kind, where the two names differ."""
-
-
-DISTANCES = ("token_edit_distance", "character_edit_distance", "share_of_differing_tokens")
-"""Keys of `sizes`."""
 
 
 class Measure(NamedTuple):
@@ -132,70 +126,9 @@ def audit(
     } | sizes(tally.measures)
 
 
-def without_small_counts(report: Mapping[str, Any], ontology: Ontology, tally: Tally) -> dict[str, Any]:
-    """The audit of private data: no count from 1 to 4, and nothing else that would tell one.
-
-    Errors and cases of the confusion table are sums of counts that its figure shows in part; the mix that is made of
-    them has two decimals. Reasons with so few cases are left out. Pairs that were asked for and not made are a part of
-    those asked for: where they are few no number tells how many were made, and no share has more than two decimals.
-    Pairs with fewer edits than asked for are told by the sum of all edits: where they are few it is not shown either.
-    Distances of 1 to 4 pairs are each pair's own; of several edits the first says whose a kind's are.
-
-    Args:
-        report: As `audit` gives it, and the metadata of the confusion table as `confusions`, where there is one.
-        ontology: Of its labels: those of spans and those of relations are parts of two wholes, as on the card.
-        tally: That the report is of.
-    """
-    shown, firsts = withhold(dict(report)), Counter(measure.kind for measure in tally.measures)
-    shown["pairs"] = withhold_part(report["pairs"], report["pairs_wanted"])
-    without = {"": report["pairs_wanted"] - report["pairs"]} if shown["pairs"] is None else {}
-    for name in ("pairs_flipped", "pairs_repaired", "pairs_with_fewer_edits"):
-        shown[name] = withhold_part(report[name], report["pairs"])
-    if shown["pairs_with_fewer_edits"] is None:
-        without["fewer edits"] = 1
-    if withhold(report["pairs"]) is None:
-        shown |= dict.fromkeys(DISTANCES)
-    for name in ("examples_without_pair", "refusals"):
-        shown[name] = without_small(report[name])
-    edits = {kind: found["edits"] for kind, found in report["kinds"].items()}
-    edits_shown = withhold_histogram(edits | without)
-    for kind, row in shown["kinds"].items():
-        row |= {name: None for name in ("errors_held_out", "cases_held_out") if name in row}
-        if edits_shown[kind] is None:
-            row |= dict.fromkeys(set(row) - {"operator"})
-        elif "wanted" in row:
-            row["wanted"] = round(row["wanted"], 2)
-        if withhold(firsts[kind]) is None:
-            row |= dict.fromkeys(DISTANCES)
-    for name, count in withhold_histogram(tally.sources).items():
-        shown["sources"][name] = None if count is None else report["sources"][name]
-    shown["labels"] = _labels_withheld(report["labels"], without, ontology)
-    if "confusions" in report:
-        left_out = {name: int(value) for name, value in report["confusions"].items() if value.isdecimal()}
-        small = left_out.keys() - without_small(left_out).keys()
-        shown["confusions"] = {name: value for name, value in report["confusions"].items() if name not in small}
-    return coarse(shown) if without else shown
-
-
-def given_audit(tally: Tally, *, private: bool) -> dict[str, Any]:
-    """How many pairs the data has, and how far their answers are apart; nothing of 1 to 4 private ones."""
-    pairs = len(tally.measures)
-    report = {"pairs": pairs, "pairs_flipped": tally.flipped} | sizes(tally.measures)
-    if not private:
-        return report
-    if withhold(pairs) is None:
-        return dict.fromkeys(report)
-    return report | {"pairs_flipped": withhold_part(tally.flipped, pairs)}
-
-
-def _labels_withheld(
-    labels: Mapping[str, Mapping[str, int]], without: Mapping[str, int], ontology: Ontology
-) -> dict[str, dict[str, int | None]]:
-    edits = withhold_histogram({name: found["edits"] for name, found in labels.items()} | without)
-    records = {}
-    for names in (ontology.labels, ontology.relations, (COREFERENCE,)):
-        records |= withhold_histogram({name: labels[name]["records"] for name in names if name in labels})
-    return {name: {"records": records[name], "edits": edits[name]} for name in labels}
+def given_audit(tally: Tally) -> dict[str, Any]:
+    """How many pairs the data has, and how far their answers are apart."""
+    return {"pairs": len(tally.measures), "pairs_flipped": tally.flipped} | sizes(tally.measures)
 
 
 def class_balance(units: Sequence[Unit], prompts: Sequence[Prompt], pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from tabpo.data.privacy import NOTICE
 from tabpo.records import Pair
 
 EXAMPLES = 2
@@ -25,17 +26,17 @@ def pair_page(
         audit: How the pairs were drawn, or, of preferences, how far their answers are apart: `.audit.json`.
         proof: Where they come from, and that they are what a model is asked for: `.isolation.json`.
         reference: What the reference makes of them: `.reference.json`.
-        pairs: Those that may be shown; none of private data.
+        pairs: Of which examples are shown, unless the pairing's data is private.
     """
     wholes = {"token_edit_distance": "Tokens", "character_edit_distance": "Characters"}
     wholes["share_of_differing_tokens"] = "Share of tokens"
     sizes = [{"difference": name} | (audit[key] or {}) for key, name in wholes.items()]
     counts = ("examples", "pairs_wanted", "pairs", "pairs_flipped", "pairs_repaired", "pairs_with_fewer_edits")
-    drawn = "kinds" in audit  # those of preferences are in the data
+    drawn, private = "kinds" in audit, audit["pairing"]["private"]  # those of preferences are in the data
     parts = [
+        *([NOTICE] if private else []),
         f"# {title}",
-        "Of private data what a count from 1 to 4 is, or would tell, is empty. Shares are from 0 to 1, margins in nats,"
-        " distances Levenshtein's.",
+        "Shares are from 0 to 1, margins in nats, distances Levenshtein's.",
         "## Recipe",
         _table(_items(audit["pairing"], "setting")),
         "## Where pairs and confusions come from",
@@ -50,7 +51,7 @@ def pair_page(
         *(_drawn_parts(audit) if drawn else ()),
         *_reference_parts(reference),
     ]
-    if pairs:
+    if not private:
         parts += ["## Examples", _table(_examples(pairs))]
     return "\n\n".join(parts) + "\n"
 

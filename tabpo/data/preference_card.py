@@ -7,16 +7,14 @@ from typing import Any
 from tabpo.data.card import groups_known, in_common
 from tabpo.data.checks import NAMES, names
 from tabpo.data.preferences import Preference, as_documents
-from tabpo.data.privacy import withhold, withhold_part
 from tabpo.records import Document
 
 
-def preference_card(rows: Mapping[str, Sequence[Preference]], *, private: bool) -> dict[str, Any]:
+def preference_card(rows: Mapping[str, Sequence[Preference]]) -> dict[str, Any]:
     """Counts and lengths of each split, and a leak check of each pair of splits; the same rows give the same card.
 
     Args:
         rows: By split.
-        private: Whether counts under 5 are withheld: null in the card.
 
     Returns:
         `group_id` in words, `splits` by name, `variants`, of which there are none, and `leaks` as `in_common` gives
@@ -25,10 +23,7 @@ def preference_card(rows: Mapping[str, Sequence[Preference]], *, private: bool) 
     """
     documents = {split: as_documents(items) for split, items in rows.items()}
     splits = {split: _describe(items, documents[split]) for split, items in rows.items()}
-    card = {"group_id": groups_known(documents), "splits": splits, "variants": {}, "leaks": in_common(documents)}
-    if not private:
-        return card
-    return withhold(card) | {"splits": {split: _withheld(counts) for split, counts in splits.items()}}
+    return {"group_id": groups_known(documents), "splits": splits, "variants": {}, "leaks": in_common(documents)}
 
 
 def _describe(rows: Sequence[Preference], documents: Sequence[Document]) -> dict[str, Any]:
@@ -47,10 +42,3 @@ def _describe(rows: Sequence[Preference], documents: Sequence[Document]) -> dict
 
 def _lengths(values: Sequence[int]) -> dict[str, float]:
     return {"mean": round(fmean(values), 2), "max": max(values)}
-
-
-def _withheld(counts: dict[str, Any]) -> dict[str, Any]:
-    """Parts of the rows are withheld where what they leave is few too; lengths are of no one in particular."""
-    lengths = {name: value for name, value in counts.items() if isinstance(value, dict)}
-    parts = ("preferences_with_group", "different_prompts", "chosen_longer")
-    return withhold(counts) | lengths | {name: withhold_part(counts[name], counts["preferences"]) for name in parts}

@@ -3,13 +3,12 @@
 import json
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import fsum, log
 from typing import Any
 
 from tabpo.data.pair_audit import edited_labels
-from tabpo.data.privacy import coarse, withhold, withhold_histogram, withhold_part
 from tabpo.errors import DataError
 from tabpo.records import Pair, Prompt, Reference
 
@@ -125,61 +124,6 @@ def _gold(gates: _Gates) -> dict[str, Any]:
 def _stated_labels(answer: str) -> set[str]:
     records = [record for items in json.loads(answer).values() for record in items if isinstance(record, dict)]
     return {record.get("Code") or record["label"] for record in records}
-
-
-def without_small_groups(report: Mapping[str, Any], wanted: int, withheld: Collection[str] = ()) -> dict[str, Any]:
-    """The report of private data: no operator or label with fewer than 5 pairs, nor one more where one alone is hidden.
-
-    A histogram with such a bin is withheld as a whole, and a share of pairs where it, or the rest, is that small. Where
-    so few pairs were not made nothing tells how many were, as in the audit of pairs. What is withheld of one operator
-    is withheld of all, where all pairs have it: they less the others would tell it; labels alike.
-
-    Args:
-        report: As `reference_audit` gives it, with `held_out`.
-        wanted: Pairs that were asked for.
-        withheld: Operators that the audit of pairs withholds a kind of: less their other kinds they would tell it.
-    """
-    shown = dict(report) | {"all": _withheld(report["all"])}
-    told = withhold_part(report["all"]["pairs"], wanted) is not None
-    without = {} if told else {"": wanted - report["all"]["pairs"]}
-    for kind in ("operators", "labels"):
-        pairs = {name: found["pairs"] for name, found in report[kind].items()}
-        names = [name for name in _shown(pairs, report["all"]["pairs"], without) if name not in withheld]
-        groups = {name: _withheld(report[kind][name]) for name in names}
-        for key in ("ranked_right", "histogram"):
-            lacking = len(groups) < len(report[kind]) or any(found[key] is None for found in groups.values())
-            if lacking and told and shown["all"][key] is not None:
-                groups = {name: found | {key: None} for name, found in groups.items()}
-        shown[kind] = groups
-    answers = {name: found["answers"] for name, found in report["held_out"]["labels"].items()}
-    names = _shown(answers, report["held_out"]["all"]["answers"], {})
-    labels = {name: report["held_out"]["labels"][name] for name in names}
-    shown["held_out"] = {"all": withhold(report["held_out"]["all"]), "labels": labels}
-    if told:
-        return shown
-    shown["all"] |= {"pairs": None, "histogram": None}
-    return coarse(shown)
-
-
-def _shown(counts: Mapping[str, int], whole: int, rest: Mapping[str, int]) -> list[str]:
-    """Groups that are many, leave many of the whole or none, and with others leave no few; a member may be of several.
-
-    Args:
-        counts: By group.
-        whole: How many members there are.
-        rest: What else is to be hidden, as a further group.
-    """
-    parts = withhold_histogram(dict(counts) | rest)
-    return [name for name in counts if parts[name] is not None and withhold_part(counts[name], whole) is not None]
-
-
-def _withheld(found: Mapping[str, Any]) -> dict[str, Any]:
-    shown = withhold(dict(found))
-    if None in shown["histogram"]:
-        shown["histogram"] = None
-    if withhold_part(round(found["ranked_right"] * found["pairs"]), found["pairs"]) is None:
-        shown["ranked_right"] = None
-    return shown
 
 
 def _described(groups: Mapping[str, _Group]) -> dict[str, dict[str, Any]]:

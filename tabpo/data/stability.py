@@ -1,6 +1,6 @@
 """How much the confusion tables of different seeds differ."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain, combinations
 from typing import Any
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy.spatial.distance import jensenshannon
 
-from tabpo.data.privacy import SMALL
 from tabpo.records import Confusion
 
 Rows = dict[tuple[str, str], dict[str, int]]
@@ -43,14 +42,6 @@ def stability(tables: Mapping[int, Sequence[Confusion]]) -> dict[str, Any]:
         "mean": _mean([*chain(*distances.values())], [*chain(*weights.values())]),
         "kinds": {kind: _mean(distances[kind], weights[kind]) for kind in kinds},
     }
-
-
-def without_small_rows(table: Sequence[Confusion]) -> list[Confusion]:
-    """A table of private data for `stability`: gold values with at least 5 cases, so that no distance is of a few."""
-    cases: Counter[tuple[str, str]] = Counter()
-    for row in table:
-        cases[row.kind, row.gold] += row.count
-    return [row for row in table if cases[row.kind, row.gold] >= SMALL]
 
 
 def _rows(table: Sequence[Confusion]) -> Rows:

@@ -12,8 +12,8 @@ from tabpo.data.confusion_figures import write_heat_maps
 from tabpo.data.ontology import Label, Ontology, RelationType
 from tabpo.data.pair_page import pair_page
 from tabpo.data.pair_proof import prove_answers
-from tabpo.data.reference_audit import gold_audit, reference_audit, without_small_groups
-from tabpo.data.stability import stability, without_small_rows
+from tabpo.data.reference_audit import gold_audit, reference_audit
+from tabpo.data.stability import stability
 from tabpo.data.units import document_units
 from tabpo.errors import DataError
 from tabpo.records import Confusion, Document, Edit, Message, Pair, Prompt, Reference, Relation, Span, write_records
@@ -122,78 +122,13 @@ def test_a_flipped_pair_has_the_margin_of_the_right_answer_and_the_gate_of_the_c
     assert (report["all"]["ranked_right"], report["all"]["gate_rates"]) == (1.0, [1.0] * 5)
 
 
-def test_small_groups_of_private_data_are_left_out():
-    pairs = [pair(number=number) for number in range(6)]
-    other = Pair(
-        "d#0/9", "d#0", GOLD, GOLD.replace("Task", "Method"), (Edit("label", "entities/1/label", "", "", ""),), 1
-    )
-    report = without_small_groups(reference_of([*pairs, other], (-1.0,), (-2.0,)), 7)
-    assert report["labels"] == {}  # the 7 of all less the 6 of Method would tell the one of Task
-    assert report["operators"]["label"]["pairs"] == 7
+def test_references_of_other_pairs_are_refused():
     with pytest.raises(DataError, match="2 references are not of the 1 pairs"):
-        reference_audit(pairs[:1], [Reference("d#0/0", (), ())] * 2, [PROMPT])
-
-
-def group(ranked_right: float, histogram: list[int]) -> dict:
-    return {"pairs": sum(histogram), "ranked_right": ranked_right, "mean_margin": 0.5, "histogram": histogram}
-
-
-def test_a_private_group_has_no_share_or_bin_of_a_few_pairs():
-    groups = {"a": group(0.5, [10, 10]), "b": group(0.9, [2, 18]), "c": group(0.5, [7, 3, 10]), "d": group(1.0, [0, 9])}
-    gold = {"all": {"answers": 20}, "labels": {"a": {"answers": 20}, "b": {"answers": 4}, "c": {"answers": 9}}}
-    report = {"all": group(0.9, [3, 27]), "operators": groups, "labels": {}, "held_out": gold}
-    shown = without_small_groups(report, 30)
-    assert set(shown["held_out"]["labels"]) == {"a"}
-    assert shown["operators"]["a"] == groups["a"] and shown["operators"]["d"] == groups["d"]
-    assert (shown["operators"]["b"]["ranked_right"], shown["operators"]["b"]["histogram"]) == (
-        None,
-        None,
-    )  # 2 are wrong
-    assert (shown["operators"]["c"]["ranked_right"], shown["operators"]["c"]["histogram"]) == (0.5, None)
-    assert (shown["all"]["ranked_right"], shown["all"]["histogram"], shown["all"]["pairs"]) == (None, None, 30)
-
-
-def test_what_is_withheld_of_a_private_group_is_not_what_the_others_leave_of_all():
-    groups = {"a": group(0.5, [12, 8]), "b": group(0.9, [2, 18])}
-    labels = {"d": group(0.7, [14, 26])}
-    report = {"all": group(0.7, [14, 26]), "operators": groups, "labels": labels}
-    shown = without_small_groups(report | {"held_out": {"all": {"answers": 20}, "labels": {}}}, 40)
-    assert shown["all"] == report["all"] and shown["labels"] == labels
-    for found in shown["operators"].values():  # of b 2 are wrong and 2 in the first bin: 14 - 12
-        assert (found["pairs"], found["ranked_right"], found["histogram"]) == (20, None, None)
-
-    rare = {"a": group(0.5, [12, 8]), "b": group(0.75, [2, 2]), "c": group(0.5, [10, 6])}
-    shown = without_small_groups(report | {"operators": rare, "held_out": {"all": {"answers": 20}, "labels": {}}}, 40)
-    assert shown["operators"] == {"a": rare["a"] | {"ranked_right": None, "histogram": None}}
-
-
-def test_an_operator_of_which_the_audit_withholds_a_kind_is_not_shown():
-    operators = {"delete": group(0.5, [16, 17]), "insert": group(0.5, [10, 10]), "label": group(0.5, [25, 25])}
-    gold = {"all": {"answers": 20}, "labels": {}}
-    report = {"all": group(0.5, [51, 52]), "operators": operators, "labels": {}, "held_out": gold}
-    shown = without_small_groups(report, 103, {"delete", "insert"})  # of missed 30, which the audit shows: 33 - 30
-    assert list(shown["operators"]) == ["label"]
-
-
-def test_a_private_group_that_leaves_few_of_all_is_not_shown():
-    most = {"a": group(0.5, [20, 18]), "b": group(0.5, [15, 15])}  # of 40 pairs with two edits each
-    gold = {"all": {"answers": 20}, "labels": {"a": {"answers": 18}, "b": {"answers": 20}}}
-    shown = without_small_groups({"all": group(0.5, [20, 20]), "operators": most, "labels": {}, "held_out": gold}, 40)
-    assert (list(shown["operators"]), list(shown["held_out"]["labels"])) == (["b"], ["b"])
-
-
-def test_what_the_reference_makes_of_private_pairs_tells_no_few_that_were_not_made():
-    groups = {"a": group(0.5, [10, 10]), "b": group(0.512345, [5, 10])}
-    gold = {"all": {"answers": 20}, "labels": {}}
-    report = {"all": group(0.512345, [15, 20]), "operators": groups, "labels": {}, "held_out": gold}
-    assert without_small_groups(report, 35)["all"] == report["all"]
-    shown = without_small_groups(report, 37)
-    assert (shown["all"]["pairs"], shown["all"]["histogram"], shown["all"]["ranked_right"]) == (None, None, 0.51)
-    assert shown["operators"] == {"a": groups["a"]}  # with b they would be 35 of 37
+        reference_audit([pair()], [Reference("d#0/0", (), ())] * 2, [PROMPT])
 
 
 AUDIT = {
-    "pairing": {"name": "mixed", "negatives": 1},
+    "pairing": {"name": "mixed", "negatives": 1, "private": False},
     "examples": 2,
     "examples_without_pair": {},
     "pairs_wanted": 2,
@@ -220,7 +155,7 @@ PROOF = {
 }
 
 
-def test_the_page_shows_every_part_and_examples_only_where_there_are_pairs():
+def test_the_page_shows_every_part_and_no_examples_of_private_data():
     odd = Pair("d#0/0", "d#0", "", "", (Edit("boundary", "entities/0/span", "a|b", "a\nb", "expert"),), 6)
     report = reference_of([pair()], (-0.1,), (-0.2,))
     page = pair_page("Pairs", AUDIT, PROOF, report, [odd])
@@ -236,8 +171,9 @@ def test_the_page_shows_every_part_and_examples_only_where_there_are_pairs():
     ):
         assert part in page
     assert "a\\|b" in page and "a b" in page
-    private = pair_page("Pairs", AUDIT, PROOF, report, [])
-    assert "Examples" not in private and "a\\|b" not in private
+    private = pair_page("Pairs", AUDIT | {"pairing": {"private": True}}, PROOF, report, [odd])
+    assert private.startswith("INSIDE ONLY: ") and "INSIDE ONLY" not in page
+    assert "Examples" not in private and "a\\|b" not in private and "| equal " in private
 
 
 def test_the_page_of_preferences_has_what_applies_to_them():
@@ -249,7 +185,7 @@ def test_the_page_of_preferences_has_what_applies_to_them():
     report["held_out"] = gold_audit(prompts, gold, labelled=False)
     assert (report["operators"], report["labels"], report["held_out"]["labels"]) == ({}, {}, {})
     counts = {name: value for name, value in AUDIT.items() if name.endswith(("_distance", "_tokens"))}
-    audit = {"pairing": {"name": "given"}, "pairs": 2, "pairs_flipped": 0} | counts
+    audit = {"pairing": {"name": "given", "private": False}, "pairs": 2, "pairs_flipped": 0} | counts
     page = pair_page("Pairs", audit, PROOF, report, pairs)
     assert "one answer of each pair is gold." in page and "ontology" not in page
     assert "Class balance" not in page and "Refusals" not in page
@@ -263,24 +199,22 @@ def test_the_program_writes_report_and_page(tmp_path, private, confusions):
     write_records(tmp_path / "pairs.parquet", Pair, pairs)
     write_records(tmp_path / "reference.parquet", Reference, [Reference(item.pair_id, (-1,), (-2,)) for item in pairs])
     write_records(tmp_path / "prompts.parquet", Prompt, [PROMPT])
-    withheld = {"kinds": {"label": {"operator": "label", "edits": None}}} if private else {}
-    write_json(tmp_path / "audit.json", AUDIT | withheld)
+    write_json(tmp_path / "audit.json", AUDIT | {"pairing": {"private": private}})
     write_json(tmp_path / "isolation.json", PROOF)
     write_records(tmp_path / "gold.parquet", Reference, [Reference("d#0", (-1, -0.01), ())])
     inputs = {"gold": "gold.parquet", "held-out-prompts": "prompts.parquet"}
     inputs |= {"pairs": "pairs.parquet", "reference": "reference.parquet", "prompts": "prompts.parquet"}
     inputs |= {"audit": "audit.json", "isolation": "isolation.json", "output": "report.json", "output-page": "page.md"}
     files = [part for flag, name in inputs.items() for part in (f"--{flag}", str(tmp_path / name))]
-    settings = json.dumps({"private": private, "negatives": 6, "confusions": confusions})
+    settings = json.dumps({"confusions": confusions})
     pair_page_script.main(["--settings", settings, "--title", "Pairs of d", *files])
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["all"] == report["labels"]["Method"]
     assert (report["all"]["pairs"], report["all"]["mean_margin"]) == (6, 1.0)
-    assert report["held_out"]["all"] == {"answers": None if private else 1, "gate_rates": [0.5, 0.5, 0.5, 0.5, 0.5]}
-    assert bool(report["operators"]) != private
-    assert bool(report["held_out"]["labels"]) == (not private and confusions == "mixed")
+    assert report["held_out"]["all"] == {"answers": 1, "gate_rates": [0.5, 0.5, 0.5, 0.5, 0.5]}
+    assert bool(report["held_out"]["labels"]) == (confusions == "mixed")
     page = (tmp_path / "page.md").read_text()
-    assert page.startswith("# Pairs of d\n") and ("## Examples" in page) != private
+    assert "# Pairs of d\n" in page and ("## Examples" in page) != private
 
 
 def confusion(kind, gold, predicted, count):
@@ -320,16 +254,12 @@ def texts(path):
 
 
 def test_heat_maps_have_what_was_missed_and_invented(tmp_path):
-    write_heat_maps(tmp_path / "a.svg", TABLE, "demo", private=False)
+    write_heat_maps(tmp_path / "a.svg", TABLE, "demo")
     written = texts(tmp_path / "a.svg")
     assert {"Labels", "Relations", "NONE", "Task", "demo", "9", "3", "8", "7", "6"} <= set(written)
     assert "Sub-labels" not in written and "12" not in written
-    write_heat_maps(tmp_path / "b.svg", TABLE, "demo", private=False)
+    write_heat_maps(tmp_path / "b.svg", TABLE, "demo")
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
-    write_heat_maps(tmp_path / "private.svg", TABLE, "demo", private=True)
-    written = texts(tmp_path / "private.svg")
-    assert "3" not in written and {"7", "9"} <= set(written)
-    assert "8" not in written  # of 20 gold Methods, 9 and 8 would tell the 3
 
 
 def test_no_text_of_a_heat_map_is_outside_of_it(tmp_path):
@@ -338,22 +268,8 @@ def test_no_text_of_a_heat_map_is_outside_of_it(tmp_path):
     relations = ("COMPARE", "CONJUNCTION", "EVALUATE-FOR", "FEATURE-OF", "HYPONYM-OF", "PART-OF", "USED-FOR")
     table = [confusion("label", "NONE", name, 9) for name in labels]
     table += [confusion("relation_label", "NONE", name, 9) for name in relations]
-    write_heat_maps(tmp_path / "a.svg", table, "demo", private=False)
+    write_heat_maps(tmp_path / "a.svg", table, "demo")
     written = (tmp_path / "a.svg").read_text()
     width, height = map(float, re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', written).groups())
     places = [tuple(map(float, place)) for place in re.findall(r"translate\((\S+) (\S+)\) .*scale", written)]
     assert len(places) > 30 and all(0 < x < width and 0 < y < height for x, y in places)
-
-
-def test_a_private_shade_is_a_share_of_what_is_shown(tmp_path):
-    shades = []
-    for few in (1, 4):
-        table = [confusion("label", "A", name, count) for name, count in (("A", 9), ("B", few), ("C", 6), ("D", 9))]
-        write_heat_maps(tmp_path / f"{few}.svg", table, "demo", private=True)
-        shades.append((tmp_path / f"{few}.svg").read_bytes())
-    assert shades[0] == shades[1]
-
-
-def test_distances_of_private_tables_are_of_gold_values_with_five_cases():
-    table = [confusion("label", "A", "A", 3), confusion("label", "A", "B", 2), confusion("label", "B", "B", 4)]
-    assert without_small_rows(table) == table[:2]

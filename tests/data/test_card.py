@@ -37,8 +37,8 @@ TRAIN = [
 ]
 
 
-def card_of(documents: dict, ontology: Ontology = ONTOLOGY, variants: dict | None = None, *, private: bool = False):
-    return build_card(documents, ontology, variants or {}, private=private)
+def card_of(documents: dict, ontology: Ontology = ONTOLOGY, variants: dict | None = None):
+    return build_card(documents, ontology, variants or {})
 
 
 DEV = [document("c", "x , B c D , e f g H i y"), document("d", "one two three four")]
@@ -89,52 +89,9 @@ def test_documents_in_another_order_make_the_same_card():
     assert card_of({"train": TRAIN[::-1], "dev": DEV[::-1]}) == card_of({"train": TRAIN, "dev": DEV})
 
 
-def test_small_counts_of_private_data_are_withheld():
-    many = [document(f"d{number}", f"text {number}", spans=(Span(1, "Task", None, 0, 4),)) for number in range(6)]
-    few = [document(f"e{number}", f"note {number}", spans=(Span(1, "Method", "None", 0, 4),)) for number in range(5)]
-    rare = document("r", "one", spans=(Span(1, "Method", "Rare", 0, 3),))
-    train = [*many, *few, rare]
-    variants = {"train": {"labels: Metod -> Method": 2}}
-    card = card_of({"train": train, "dev": DEV}, variants=variants, private=True)
-    counts = card["splits"]["train"]
-    assert (counts["documents"], counts["spans"], counts["nested_spans"]) == (12, 12, 0)
-    assert counts["labels"] == {"Task": 6, "Method": 6}
-    # Rare is 1; with the 6 of Method, the 5 of None would tell it
-    assert counts["sublabels"] == {"Method": {"None": None, "Rare": None}}
-    assert card["variants"]["train"] == {"labels: Metod -> Method": None}
-    assert card["splits"]["dev"]["documents"] is None
-    assert card["leaks"]["train-dev"] == {"documents": 0, "groups": 0, "texts": 0, "runs_of_8_words": 0}
-
-
-def test_sublabels_of_a_withheld_label_do_not_tell_it():
-    spans = [Span(1, "Task", None, 0, 4)] * 3 + [Span(1, "Method", "None", 0, 4)] * 7
-    train = [document(f"d{number}", f"text {number}", spans=(span,)) for number, span in enumerate(spans)]
-    counts = card_of({"train": train}, private=True)["splits"]["train"]
-    assert counts["spans"] == 10 and counts["labels"] == {"Task": None, "Method": None}
-    # 7 of None would be all of Method, and with the 10 spans tell the 3 of Task
-    assert counts["sublabels"] == {"Method": {"None": None, "Rare": 0}}
-
-
 def test_spans_against_the_direction_of_their_document():
     directions = Directions("to", {"Y": "", "N": ""}, {"Y": ("Task",), "N": ("Task", "Method")})
     spans = (Span(1, "Method", "None", 0, 3), Span(2, "Task", None, 0, 3))
     documents = [document(value, "one", spans=spans, attributes=(("to", value),)) for value in "YN"]
     card = card_of({"train": documents}, replace(ONTOLOGY, directions=directions))
     assert card["splits"]["train"]["spans_against_direction"] == 1
-
-
-def test_what_a_total_less_its_parts_would_tell_is_withheld():
-    spans = (Span(1, "Task", None, 0, 3), Span(2, "Task", None, 4, 7))
-    relations = [Relation(1, 2, "USED-FOR")] * 12 + [Relation(1, 2, "COMPARE")] * 3
-    train = [
-        document(f"d{number}", "one two", None if number < 2 else "g", spans=spans, relations=(relation,))
-        for number, relation in enumerate(relations)
-    ]
-    counts = card_of({"train": train}, private=True)["splits"]["train"]
-    assert counts["documents"] == 15 and counts["documents_with_group"] is None  # two have none
-    # 12 of USED-FOR are withheld beside the 3 of COMPARE, which all symmetric ones are
-    assert counts["relation_labels"] == {"USED-FOR": None, "COMPARE": None}
-    assert (counts["relations"], counts["symmetric_relations"]) == (15, None)
-    few = card_of({"train": [*train[:1], *(document(f"e{n}", f"no {n}") for n in range(9))]}, private=True)
-    assert few["splits"]["train"]["spans"] is None  # as would 0.2 spans a document
-    assert few["splits"]["train"]["spans_per_document"] == {"mean": None, "max": None}

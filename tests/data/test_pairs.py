@@ -440,22 +440,8 @@ def test_answers_that_cannot_be_read_give_an_empty_table_which_only_counts_need(
     assert json.loads((tmp_path / "stability.json").read_text())["mean"] is None
 
 
-def test_the_audit_of_private_data_has_no_small_count(tmp_path):
-    write_inputs(tmp_path)
-    confusions_script.main(confusion_arguments(tmp_path, tmp_path))
-    pairs_script.main(pair_arguments(tmp_path, tmp_path, private=True))
-    report = json.loads((tmp_path / "pairs.audit.json").read_text())
-    assert report["pairs"] == 18
-    kinds = report["kinds"].values()
-    assert {kind["edits"] is None for kind in kinds} == {True, False}
-    assert all(kind["got"] is None for kind in kinds if kind["edits"] is None)
-    assert not [kind for kind in kinds if kind["edits"] is not None and 0 < kind["edits"] < 5]
-    assert not [counts for counts in report["labels"].values() if 0 < (counts["edits"] or 0) < 5]
-    assert report["pairing"]["negatives"] == 2
-
-
 def figure_arguments(inputs, out):
-    settings = {"seeds": [1, 2], "private": False}
+    settings = {"seeds": [1, 2]}
     return [
         *(
             "--settings",

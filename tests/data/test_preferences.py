@@ -94,12 +94,10 @@ def test_pairs_are_the_rows_and_flips_change_their_sides():
     assert flipped[::-1] == given_pairs(rows[::-1], Pairing("given", 1, 1, 0.4, 1, 4), list)[0]
 
 
-@pytest.mark.parametrize(("count", "flip_rate", "told"), [(4, 0.0, False), (5, 0.0, True), (5, 0.4, True)])
-def test_of_a_few_private_pairs_nothing_is_told(count, flip_rate, told):
-    _, tally = given_pairs([row(f"r{n}") for n in range(count)], Pairing("given", 1, 1, flip_rate, 1, 4), list)
-    exact, private = given_audit(tally, private=False), given_audit(tally, private=True)
-    assert (exact["pairs"], exact["token_edit_distance"]["mean"]) == (count, 3)
-    assert private == (exact | {"pairs_flipped": 0 if flip_rate == 0 else None} if told else dict.fromkeys(exact))
+def test_the_audit_counts_pairs_and_distances():
+    _, tally = given_pairs([row(f"r{n}") for n in range(4)], Pairing("given", 1, 1, 0.0, 1, 4), list)
+    report = given_audit(tally)
+    assert (report["pairs"], report["pairs_flipped"], report["token_edit_distance"]["mean"]) == (4, 0, 3)
 
 
 def test_an_answer_over_the_cap_is_refused_with_its_end_counted():
@@ -119,21 +117,17 @@ def test_a_prompt_of_two_splits_is_refused_by_its_rows():
         check_splits({split: as_documents(rows) for split, rows in splits.items()})
 
 
-def test_the_card_counts_and_withholds():
+def test_the_card_counts():
     rows = {
         "train": [
             row(f"a{number}", chosen="longer" if number < 7 else "y", prompt=f"p{number}") for number in range(9)
         ],
         "test": [row("b", prompt="p1", group_id="g")],
     }
-    card = preference_card(rows, private=False)
+    card = preference_card(rows)
     assert card["group_id"].startswith("absent from some documents")
     assert card["splits"]["train"]["chosen_longer"] == 7 and card["splits"]["train"]["different_prompts"] == 9
     assert card["splits"]["train"]["characters_per_chosen"] == {"mean": 4.89, "max": 6}  # (7 x 6 + 2 x 1) / 9
     assert card["leaks"]["train-test"]["texts"] == 1
-    private = preference_card(rows, private=True)
-    assert private["splits"]["train"]["preferences"] == 9
-    assert private["splits"]["train"]["chosen_longer"] is None  # nine less seven is two
-    assert private["leaks"]["train-test"]["texts"] is None
-    page = render_card("ours", {"private": True, **private})
-    assert "| Chosen longer | – | – |" in page and "| Characters per chosen, mean | 4.89 | 3.0 |" in page
+    page = render_card("ours", {"private": True, **card})
+    assert "| Chosen longer | 7 | 1 |" in page and "| Characters per chosen, mean | 4.89 | 3.0 |" in page
