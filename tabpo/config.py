@@ -14,7 +14,7 @@ from tabpo.data.privacy import check_destination
 from tabpo.data.recipes import check_disagreement, complete_pairing
 from tabpo.data.sources import check_dataset, check_demonstrations, complete_dataset, without_absent
 from tabpo.errors import ConfigError
-from tabpo.generation_settings import complete_generation
+from tabpo.generation_settings import USUAL, check_generation
 from tabpo.metrics.names import METRICS
 from tabpo.model_settings import PromptedModel, TrainedModel
 from tabpo.names import BASELINES, PREFERENCES, PROMPTED, SFT, WITHOUT_MODEL
@@ -80,7 +80,8 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
             check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
     models = {name: _model(config, name, keys.models[name], known, private) for name in config["models"]}
     tables = {name: _table(config, name, known) for name in config["tables"]}
-    check_preferences(config, methods, training, tables)
+    check_preferences(config, keys.generation.constraint, methods, training, tables)
+    check_generation(keys.generation, [name for name, entry in models.items() if "endpoint" in entry])
     return Study(
         results=keys.results.rstrip("/"),
         seeds=tuple(keys.seeds),
@@ -88,7 +89,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         strict_code=keys.strict_code,
         keep_models=keys.keep_models,
         logging=keys.logging,
-        generation=complete_generation(config),
+        generation=keys.generation.model_dump(include=set(USUAL)),
         datasets=datasets,
         models=models,
         resources=dict(config["resources"]),

@@ -24,6 +24,7 @@ def default_pairing(config: Mapping[str, Any]) -> str:
 
 def check_preferences(
     config: Mapping[str, Any],
+    constraint: str,
     methods: Mapping[str, Settings],
     training: Mapping[tuple[str, str], Settings],
     tables: Mapping[str, Settings],
@@ -32,6 +33,7 @@ def check_preferences(
 
     Args:
         config: The study as configured.
+        constraint: What its answers are held to.
         methods: With their parameters and pairing.
         training: Complete settings by model and method.
         tables: With their baseline.
@@ -62,7 +64,6 @@ def check_preferences(
             raise ConfigError(
                 f"models.{name}.endpoint gives no log-probs of answers, and {where}; accepted: other models"
             )
-    constraint = config["generation"].get("constraint", USUAL["constraint"])
     if constraint != USUAL["constraint"]:
         raise ConfigError(
             f"generation.constraint is {constraint}, but {where}, whose answers have no labels; accepted:"

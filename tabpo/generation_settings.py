@@ -1,8 +1,8 @@
 """What generates the answers of a study's trained models and what they are held to, alike for all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -34,31 +34,32 @@ class Generation(Batch):
 
 
 USUAL = Generation.defaults()
-"""What a study has that does not say otherwise; captions of tables name what it has instead."""
+"""Engine and constraint of a study that does not say otherwise; captions of tables name what it has instead."""
 
 
-def complete_generation(config: Mapping[str, Any]) -> dict[str, str]:
-    """Engine and constraint of a study, named or not.
+def check_generation(generation: Generation, prompted: Sequence[str]) -> None:
+    """Refuse a constraint that not every row of the tables can be held to.
+
+    Args:
+        generation: Of the study.
+        prompted: Names of the models behind an endpoint.
 
     Raises:
-        ConfigError: A constraint that not every row can be held to, or from `check_engine`.
+        ConfigError: What was asked, and what is accepted; or from `check_engine`.
     """
-    generation = {key: config["generation"].get(key, usual) for key, usual in USUAL.items()}
-    check_engine(generation["engine"])
-    if generation["constraint"] == "none":
-        return generation
-    if generation["engine"] != "transformers":
+    check_engine(generation.engine)
+    if generation.constraint == "none":
+        return
+    if generation.engine != "transformers":
         raise ConfigError(
-            f"generation.constraint is {generation['constraint']} with engine {generation['engine']}; accepted: engine"
+            f"generation.constraint is {generation.constraint} with engine {generation.engine}; accepted: engine"
             " transformers, or constraint none"
         )
-    prompted = [name for name, entry in config["models"].items() if "endpoint" in entry]
     if prompted:
         raise ConfigError(
-            f"generation.constraint is {generation['constraint']}, which nothing holds models.{prompted[0]} to behind"
-            " its endpoint; accepted: constraint none, or a study without it"
+            f"generation.constraint is {generation.constraint}, to which models.{prompted[0]} cannot be held behind its"
+            " endpoint; accepted: constraint none, or a study without this model"
         )
-    return generation
 
 
 def check_engine(engine: str) -> None:

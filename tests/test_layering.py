@@ -1,4 +1,4 @@
-"""STYLE's layers, sizes and openings, read from the syntax trees."""
+"""STYLE's layers and openings, read from the syntax trees."""
 
 import ast
 import re
@@ -125,17 +125,3 @@ def test_a_script_is_one_main_and_calls_no_script(path):
 @pytest.mark.parametrize("path", [*PACKAGE, *SCRIPTS], ids=shown)
 def test_a_module_opens_with_a_sentence(path):
     assert (ast.get_docstring(ast.parse(path.read_text())) or "").strip()
-
-
-def code_lines(function: ast.FunctionDef) -> int:
-    """Lines of a function without its docstring."""
-    documented = ast.get_docstring(function) is not None
-    described = function.body[0].end_lineno - function.body[0].lineno + 1 if documented else 0
-    return function.end_lineno - function.lineno + 1 - described
-
-
-@pytest.mark.parametrize("path", [*PACKAGE, *SCRIPTS], ids=shown)
-def test_functions_are_short(path):
-    functions = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)]
-    lengths = {function.name: code_lines(function) for function in functions}
-    assert not {name: length for name, length in lengths.items() if length > 40}
