@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tabpo.errors import exit_on_error
 from tabpo.records import Prompt, read_records
+from tabpo.training.adapters import MERGE_ROWS
 from tabpo.training.launching import leave
 from tabpo.training.loggers import LOGGERS
 from tabpo.training.models import load_tokenizer
@@ -50,7 +51,8 @@ def main(argv: list[str] | None = None) -> None:
         logger=(args.logging, args.events),
     )
     outputs = Outputs(**{name: getattr(args, f"output_{name}") for name in OUTPUTS})
-    execute(run, outputs, tokenizer, examples, partial(SftTrainer, held_out=held_out))
+    rows = [example.prompt_ids + example.completion_ids for example in held_out[:MERGE_ROWS]]
+    execute(run, outputs, tokenizer, examples, partial(SftTrainer, held_out=held_out), rows)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from tabpo.errors import exit_on_error
 from tabpo.losses import build_loss
+from tabpo.records import Prompt, read_records
+from tabpo.training.adapters import MERGE_ROWS
 from tabpo.training.launching import leave
 from tabpo.training.loggers import LOGGERS
 from tabpo.training.models import load_tokenizer
@@ -16,6 +18,7 @@ from tabpo.training.pair_watch import build_pair_watch
 from tabpo.training.preference import PreferenceTrainer
 from tabpo.training.reference import read_examples
 from tabpo.training.run import Outputs, Run, execute, explicit_settings
+from tabpo.training.tokenise import encode_prompt
 from tabpo.training.watch import build_watch
 
 INPUTS = ("sft", "prompts", "pairs", "reference", "held_out_prompts")
@@ -50,7 +53,9 @@ def main(argv: list[str] | None = None) -> None:
     outputs = Outputs(**{name: getattr(args, f"output_{name}") for name in OUTPUTS})
     named = {"limits": settings["limits"], "loss": loss, "start": args.sft, "watch": build(tokenizer, inputs, settings)}
     build_trainer = partial(PreferenceTrainer, eos_id=tokenizer.eos_token_id, **named)
-    execute(run, outputs, tokenizer, examples, build_trainer)
+    held_out = read_records(args.held_out_prompts, Prompt)[:MERGE_ROWS]
+    rows = [encode_prompt(tokenizer, prompt, settings["limits"]) for prompt in held_out]
+    execute(run, outputs, tokenizer, examples, build_trainer, rows)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ def execute(
     tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[Example] | Sequence[PairExample],
     build_trainer: Callable[..., StepTrainer],
+    held_out_rows: Sequence[Sequence[int]],
 ) -> None:
     """Train and write the outputs; the first process alone writes. Checkpoints are removed when all is in place.
 
@@ -105,6 +106,7 @@ def execute(
         tokenizer: Of the model; goes into its folder.
         examples: To train on; those of a prompt stay together.
         build_trainer: Makes the stage's trainer from model, arguments, settings, numerics, plan, examples and pad_id.
+        held_out_rows: Token ids that a merge of adapters is checked on.
 
     Raises:
         ConfigError: Settings that do not fit each other or the processes that were started.
@@ -132,12 +134,13 @@ def execute(
         with logger as trainer.tell:
             trainer.run(checkpoint)
         with handling(Warned().note):  # no step is left to stop after: the run is brought to its end
-            _write_model(run, trainer, tokenizer, outputs.model)
+            merge_difference = _write_model(run, trainer, tokenizer, outputs.model, held_out_rows)
             if first:
                 _write_course(trainer, outputs)
                 earlier = sum(timing.seconds for timing in trainer.timings[: trainer.first_step])
                 wall_s = time.monotonic() - started + earlier
-                write_json(outputs.provenance, _provenance(run, trainer, hashes, device, wall_s))
+                made = _provenance(run, trainer, hashes, device, wall_s)
+                write_json(outputs.provenance, made | {"merge_difference": merge_difference})
                 shutil.rmtree(folder, ignore_errors=True)
         trainer.accelerator.end_training()
 
@@ -185,17 +188,26 @@ def _set_up(
     return trainer, told[0]
 
 
-def _write_model(run: Run, trainer: StepTrainer, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+def _write_model(
+    run: Run,
+    trainer: StepTrainer,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    held_out_rows: Sequence[Sequence[int]],
+) -> float | None:
+    """Write the model; the largest difference of a log-prob that merging adapters made, None without adapters."""
     weights = trainer.kept_weights()
     unset_hf_deepspeed_config()
     if trainer.args.process_index != 0:
-        return
-    model, lora = trainer.model, run.training.lora
+        return None
+    model, lora, difference = trainer.model, run.training.lora, None
     if lora is not None:
-        model = merged(run.start, weights, lora, run.settings["numerics"])
+        model, difference = merged(run.start, weights, lora, run.settings["numerics"], held_out_rows)
+        logging.info("merged the adapters; log-probs of held-out rows differ by up to %.2g nats", difference)
         weights = model.state_dict()
     with whole_directory(folder) as unfinished:
         save_model(model, tokenizer, unfinished, weights)
+    return difference
 
 
 def _write_course(trainer: StepTrainer, outputs: Outputs) -> None:

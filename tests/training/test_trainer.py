@@ -11,6 +11,7 @@ import torch
 from peft import get_peft_model_state_dict
 
 from tabpo.errors import ConfigError, DataError
+from tabpo.training import adapters
 from tabpo.training.adapters import add_adapters, merged
 from tabpo.training.arguments import learning_rate_share
 from tabpo.training.checkpoints import newest_complete
@@ -235,11 +236,35 @@ def test_merged_adapters_score_as_the_adapted_model(make_trainer, make_model, to
     batch = collate_examples(examples, 0)
     with torch.no_grad():
         adapted = completion_logps(one.model.eval(), batch, NUMERICS)
-        whole = merged(folder, get_peft_model_state_dict(one.model), one.settings.lora, NUMERICS)
+        rows = [example.prompt_ids + example.completion_ids for example in examples]
+        whole, apart = merged(folder, get_peft_model_state_dict(one.model), one.settings.lora, NUMERICS, rows)
         start = completion_logps(load_model(folder, NUMERICS), batch, NUMERICS)
         difference = (completion_logps(whole.eval(), batch, NUMERICS) - adapted).abs().max().item()
-    assert difference < 1e-4 < (adapted - start).abs().max().item()
+    assert max(difference, apart) < 1e-4 < (adapted - start).abs().max().item()
     assert {name for name, _ in whole.named_parameters()} == {name for name, _ in make_model().named_parameters()}
+
+
+def test_a_merge_that_makes_another_model_stops(make_model, tokenizer, examples, tmp_path, monkeypatch):
+    save_model(make_model(), tokenizer, tmp_path)
+    monkeypatch.setattr(adapters, "check_tied", lambda *_: None)  # as if the model's head were not known to be tied
+    lora = training_settings(steps=1, lora={"r": 2, "alpha": 4, "target_modules": ["lm_head"]}).lora
+    trained = add_adapters(load_model(tmp_path, NUMERICS), lora, 1)
+    for name, weight in trained.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(0))
+    rows = [example.prompt_ids + example.completion_ids for example in examples]
+    with pytest.raises(DataError, match=r"changed log-probs by up to [\d.]+ nats; at most 0.01 is accepted"):
+        merged(tmp_path, get_peft_model_state_dict(trained), lora, NUMERICS, rows)
+
+
+def test_adapters_on_a_head_that_is_the_embedding_are_refused(make_model):
+    lora = training_settings(steps=1, lora={"r": 2, "alpha": 4, "target_modules": ["q_proj", "lm_head"]}).lora
+    with pytest.raises(
+        ConfigError,
+        match="lm_head shares its weights with the embedding",
+    ):
+        add_adapters(make_model("qwen2"), lora, 1)  # tied
+    add_adapters(make_model("llama"), lora, 1)  # a head of its own
 
 
 def test_lora_trains_adapters_alone_and_refuses_layers_the_model_has_not(make_model):
