@@ -1,9 +1,11 @@
 """Generated patient messages with codes, sub-codes and spans: own templates, with confusable annotations."""
 
 import random
+from pathlib import Path
+from typing import Any
 
-from tabpo.data.demo_phrases import CONFUSABLE, FILLERS, PATIENT, PROVIDER, SALUTATIONS, SIGNOFFS, TEMPLATES, UNLABELLED
 from tabpo.data.generated import Mention, annotated_document, fresh_documents
+from tabpo.data.yaml_files import read_yaml
 from tabpo.records import Document
 
 PATIENT_SHARE = 2 / 3
@@ -21,9 +23,11 @@ RANDOM_LABEL = 0.02
 LEFT_OUT = 0.05
 """Share of segments that are not annotated."""
 
-_CHOICES = {name: tuple(choice.strip() for choice in choices.split(" / ")) for name, choices in FILLERS.items()}
-_KINDS = {direction: tuple(templates) for direction, templates in TEMPLATES.items()}
-_WEIGHTS = {direction: [weight for weight, _ in templates.values()] for direction, templates in TEMPLATES.items()}
+PHRASES = read_yaml(Path(__file__).with_suffix(".yaml"), "list of phrases")
+
+_WEIGHTS = {
+    direction: [segment["weight"] for segment in segments] for direction, segments in PHRASES["segments"].items()
+}
 
 
 def generate(split: str, count: int, seed: int) -> list[Document]:
@@ -36,46 +40,46 @@ def generate(split: str, count: int, seed: int) -> list[Document]:
 
 
 def _draw(rng: random.Random, doc_id: str) -> Document:
-    direction = PATIENT if rng.random() < PATIENT_SHARE else PROVIDER
+    direction = "N" if rng.random() < PATIENT_SHARE else "Y"
     words = ["TO_PAT_YN:", direction, "|"]
     mentions: list[Mention] = []
     if rng.random() < SALUTATION:
-        code, subcode, templates = SALUTATIONS[direction]
-        _add(rng, direction, (code, subcode), rng.choice(templates), words, mentions)
+        _add(rng, direction, PHRASES["salutations"][direction], "", words, mentions)
     for _ in range(rng.choice((1, 2, 3))):
-        kind = rng.choices(_KINDS[direction], weights=_WEIGHTS[direction])[0]
-        _add(rng, direction, kind, rng.choice(TEMPLATES[direction][kind][1]) + " .", words, mentions)
+        segment = rng.choices(PHRASES["segments"][direction], weights=_WEIGHTS[direction])[0]
+        _add(rng, direction, segment, " .", words, mentions)
         if rng.random() < FILLER:
-            words += _filled(rng, rng.choice(UNLABELLED)).split()
+            words += _filled(rng, rng.choice(PHRASES["unlabelled"])).split()
     if rng.random() < SIGNOFF:
-        code, subcode, templates = SIGNOFFS[direction]
-        _add(rng, direction, (code, subcode), rng.choice(templates), words, mentions)
+        _add(rng, direction, PHRASES["signoffs"][direction], "", words, mentions)
     return annotated_document(doc_id, words, mentions, attributes=(("TO_PAT_YN", direction),))
 
 
 def _add(
     rng: random.Random,
     direction: str,
-    kind: tuple[str, str],
-    template: str,
+    segment: dict[str, Any],
+    end_mark: str,
     words: list[str],
     mentions: list[Mention],
 ) -> None:
-    before, rest = _filled(rng, template).split("[")
+    before, rest = _filled(rng, rng.choice(segment["templates"]) + end_mark).split("[")
     span, after = rest.split("]")
     start = len(words) + len(before.split())
     end = start + len(span.split())
     words += [*before.split(), *span.split(), *after.split()]
-    code, subcode = _noisy(rng, direction, kind)
+    code, sub_code = _noisy(rng, direction, segment)
     if rng.random() >= LEFT_OUT:
-        mentions.append(Mention(start, end, code, subcode))
+        mentions.append(Mention(start, end, code, sub_code))
 
 
 def _filled(rng: random.Random, template: str) -> str:
-    return template.format(**{name: rng.choice(choices) for name, choices in _CHOICES.items()})
+    return template.format(**{name: rng.choice(choices) for name, choices in PHRASES["fillers"].items()})
 
 
-def _noisy(rng: random.Random, direction: str, kind: tuple[str, str]) -> tuple[str, str]:
+def _noisy(rng: random.Random, direction: str, segment: dict[str, Any]) -> tuple[str, str]:
     if rng.random() < RANDOM_LABEL:
-        return rng.choice(_KINDS[direction])
-    return CONFUSABLE[direction].get(kind, kind) if rng.random() < CONFUSED else kind
+        segment = rng.choice(PHRASES["segments"][direction])
+    elif rng.random() < CONFUSED and "confused_with" in segment:
+        return tuple(segment["confused_with"])
+    return segment["code"], segment["sub_code"]

@@ -2,8 +2,7 @@ from collections import Counter
 
 import pytest
 
-from tabpo.data import demo_abstracts
-from tabpo.data.demo_abstracts import _Filler, _hidden, generate
+from tabpo.data.demo_abstracts import WORDS, _Filler, _hidden, generate
 
 SIZES = {"train": (2000, 1), "dev": (300, 2), "test": (300, 11)}
 
@@ -28,7 +27,7 @@ def test_all_labels_and_relations_occur_and_no_type_has_more_than_half(corpus):
     assert set(labels) == {"Task", "Method", "Metric", "Material", "OtherScientificTerm", "Generic"}
     assert max(labels.values()) < sum(labels.values()) / 2
     relations = {relation.label for document in corpus["train"] for relation in document.relations}
-    assert relations == set(demo_abstracts.CONFUSABLE)
+    assert relations == set(WORDS["confusable"])
 
 
 def test_a_mixed_noun_has_both_its_types(corpus):
@@ -42,13 +41,13 @@ def test_a_mixed_noun_has_both_its_types(corpus):
 
 
 def test_clauses_fill_every_slot_their_relations_name():
-    for _, clause, links in demo_abstracts.PATTERNS:
+    for _, clause, links in WORDS["patterns"]:
         slots = [word for word in clause.split() if word.startswith("{")]
-        assert all(slot[1:-1] in demo_abstracts.SLOTS for slot in slots)
+        assert all(slot[1:-1] in WORDS["slots"] for slot in slots)
         for link in filter(None, links.split(", ")):
             head, label, tail = link.split()
             assert {int(head), int(tail)} <= set(range(len(slots)))
-            assert label.startswith("?") or label in demo_abstracts.CONFUSABLE
+            assert label.startswith("?") or label in WORDS["confusable"]
 
 
 @pytest.mark.parametrize(

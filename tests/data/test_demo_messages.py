@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tabpo.data.demo_messages import generate
-from tabpo.data.demo_phrases import CONFUSABLE, TEMPLATES
+from tabpo.data.demo_messages import PHRASES, generate
 from tabpo.data.ontology import read_ontology
 
 ONTOLOGY = Path(__file__).parents[2] / "config/ontologies/pvminer.yaml"
@@ -51,8 +50,14 @@ def test_no_word_of_dev_or_test_is_missing_from_train(corpus):
 
 
 def test_sixteen_confusable_kinds_each_with_another_kind_of_its_direction():
-    assert sum(map(len, CONFUSABLE.values())) == 16
-    for direction, partners in CONFUSABLE.items():
-        for kind, partner in partners.items():
-            assert kind != partner
-            assert {kind, partner} <= set(TEMPLATES[direction])
+    count = 0
+    for segments in PHRASES["segments"].values():
+        kinds = {(segment["code"], segment["sub_code"]) for segment in segments}
+        partners = {
+            (segment["code"], segment["sub_code"]): tuple(segment["confused_with"])
+            for segment in segments
+            if "confused_with" in segment
+        }
+        assert all(kind != partner for kind, partner in partners.items()) and set(partners.values()) <= kinds
+        count += len(partners)
+    assert count == 16
