@@ -8,14 +8,12 @@ import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from tabpo.errors import ConfigError
-from tabpo.training.stopping import STOPPED, handling, started_by
+from tabpo.training.stopping import STOPPED, handling, warn_children
 
 NO_DEVICES = frozenset(("", "-1", "NoDevFiles"))
 """What CUDA_VISIBLE_DEVICES holds where a scheduler gives no GPU."""
@@ -24,7 +22,7 @@ STEP = "SLURM_STEP_ID"
 """Environment variable: set in what srun starts."""
 
 LAUNCHER = "TABPO_LAUNCHER"
-"""Environment variable: process id of the torchrun that started a worker."""
+"""Environment variable: id of the process in which torchrun started a worker."""
 
 _PR_SET_PDEATHSIG = 1
 
@@ -34,11 +32,11 @@ class Launch:
     """A command, and where it runs.
 
     Attributes:
-        command: Program and arguments.
+        command: Program and arguments; only torchrun's arguments where it starts the program.
         environment: All of it.
         processes: Of the whole job.
         gpus: Those that this machine's processes see.
-        torchrun: Whether the command is torchrun, which starts the program.
+        torchrun: Whether torchrun starts the program.
     """
 
     command: list[str]
@@ -90,58 +88,56 @@ def plan_launch(program: str, arguments: Sequence[str], settings: dict, environm
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on GPUs
         "CUDA_VISIBLE_DEVICES": ",".join(visible),
     }
-    command = [sys.executable, "-m"]
     torchrun = processes > 1 or settings["training"].get("deepspeed") is not None
     if torchrun:
-        meeting = _meeting_point(nodes, environment)
-        command += ["torch.distributed.run", *meeting, f"--nproc-per-node={processes // nodes}"]
+        command = [*_meeting_point(nodes, environment), f"--nproc-per-node={processes // nodes}"]
         command += ["-m", "workflow_scripts.launch", program, *arguments]
     else:
-        command += [f"workflow_scripts.{program}", *arguments]
+        command = [sys.executable, "-m", f"workflow_scripts.{program}", *arguments]
     return Launch(command, {**environment, **ours}, processes, visible, torchrun)
 
 
 def run_torchrun(launch: Launch) -> int:
-    """Run torchrun to its end, as a child that is killed when this process is gone; its exit code, or `STOPPED`.
+    """Run torchrun in this process to its end; 0, or `STOPPED` where a warning has ended its workers.
 
-    A scheduler's warning goes to the workers alone: by itself torchrun gives them half a minute after SIGTERM, and on
-    SIGUSR1 dies and leaves them behind. It is kept in a session of its own, where a signal to the job's process group
-    does not reach it. A warning waits there for workers that are not there yet, and ends those that cannot note it yet:
-    they have nothing to keep.
+    A scheduler's warning goes on to the workers; while there are none, it is tried again every second, and ends those
+    that start meanwhile: they have nothing to keep. Torchrun would answer it itself (`--signals-to-handle`), but then
+    fail even where the workers end well, and does not say how they ended.
+
+    Raises:
+        ChildFailedError: A worker has failed without a warning; torchrun has ended the others.
     """
-    parent, warned = os.getpid(), False
-    child = os.fork()
-    if child == 0:
-        os.setsid()
-        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])  # workers have it so from torchrun
-        _die_with(parent)
-        os.execve(launch.command[0], launch.command, {**launch.environment, LAUNCHER: str(os.getpid())})
+    warned = False
 
     def warn(number: int, frame: FrameType | None) -> None:
         nonlocal warned
         warned = True
-        with suppress(ProcessLookupError):  # it has ended just now
-            os.kill(child, signal.SIGUSR1)
-        for worker in started_by(child):
-            with suppress(ProcessLookupError):
-                os.kill(worker, number)
+        if not warn_children(signal.SIGUSR1):
+            signal.alarm(1)
 
+    signal.signal(signal.SIGALRM, warn)
+    os.environ.update(launch.environment, **{LAUNCHER: str(os.getpid())})
     with handling(warn):
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    return STOPPED if warned and code != 0 else code
+        # Here, as torch takes a second to load, in which a warning may come.
+        from torch.distributed import run
+        from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+        try:
+            run.main(["--signals-to-handle=SIGINT,SIGHUP,SIGQUIT", *launch.command])
+        except ChildFailedError:
+            if not warned:
+                raise
+            return STOPPED
+        finally:
+            signal.alarm(0)
+    return 0
 
 
 def worker_command(program: str, arguments: Sequence[str]) -> list[str]:
-    """The command of one of torchrun's processes, which from now on is killed when torchrun is gone, or by a warning.
-
-    Raises:
-        SystemExit: The warning came before this process was there.
-    """
-    torchrun = int(os.environ[LAUNCHER])
-    _die_with(torchrun)
-    if waits_for_workers(torchrun):
-        sys.exit(STOPPED)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])
+    """The command of one of torchrun's processes, which from now on is killed when torchrun's process ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(os.environ[LAUNCHER]):  # it has ended before
+        os.kill(os.getpid(), signal.SIGKILL)
     return [sys.executable, "-m", f"workflow_scripts.{program}", *arguments]
 
 
@@ -156,19 +152,6 @@ def leave() -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(os.EX_OK)
-
-
-def _die_with(parent: int) -> None:
-    """Have this process killed when its parent ends, however that ends."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it was gone before
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def waits_for_workers(torchrun: int) -> bool:
-    """Whether a warning has come to it; SIGUSR1 is blocked there."""
-    waiting = re.search(r"^ShdPnd:\s*(\w+)", Path(f"/proc/{torchrun}/status").read_text(), re.MULTILINE)
-    return bool(int(waiting[1], 16) & 1 << (signal.SIGUSR1 - 1))
 
 
 def read_settings(arguments: Sequence[str]) -> dict:

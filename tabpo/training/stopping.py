@@ -49,12 +49,14 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
             signal.signal(number, old)
 
 
-def started_by(process: int) -> list[int]:
-    """Ids of the processes that one has started and that have not ended; none where it has ended itself."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        threads = Path(f"/proc/{process}/task").iterdir()
-        return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
-    return []
+def warn_children(number: int) -> bool:
+    """Send a signal to the processes that this one has started and that have not ended; whether there are any."""
+    threads = Path("/proc/self/task").iterdir()
+    children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    for child in children:
+        with suppress(ProcessLookupError):  # it has ended just now
+            os.kill(child, number)
+    return bool(children)
 
 
 def pass_on_warnings() -> None:
@@ -62,10 +64,4 @@ def pass_on_warnings() -> None:
 
     Slurm warns the processes that it has started itself, and where it tracks them by cgroups no others.
     """
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        for child in started_by(os.getpid()):
-            with suppress(ProcessLookupError):  # it has ended just now
-                os.kill(child, number)
-
-    signal.signal(signal.SIGUSR1, pass_on)
+    signal.signal(signal.SIGUSR1, lambda number, frame: warn_children(number))

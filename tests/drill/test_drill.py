@@ -79,11 +79,8 @@ class Attempt:
 
     def processes(self) -> dict[str, int]:
         """Those that are there, the launching one first."""
-        found = {"the launcher": self.process.pid}
-        for torchrun in children(self.process.pid):
-            found["torchrun"] = torchrun
-            found |= {f"worker {rank}": worker for rank, worker in enumerate(children(torchrun))}
-        return found
+        workers = children(self.process.pid)
+        return {"the launcher": self.process.pid} | {f"worker {rank}": worker for rank, worker in enumerate(workers)}
 
     def checkpoints(self, name: str = "") -> set[str]:
         """Checkpoints of this start that have the file `name`."""

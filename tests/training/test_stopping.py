@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from tabpo.training import stopping
-from tabpo.training.stopping import SIGNALS, Warned, handling, started_by
+from tabpo.training.stopping import SIGNALS, Warned, handling, warn_children
 
 PROGRAM = """
 import os, sys
@@ -75,21 +74,16 @@ def test_a_warning_goes_on_to_what_a_process_has_started():
         assert parent.wait(timeout=60) == 75
 
 
-def test_a_child_that_has_just_ended_is_not_warned(monkeypatch):
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    monkeypatch.setattr(stopping, "started_by", lambda process: [ended.pid])
-    before = signal.getsignal(signal.SIGUSR1)
-    try:
-        stopping.pass_on_warnings()
-        os.kill(os.getpid(), signal.SIGUSR1)
-    finally:
-        signal.signal(signal.SIGUSR1, before)
+def test_children_are_warned_until_they_end():
+    assert not warn_children(signal.SIGUSR1)
+    with subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout.readline() == "ready\n"
+        assert warn_children(signal.SIGUSR1)
+        assert child.wait(timeout=60) == 75
+    assert not warn_children(signal.SIGUSR1)
 
 
-def test_children_are_found_until_they_end():
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    assert child.pid in started_by(os.getpid())
-    child.communicate(b"\n")
-    assert child.pid not in started_by(os.getpid())
-    assert started_by(child.pid) == []
+def test_a_child_that_has_ended_and_was_not_waited_for_is_warned_in_vain():
+    with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as child:
+        child.stdout.read()
+        assert warn_children(signal.SIGUSR1)

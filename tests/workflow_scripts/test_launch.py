@@ -8,8 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -18,9 +16,16 @@ import torch
 from safetensors.torch import load_file
 
 from tabpo.errors import ConfigError
-from tabpo.training import launching, run
-from tabpo.training.launching import LAUNCHER, Launch, first_host, plan_launch, read_settings, starts_step, step_command
-from tabpo.training.stopping import SIGNALS, STOPPED, started_by
+from tabpo.training import run
+from tabpo.training.launching import (
+    LAUNCHER,
+    first_host,
+    plan_launch,
+    read_settings,
+    starts_step,
+    step_command,
+)
+from tabpo.training.stopping import SIGNALS, STOPPED
 from tabpo.training.trainer import StepTrainer
 from workflow_scripts import launch, sft, train
 
@@ -44,10 +49,8 @@ def test_one_process_is_plain_python():
 def test_several_processes_or_deepspeed_go_through_torchrun(asked):
     plan = plan_launch("train", ["--x", "1"], settings(**asked), {})
     count = f"--nproc-per-node={asked.get('processes', 1)}"
-    assert plan.command[1:] == [
-        *("-m", "torch.distributed.run", "--standalone", count),
-        *("-m", "workflow_scripts.launch", "train", "--x", "1"),
-    ]
+    program = ["-m", "workflow_scripts.launch", "train", "--x", "1"]
+    assert plan.command == ["--standalone", count, *program]
     assert plan.torchrun
 
 
@@ -56,7 +59,7 @@ def test_nodes_meet_at_the_first_of_the_job():
     slurm["CUDA_VISIBLE_DEVICES"] = "0,1,2,3"
     plan = plan_launch("sft", [], settings(processes=8, nodes=2, gpus=8), slurm)
     meeting = ["--nnodes=2", "--node-rank=1", "--master-addr=gpu07", "--master-port=20007", "--nproc-per-node=4"]
-    assert plan.command[3:8] == meeting
+    assert plan.command[:5] == meeting
     with pytest.raises(ConfigError, match=r"asks for 2 nodes; the scheduler gave no \(SLURM_NNODES\)"):
         plan_launch("sft", [], settings(processes=2, nodes=2), {})
     with pytest.raises(ConfigError, match="3 processes and 0 gpus cannot be shared equally by 2 nodes"):
@@ -111,7 +114,7 @@ def test_it_says_once_what_it_starts(study, tmp_path, monkeypatch, caplog):
     with caplog.at_level(logging.INFO), pytest.raises(SystemExit):
         launch.main(["sft", *study.sft(tmp_path, processes=2, gpus=2)])
     assert [record.getMessage() for record in caplog.records] == ["launch: sft, 2 processes, GPUs [0,1]"]
-    assert "torch.distributed.run" in started[0]
+    assert "--nproc-per-node=2" in started[0]
     with pytest.raises(SystemExit):
         launch.main(["predict", "--settings", "{}"])
 
@@ -131,54 +134,69 @@ def test_a_program_leaves_without_the_interpreters_own_end():
     assert (left.returncode, left.stdout) == (0, "said\n")
 
 
-TORCHRUN = """
-import os, subprocess, sys
-print("no worker yet", flush=True)
-os.read(0, 1)
-worker = subprocess.Popen([sys.executable, "-c", sys.argv[1]])
-sys.exit(worker.wait() != 0)
+LAUNCHING = """
+import os, sys
+from torch.distributed import run
+from tabpo.training.launching import Launch, run_torchrun
+
+def wait_and_start(arguments):
+    print("no worker yet", flush=True)
+    os.read(0, 1)
+    start(arguments)
+
+start, run.main = run.main, wait_and_start
+sys.exit(run_torchrun(Launch(["--standalone", sys.argv[1]], dict(os.environ), 1, [], torchrun=True)))
 """
 WORKER = """
-import os
-from tabpo.training.launching import worker_command
+import sys, time
 print("a worker", flush=True)
-os.read(0, 1)
-worker_command("sft", [])
+time.sleep(float(sys.stdin.readline() or 60))
 print("it went on", flush=True)
 """
 
 
+@pytest.fixture
+def launching(tmp_path):
+    """A launching process whose torchrun waits for a word before it starts a worker."""
+    (tmp_path / "worker.py").write_text(WORKER)
+    command, pipe = [sys.executable, "-c", LAUNCHING, str(tmp_path / "worker.py")], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout.readline() == "no worker yet\n"
+        yield process
+
+
 @pytest.mark.parametrize("number", SIGNALS)
-@pytest.mark.parametrize("workers", [False, True], ids=["no worker yet", "a worker"])
-def test_a_warning_in_the_first_seconds_is_not_lost(workers, number):
-    """A torchrun and a worker that wait for a word before they go on."""
-    plan = Launch([sys.executable, "-c", TORCHRUN, WORKER], dict(os.environ), 1, [], torchrun=True)
-    code = f"import sys; from tabpo.training.launching import *; sys.exit(run_torchrun({plan}))"
-    command, pipe = [sys.executable, "-c", code], subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as launcher:
-        assert launcher.stdout.readline() == "no worker yet\n"
-        (torchrun,) = started_by(launcher.pid)
-        if workers:
-            os.write(launcher.stdin.fileno(), b".")
-            assert launcher.stdout.readline() == "a worker\n"
-        launcher.send_signal(number)
-        deadline = time.monotonic() + 20
-        with suppress(FileNotFoundError):  # its worker has ended by the warning, and so has it
-            while not launching.waits_for_workers(torchrun) and time.monotonic() < deadline:
-                time.sleep(0.01)
-        said, _ = launcher.communicate()
-    assert "it went on" not in said and launcher.returncode == STOPPED
+def test_a_warning_before_there_is_a_worker_ends_the_first_one(launching, number):
+    launching.send_signal(number)
+    out, said = launching.communicate(".")
+    assert (launching.returncode, "it went on" in out) == (STOPPED, False), said[-4000:]
 
 
-def test_a_warning_when_all_has_just_ended_is_no_error(monkeypatch):
-    def wait_and_be_warned(*arguments):
-        ended = wait(*arguments)
-        os.kill(os.getpid(), signal.SIGUSR1)
-        return ended
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_warning_ends_a_worker_that_cannot_note_it_yet(launching, number):
+    os.write(launching.stdin.fileno(), b".")
+    assert launching.stdout.readline() == "a worker\n"
+    launching.send_signal(number)
+    out, said = launching.communicate()
+    assert (launching.returncode, "it went on" in out) == (STOPPED, False), said[-4000:]
 
-    wait = os.waitpid
-    monkeypatch.setattr(os, "waitpid", wait_and_be_warned)
-    assert launching.run_torchrun(Launch([sys.executable, "-c", ""], dict(os.environ), 1, [], torchrun=True)) == 0
+
+def test_a_failing_worker_is_an_error(launching):
+    _, said = launching.communicate(".no number")
+    assert launching.returncode == 1 and "ChildFailedError" in said
+
+
+ENDED = """
+import os, signal, sys
+from torch.distributed import run
+from tabpo.training.launching import Launch, run_torchrun
+run.main = lambda arguments: os.kill(os.getpid(), signal.SIGUSR1)
+sys.exit(run_torchrun(Launch([], {}, 1, [], torchrun=True)))
+"""
+
+
+def test_a_warning_when_all_has_just_ended_is_no_error():
+    assert subprocess.run([sys.executable, "-c", ENDED], cwd=ROOT).returncode == 0
 
 
 @pytest.mark.parametrize("number", SIGNALS)
