@@ -22,7 +22,7 @@ from tabpo.data.answers import gold_answer, render
 from tabpo.data.confusions import count_confusions
 from tabpo.data.dictionary import annotate, build_dictionary
 from tabpo.data.ontology import Ontology, read_ontology
-from tabpo.data.pair_audit import audit
+from tabpo.data.pair_audit import describe_drawn
 from tabpo.data.pairs import Encode, Pairing, draw_pairs, pairing_contexts
 from tabpo.data.proposals import proposal_tables
 from tabpo.data.units import Unit, document_units
@@ -80,7 +80,7 @@ def measured(
     drawn = time.process_time()
 
     prompts = [Prompt(unit.prompt_id, unit.doc_id, (), render(gold_answer(unit), "entities")) for unit in train]
-    report = audit(tally, tables, train, prompts, pairs)
+    report = describe_drawn(tally, tables, train, prompts, pairs)
     sizes = ("token_edit_distance", "character_edit_distance", "share_of_differing_tokens")
     return {
         "examples": report["examples"],

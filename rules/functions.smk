@@ -128,7 +128,7 @@ def of_pairing(path):
 
 
 run_pairs = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet")
-run_isolation = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.isolation.json")
+run_audit = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json")
 run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet")
 
 

@@ -12,7 +12,7 @@ rule pairs:
         base=results("{dataset}/{model}/base"),
     output:
         pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
-        audit=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json"),
+        drawn=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.drawn.json"),
     wildcard_constraints:
         pairing=either(STUDY.drawn_pairings()),
     params:
@@ -37,7 +37,7 @@ rule pairs:
         " --ambiguities {input.ambiguities}"
         " --base {input.base}"
         " --output {output.pairs}"
-        " --output-audit {output.audit}"
+        " --output-drawn {output.drawn}"
         " 2>> {log}"
 
 
@@ -51,7 +51,7 @@ rule on_policy:
         base=results("{dataset}/{model}/base"),
     output:
         pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
-        audit=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json"),
+        drawn=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.drawn.json"),
     wildcard_constraints:
         pairing=either(STUDY.on_policy_pairings()),
     params:
@@ -75,7 +75,7 @@ rule on_policy:
         " --ontology {input.ontology}"
         " --base {input.base}"
         " --output {output.pairs}"
-        " --output-audit {output.audit}"
+        " --output-drawn {output.drawn}"
         " 2>> {log}"
 
 

@@ -46,7 +46,7 @@ rule given_pairs:
         base=results("{dataset}/{model}/base"),
     output:
         pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
-        audit=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json"),
+        drawn=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.drawn.json"),
     wildcard_constraints:
         pairing=either(STUDY.given_pairings()),
     params:
@@ -69,7 +69,7 @@ rule given_pairs:
         " --prompts {input.prompts}"
         " --base {input.base}"
         " --output {output.pairs}"
-        " --output-audit {output.audit}"
+        " --output-drawn {output.drawn}"
         " 2>> {log}"
 
 
@@ -80,7 +80,7 @@ use rule given_pairs as held_out_pairs with:
         base=results("{dataset}/{model}/base"),
     output:
         pairs=results("{dataset}/{model}/pairs/{split}.parquet"),
-        audit=results("{dataset}/{model}/pairs/{split}.audit.json"),
+        drawn=results("{dataset}/{model}/pairs/{split}.drawn.json"),
     wildcard_constraints:
         dataset=either(STUDY.preference_datasets()),
     params:

@@ -7,7 +7,7 @@ rule train:
         sft=results("{dataset}/{model}/sft/seed{seed}/model"),
         prompts=results("{dataset}/prompts/train.parquet"),
         pairs=run_pairs,
-        isolation=run_isolation,
+        audit=run_audit,
         reference=run_reference,
         held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
         held_out_documents=annotated("{dataset}/documents/dev.parquet"),

@@ -184,7 +184,7 @@ def held_out_logp_settings(study: Study, dataset: str, model: str) -> Settings:
 
 
 def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Settings:
-    """Settings of the rules `pairs`, `on_policy`, `given_pairs`, `isolation` and `pair_page`."""
+    """Settings of the rules `pairs`, `on_policy`, `given_pairs` and `audit`."""
     limits, private = _limits(study, dataset), study.datasets[dataset]["private"]
     return {"name": pairing, **study.pairings[pairing], "seed": int(seed), "limits": limits, "private": private}
 

@@ -62,7 +62,7 @@ def test_the_pages_example_runs_to_its_table(tmp_path, caplog, capfd):
     assert (pairs[3].chosen, pairs[3].rejected) == (prompts[3].answer, "Yes.")
 
     audit = json.loads((results / "preferred/tiny/pairs/given/seed1.audit.json").read_text())
-    assert audit["pairs"] is None and audit["token_edit_distance"] is None  # four
+    assert audit["drawn"]["pairs"] == 4 and audit["reference"]["all"]["pairs"] == 4
     page = (results / "preferred/tiny/pairs/given/seed1.md").read_text()
     assert "no pair stems from dev or test" in page and "mean margin" in page and "Examples" not in page
 

@@ -114,7 +114,7 @@ def test_nothing_is_sent_and_no_page_or_log_has_a_text(tmp_path, no_network, cap
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
         importlib.import_module(f"workflow_scripts.{program}").main(arguments)
         programs.add(program)
-    assert {"documents", "sft", "score", "disagreement", "human", "pair_page", "train", "tables", "report"} <= programs
+    assert {"documents", "sft", "score", "disagreement", "human", "audit", "train", "tables", "report"} <= programs
 
     written = [path for path in tmp_path.glob("results/**/*") if path.is_file()]
     reports = {str(path.relative_to(tmp_path)): path for path in written if not INSIDE.search(str(path))}

@@ -130,7 +130,7 @@ def seed_jobs(dataset: str, seed: int = 1) -> set[str]:
     for split in ("test", "dev_confusion"):
         found |= {f"predict {dataset} tiny sft {seed} {split}", f"score {dataset} tiny sft {seed} {split}"}
     for pairing in ("mixed", "other"):
-        found |= {f"{rule} {where} {pairing} {seed}" for rule in ("pairs", "isolation", "reference", "pair_page")}
+        found |= {f"{rule} {where} {pairing} {seed}" for rule in ("pairs", "reference", "audit")}
     return found | run_jobs(dataset, "dpo", seed) | run_jobs(dataset, "tab_po", seed)
 
 
@@ -180,7 +180,7 @@ def test_a_tables_caption(done, study):
 def pairing_jobs(dataset: str, source: str = "pairs") -> set[str]:
     """What is made from the pairing `other`, on which tab_po trains."""
     where = f"{dataset} tiny other 1"
-    made = {f"{rule} {where}" for rule in (source, "isolation", "reference", "pair_page")}
+    made = {f"{rule} {where}" for rule in (source, "reference", "audit")}
     return made | run_jobs(dataset, "tab_po")
 
 

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from tabpo.artefacts import write_json
-from tabpo.data.pair_audit import given_audit
+from tabpo.data.pair_audit import describe_given
 from tabpo.data.pairs import Pairing, token_encoder
 from tabpo.data.preferences import given_pairs, read_preferences
 from tabpo.errors import exit_on_error
@@ -14,14 +14,14 @@ from tabpo.records import Pair, Prompt, read_records, write_records
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the prompts and the rows they come from; write pairs and audit."""
+    """Read the prompts and the rows they come from; write the pairs, and how far their answers are apart."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the pairing, its seed, limits")
     parser.add_argument("--sources", type=Path, nargs="+", required=True, help="files of all splits")
     parser.add_argument("--prompts", type=Path, required=True, help="of the split that pairs are wanted of")
     parser.add_argument("--base", type=Path, required=True, help="folder with the model's tokenizer")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--output-audit", type=Path, required=True)
+    parser.add_argument("--output-drawn", type=Path, required=True)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
@@ -32,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = [by_name[prompt.prompt_id] for prompt in read_records(args.prompts, Prompt)]
     pairs, tally = given_pairs(rows, pairing, token_encoder(args.base))
 
-    write_json(args.output_audit, {"pairing": settings} | given_audit(tally))
+    write_json(args.output_drawn, {"pairing": settings} | describe_given(tally))
     write_records(args.output, Pair, pairs)
     logging.info("pairs as given: %s", args.output)
 

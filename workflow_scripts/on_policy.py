@@ -1,4 +1,4 @@
-"""Pair the gold answers with the SFT model's own wrong answers; write the pairs and an audit of them."""
+"""Pair the gold answers with the SFT model's own wrong answers; write the pairs and how they were drawn."""
 
 import argparse
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 from tabpo.artefacts import write_json
 from tabpo.data.on_policy import on_policy_pairs
 from tabpo.data.ontology import read_ontology
-from tabpo.data.pair_audit import audit
+from tabpo.data.pair_audit import describe_drawn
 from tabpo.data.pairs import Pairing, check_answers, token_encoder
 from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
@@ -16,7 +16,7 @@ from tabpo.records import Document, Pair, Prediction, Prompt, read_records, writ
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read what the model said and what is right; write pairs and audit."""
+    """Read what the model said and what is right; write pairs and how they were drawn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the pairing, its seed, limits")
     parser.add_argument("--predictions", type=Path, required=True)
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--ontology", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True, help="folder with the model's tokenizer")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--output-audit", type=Path, required=True)
+    parser.add_argument("--output-drawn", type=Path, required=True)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
@@ -41,8 +41,8 @@ def main(argv: list[str] | None = None) -> None:
     pairs, tally = on_policy_pairs(units, predictions, pairing, ontology, token_encoder(args.base))
     logging.info("pairs of %d prompts", len(units))
 
-    report = audit(tally, [], units, prompts, pairs)
-    write_json(args.output_audit, {"pairing": settings} | report)
+    report = describe_drawn(tally, [], units, prompts, pairs)
+    write_json(args.output_drawn, {"pairing": settings} | report)
     write_records(args.output, Pair, pairs)
 
 

@@ -1,4 +1,4 @@
-"""Draw rejected answers from confusions and expert patterns; write the pairs and an audit of them."""
+"""Draw rejected answers from confusions and expert patterns; write the pairs and how they were drawn."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from tabpo.artefacts import write_json
 from tabpo.data.ambiguities import read_ambiguities
 from tabpo.data.confusions import states_links
 from tabpo.data.ontology import read_ontology
-from tabpo.data.pair_audit import audit
+from tabpo.data.pair_audit import describe_drawn
 from tabpo.data.pairs import Pairing, check_answers, check_confusions, draw_pairs, pairing_contexts, token_encoder
 from tabpo.data.proposals import proposal_tables
 from tabpo.data.units import units_of_prompts
@@ -18,7 +18,7 @@ from tabpo.records import Confusion, Document, Pair, Prompt, read_metadata, read
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read what is likely to go wrong and what is right; write pairs and audit."""
+    """Read what is likely to go wrong and what is right; write pairs and how they were drawn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--settings", type=json.loads, required=True, help="JSON: the pairing, its name and seed, limits"
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--ambiguities", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True, help="folder with the model's tokenizer")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--output-audit", type=Path, required=True)
+    parser.add_argument("--output-drawn", type=Path, required=True)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
@@ -49,8 +49,8 @@ def main(argv: list[str] | None = None) -> None:
     pairs, tally = draw_pairs(units, pairing, pairing_contexts(units, ontology, tables), token_encoder(args.base))
     logging.info("pairs of %d prompts", len(units))
 
-    report = {"confusions": held_out} | audit(tally, tables, units, prompts, pairs)
-    write_json(args.output_audit, {"pairing": settings} | report)
+    report = {"confusions": held_out} | describe_drawn(tally, tables, units, prompts, pairs)
+    write_json(args.output_drawn, {"pairing": settings} | report)
     write_records(args.output, Pair, pairs)
 
 

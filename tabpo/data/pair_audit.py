@@ -77,7 +77,7 @@ class Tally:
         self.measures.append(Measure(kinds[0], pair.token_edit_distance, characters, longest))
 
 
-def audit(
+def describe_drawn(
     tally: Tally,
     tables: Sequence[tuple[float, Proposals]],
     units: Sequence[Unit],
@@ -126,7 +126,7 @@ def audit(
     } | sizes(tally.measures)
 
 
-def given_audit(tally: Tally) -> dict[str, Any]:
+def describe_given(tally: Tally) -> dict[str, Any]:
     """How many pairs the data has, and how far their answers are apart."""
     return {"pairs": len(tally.measures), "pairs_flipped": tally.flipped} | sizes(tally.measures)
 

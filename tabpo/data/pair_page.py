@@ -16,58 +16,56 @@ BEGINNING = 200
 """Characters shown of an answer of preferences."""
 
 
-def pair_page(
-    title: str, audit: Mapping[str, Any], proof: Mapping[str, Any], reference: Mapping[str, Any], pairs: Sequence[Pair]
-) -> str:
-    """Tables of the three reports, and examples of pairs.
+def pair_page(title: str, audit: Mapping[str, Mapping[str, Any]], pairs: Sequence[Pair]) -> str:
+    """Tables of an audit, and examples of pairs.
 
     Args:
         title: The page's heading.
-        audit: How the pairs were drawn, or, of preferences, how far their answers are apart: `.audit.json`.
-        proof: Where they come from, and that they are what a model is asked for: `.isolation.json`.
-        reference: What the reference makes of them: `.reference.json`.
+        audit: `drawn`, how the pairs were drawn, or, of preferences, how far their answers are apart; `proof`, where
+            they come from, and that they are what a model is asked for; `reference`, what the reference makes of them.
         pairs: Of which examples are shown, unless the pairing's data is private.
     """
+    drawn, proof = audit["drawn"], audit["proof"]
     wholes = {"token_edit_distance": "Tokens", "character_edit_distance": "Characters"}
     wholes["share_of_differing_tokens"] = "Share of tokens"
-    sizes = [{"difference": name} | (audit[key] or {}) for key, name in wholes.items()]
+    sizes = [{"difference": name} | (drawn[key] or {}) for key, name in wholes.items()]
     counts = ("examples", "pairs_wanted", "pairs", "pairs_flipped", "pairs_repaired", "pairs_with_fewer_edits")
-    drawn, private = "kinds" in audit, audit["pairing"]["private"]  # those of preferences are in the data
+    given, private = "kinds" not in drawn, drawn["pairing"]["private"]  # the pairs of preferences are given
     parts = [
         *([NOTICE] if private else []),
         f"# {title}",
         "Shares are from 0 to 1, margins in nats, distances Levenshtein's.",
         "## Recipe",
-        _table(_items(audit["pairing"], "setting")),
+        _table(_items(drawn["pairing"], "setting")),
         "## Where pairs and confusions come from",
         "Proved before any training on these pairs: splits share no prompt and no document, no pair stems from dev or"
         " test, one answer of each pair is gold"
-        + (", both are rendered alike, all labels are of the ontology, all spans stand in the text." if drawn else "."),
+        + ("." if given else ", both are rendered alike, all labels are of the ontology, all spans stand in the text."),
         _table([{"what": what} | dict(found) for what, found in proof["splits"].items()]),
         _table([{"what": what} | dict(proof[what]) for what in ("confusions", "choices", "pairs", "answers")]),
-        "## What was drawn" if drawn else "## Pairs",
-        _table([{key: audit[key] for key in counts if key in audit}]),
+        "## Pairs" if given else "## What was drawn",
+        _table([{key: drawn[key] for key in counts if key in drawn}]),
         _table(sizes),
-        *(_drawn_parts(audit) if drawn else ()),
-        *_reference_parts(reference),
+        *(() if given else _drawn_parts(drawn)),
+        *_reference_parts(audit["reference"]),
     ]
     if not private:
         parts += ["## Examples", _table(_examples(pairs))]
     return "\n\n".join(parts) + "\n"
 
 
-def _drawn_parts(audit: Mapping[str, Any]) -> list[str]:
+def _drawn_parts(drawn: Mapping[str, Any]) -> list[str]:
     refusals = _rows(
-        {"a draw was refused": audit["refusals"], "an example has no pair": audit["examples_without_pair"]}
+        {"a draw was refused": drawn["refusals"], "an example has no pair": drawn["examples_without_pair"]}
     )
     return [
-        _table([{"kind": kind} | _flat(found) for kind, found in audit["kinds"].items()]),
+        _table([{"kind": kind} | _flat(found) for kind, found in drawn["kinds"].items()]),
         "Sources of the edits:",
-        _table(_items(audit["sources"], "source")),
+        _table(_items(drawn["sources"], "source")),
         "Refusals:",
         _table(refusals),
         "## Class balance",
-        _table([{"label": label} | counts for label, counts in audit["labels"].items()]),
+        _table([{"label": label} | counts for label, counts in drawn["labels"].items()]),
     ]
 
 

@@ -1,12 +1,10 @@
 """What is said of pairs and confusions: the proof of answers, the reference's view, the page, distances, heat maps."""
 
-import json
 import math
 import re
 
 import pytest
 
-from tabpo.artefacts import write_json
 from tabpo.data.answers import gold_answer, render
 from tabpo.data.confusion_figures import write_heat_maps
 from tabpo.data.ontology import Label, Ontology, RelationType
@@ -16,8 +14,7 @@ from tabpo.data.reference_audit import gold_audit, reference_audit
 from tabpo.data.stability import stability
 from tabpo.data.units import document_units
 from tabpo.errors import DataError
-from tabpo.records import Confusion, Document, Edit, Message, Pair, Prompt, Reference, Relation, Span, write_records
-from workflow_scripts import pair_page as pair_page_script
+from tabpo.records import Confusion, Document, Edit, Message, Pair, Prompt, Reference, Relation, Span
 
 ONTOLOGY = Ontology(
     answer="entities",
@@ -127,7 +124,7 @@ def test_references_of_other_pairs_are_refused():
         reference_audit([pair()], [Reference("d#0/0", (), ())] * 2, [PROMPT])
 
 
-AUDIT = {
+DRAWN = {
     "pairing": {"name": "mixed", "negatives": 1, "private": False},
     "examples": 2,
     "examples_without_pair": {},
@@ -158,7 +155,7 @@ PROOF = {
 def test_the_page_shows_every_part_and_no_examples_of_private_data():
     odd = Pair("d#0/0", "d#0", "", "", (Edit("boundary", "entities/0/span", "a|b", "a\nb", "expert"),), 6)
     report = reference_of([pair()], (-0.1,), (-0.2,))
-    page = pair_page("Pairs", AUDIT, PROOF, report, [odd])
+    page = pair_page("Pairs", {"drawn": DRAWN, "proof": PROOF, "reference": report}, [odd])
     for part in (
         "# Pairs",
         "| equal ",
@@ -171,7 +168,8 @@ def test_the_page_shows_every_part_and_no_examples_of_private_data():
     ):
         assert part in page
     assert "a\\|b" in page and "a b" in page
-    private = pair_page("Pairs", AUDIT | {"pairing": {"private": True}}, PROOF, report, [odd])
+    drawn = DRAWN | {"pairing": {"private": True}}
+    private = pair_page("Pairs", {"drawn": drawn, "proof": PROOF, "reference": report}, [odd])
     assert private.startswith("INSIDE ONLY: ") and "INSIDE ONLY" not in page
     assert "Examples" not in private and "a\\|b" not in private and "| equal " in private
 
@@ -184,37 +182,13 @@ def test_the_page_of_preferences_has_what_applies_to_them():
     gold = [Reference(item.prompt_id, (-0.01,), ()) for item in prompts]
     report["held_out"] = gold_audit(prompts, gold, labelled=False)
     assert (report["operators"], report["labels"], report["held_out"]["labels"]) == ({}, {}, {})
-    counts = {name: value for name, value in AUDIT.items() if name.endswith(("_distance", "_tokens"))}
-    audit = {"pairing": {"name": "given", "private": False}, "pairs": 2, "pairs_flipped": 0} | counts
-    page = pair_page("Pairs", audit, PROOF, report, pairs)
+    counts = {name: value for name, value in DRAWN.items() if name.endswith(("_distance", "_tokens"))}
+    drawn = {"pairing": {"name": "given", "private": False}, "pairs": 2, "pairs_flipped": 0} | counts
+    page = pair_page("Pairs", {"drawn": drawn, "proof": PROOF, "reference": report}, pairs)
     assert "one answer of each pair is gold." in page and "ontology" not in page
     assert "Class balance" not in page and "Refusals" not in page
     assert "| all                 | 2       | 1              | 2             |" in page
     assert "It is \\| so." in page and "x" * 200 in page and "x" * 201 not in page
-
-
-@pytest.mark.parametrize(("private", "confusions"), [(True, "mixed"), (False, "mixed"), (False, "given")])
-def test_the_program_writes_report_and_page(tmp_path, private, confusions):
-    pairs = [pair(number=number) for number in range(6)]
-    write_records(tmp_path / "pairs.parquet", Pair, pairs)
-    write_records(tmp_path / "reference.parquet", Reference, [Reference(item.pair_id, (-1,), (-2,)) for item in pairs])
-    write_records(tmp_path / "prompts.parquet", Prompt, [PROMPT])
-    write_json(tmp_path / "audit.json", AUDIT | {"pairing": {"private": private}})
-    write_json(tmp_path / "isolation.json", PROOF)
-    write_records(tmp_path / "gold.parquet", Reference, [Reference("d#0", (-1, -0.01), ())])
-    inputs = {"gold": "gold.parquet", "held-out-prompts": "prompts.parquet"}
-    inputs |= {"pairs": "pairs.parquet", "reference": "reference.parquet", "prompts": "prompts.parquet"}
-    inputs |= {"audit": "audit.json", "isolation": "isolation.json", "output": "report.json", "output-page": "page.md"}
-    files = [part for flag, name in inputs.items() for part in (f"--{flag}", str(tmp_path / name))]
-    settings = json.dumps({"confusions": confusions})
-    pair_page_script.main(["--settings", settings, "--title", "Pairs of d", *files])
-    report = json.loads((tmp_path / "report.json").read_text())
-    assert report["all"] == report["labels"]["Method"]
-    assert (report["all"]["pairs"], report["all"]["mean_margin"]) == (6, 1.0)
-    assert report["held_out"]["all"] == {"answers": 1, "gate_rates": [0.5, 0.5, 0.5, 0.5, 0.5]}
-    assert bool(report["held_out"]["labels"]) == (confusions == "mixed")
-    page = (tmp_path / "page.md").read_text()
-    assert "# Pairs of d\n" in page and ("## Examples" in page) != private
 
 
 def confusion(kind, gold, predicted, count):

@@ -15,7 +15,7 @@ from tabpo.data.ambiguities import Ambiguity
 from tabpo.data.answers import gold_answer, render
 from tabpo.data.grounding import read_answer
 from tabpo.data.ontology import Label, Ontology, RelationType
-from tabpo.data.pair_audit import audit, edited_labels
+from tabpo.data.pair_audit import describe_drawn, edited_labels
 from tabpo.data.pairs import (
     NO_OPERATOR,
     Pairing,
@@ -252,7 +252,7 @@ def test_the_audit_adds_up_and_holds_no_text():
     units = [unit(f"d{number}") for number in range(40)] + [unit("empty", [])]
     proposals = Proposals("uniform", 1.0, [], [], ONTOLOGY)
     pairs, tally = draw(units, proposals=proposals, edits=2, flip_rate=0.3)
-    report = audit(tally, [(1.0, proposals)], units, [prompt_of(item) for item in units], pairs)
+    report = describe_drawn(tally, [(1.0, proposals)], units, [prompt_of(item) for item in units], pairs)
     assert report["pairs"] == len(pairs)
     assert report["pairs_wanted"] == 123
     assert sum(kind["got"] for kind in report["kinds"].values()) == pytest.approx(1, abs=1e-4)
@@ -391,7 +391,7 @@ def pair_arguments(inputs, out, **changes):
         *("--prompts", str(inputs / "prompts.parquet"), "--documents", str(inputs / "documents.parquet")),
         *("--ontology", str(inputs / "ontology.yaml"), "--ambiguities", str(inputs / "ambiguities.yaml")),
         *("--base", str(inputs / "base"), "--output", str(out / "pairs.parquet")),
-        *("--output-audit", str(out / "pairs.audit.json")),
+        *("--output-drawn", str(out / "pairs.drawn.json")),
     ]
 
 
@@ -407,7 +407,7 @@ def test_from_predictions_to_pairs(tmp_path):
 
     pairs_script.main(pair_arguments(tmp_path, tmp_path))
     pairs = read_records(tmp_path / "pairs.parquet", Pair)
-    report = json.loads((tmp_path / "pairs.audit.json").read_text())
+    report = json.loads((tmp_path / "pairs.drawn.json").read_text())
     assert report["pairs"] == len(pairs) == 18
     assert report["confusions"]["split"] == "dev_confusion"
     assert report["confusions"]["n"] == "9"
@@ -460,14 +460,14 @@ def on_policy_arguments(inputs, out):
     given = pair_arguments(inputs, out, name="own", confusions="on_policy")
     flags = dict(zip(given[::2], given[1::2], strict=True))
     del flags["--confusions"], flags["--ambiguities"]
-    flags |= {"--output": str(out / "own.parquet"), "--output-audit": str(out / "own.audit.json")}
+    flags |= {"--output": str(out / "own.parquet"), "--output-drawn": str(out / "own.drawn.json")}
     flags["--predictions"] = str(inputs / "predictions.parquet")
     return [part for flag in flags.items() for part in flag]
 
 
 WRITTEN = (
-    *("confusions.parquet", "confusions.ids.txt", "pairs.parquet", "pairs.audit.json"),
-    *("own.parquet", "own.audit.json", "stability.json", "1.svg", "2.svg"),
+    *("confusions.parquet", "confusions.ids.txt", "pairs.parquet", "pairs.drawn.json"),
+    *("own.parquet", "own.drawn.json", "stability.json", "1.svg", "2.svg"),
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tabpo.data.card_page import render_card
 from tabpo.data.checks import check_splits
-from tabpo.data.pair_audit import given_audit
+from tabpo.data.pair_audit import describe_given
 from tabpo.data.pairs import Pairing
 from tabpo.data.preference_card import preference_card
 from tabpo.data.preferences import Preference, as_documents, as_prompts, given_pairs, read_preferences
@@ -96,7 +96,7 @@ def test_pairs_are_the_rows_and_flips_change_their_sides():
 
 def test_the_audit_counts_pairs_and_distances():
     _, tally = given_pairs([row(f"r{n}") for n in range(4)], Pairing("given", 1, 1, 0.0, 1, 4), list)
-    report = given_audit(tally)
+    report = describe_given(tally)
     assert (report["pairs"], report["pairs_flipped"], report["token_edit_distance"]["mean"]) == (4, 0, 3)
 
 

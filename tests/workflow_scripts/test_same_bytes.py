@@ -30,7 +30,7 @@ KINDS = {
     "demo_abstracts": ("demo_abstracts", "scierc", "sentence", None),
     "demo_messages": ("demo_messages", "pvminer", "document", None),
 }
-ARTEFACTS = ("card.json", "confusions.parquet", "confusions.ids.txt", "pairs.parquet", "pairs.audit.json", "test.json")
+ARTEFACTS = ("card.json", "confusions.parquet", "confusions.ids.txt", "pairs.parquet", "pairs.drawn.json", "test.json")
 IN_THE_ORDER_OF_PROMPTS = ("pairs.parquet",)
 
 
@@ -160,7 +160,7 @@ def make(kind: str, sources: Path, out: Path) -> None:
     called = ["--settings", json.dumps(pairing), "--confusions", table, "--prompts", written["train"]]
     called += ["--documents", str(out / "train.docs"), "--ontology", ontology, "--ambiguities", str(patterns)]
     called += ["--base", str(sources), "--output", str(out / "pairs.parquet")]
-    pairs.main([*called, "--output-audit", str(out / "pairs.audit.json")])
+    pairs.main([*called, "--output-drawn", str(out / "pairs.drawn.json")])
 
 
 def make_all(folder: str, runs: dict[str, str]) -> None:

@@ -1,45 +1,58 @@
-"""Prove where confusions and pairs come from, that splits share nothing, and that all answers are what is asked for."""
+"""Prove that pairs are fit to train on, and write all that is known of them, as JSON and as a page."""
 
 import argparse
 import json
 import logging
 from pathlib import Path
 
-from tabpo.artefacts import write_json
+from tabpo.artefacts import write_json, write_whole
 from tabpo.data.isolation import prove_isolation
 from tabpo.data.ontology import read_ontology
+from tabpo.data.pair_page import pair_page
 from tabpo.data.pair_proof import prove_answers, prove_gold
+from tabpo.data.reference_audit import gold_audit, reference_audit
 from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
-from tabpo.records import PROMPT_SPLITS, Document, Pair, Prompt, read_records
+from tabpo.names import GIVEN
+from tabpo.records import PROMPT_SPLITS, Document, Pair, Prompt, Reference, read_records
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read ids, pairs, prompts and documents, prove, write the counts."""
+    """Read pairs, what they were made from and what the reference makes of them; prove, write audit and page."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the pairing")
-    parser.add_argument("--ids", type=Path, nargs="*", help="files of prompts that gave confusions, one a line")
+    parser.add_argument("--title", required=True)
     parser.add_argument("--pairs", type=Path, required=True)
+    parser.add_argument("--drawn", type=Path, required=True, help="JSON: how they were drawn")
+    parser.add_argument("--ids", type=Path, nargs="*", help="files of prompts that gave confusions, one a line")
     for split in PROMPT_SPLITS:  # preferences have no dev_confusion, no documents and no ontology
         parser.add_argument(f"--{split.replace('_', '-')}", type=Path, nargs="?", help="prompts of the split")
     parser.add_argument("--documents", type=Path, nargs="?", help="of train")
     parser.add_argument("--ontology", type=Path, nargs="?")
+    parser.add_argument("--reference", type=Path, required=True, help="log-probs of the pairs")
+    parser.add_argument("--gold", type=Path, required=True, help="log-probs of the gold answers of dev_select")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output-page", type=Path, required=True)
     args = parser.parse_args(argv)
 
     prompts = {split: read_records(path, Prompt) for split in PROMPT_SPLITS if (path := getattr(args, split))}
+    train, pairs = prompts["train"], read_records(args.pairs, Pair)
     ids = [prompt_id for path in args.ids for prompt_id in path.read_text().splitlines()]
-    pairs = read_records(args.pairs, Pair)
     proof = prove_isolation(args.settings["heldout"], ids, pairs, prompts)
-    train = prompts["train"]
     if args.documents is None:
         proof["answers"] = prove_gold(pairs, train)
     else:
         units = units_of_prompts(read_records(args.documents, Document), [prompt.prompt_id for prompt in train])
         proof["answers"] = prove_answers(pairs, train, units, read_ontology(args.ontology))
-    write_json(args.output, proof)
-    logging.info("isolation holds: %s", args.output)
+
+    labelled = args.settings["confusions"] != GIVEN
+    gold = gold_audit(prompts["dev_select"], read_records(args.gold, Reference), labelled=labelled)
+    reference = reference_audit(pairs, read_records(args.reference, Reference), train) | {"held_out": gold}
+    audit = {"drawn": json.loads(args.drawn.read_text()), "proof": proof, "reference": reference}
+    write_json(args.output, audit)
+    write_whole(args.output_page, pair_page(args.title, audit, pairs))
+    logging.info("the pairs are proved: %s", args.output)
 
 
 if __name__ == "__main__":
