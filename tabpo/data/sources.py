@@ -80,8 +80,9 @@ class _AnyDataset(Section):
     private: bool = Field(
         None,
         description=(
-            "Keep texts out of messages, logs, cards, audits and reports, and counts under 5 too. Where not given, true"
-            " for pvminer, custom and preferences, and false for other sources."
+            "The texts are private: pages, tables and figures say INSIDE ONLY at their top, no message, log or page"
+            " holds a text, and what would send one to another machine is refused. Where not given, true for the"
+            f" sources {', '.join(name for name, source in SOURCES.items() if source.private)}, and false for others."
         ),
     )
     max_prompt_tokens: int = Field(
