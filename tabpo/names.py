@@ -29,3 +29,27 @@ HUMAN = "human"
 
 WITHOUT_MODEL = (*BASELINES, HUMAN)
 """Rows that no model is behind."""
+
+SPAN_KINDS = ("label", "sublabel", "boundary", "missed", "spurious")
+"""Kinds of error about spans."""
+
+RELATION_KINDS = (
+    "relation_label",
+    "relation_direction",
+    "relation_endpoint",
+    "relation_missed",
+    "relation_spurious",
+)
+"""Kinds of error about relations."""
+
+COREFERENCE = "coreference"
+"""The kind of error about links of coreference."""
+
+KINDS = (*SPAN_KINDS, *RELATION_KINDS, COREFERENCE)
+"""What an edit can get wrong."""
+
+ONE_OF_EACH = "one_of_each"
+"""Kinds of a pairing with three pairs an example: another label or sub-label, a record less, a record more.
+
+That is Algorithm S1 of arXiv 2606.16074.
+"""

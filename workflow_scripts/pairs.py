@@ -35,7 +35,9 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
     settings = args.settings
-    recipe = {key: settings[key] for key in ("name", "negatives", "edits", "flip_rate", "seed")}
+    recipe = {
+        key: settings[key] for key in ("name", "negatives", "edits", "flip_rate", "seed", "kinds", "max_token_edits")
+    }
     pairing = Pairing(**recipe, max_completion_tokens=settings["limits"]["max_completion_tokens"])
     ontology = read_ontology(args.ontology)
     confusions, held_out = read_records(args.confusions, Confusion), read_metadata(args.confusions)
@@ -46,7 +48,8 @@ def main(argv: list[str] | None = None) -> None:
 
     patterns = read_ambiguities(args.ambiguities, ontology)
     tables = proposal_tables(settings, confusions, patterns, ontology, links=states_links(units[0], ontology))
-    pairs, tally = draw_pairs(units, pairing, pairing_contexts(units, ontology, tables), token_encoder(args.base))
+    contexts = pairing_contexts(units, ontology, tables, pairing.kinds)
+    pairs, tally = draw_pairs(units, pairing, contexts, token_encoder(args.base))
     logging.info("pairs of %d prompts", len(units))
 
     report = {"confusions": held_out} | describe_drawn(tally, tables, units, prompts, pairs)

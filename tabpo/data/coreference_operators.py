@@ -6,7 +6,7 @@ from random import Random
 
 from tabpo.data.confusions import ADDED, MOVED, NONE, REMOVED
 from tabpo.data.drafts import Context, Draft, compact_ids, pick
-from tabpo.data.proposals import COREFERENCE, Target
+from tabpo.data.proposals import CONSEQUENCE, COREFERENCE, Target
 from tabpo.records import Edit, Span
 
 Cluster = tuple[int, ...]
@@ -66,6 +66,13 @@ def _relinked(draft: Draft, span: Span, own: Cluster, other: Cluster, target: Ta
         touched=draft.touched.union(own, joined),
         edits=(*draft.edits, *edits),
     )
+
+
+def left_cluster(draft: Draft, cluster: Cluster, spans: Sequence[Span]) -> Edit:
+    """What a deletion does to a cluster of gold: it loses the mentions that are not among the remaining spans."""
+    remaining = {span.id for span in spans}
+    after = tuple(mention for mention in cluster if mention in remaining)
+    return Edit(COREFERENCE, _path(draft, cluster), _shown(cluster), _shown(after), CONSEQUENCE)
 
 
 def _path(draft: Draft, cluster: Cluster) -> str:

@@ -47,6 +47,8 @@ class Draft:
         clusters: As edited, of these ids, sorted; mentions that were deleted are still there. None for a sentence.
         touched: Ids of spans that later edits leave alone.
         edits: What was done, in order.
+        smallest: Whether edits that change least come first: deletions that take no relation along, ends that leave
+            their relation in its place.
     """
 
     unit: Unit
@@ -55,6 +57,7 @@ class Draft:
     clusters: tuple[tuple[int, ...], ...] | None
     touched: frozenset[int] = frozenset()
     edits: tuple[Edit, ...] = ()
+    smallest: bool = True
 
     def free_spans(self) -> list[Span]:
         """Spans that no edit has touched."""
@@ -65,15 +68,15 @@ class Draft:
         return [relation for relation in self.relations if self.touched.isdisjoint((relation.head, relation.tail))]
 
 
-def gold_draft(unit: Unit) -> Draft:
+def gold_draft(unit: Unit, *, smallest: bool = True) -> Draft:
     """The draft without edits."""
-    return Draft(unit=unit, spans=unit.spans, relations=unit.relations, clusters=unit.clusters)
+    return Draft(unit, unit.spans, unit.relations, unit.clusters, smallest=smallest)
 
 
 def draft_answer(draft: Draft) -> Answer:
     """The answer that a draft makes: spans back in text order, ids from 1, clusters of at least two kept mentions."""
-    spans = sorted(draft.spans, key=lambda span: (span.start, span.end, span.label, span.sublabel or ""))
-    number = {span.id: position for position, span in enumerate(spans, start=1)}
+    number = draft_numbers(draft)
+    spans = sorted(draft.spans, key=lambda span: number[span.id])
     relations = sorted((number[item.head], number[item.tail], item.label) for item in draft.relations)
     clusters = draft.clusters
     if clusters is not None:
@@ -102,6 +105,14 @@ def pick(rng: Random, options: Sequence[tuple[float, Option]]) -> Option | None:
     return chosen
 
 
+def pick_preferred(
+    rng: Random, options: Sequence[tuple[float, Option]], preferred: Sequence[tuple[float, Option]], draft: Draft
+) -> Option | None:
+    """One of the preferred options where there is any and the draft asks for the smallest edits, else one of all."""
+    picked = pick(rng, preferred) if draft.smallest else None
+    return pick(rng, options) if picked is None else picked
+
+
 def pick_target(rng: Random, targets: Sequence[Target]) -> Target | None:
     """One target in proportion to its weight; None where there is none."""
     return pick(rng, [(target.weight, target) for target in targets])
@@ -122,9 +133,20 @@ def relation_path(draft: Draft, relation: Relation) -> str:
     return f"relations/{draft.unit.relations.index(relation)}"
 
 
+def draft_numbers(draft: Draft) -> dict[int, int]:
+    """The number in the draft's answer of each span, by its id in the draft: records are numbered in text order."""
+    spans = sorted(draft.spans, key=lambda span: (span.start, span.end, span.label, span.sublabel or ""))
+    return {span.id: position for position, span in enumerate(spans, start=1)}
+
+
 def span_text(draft: Draft, span: Span) -> str:
     """The span's stretch of the unit's text."""
     return draft.unit.text[span.start - draft.unit.start : span.end - draft.unit.start]
+
+
+def relation_record(relation: Relation) -> str:
+    """A relation as an Edit shows it."""
+    return compact_json(head=relation.head, label=relation.label, tail=relation.tail)
 
 
 def compact_json(**values: object) -> str:

@@ -11,9 +11,22 @@ from random import Random
 
 from tabpo.data.alignment import MINIMUM_OVERLAP, overlap
 from tabpo.data.confusions import NONE, SHAPES, boundary_shape
-from tabpo.data.drafts import Context, Draft, compact_json, others, pick, pick_target, span_path, span_text
+from tabpo.data.coreference_operators import left_cluster
+from tabpo.data.drafts import (
+    Context,
+    Draft,
+    compact_json,
+    others,
+    pick,
+    pick_preferred,
+    pick_target,
+    relation_path,
+    relation_record,
+    span_path,
+    span_text,
+)
 from tabpo.data.extents import changed_extents, free_extents
-from tabpo.data.proposals import Target
+from tabpo.data.proposals import CONSEQUENCE, Target
 from tabpo.records import Edit, Span
 
 FIELDS = {
@@ -71,23 +84,34 @@ def move_boundary(draft: Draft, context: Context, rng: Random) -> Draft | None:
 
 
 def delete_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """A record less, its relations with it; never the end of a relation that an edit has touched."""
+    """A record less: one that ends no relation, or, where all do, one with its relations.
+
+    Never the end of a relation that an edit has touched. Relations and mentions that go with the record are Edits, too.
+    """
+    ends = {end for relation in draft.relations for end in (relation.head, relation.tail)}
     options = [
         (target.weight, (span, target))
         for span in draft.free_spans()
         for target in context.proposals.targets("missed", span.label, (NONE,))
     ]
-    picked = pick(rng, options)
+    alone = [option for option in options if option[1][0].id not in ends]
+    picked = pick_preferred(rng, options, alone, draft)
     if picked is None:
         return None
     span, target = picked
-    edit = Edit("delete", span_path(draft, context, span), _record(draft, context, span), "", target.source)
+    gone = [relation for relation in draft.relations if span.id in (relation.head, relation.tail)]
+    spans = tuple(item for item in draft.spans if item.id != span.id)
+    edits = [
+        Edit("delete", span_path(draft, context, span), _record(draft, context, span), "", target.source),
+        *(Edit("delete", relation_path(draft, item), relation_record(item), "", CONSEQUENCE) for item in gone),
+        *(left_cluster(draft, cluster, spans) for cluster in draft.clusters or () if span.id in cluster),
+    ]
     return replace(
         draft,
-        spans=tuple(item for item in draft.spans if item.id != span.id),
-        relations=tuple(item for item in draft.relations if span.id not in (item.head, item.tail)),
+        spans=spans,
+        relations=tuple(item for item in draft.relations if item not in gone),
         touched=draft.touched | {span.id},
-        edits=(*draft.edits, edit),
+        edits=(*draft.edits, *edits),
     )
 
 

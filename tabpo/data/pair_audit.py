@@ -1,14 +1,16 @@
 """What a file of pairs is made of: counts and spreads, no text of records."""
 
 import json
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from rapidfuzz.distance import Levenshtein
 
-from tabpo.data.proposals import COREFERENCE, Proposals
+from tabpo.data.proposals import CONSEQUENCE, COREFERENCE, Proposals
 from tabpo.data.units import Unit
 from tabpo.records import Edit, Pair, Prompt
 
@@ -19,6 +21,10 @@ OPERATOR_NAMES = {
     "relation_spurious": "insert",
 }
 """What an Edit calls the operator that makes an error of a kind, where the two names differ."""
+
+
+TOKEN_EDITS = (1, 2, 3, 5, 10, 20)
+"""Upper ends of the bins of token edit distances."""
 
 
 class Measure(NamedTuple):
@@ -44,6 +50,7 @@ class Tally:
     Attributes:
         negatives: Pairs asked for of each example.
         edits_wanted: Edits asked for in each pair.
+        wanted: Share of the edits that each kind of error shall have; empty for a model's own answers.
         drawn: Edits in the pairs, by kind of error (by operator, for a model's own answers).
         inapplicable: Draws of a kind that the answer at hand does not allow, the mix then renormalised.
         refusals: Draws that made no pair, by reason.
@@ -52,11 +59,12 @@ class Tally:
         repaired: Pairs of a model's own answers from which something was left out.
         flipped: Pairs whose answers changed places.
         measures: One for each pair.
-        sources: Edits by what proposed them.
+        sources: Edits by what proposed them, without those that another one entails.
     """
 
     negatives: int
     edits_wanted: int
+    wanted: Mapping[str, float] = field(default_factory=dict)
     drawn: Counter[str] = field(default_factory=Counter)
     inapplicable: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
@@ -70,7 +78,7 @@ class Tally:
     def add(self, pair: Pair, kinds: Sequence[str], longest: int, *, is_flipped: bool) -> None:
         """Count one pair with edits of these kinds, and the tokens of its longer answer."""
         self.drawn.update(kinds)
-        self.sources.update(edit.source for edit in pair.edits)
+        self.sources.update(edit.source for edit in pair.edits if edit.source != CONSEQUENCE)
         self.fewer_edits += len(kinds) < self.edits_wanted
         self.flipped += is_flipped
         characters = Levenshtein.distance(pair.chosen, pair.rejected)
@@ -97,15 +105,13 @@ def describe_drawn(
         pairs: That were drawn.
     """
     edits = tally.drawn.total()
-    wanted = Counter()
-    for share, proposals in tables:
-        wanted.update({kind: share * part for kind, part in proposals.mix.items()})
     by_kind = {}
-    for kind in wanted or sorted(tally.drawn):
+    for kind in tally.wanted or sorted(tally.drawn):
         by_kind[kind] = {"operator": OPERATOR_NAMES.get(kind, kind)}
-        if wanted:
+        if tally.wanted:
             errors, cases = tables[0][1].evidence[kind]
-            by_kind[kind] |= {"errors_held_out": errors, "cases_held_out": cases, "wanted": round(wanted[kind], 6)}
+            share = round(tally.wanted[kind], 6)
+            by_kind[kind] |= {"errors_held_out": errors, "cases_held_out": cases, "wanted": share}
         by_kind[kind] |= {
             "got": round(tally.drawn[kind] / edits, 6),
             "edits": tally.drawn[kind],
@@ -123,6 +129,7 @@ def describe_drawn(
         "kinds": by_kind,
         "sources": {name: round(count / tally.sources.total(), 6) for name, count in sorted(tally.sources.items())},
         "labels": class_balance(units, prompts, pairs),
+        "token_edits": token_edits(tally.measures),
     } | sizes(tally.measures)
 
 
@@ -166,6 +173,14 @@ def sizes(measures: Sequence[Measure]) -> dict[str, Any]:
         "character_edit_distance": _spread([measure.characters for measure in measures]),
         "share_of_differing_tokens": _spread([measure.tokens / measure.longest for measure in measures]),
     }
+
+
+def token_edits(measures: Sequence[Measure]) -> dict[str, int]:
+    """Pairs by the number of tokens that their answers differ in."""
+    bins = Counter(bisect_left(TOKEN_EDITS, measure.tokens) for measure in measures)
+    names = [str(TOKEN_EDITS[0])]
+    names += [f"{low + 1}-{high}" if low + 1 < high else str(high) for low, high in pairwise(TOKEN_EDITS)]
+    return {name: bins[number] for number, name in enumerate([*names, f"over {TOKEN_EDITS[-1]}"])}
 
 
 def _spread(values: Sequence[float]) -> dict[str, float] | None:

@@ -60,6 +60,8 @@ def _drawn_parts(drawn: Mapping[str, Any]) -> list[str]:
     )
     return [
         _table([{"kind": kind} | _flat(found) for kind, found in drawn["kinds"].items()]),
+        "Pairs by the number of tokens that differ:",
+        _table([drawn["token_edits"]]),
         "Sources of the edits:",
         _table(_items(drawn["sources"], "source")),
         "Refusals:",

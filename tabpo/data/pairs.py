@@ -3,11 +3,12 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
 from rapidfuzz.distance import Levenshtein
@@ -20,7 +21,8 @@ from tabpo.data.extents import span_shape
 from tabpo.data.ontology import Ontology
 from tabpo.data.operators import delete_span, insert_span, move_boundary, relabel, resublabel
 from tabpo.data.pair_audit import Tally
-from tabpo.data.proposals import COREFERENCE, Proposals
+from tabpo.data.proposals import COREFERENCE, Kinds, Proposals, wanted_kinds
+from tabpo.data.recipes import check_kinds
 from tabpo.data.relation_operators import (
     delete_relation,
     insert_relation,
@@ -30,6 +32,7 @@ from tabpo.data.relation_operators import (
 )
 from tabpo.data.units import Unit
 from tabpo.errors import ConfigError, DataError
+from tabpo.names import KINDS, ONE_OF_EACH
 from tabpo.records import Confusion, Edit, Pair, Prompt
 
 OPERATORS: dict[str, Callable[[Draft, Context, Random], Draft | None]] = {
@@ -69,6 +72,9 @@ class Pairing:
         flip_rate: Share of pairs whose chosen and rejected answers change places, from 0 to 0.5: label noise.
         seed: The run's.
         max_completion_tokens: Longer answers, end-of-turn token included, make no pair.
+        kinds: Kinds of error that edits make, all that the answers can hold where None; or `ONE_OF_EACH`, which needs
+            three negatives of one edit.
+        max_token_edits: Pairs whose answers are further apart, by Levenshtein's distance of their tokens, are none.
     """
 
     name: str
@@ -77,6 +83,8 @@ class Pairing:
     flip_rate: float
     seed: int
     max_completion_tokens: int
+    kinds: Kinds | str | None = None
+    max_token_edits: int | None = None
 
     def __post_init__(self) -> None:
         if self.negatives < 1 or not 1 <= self.edits <= 3 or not 0 <= self.flip_rate <= 0.5:
@@ -84,6 +92,13 @@ class Pairing:
                 f"pairing {self.name}: needs negatives of at least 1, 1 to 3 edits and a flip_rate from 0 to 0.5,"
                 f" got {self.negatives}, {self.edits} and {self.flip_rate}"
             )
+        check_kinds(f"pairing {self.name}", asdict(self))
+
+    def kinds_of_negatives(self) -> list[Kinds | None]:
+        """The kinds that each negative of an example may have."""
+        if self.kinds == ONE_OF_EACH:
+            return [("label", "sublabel"), ("missed",), ("spurious",)]
+        return [self.kinds] * self.negatives
 
 
 def token_encoder(base: Path) -> Encode:
@@ -102,12 +117,20 @@ def token_encoder(base: Path) -> Encode:
 
 
 def pairing_contexts(
-    units: Sequence[Unit], ontology: Ontology, tables: Sequence[tuple[float, Proposals]]
+    units: Sequence[Unit],
+    ontology: Ontology,
+    tables: Sequence[tuple[float, Proposals]],
+    kinds: Kinds | str | None = None,
 ) -> list[tuple[float, Context]]:
-    """What operators share, for each table, with the shape, sub-labels and signatures of these units' gold answers."""
+    """What operators share, for each table, with the shape, sub-labels and signatures of these units' gold answers.
+
+    Of one_of_each an invented span is any phrase of the text that is as long as gold spans are, wherever it begins.
+    """
     sublabels = Counter((span.label, span.sublabel) for unit in units for span in unit.spans)
     signatures = Counter(signature for unit in units for signature in _signatures(unit))
     shape = span_shape(units)
+    if kinds == ONE_OF_EACH:
+        shape = replace(shape, first={}, last={}, unseen=1.0)
     return [
         (share, Context(ontology, proposals, shape, dict(sublabels), dict(signatures))) for share, proposals in tables
     ]
@@ -164,20 +187,27 @@ def draw_pairs(units: Sequence[Unit], pairing: Pairing, contexts: Contexts, enco
     Each pair has a random generator of its own, from seed, prompt id and number: the order of the units does not
     matter, and pairings that differ in their negatives or flips alone have the same pairs otherwise. A draw is
     refused, and made again at most `ATTEMPTS` times, if the rejected answer equals the chosen one, as text or as
-    tokens, repeats another one of the example, or is too long. The edits of a flipped pair still lead from the right
-    answer, now the rejected one, to the wrong one.
+    tokens, repeats another one of the example, is too long or too far from the chosen one. The smallest edits come
+    first in the first half of these draws; negatives that have used them up take others in the second. The edits of a
+    flipped pair still lead from the right answer, now the rejected one, to the wrong one. Of one_of_each an example
+    with a single record has no pair with a deletion, as in the source.
 
     Raises:
-        DataError: No unit allows a pair.
+        DataError: No unit allows a pair, or from `wanted_kinds`.
     """
-    tally = Tally(pairing.negatives, pairing.edits)
-    pairs = [pair for unit in units for pair in _unit_pairs(unit, pairing, contexts, encode, tally)]
+    tables = [(share, context.proposals) for share, context in contexts]
+    mixes = [wanted_kinds(tables, kinds) for kinds in pairing.kinds_of_negatives()]
+    shares = {kind: fmean(mix.get(kind, 0.0) for mix in mixes) for kind in KINDS if any(kind in mix for mix in mixes)}
+    tally = Tally(pairing.negatives, pairing.edits, shares)
+    pairs = [pair for unit in units for pair in _unit_pairs(unit, pairing, mixes, contexts, encode, tally)]
     if not pairs:
         raise DataError(f"pairing {pairing.name}: none of {len(units)} examples allows a pair: {dict(tally.refusals)}")
     return pairs, tally
 
 
-def _unit_pairs(unit: Unit, pairing: Pairing, contexts: Contexts, encode: Encode, tally: Tally) -> list[Pair]:
+def _unit_pairs(
+    unit: Unit, pairing: Pairing, mixes: Sequence[Mapping[str, float]], contexts: Contexts, encode: Encode, tally: Tally
+) -> list[Pair]:
     answer_format = contexts[0][1].ontology.answer
     gold = render(gold_answer(unit), answer_format)
     gold_ids = encode(gold)
@@ -187,10 +217,13 @@ def _unit_pairs(unit: Unit, pairing: Pairing, contexts: Contexts, encode: Encode
     pairs: list[Pair] = []
     taken = {tuple(gold_ids)}
     reason = ""
-    for number in range(pairing.negatives):
+    for number, mix in enumerate(mixes):
+        if pairing.kinds == ONE_OF_EACH and set(mix) == {"missed"} and len(unit.spans) < 2:
+            continue  # the answer would be empty
         rng = _generator(pairing.seed, unit.prompt_id, number)
-        for _ in range(ATTEMPTS):
-            draft, kinds = _edited(unit, pairing.edits, contexts, rng, tally.inapplicable)
+        for attempt in range(ATTEMPTS):
+            start = gold_draft(unit, smallest=attempt < ATTEMPTS // 2)
+            draft, kinds = _edited(start, pairing.edits, mix, contexts, rng, tally.inapplicable)
             wrong = render(draft_answer(draft), answer_format)
             ids = encode(wrong)
             reason = refusal(gold, gold_ids, wrong, ids, taken, pairing) if kinds else NO_OPERATOR
@@ -223,12 +256,17 @@ def _generator(*key: int | str) -> Random:
 
 
 def _edited(
-    unit: Unit, edits: int, contexts: Contexts, rng: Random, inapplicable: Counter[str]
+    draft: Draft,
+    edits: int,
+    mix: Mapping[str, float],
+    contexts: Contexts,
+    rng: Random,
+    inapplicable: Counter[str],
 ) -> tuple[Draft, list[str]]:
-    """A draft with as many edits as apply, at most `edits`, and their kinds."""
-    draft, kinds = gold_draft(unit), []
+    """The draft with as many edits as apply, at most `edits`, and their kinds."""
+    kinds = []
     for _ in range(edits):
-        edited = _edited_once(draft, contexts, rng, inapplicable)
+        edited = _edited_once(draft, mix, contexts, rng, inapplicable)
         if edited is None:
             break
         draft, kind = edited
@@ -236,18 +274,20 @@ def _edited(
     return draft, kinds
 
 
-def _edited_once(draft: Draft, contexts: Contexts, rng: Random, inapplicable: Counter[str]) -> tuple[Draft, str] | None:
-    """One edit more and its kind: a table by its share, a kind by the table's mix, the next best where none applies."""
-    tables = list(contexts)
-    while context := pick(rng, tables):
-        mix = dict(context.proposals.mix)
-        while kind := pick(rng, [(share, kind) for kind, share in mix.items()]):
+def _edited_once(
+    draft: Draft, mix: Mapping[str, float], contexts: Contexts, rng: Random, inapplicable: Counter[str]
+) -> tuple[Draft, str] | None:
+    """One edit more and its kind, drawn by the mix; a table by its part in the kind; others where none applies."""
+    kinds = dict(mix)
+    while kind := pick(rng, [(share, kind) for kind, share in kinds.items()]):
+        tables = [(share * context.proposals.mix[kind], context) for share, context in contexts]
+        while context := pick(rng, tables):
             edited = OPERATORS[kind](draft, context, rng)
             if edited is not None:
                 return edited, kind
-            inapplicable[kind] += 1
-            del mix[kind]
-        tables = [(share, other) for share, other in tables if other is not context]
+            tables = [(share, other) for share, other in tables if other is not context]
+        inapplicable[kind] += 1
+        del kinds[kind]
     return None
 
 
@@ -261,4 +301,6 @@ def refusal(
         return "equal as tokens"
     if tuple(ids) in taken:
         return "repeats another negative"
+    if pairing.max_token_edits is not None and Levenshtein.distance(gold_ids, ids) > pairing.max_token_edits:
+        return "over max_token_edits"
     return "over max_completion_tokens" if len(ids) >= pairing.max_completion_tokens else ""

@@ -25,21 +25,16 @@ from tabpo.data.ambiguities import Ambiguity
 from tabpo.data.confusions import EXACT, KEPT, NONE, OUTCOMES
 from tabpo.data.ontology import Ontology
 from tabpo.errors import ConfigError, DataError
+from tabpo.names import COREFERENCE, RELATION_KINDS, SPAN_KINDS
 from tabpo.records import Confusion
 
 MODES = ("expert", "empirical", "disagreement", "uniform")
 
-SPAN_KINDS = ("label", "sublabel", "boundary", "missed", "spurious")
+Kinds = Sequence[str] | Mapping[str, float]
+"""Kinds of error that are drawn, mixed as the tables have them, or each with its share."""
 
-RELATION_KINDS = (
-    "relation_label",
-    "relation_direction",
-    "relation_endpoint",
-    "relation_missed",
-    "relation_spurious",
-)
-
-COREFERENCE = "coreference"
+CONSEQUENCE = "consequence"
+"""Source of an Edit that another one entails: a record that is deleted takes its relations and mentions along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +183,32 @@ def proposal_tables(
         for share, mode, smoothing in parts
         if share > 0
     ]
+
+
+def wanted_kinds(tables: Sequence[tuple[float, Proposals]], kinds: Kinds | None) -> dict[str, float]:
+    """Share of the edits that each kind of error shall have.
+
+    Args:
+        tables: Each with the share of edits that it proposes.
+        kinds: Those to draw, of which the answers can hold some; None for all.
+
+    Raises:
+        DataError: The answers can hold none of the kinds, or no table proposes one.
+    """
+    mix: Counter[str] = Counter()
+    for share, proposals in tables:
+        mix.update({kind: share * part for kind, part in proposals.mix.items()})
+    if kinds is None:
+        return dict(mix)
+    shares = kinds if isinstance(kinds, Mapping) else mix
+    wanted = {kind: shares[kind] for kind in kinds if kind in mix}
+    total = sum(wanted.values())
+    if not total:
+        raise DataError(
+            f"pairing: nothing proposes an edit of kind {', '.join(kinds)} in these answers; they can hold:"
+            f" {', '.join(mix)}"
+        )
+    return {kind: share / total for kind, share in wanted.items()}
 
 
 def _targets(weights: dict[str, float], factor: float, source: str) -> list[Target]:

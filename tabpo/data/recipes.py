@@ -8,7 +8,7 @@ from pydantic import Field
 from tabpo.config_shape import Section
 from tabpo.data.isolation import DISAGREEMENT
 from tabpo.errors import ConfigError
-from tabpo.names import GIVEN, ON_POLICY
+from tabpo.names import GIVEN, KINDS, ON_POLICY, ONE_OF_EACH
 
 
 class Pairing(Section):
@@ -40,6 +40,19 @@ class Pairing(Section):
     expert_share: float = Field(
         None, ge=0, le=1, description="Share of the edits that expert patterns propose. For mixed, which needs it."
     )
+    kinds: list[str] | dict[str, float] | Literal[ONE_OF_EACH] | None = Field(
+        None,
+        description=(
+            f"Kinds of error that edits make, of {', '.join(KINDS)}: a list, mixed as the confusions have them; a"
+            f" mapping with the share of each; or {ONE_OF_EACH}, three pairs of an example, with another label, a"
+            " record less and a record more. All kinds if absent. Where answers are edited."
+        ),
+    )
+    max_token_edits: int | None = Field(
+        None,
+        ge=1,
+        description="Largest token edit distance of a pair; none if absent. Where answers are edited.",
+    )
     flip_rate: float = Field(
         0.0, ge=0, le=0.5, description="Share of pairs whose two answers change places, as label noise."
     )
@@ -61,13 +74,47 @@ def complete_pairing(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         needed |= set() if kind == DISAGREEMENT else {"heldout"}
     if kind == "mixed":
         needed.add("expert_share")
-    if set(entry) - {"flip_rate"} != needed:
+    optional = {"flip_rate"} | ({"kinds", "max_token_edits"} if "edits" in needed else set())
+    if set(entry) - optional != needed:
         raise ConfigError(
             f"{where} has {', '.join(sorted(entry))}; confusions {kind} takes exactly:"
-            f" {', '.join(sorted(needed))}, and flip_rate where wanted"
+            f" {', '.join(sorted(needed))}, and {', '.join(sorted(optional))} where wanted"
         )
     heldout = {"heldout": DISAGREEMENT} if kind == DISAGREEMENT else {}
-    return Pairing.defaults() | heldout | entry
+    complete = Pairing.defaults() | heldout | entry
+    check_kinds(where, complete)
+    return complete
+
+
+def check_kinds(where: str, pairing: Mapping[str, Any]) -> None:
+    """Refuse kinds of edits that do not exist, shares that are none, and one_of_each with other than three negatives.
+
+    Args:
+        where: For messages.
+        pairing: kinds, negatives and edits of it.
+
+    Raises:
+        ConfigError: What is accepted.
+    """
+    kinds = pairing["kinds"]
+    if kinds == ONE_OF_EACH and (pairing["negatives"], pairing["edits"]) != (3, 1):
+        raise ConfigError(
+            f"{where}: kinds {ONE_OF_EACH} takes negatives: 3 and edits: 1, got {pairing['negatives']} and"
+            f" {pairing['edits']}"
+        )
+    if kinds is None or kinds == ONE_OF_EACH:
+        return
+    unknown = sorted(set(kinds) - set(KINDS))
+    if unknown or not kinds:
+        raise ConfigError(
+            f"{where}: kinds has {', '.join(unknown) or 'nothing'}; accepted: {ONE_OF_EACH}, or some of"
+            f" {', '.join(KINDS)}"
+        )
+    if isinstance(kinds, Mapping) and (min(kinds.values()) <= 0 or abs(sum(kinds.values()) - 1) > 1e-6):
+        raise ConfigError(
+            f"{where}: kinds has the shares {', '.join(map(str, kinds.values()))}; accepted: shares above 0 that are 1"
+            " together"
+        )
 
 
 def check_disagreement(config: Mapping[str, Any]) -> None:

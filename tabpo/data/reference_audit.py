@@ -9,6 +9,7 @@ from math import fsum, log
 from typing import Any
 
 from tabpo.data.pair_audit import edited_labels
+from tabpo.data.proposals import CONSEQUENCE
 from tabpo.errors import DataError
 from tabpo.records import Pair, Prompt, Reference
 
@@ -83,7 +84,7 @@ def reference_audit(
         if pair.chosen != gold[pair.prompt_id]:
             margin = -margin
         groups = [whole]
-        groups += [by_operator[name] for name in {edit.operator for edit in pair.edits}]
+        groups += [by_operator[name] for name in {edit.operator for edit in pair.edits if edit.source != CONSEQUENCE}]
         groups += [by_label[name] for name in set(edited_labels(pair, gold[pair.prompt_id]))]
         for group in groups:
             group.add(margin, reference.chosen_logps)

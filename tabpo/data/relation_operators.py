@@ -4,7 +4,17 @@ from dataclasses import replace
 from random import Random
 
 from tabpo.data.confusions import HEAD, NONE, REVERSED, TAIL
-from tabpo.data.drafts import Context, Draft, compact_json, others, pick, pick_target, relation_path
+from tabpo.data.drafts import (
+    Context,
+    Draft,
+    draft_numbers,
+    others,
+    pick,
+    pick_preferred,
+    pick_target,
+    relation_path,
+    relation_record,
+)
 from tabpo.records import Edit, Relation
 
 
@@ -44,7 +54,8 @@ def reverse_relation(draft: Draft, context: Context, rng: Random) -> Draft | Non
 def move_relation_end(draft: Draft, context: Context, rng: Random) -> Draft | None:
     """Another record as head or tail, in proportion to how often gold relations of the label join two such records.
 
-    The new ends have no other relation; those of a symmetric relation run in text order. The Edit shows both ends, as
+    Relations that keep their place in the answer's list come first: others move text and ids between them. The new
+    ends have no other relation; those of a symmetric relation run in text order. The Edit shows both ends, as
     `head>tail` in gold ids.
     """
     related = {frozenset((relation.head, relation.tail)) for relation in draft.relations}
@@ -65,7 +76,8 @@ def move_relation_end(draft: Draft, context: Context, rng: Random) -> Draft | No
             options += [
                 (target.weight * weight / total, (relation, wrong, target)) for weight, wrong in weighed if weight
             ]
-    picked = pick(rng, options)
+    staying = [option for option in options if _keeps_place(draft, *option[1][:2])]
+    picked = pick_preferred(rng, options, staying, draft)
     if picked is None:
         return None
     relation, wrong, target = picked
@@ -84,7 +96,7 @@ def delete_relation(draft: Draft, context: Context, rng: Random) -> Draft | None
     if picked is None:
         return None
     relation, target = picked
-    edit = Edit("delete", relation_path(draft, relation), _record(relation), "", target.source)
+    edit = Edit("delete", relation_path(draft, relation), relation_record(relation), "", target.source)
     return _changed(draft, relation, None, edit)
 
 
@@ -108,7 +120,7 @@ def insert_relation(draft: Draft, context: Context, rng: Random) -> Draft | None
     relation = pick(rng, [(_signature_weight(draft, context, relation), relation) for relation in in_order])
     if relation is None:
         return None
-    return _changed(draft, None, relation, Edit("insert", "relations/-", "", _record(relation), target.source))
+    return _changed(draft, None, relation, Edit("insert", "relations/-", "", relation_record(relation), target.source))
 
 
 def _changed(draft: Draft, old: Relation | None, new: Relation | None, edit: Edit) -> Draft:
@@ -121,6 +133,19 @@ def _changed(draft: Draft, old: Relation | None, new: Relation | None, edit: Edi
         touched=draft.touched | ends,
         edits=(*draft.edits, edit),
     )
+
+
+def _keeps_place(draft: Draft, relation: Relation, wrong: Relation) -> bool:
+    """Whether the answer lists as many relations before `wrong`, in the place of `relation`, as before that one."""
+    number = draft_numbers(draft)
+
+    def before(placed: Relation) -> int:
+        key = (number[placed.head], number[placed.tail], placed.label)
+        return sum(
+            (number[item.head], number[item.tail], item.label) < key for item in draft.relations if item != relation
+        )
+
+    return before(wrong) == before(relation)
 
 
 def _in_order(relation: Relation, context: Context) -> Relation:
@@ -145,7 +170,3 @@ def _ends(relation: Relation) -> str:
 
 def _reversed(relation: Relation) -> Relation:
     return Relation(relation.tail, relation.head, relation.label)
-
-
-def _record(relation: Relation) -> str:
-    return compact_json(head=relation.head, label=relation.label, tail=relation.tail)

@@ -138,6 +138,7 @@ DRAWN = {
         "label": {"operator": "label", "got": 1.0, "edits": 1, "token_edit_distance": {"mean": 1.25, "p50": 1.0}}
     },
     "sources": {"expert": 1.0},
+    "token_edits": {"1": 1, "2": 0, "over 2": 0},
     "labels": {"Method": {"records": 4, "edits": 1}},
     "token_edit_distance": {"mean": 1.25, "p50": 1.0},
     "character_edit_distance": {"mean": 6.0, "p50": 6.0},

@@ -26,7 +26,7 @@ from tabpo.data.relation_operators import (
     reverse_relation,
 )
 from tabpo.data.units import document_units
-from tabpo.records import Document, Relation, Span
+from tabpo.records import Confusion, Document, Relation, Span
 
 ENTITIES = Ontology(
     answer="entities",
@@ -318,8 +318,72 @@ def test_a_moved_end_meets_no_related_record_and_leaves_symmetric_ones_in_text_o
         (draft.edits[0].gold, draft.edits[0].wrong)
         for draft in (apply(move_relation_end, unit, seed=seed) for seed in range(60))
     }
-    # S: head to 3 gives 3>2, in text order 2>3; tail to 3 would join what R joins. R: head to 2, tail to 2 is taken
-    assert ends == {("1>2", "2>3"), ("1>3", "2>3")}
+    # S: head to 3 gives 3>2, in text order 2>3, which the list has behind R; tail to 3 would join what R joins.
+    # R: head to 2 stays the second of the list; tail to 2 is taken
+    assert ends == {("1>3", "2>3")}
+
+
+def test_an_end_moves_its_relation_within_the_list_where_no_other_can_move():
+    # the tail of S can move to 4 alone, behind R(1, 3); nothing else was ever wrong
+    unit = line("AABA", [Relation(1, 2, "S"), Relation(1, 3, "R")])
+    tails = [Confusion("relation_endpoint", "S", "tail", 1, 0, 0, 0)]
+    ((_, context),) = pairing_contexts([unit], ENTITIES, [(1.0, Proposals("empirical", 0.0, tails, [], ENTITIES))])
+    draft = move_relation_end(gold_draft(unit), context, Random(0))
+    assert rendered(draft)["relations"] == [
+        {"head": 1, "label": "R", "tail": 3},
+        {"head": 1, "label": "S", "tail": 4},
+    ]
+
+
+def test_deletions_take_records_without_relations_first_and_list_what_goes_along():
+    unit = line("AAA", [Relation(1, 2, "R"), Relation(2, 1, "Q")], [(1, 2, 3)])
+    for seed in range(20):
+        edits = [(edit.field, edit.gold, edit.wrong, edit.source) for edit in apply(delete_span, unit, seed=seed).edits]
+        assert edits == [
+            ("entities/2", '{"label":"A","span":"w"}', "", "uniform"),
+            ("coreference/0", "[1,2,3]", "[1,2]", "consequence"),
+        ]
+    related = line("AA", [Relation(1, 2, "R"), Relation(2, 1, "Q")], [(1, 2)])
+    edits = apply(delete_span, related).edits
+    assert [(edit.operator, edit.field, edit.source) for edit in edits[1:]] == [
+        ("delete", "relations/0", "consequence"),
+        ("delete", "relations/1", "consequence"),
+        ("coreference", "coreference/0", "consequence"),
+    ]
+    assert [edit.gold for edit in edits[1:3]] == ['{"head":1,"label":"R","tail":2}', '{"head":2,"label":"Q","tail":1}']
+    assert edits[3].wrong == ""
+
+
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_edits_of_deletions_are_all_that_the_answer_loses(data, seed):
+    unit = data.draw(units(ENTITIES))
+    context, rng, draft = context_for(unit, ENTITIES), Random(seed), gold_draft(unit)
+    while (deleted := delete_span(draft, context, rng)) is not None:
+        related = {end for relation in draft.relations for end in (relation.head, relation.tail)}
+        (gone,) = set(draft.spans) - set(deleted.spans)
+        assert gone.id not in related or related >= {span.id for span in draft.free_spans()}
+        draft = deleted
+    assert draft.spans == () and draft.relations == ()
+    listed = [edit.field for edit in draft.edits if edit.operator == "delete"]
+    wanted = [f"entities/{place}" for place in range(len(unit.spans))]
+    assert sorted(listed) == sorted([*wanted, *(f"relations/{place}" for place in range(len(unit.relations)))])
+
+
+@given(data=st.data(), seed=st.integers(0, 2**32))
+def test_a_moved_end_changes_one_relation_and_its_place_only_where_it_must(data, seed):
+    unit = data.draw(units(ENTITIES))
+    context, draft = context_for(unit, ENTITIES), gold_draft(unit)
+    drafts = [move_relation_end(draft, context, Random(seed + number)) for number in range(10)]
+    kept = []
+    for moved in filter(None, drafts):
+        (old,), (new,) = set(draft.relations) - set(moved.relations), set(moved.relations) - set(draft.relations)
+        assert old.label == new.label and {old.head, old.tail} & {new.head, new.tail}
+        before, after = (
+            sorted(item.relations, key=lambda relation: (relation.head, relation.tail, relation.label))
+            for item in (draft, moved)
+        )
+        kept.append(before.index(old) == after.index(new))
+    assert len(set(kept)) <= 1  # all keep their place, or none can
 
 
 def test_a_symmetric_relation_joins_labels_in_either_order():

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rapidfuzz.distance import Levenshtein
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
@@ -15,7 +17,7 @@ from tabpo.data.ambiguities import Ambiguity
 from tabpo.data.answers import gold_answer, render
 from tabpo.data.grounding import read_answer
 from tabpo.data.ontology import Label, Ontology, RelationType
-from tabpo.data.pair_audit import describe_drawn, edited_labels
+from tabpo.data.pair_audit import Measure, describe_drawn, edited_labels, token_edits
 from tabpo.data.pairs import (
     NO_OPERATOR,
     Pairing,
@@ -28,6 +30,7 @@ from tabpo.data.pairs import (
 from tabpo.data.proposals import RELATION_KINDS, Proposals, proposal_tables
 from tabpo.data.units import document_units
 from tabpo.errors import ConfigError, DataError
+from tabpo.names import KINDS
 from tabpo.records import (
     Confusion,
     Document,
@@ -101,7 +104,7 @@ def test_pairs_of_one_unit():
     assert {pair.chosen for pair in pairs} == {chosen}
     assert len({chosen, *(pair.rejected for pair in pairs)}) == 4
     for pair in pairs:
-        assert len(pair.edits) == 1
+        assert [edit.source for edit in pair.edits] == ["uniform"] + ["consequence"] * (len(pair.edits) - 1)
         assert pair.token_edit_distance == Levenshtein.distance(pair.chosen, pair.rejected)
     assert tally.drawn.total() == 3
 
@@ -142,11 +145,100 @@ def test_flips_change_places_in_the_stated_share_of_the_same_pairs():
 
 def test_up_to_three_edits():
     pairs, tally = draw([unit(f"d{number}") for number in range(20)], edits=3)
-    assert max(len(pair.edits) for pair in pairs) == 3
-    assert tally.fewer_edits == sum(len(pair.edits) < 3 for pair in pairs)
+    drawn = [sum(edit.source != "consequence" for edit in pair.edits) for pair in pairs]
+    assert max(drawn) == 3
+    assert tally.fewer_edits == sum(number < 3 for number in drawn)
     for changes in ({"edits": 0}, {"edits": 4}, {"negatives": 0}, {"flip_rate": 0.6}):
         with pytest.raises(ConfigError, match="1 to 3 edits"):
             pairing(**changes)
+
+
+def test_kinds_that_are_named_are_mixed_as_the_tables_have_them():
+    rows = [
+        Confusion("label", "Method", "Task", 9, 0, 0, 0),
+        Confusion("missed", "Task", "NONE", 6, 0, 0, 0),
+        Confusion("relation_missed", "USED-FOR", "NONE", 5, 0, 0, 0),
+    ]
+    proposals = Proposals("empirical", 0.0, rows, [], ONTOLOGY)
+    units = [unit(f"d{number}") for number in range(600)]
+    kinds = ["label", "sublabel", "relation_missed"]  # there are no sub-labels here
+    pairs, tally = draw(units, proposals=proposals, negatives=1, kinds=kinds)
+    assert tally.wanted == pytest.approx({"label": 9 / 14, "relation_missed": 5 / 14})
+    assert set(tally.drawn) == {"label", "relation_missed"}
+    assert tally.drawn["label"] == pytest.approx(600 * 9 / 14, abs=40)
+    report = describe_drawn(tally, [(1.0, proposals)], units, [prompt_of(item) for item in units], pairs)
+    assert {kind: found["wanted"] for kind, found in report["kinds"].items()} == {
+        "label": 0.642857,
+        "relation_missed": 0.357143,
+    }
+
+
+def test_stated_shares_hold_whatever_the_tables_mix():
+    rows = [Confusion("label", "Method", "Task", 90, 0, 0, 0), Confusion("missed", "Task", "NONE", 1, 0, 0, 0)]
+    tables = [
+        (0.3, Proposals("expert", 0.0, [], [Ambiguity("label", "Method", "Generic", 1.0, "", "", "")], ONTOLOGY)),
+        (0.7, Proposals("empirical", 0.0, rows, [], ONTOLOGY)),
+    ]
+    units = [unit(f"d{number}") for number in range(600)]
+    contexts = pairing_contexts(units, ONTOLOGY, tables)
+    shares = {"label": 0.25, "missed": 0.75}
+    _, tally = draw_pairs(units, pairing(negatives=1, kinds=shares), contexts, words)
+    assert tally.drawn["label"] == pytest.approx(150, abs=35)
+    assert tally.inapplicable["missed"] == 0  # the expert table, which has no such pattern, is not asked
+
+
+def test_kinds_that_the_answers_cannot_hold_are_refused():
+    with pytest.raises(
+        DataError, match="nothing proposes an edit of kind sublabel, coreference in these answers; they"
+    ):
+        draw([unit()], kinds=["sublabel", "coreference"])
+
+
+@settings(max_examples=25)
+@given(
+    kinds=st.lists(st.sampled_from(KINDS[2:-1]), min_size=1, unique=True),
+    limit=st.integers(1, 60),
+    edits=st.integers(1, 3),
+    seed=st.integers(0, 2**31 - 1),
+)
+def test_no_pair_has_other_kinds_or_more_token_edits(kinds, limit, edits, seed):
+    units = [unit(f"d{number}") for number in range(4)]
+    contexts = pairing_contexts(units, ONTOLOGY, [(1.0, Proposals("uniform", 1.0, [], [], ONTOLOGY))])
+    drawn = {}
+    for name, changes in {"all": {}, "near": {"max_token_edits": limit}}.items():
+        try:
+            settings = pairing(kinds=kinds, edits=edits, seed=seed, **changes)
+            drawn[name], tally = draw_pairs(units, settings, contexts, words)
+        except DataError:
+            continue
+        assert set(tally.drawn) <= set(kinds)
+    assert all(pair.token_edit_distance <= limit for pair in drawn.get("near", ()))
+    # first draws that are near enough are drawn all the same
+    near = [pair for pair in drawn.get("all", ()) if pair.pair_id.endswith("/0") and pair.token_edit_distance <= limit]
+    assert {pair.pair_id: pair for pair in drawn.get("near", ())}.items() >= {
+        pair.pair_id: pair for pair in near
+    }.items()
+
+
+def test_one_of_each_is_a_swap_a_deletion_and_an_insertion():
+    units = [unit(f"d{number}") for number in range(50)]
+    tables = [(1.0, Proposals("uniform", 1.0, [], [], ONTOLOGY))]
+    contexts = pairing_contexts(units, ONTOLOGY, tables, "one_of_each")
+    pairs, tally = draw_pairs(units, pairing(kinds="one_of_each"), contexts, words)
+    assert [pair.edits[0].operator for pair in pairs] == ["label", "delete", "insert"] * 50
+    assert tally.wanted == pytest.approx({"label": 1 / 3, "missed": 1 / 3, "spurious": 1 / 3})
+    # gold spans have one or two tokens here; a phrase may begin anywhere, also where no gold span does
+    phrases = {json.loads(pair.edits[0].wrong)["span"] for pair in pairs if pair.edits[0].operator == "insert"}
+    assert {len(phrase.split()) for phrase in phrases} == {1, 2}
+    assert {phrase.split()[0] for phrase in phrases} >= {"use", "for", "with"}
+    single = unit("e", [("Method", 3, 4)])
+    pairs, _ = draw_pairs([single], pairing(kinds="one_of_each"), contexts, words)
+    assert [pair.edits[0].operator for pair in pairs] == ["label", "insert"]  # not the empty answer
+
+
+def test_the_audit_counts_pairs_by_the_tokens_that_differ():
+    measures = [Measure("label", tokens, 1, 100) for tokens in (1, 1, 2, 3, 4, 5, 6, 10, 11, 20, 21, 90)]
+    assert token_edits(measures) == {"1": 2, "2": 1, "3": 1, "4-5": 2, "6-10": 2, "11-20": 2, "over 20": 2}
 
 
 def test_kinds_come_as_wanted():
@@ -382,6 +474,8 @@ def pair_arguments(inputs, out, **changes):
         "smoothing": 1.0,
         "expert_share": 0.4,
         "flip_rate": 0.0,
+        "kinds": None,
+        "max_token_edits": None,
         "private": False,
         "seed": 1,
         "limits": {"max_prompt_tokens": 100, "max_completion_tokens": 400},
