@@ -60,6 +60,8 @@ def of_dpo_trainer(loss_types, beta, smoothing, pair):
         ("hinge", "hinge"),
         ("ipo_mean", "ipo"),
         ("robust_dpo", "robust"),
+        ("apo_zero", "apo_zero"),
+        ("apo_down", "apo_down"),
     ],
 )
 @given(seed=st.integers(0, 10_000), beta=st.floats(0.01, 5), smoothing=st.floats(0, 0.45))

@@ -36,7 +36,10 @@ def pair(request, make_side, with_needs):
     policy, reference, rejected_policy, rejected_reference = PAIRS[request.param]
     sides = make_side([policy], [reference]), make_side([rejected_policy], [rejected_reference])
     sides = with_needs(*sides, torch.Generator().manual_seed(1))
-    return [replace(side, token_kl=0.03 * (side.policy_logps - side.reference_logps).square()) for side in sides]
+    first = next(place for place, logps in enumerate(zip(policy, rejected_policy, strict=False)) if len(set(logps)) > 1)
+    differs = [(torch.arange(side.policy_logps.shape[1]) == first)[None] for side in sides]
+    kls = [0.03 * (side.policy_logps - side.reference_logps).square() for side in sides]
+    return [replace(side, token_kl=kl, differs=own) for side, kl, own in zip(sides, kls, differs, strict=True)]
 
 
 def differences(loss, leaves, step=1e-5):
@@ -84,7 +87,7 @@ def test_a_nan_of_a_completion_is_not_hidden(pair, name, params, side):
     sides[side] = replace(sides[side], policy_logps=logps)
     if loss(*sides).losses.requires_grad:  # a control does not read the rejected side
         broken = logps.detach().clone()
-        broken[0, 0] = math.nan
+        broken[pair[side].differs] = math.nan
         sides[side] = replace(sides[side], policy_logps=broken)
         assert loss(*sides).losses.isnan().all()
     else:

@@ -30,6 +30,8 @@ SUMS = [
     ("cdpo", {"epsilon": 0.2}),
     ("robust_dpo", {"epsilon": 0.2}),
     ("ipo_sum", {}),
+    ("bpo", {}),
+    ("bpo", {"lambda_": 0.5}),
     ("hinge", {}),
     ("tdpo1", {}),
     ("tdpo2", {}),
@@ -37,7 +39,7 @@ SUMS = [
 ]
 
 REWARDS_OF_DPO = ["cdpo", "robust_dpo", "ipo_sum", "hinge", "dpop", "rpo", "kto_pair", "cal_dpo", "tab_po"]
-REWARDS_OF_DPO += ["tdpo1", "tdpo2", "tbpo_a", "tbpo_q"]
+REWARDS_OF_DPO += ["tdpo1", "tdpo2", "tbpo_a", "tbpo_q", "bpo", "apo_zero", "apo_down", "dpo_shift"]
 MARGINS_OF_REWARDS = [variant for variant in SYMMETRIC if variant[0] not in ("tdpo1", "tdpo2", "ti_dpo")]
 MARGINS_OF_REWARDS += [("ti_dpo", {"alpha": 0, "gamma": 0})]
 

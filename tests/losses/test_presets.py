@@ -51,7 +51,7 @@ def test_published_recipes_train_adapters_or_all_weights_as_their_sources_do():
         **dict.fromkeys(("tbpo_a", "tbpo_q"), (32, 64, 0.05)),
         "cpo": (16, 32, None),
     }
-    full = {"dpo", "dpo_mean", "simpo", "orpo", "cal_dpo", "confpo", "kto_pair", "tdpo1", "tdpo2", "otpo"}
+    full = {"dpo", "dpo_mean", "simpo", "orpo", "cal_dpo", "confpo", "kto_pair", "tdpo1", "tdpo2", "otpo", "dpo_shift"}
     assert {name for name, one in lora.items() if one is None} == full
 
 
@@ -114,8 +114,8 @@ def test_variants_of_token_level_losses_differ_in_one_parameter():
 
 @pytest.mark.parametrize("name", OWN)
 def test_a_matched_preset_at_a_paper_s_values_is_the_published_one(name):
-    # not theirs: the 0.01 of robust DPO, Cal-DPO's 0.002, CPO's mean
-    if name not in ("robust_dpo", "cal_dpo", "cpo"):
+    # not theirs: the 0.01 of robust DPO and DPO-Shift, Cal-DPO's 0.002, CPO's mean
+    if name not in ("robust_dpo", "cal_dpo", "cpo", "dpo_shift"):
         assert preset(name) == preset(name, "published")
 
 
