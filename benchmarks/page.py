@@ -187,9 +187,9 @@ Forward and backward of one batch of pairs that share their prompts, in the shap
 9 heads over 3; prompts of 60 to 120, completions of 100 to 200 tokens) and of the demo (3 layers, width 128, 2 heads).
 `train` runs the tiles of `tabpo/training/tiles.py` on a CPU. The other columns say how many times as long a pass takes
 with one call of the kernel for each block, or one call for the row with a mask of what each token sees: the median of
-the rounds, the least and the greatest. The tiles are kept for bfloat16, in which the demo is trained: each step brings
-blocks of new sizes, and every new size of a bfloat16 product costs a compilation. The demo gains nothing in float32,
-and in SmolLM2's shape, where products of weights take most of the time, the eager kernel is as fast in bfloat16.
+the rounds, the least and the greatest. The tiles are kept for bfloat16, in which the demo is trained. In float32, and
+beside the eager kernel in SmolLM2's shape, they gain nothing. Each round has a new batch, as each step of training has,
+since a bfloat16 product is compiled again for every new size.
 
     ONEDNN_PRIMITIVE_CACHE_CAPACITY=512 python -m benchmarks.attention
 """,
