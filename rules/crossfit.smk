@@ -72,6 +72,7 @@ use rule score as score_fold with:
     output:
         predictions=results(f"{FOLD}/predictions.parquet"),
         scores=results(f"{FOLD}/scores.json"),
+        counts=results(f"{FOLD}/scores.counts.parquet"),
     log:
         results("logs/score_fold/{dataset}/{model}/seed{seed}/fold{fold}.log"),
     benchmark:

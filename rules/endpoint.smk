@@ -43,6 +43,7 @@ use rule score as score_prompted with:
     output:
         predictions=results("{dataset}/{model}/prompted/predictions/test.parquet"),
         scores=results("{dataset}/{model}/prompted/scores/test.json"),
+        counts=results("{dataset}/{model}/prompted/scores/test.counts.parquet"),
     wildcard_constraints:
         model=either(STUDY.prompted_models()),
     log:

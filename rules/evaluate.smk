@@ -43,6 +43,7 @@ rule score:
     output:
         predictions=results("{dataset}/{model}/{method}/seed{seed}/predictions/{split}.parquet"),
         scores=results("{dataset}/{model}/{method}/seed{seed}/scores/{split}.json"),
+        counts=results("{dataset}/{model}/{method}/seed{seed}/scores/{split}.counts.parquet"),
     wildcard_constraints:
         dataset=either(STUDY.annotated_datasets()),
     log:
@@ -63,6 +64,7 @@ rule score:
         " --ontology {input.ontology}"
         " --output-predictions {output.predictions}"
         " --output-scores {output.scores}"
+        " --output-counts {output.counts}"
         " 2>> {log}"
 
 
@@ -79,8 +81,10 @@ rule dictionary:
     output:
         dictionary_predictions=results("{dataset}/dictionary/predictions/test.parquet"),
         dictionary_scores=results("{dataset}/dictionary/scores/test.json"),
+        dictionary_counts=results("{dataset}/dictionary/scores/test.counts.parquet"),
         majority_predictions=results("{dataset}/majority/predictions/test.parquet"),
         majority_scores=results("{dataset}/majority/scores/test.json"),
+        majority_counts=results("{dataset}/majority/scores/test.counts.parquet"),
     log:
         results("logs/dictionary/{dataset}.log"),
     benchmark:
@@ -102,6 +106,8 @@ rule dictionary:
         " --ontology {input.ontology}"
         " --output-dictionary-predictions {output.dictionary_predictions}"
         " --output-dictionary-scores {output.dictionary_scores}"
+        " --output-dictionary-counts {output.dictionary_counts}"
         " --output-majority-predictions {output.majority_predictions}"
         " --output-majority-scores {output.majority_scores}"
+        " --output-majority-counts {output.majority_counts}"
         " 2>> {log}"

@@ -113,8 +113,10 @@ rule score_preferences:
     input:
         policy=results("{dataset}/{model}/{method}/seed{seed}/logps/{split}.parquet"),
         reference=results("{dataset}/{model}/sft/seed{seed}/logps/{split}.parquet"),
+        prompts=results("{dataset}/prompts/{split}.parquet"),
     output:
         scores=results("{dataset}/{model}/{method}/seed{seed}/scores/{split}.json"),
+        counts=results("{dataset}/{model}/{method}/seed{seed}/scores/{split}.counts.parquet"),
     wildcard_constraints:
         dataset=either(STUDY.preference_datasets()),
     log:
@@ -131,5 +133,7 @@ rule score_preferences:
         "python -m workflow_scripts.score_preferences"
         " --policy {input.policy}"
         " --reference {input.reference}"
+        " --prompts {input.prompts}"
         " --output {output.scores}"
+        " --output-counts {output.counts}"
         " 2>> {log}"

@@ -50,6 +50,7 @@ rule human:
     output:
         predictions=results("{dataset}/human/predictions/test.parquet"),
         scores=results("{dataset}/human/scores/test.json"),
+        counts=results("{dataset}/human/scores/test.counts.parquet"),
     params:
         settings=second_settings,
         second=second_paths("test"),
@@ -72,4 +73,5 @@ rule human:
         " --ontology {input.ontology}"
         " --output-predictions {output.predictions}"
         " --output-scores {output.scores}"
+        " --output-counts {output.counts}"
         " 2>> {log}"

@@ -147,6 +147,31 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterCounts:
+    """What one cluster of documents adds to a metric.
+
+    Attributes:
+        cluster: The documents' `group_id`, or `doc_id` where there is none.
+        metric: As tables name it.
+        convention: How it is counted.
+        label: Of items of one label; None of all items together.
+        right: Right of what is predicted.
+        predicted: All that is predicted.
+        right_gold: Right of gold, which differs from `right` for coreference alone.
+        gold: All that is gold.
+    """
+
+    cluster: str
+    metric: str
+    convention: str
+    label: str | None
+    right: float
+    predicted: float
+    right_gold: float
+    gold: float
+
+
+@dataclass(frozen=True, slots=True)
 class Confusion:
     """How often a gold value was predicted as another; the interval is Wilson's at 95 %.
 
@@ -306,6 +331,10 @@ SCHEMAS: dict[type, pa.Schema] = {
         relations=pa.list_(_struct(**_RELATION, item_class=pa.string())),
         clusters=_CLUSTERS,
     ),
+    ClusterCounts: _schema(
+        **dict.fromkeys(("cluster", "metric", "convention", "label"), pa.string()),
+        **dict.fromkeys(("right", "predicted", "right_gold", "gold"), pa.float64()),
+    ),
     Confusion: _schema(
         kind=pa.string(),
         gold=pa.string(),
@@ -355,7 +384,12 @@ def write_records(
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:
-    """Read all records of a file.
+    """Read all records of a file; it is checked by `read_table`."""
+    return [_record(kind, row) for row in read_table(path, kind).to_pylist()]
+
+
+def read_table(path: Path, kind: type[Record]) -> pa.Table:
+    """Read a file of records as columns.
 
     Raises:
         DataError: The file is missing, no Parquet, has other columns than `kind`'s, or no rows (which a table of
@@ -370,7 +404,7 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
         raise DataError(f"{path}: columns are {_columns(table.schema)}; {kind.__name__} has {_columns(expected)}")
     if table.num_rows == 0 and kind not in _MAY_BE_EMPTY:
         raise DataError(f"{path}: holds no {kind.__name__}; at least one is needed")
-    return [_record(kind, row) for row in table.to_pylist()]
+    return table
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -67,7 +67,7 @@ def test_the_pages_example_becomes_prompts_and_its_gold_scores_100(tmp_path):
         units = units_of_prompts(gold, [prompt.prompt_id for prompt in asked])
         completions = [Completion(prompt.prompt_id, prompt.answer, 1, True) for prompt in asked]
         predictions = read_completions(completions, units, ontology, split)
-        scores = score(split, units, predictions, [prompt.answer for prompt in asked], ontology, None)
+        scores, _ = score(split, units, predictions, [prompt.answer for prompt in asked], ontology, None)
         assert scores["valid"] == 1.0
         for metric in ("ner_strict", "rel", "rel_plus"):
             assert scores["metrics"][metric][HEADLINE]["f1"] == 1.0, (split, metric)

@@ -9,8 +9,9 @@ from tabpo.data.dictionary import annotate, best_threshold, build_dictionary, ma
 from tabpo.data.ontology import read_ontology
 from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
+from tabpo.metrics.by_cluster import cluster_counts, clusters_metadata
 from tabpo.metrics.scores import score, strict_f1
-from tabpo.records import Document, Prediction, Prompt, read_records, write_records
+from tabpo.records import ClusterCounts, Document, Prediction, Prompt, read_records, write_records
 
 PARTS = ("train", "select", "test")
 ROWS = ("dictionary", "majority")
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     for row in ROWS:
         parser.add_argument(f"--output-{row}-predictions", type=Path, required=True)
         parser.add_argument(f"--output-{row}-scores", type=Path, required=True)
+        parser.add_argument(f"--output-{row}-counts", type=Path, required=True, help="of each cluster of documents")
     args = parser.parse_args(argv)
 
     ontology = read_ontology(args.ontology)
@@ -39,9 +41,11 @@ def main(argv: list[str] | None = None) -> None:
     for row, entries in zip(ROWS, (own, majority(own)), strict=True):
         threshold = best_threshold(entries, units["select"], lambda found: strict_f1(units["select"], found, ontology))
         predictions = [annotate(entries, unit, threshold) for unit in units["test"]]
-        scores = score("test", units["test"], predictions, answers, ontology, completions=None)
+        scores, by_unit = score("test", units["test"], predictions, answers, ontology, completions=None)
+        counts = cluster_counts(documents["test"], units["test"], by_unit, predictions)
         write_records(getattr(args, f"output_{row}_predictions"), Prediction, predictions)
         write_json(getattr(args, f"output_{row}_scores"), scores)
+        write_records(getattr(args, f"output_{row}_counts"), ClusterCounts, counts, clusters_metadata(counts))
         logging.info("%s: %d entries, threshold %.2f", row, len(entries.entries), threshold)
 
 

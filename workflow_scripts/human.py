@@ -9,8 +9,9 @@ from tabpo.artefacts import write_json
 from tabpo.data.ontology import read_ontology
 from tabpo.data.second_annotator import read_second, second_reading
 from tabpo.errors import exit_on_error
+from tabpo.metrics.by_cluster import cluster_counts, clusters_metadata
 from tabpo.metrics.scores import score
-from tabpo.records import Document, Prediction, Prompt, read_records, write_records
+from tabpo.records import ClusterCounts, Document, Prediction, Prompt, read_records, write_records
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -24,15 +25,19 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--ontology", type=Path, required=True)
     parser.add_argument("--output-predictions", type=Path, required=True)
     parser.add_argument("--output-scores", type=Path, required=True)
+    parser.add_argument("--output-counts", type=Path, required=True, help="of each cluster of documents")
     args = parser.parse_args(argv)
 
     ontology, documents = read_ontology(args.ontology), read_records(args.documents, Document)
     second = read_second([args.second], documents, ontology, private=args.settings["private"])
     answers = {prompt.prompt_id: prompt.answer for prompt in read_records(args.prompts, Prompt)}
     units, said = second_reading(list(answers), documents, second)
-    scores = score("test", units, said, [answers[unit.prompt_id] for unit in units], ontology, completions=None)
+    gold = [answers[unit.prompt_id] for unit in units]
+    scores, by_unit = score("test", units, said, gold, ontology, completions=None)
+    counts = cluster_counts(documents, units, by_unit, said)
     write_records(args.output_predictions, Prediction, said)
     write_json(args.output_scores, scores)
+    write_records(args.output_counts, ClusterCounts, counts, clusters_metadata(counts))
     logging.info("%d of %d prompts have a second annotation", len(units), len(answers))
 
 

@@ -9,12 +9,13 @@ from tabpo.data.grounding import read_completions
 from tabpo.data.ontology import read_ontology
 from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
+from tabpo.metrics.by_cluster import cluster_counts, clusters_metadata
 from tabpo.metrics.scores import score
-from tabpo.records import Completion, Document, Prediction, Prompt, read_records, write_records
+from tabpo.records import ClusterCounts, Completion, Document, Prediction, Prompt, read_records, write_records
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write the predictions that the completions make, and their scores beside those of the gold answers."""
+    """Write the predictions that the completions make, their scores beside those of gold, and counts by cluster."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--completions", type=Path, required=True)
@@ -23,19 +24,23 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--ontology", type=Path, required=True)
     parser.add_argument("--output-predictions", type=Path, required=True)
     parser.add_argument("--output-scores", type=Path, required=True)
+    parser.add_argument("--output-counts", type=Path, required=True, help="of each cluster of documents")
     args = parser.parse_args(argv)
 
     ontology = read_ontology(args.ontology)
     prompts = read_records(args.prompts, Prompt)
     completions = read_records(args.completions, Completion)
-    units = units_of_prompts(read_records(args.documents, Document), [prompt.prompt_id for prompt in prompts])
+    documents = read_records(args.documents, Document)
+    units = units_of_prompts(documents, [prompt.prompt_id for prompt in prompts])
 
     predictions = read_completions(completions, units, ontology, str(args.completions))
     answers = [prompt.answer for prompt in prompts]
-    scores = score(args.prompts.stem, units, predictions, answers, ontology, completions)
+    scores, by_unit = score(args.prompts.stem, units, predictions, answers, ontology, completions)
+    counts = cluster_counts(documents, units, by_unit, predictions)
 
     write_records(args.output_predictions, Prediction, predictions)
     write_json(args.output_scores, scores)
+    write_records(args.output_counts, ClusterCounts, counts, clusters_metadata(counts))
     logging.info("%d answers scored: %s", len(units), args.output_scores)
 
 

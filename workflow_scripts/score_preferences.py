@@ -6,23 +6,28 @@ from pathlib import Path
 
 from tabpo.artefacts import write_json
 from tabpo.errors import exit_on_error
-from tabpo.metrics.preferences import pair_scores
-from tabpo.records import Reference, read_records
+from tabpo.metrics.by_cluster import clusters_metadata, pair_counts
+from tabpo.metrics.preferences import mean_scores, pair_scores
+from tabpo.records import ClusterCounts, Prompt, Reference, read_records, write_records
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the log-probs of both models; write the scores."""
+    """Read the log-probs of both models; write the scores, and what each cluster of prompts adds to them."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--policy", type=Path, required=True, help="log-probs under the model of the run")
     parser.add_argument("--reference", type=Path, required=True, help="log-probs under the SFT model of its seed")
+    parser.add_argument("--prompts", type=Path, required=True, help="of the pairs")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output-counts", type=Path, required=True, help="of each cluster of prompts")
     args = parser.parse_args(argv)
 
     policy = read_records(args.policy, Reference)
-    scores = pair_scores(policy, read_records(args.reference, Reference))
+    pairs = pair_scores(policy, read_records(args.reference, Reference))
     items = {"metrics": {}}  # as tables look for them: of annotated items there are none
-    write_json(args.output, {"split": args.policy.stem, "pairs": len(policy), **scores, **items})
+    counts = pair_counts(read_records(args.prompts, Prompt), policy, pairs)
+    write_json(args.output, {"split": args.policy.stem, "pairs": len(pairs), **mean_scores(pairs), **items})
+    write_records(args.output_counts, ClusterCounts, counts, clusters_metadata(counts))
     logging.info("pairs scored: %s", args.output)
 
 

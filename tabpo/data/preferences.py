@@ -115,8 +115,8 @@ def as_documents(rows: Sequence[Preference]) -> list[Document]:
 
 
 def as_prompts(rows: Sequence[Preference]) -> list[Prompt]:
-    """Prompts whose answer is the chosen one, which SFT trains on."""
-    return [Prompt(row.name, row.name, row.messages, row.chosen) for row in rows]
+    """Prompts whose answer is the chosen one, which SFT trains on; the rows of a group are one document."""
+    return [Prompt(row.name, row.group_id or row.name, row.messages, row.chosen) for row in rows]
 
 
 def given_pairs(rows: Sequence[Preference], pairing: Pairing, encode: Encode) -> tuple[list[Pair], Tally]:

@@ -46,6 +46,15 @@ class Sums:
         both = self.precision + self.recall
         return 2 * self.precision * self.recall / both if both else 0.0
 
+    @property
+    def parts(self) -> tuple[float, float, float, float]:
+        """Right of what is predicted, predicted, right of gold, gold."""
+        return self.right_predicted, self.predicted, self.right_gold, self.gold
+
+    def shown(self) -> dict[str, float]:
+        """What a file of scores says of them."""
+        return {"precision": self.precision, "recall": self.recall, "f1": self.f1}
+
     def __add__(self, other: Sums) -> Sums:
         return Sums(
             self.right_predicted + other.right_predicted,
@@ -82,16 +91,10 @@ def ceaf_e(gold: Clusters, predicted: Clusters) -> Sums:
     return Sums(right, len(predicted), right, len(gold))
 
 
-def coreference_scores(units: Sequence[Unit], predictions: Sequence[Prediction]) -> dict[str, dict[str, float]]:
-    """metric -> precision, recall, f1 (0 to 1) over document units; `conll` is the mean of the three others' f1."""
-    clusters = [
-        (_gold_sets(unit), mention_sets(prediction)) for unit, prediction in zip(units, predictions, strict=True)
-    ]
-    scores = {}
-    for metric in (muc, b_cubed, ceaf_e):
-        sums = sum((metric(*both) for both in clusters), start=Sums(0, 0, 0, 0))
-        scores[metric.__name__] = {"precision": sums.precision, "recall": sums.recall, "f1": sums.f1}
-    return scores | {"conll": {"f1": sum(one["f1"] for one in scores.values()) / 3}}
+def coreference_sums(unit: Unit, prediction: Prediction) -> dict[str, Sums]:
+    """Sums of one document by metric."""
+    clusters = _gold_sets(unit), mention_sets(prediction)
+    return {metric.__name__: metric(*clusters) for metric in (muc, b_cubed, ceaf_e)}
 
 
 def _gold_sets(unit: Unit) -> list[set[Hashable]]:

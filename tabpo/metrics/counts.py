@@ -30,6 +30,16 @@ class Counts:
         """Harmonic mean of precision and recall."""
         return 2 * self.tp / (self.predicted + self.gold) if self.predicted + self.gold else 0.0
 
+    @property
+    def parts(self) -> tuple[float, float, float, float]:
+        """Right of what is predicted, predicted, right of gold, gold."""
+        return self.tp, self.predicted, self.tp, self.gold
+
+    def shown(self) -> dict[str, float]:
+        """What a file of scores says of them."""
+        rates = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
+        return {**rates, "tp": self.tp, "predicted": self.predicted, "gold": self.gold}
+
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.tp + other.tp, self.predicted + other.predicted, self.gold + other.gold)
 

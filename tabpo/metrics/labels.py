@@ -1,7 +1,6 @@
 """Scores of each label by itself, and their mean."""
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable
 from statistics import fmean
 
 from tabpo.data.ontology import Ontology
@@ -11,29 +10,36 @@ from tabpo.metrics.counts import Counts, set_counts_by
 from tabpo.records import Prediction
 
 
-def label_counts(
-    units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology
-) -> dict[str, dict[str, Counts]]:
-    """metric -> label -> counts over all units, set counting, relations directed, in the order of the ontology.
+def label_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> dict[tuple[str, str], Counts]:
+    """Counts of one unit by (metric, label), set counting, relations directed.
 
-    Every label of the ontology that gold or predictions have; a triple has its code and sub-code for a label. What a
+    Every label of the ontology that gold or prediction have; a triple has its code and sub-code for a label. What a
     model invents is not listed: it is a false positive of no label, and a file of scores quotes no answer.
     """
-    metrics = _entity_metrics(ontology) if ontology.answer == "entities" else _medical_metrics(ontology)
-    return {
-        metric: _sums(items, label, known, zip(units, predictions, strict=True))
-        for metric, (items, label, known) in metrics.items()
-    }
+    counts = {}
+    for metric, (items, label, known) in _metrics(ontology).items():
+        by_label = set_counts_by(label, *items(unit, prediction))
+        counts |= {(metric, name): by_label[name] for name in known if name in by_label}
+    return counts
 
 
-def macro_f1(by_label: dict[str, Counts]) -> float:
+def known_labels(ontology: Ontology) -> dict[str, list[str]]:
+    """metric -> all labels that it may be counted by, in the order of the ontology."""
+    return {metric: known for metric, (_, _, known) in _metrics(ontology).items()}
+
+
+def macro_f1(by_label: Iterable[Counts]) -> float:
     """Mean F1 of the labels that gold has, 0 to 1; the same labels, then, for all predictions of the same units."""
-    return fmean([counts.f1 for counts in by_label.values() if counts.gold] or [0.0])
+    return fmean([counts.f1 for counts in by_label if counts.gold] or [0.0])
 
 
 _Items = Callable[[Unit, Prediction], tuple]
 _Label = Callable[[Hashable], str]
 _Metrics = dict[str, tuple[_Items, _Label, list[str]]]
+
+
+def _metrics(ontology: Ontology) -> _Metrics:
+    return _entity_metrics(ontology) if ontology.answer == "entities" else _medical_metrics(ontology)
 
 
 def _entity_metrics(ontology: Ontology) -> _Metrics:
@@ -62,11 +68,3 @@ def _last(key: tuple) -> str:
 
 def _pair(key: tuple) -> str:
     return f"{key[0]} / {key[1]}"
-
-
-def _sums(items: _Items, label: _Label, known: list[str], pairs: Iterable[tuple[Unit, Prediction]]) -> dict:
-    counts: dict[str, Counts] = defaultdict(lambda: Counts(0, 0, 0))
-    for unit, prediction in pairs:
-        for name, found in set_counts_by(label, *items(unit, prediction)).items():
-            counts[name] += found
-    return {name: counts[name] for name in known if name in counts}

@@ -1,7 +1,7 @@
 """All scores of one file of predictions: the content of `scores/{split}.json`."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -10,9 +10,9 @@ from tabpo.data.ontology import Ontology
 from tabpo.data.repairs import REPAIRS
 from tabpo.data.units import Unit
 from tabpo.metrics import medical, pv_style, relaxed, spans
-from tabpo.metrics.coreference import coreference_scores
+from tabpo.metrics.coreference import Sums, coreference_sums
 from tabpo.metrics.counts import Counts, total
-from tabpo.metrics.labels import label_counts, macro_f1
+from tabpo.metrics.labels import known_labels, label_counts, macro_f1
 from tabpo.metrics.parity import SCORERS
 from tabpo.metrics.validity import class_counts, empty_share, rates, repetition
 from tabpo.records import Completion, Prediction
@@ -24,8 +24,14 @@ CANONICAL, PV_STYLE, MACRO = "set_canonical", "pv_style", "macro_label"
 REPAIRED, IN_ORDER = "repaired", "in_order"
 """Other conventions that are no published scorer's; `meanings` says what each is."""
 
+CONLL = ("muc", "b_cubed", "ceaf_e")
+"""Metrics whose mean is `conll`."""
+
 Readings = Mapping[str, Sequence[Prediction]]
 """Other predictions from the same answers: `repaired`, and `in_order` of the text."""
+
+UnitCounts = dict[tuple[str, str, str | None], Counts | Sums]
+"""By (metric, convention, label); the label is None for all items of a metric together."""
 
 
 def unit_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> dict[tuple[str, str], Counts]:
@@ -72,56 +78,72 @@ def _entity_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> di
     return counts
 
 
+def count_units(
+    units: Sequence[Unit], predictions: Sequence[Prediction], readings: Readings, ontology: Ontology
+) -> list[UnitCounts]:
+    """All counts of each unit, the same (metric, convention) for every unit.
+
+    For each of `readings`, the predictions that another reading of the same answers gave, every metric has its
+    headline as a convention of that name. Documents have the sums of coreference too. Labels are those of the headline.
+    """
+    rows = []
+    for number, (unit, prediction) in enumerate(zip(units, predictions, strict=True)):
+        counts = _unit_sums(unit, prediction, ontology)
+        row: UnitCounts = {(metric, convention, None): found for (metric, convention), found in counts.items()}
+        for (metric, label), found in label_counts(unit, prediction, ontology).items():
+            row[metric, HEADLINE, label] = found
+        for name, reading in readings.items():
+            other = counts if reading[number] == prediction else _unit_sums(unit, reading[number], ontology)
+            headlines = {metric: found for (metric, convention), found in other.items() if convention == HEADLINE}
+            row |= {(metric, name, None): found for metric, found in headlines.items()}
+        rows.append(row)
+    return rows
+
+
+def _unit_sums(unit: Unit, prediction: Prediction, ontology: Ontology) -> dict[tuple[str, str], Counts | Sums]:
+    counts = unit_counts(unit, prediction, ontology)
+    if ontology.answer == "results" or unit.clusters is None:
+        return counts
+    return counts | {(metric, HEADLINE): found for metric, found in coreference_sums(unit, prediction).items()}
+
+
+def summed(rows: Iterable[UnitCounts]) -> UnitCounts:
+    """The sums of all units."""
+    sums: UnitCounts = {}
+    for row in rows:
+        for key, counts in row.items():
+            sums[key] = sums[key] + counts if key in sums else counts
+    return sums
+
+
+def scores_of(sums: UnitCounts, ontology: Ontology) -> dict[str, dict[str, dict[str, float]]]:
+    """metric -> convention -> precision, recall, f1 (0 to 1), tp, predicted, gold.
+
+    `macro_label`, which has `f1` alone, averages over labels; all else is micro. `muc`, `b_cubed` and `ceaf_e` have no
+    counts, and `conll`, the mean of their three, `f1` alone.
+    """
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    by_label: dict[str, list[Counts]] = {}
+    for (metric, convention, label), counts in sums.items():
+        if label is None:
+            scores.setdefault(metric, {})[convention] = counts.shown()
+        else:
+            by_label.setdefault(metric, []).append(counts)
+    for metric in known_labels(ontology):
+        scores[metric][MACRO] = {"f1": macro_f1(by_label.get(metric, []))}
+    if "muc" in scores:
+        scores["conll"] = {
+            convention: {"f1": fmean(scores[metric][convention]["f1"] for metric in CONLL)}
+            for convention in scores["muc"]
+        }
+    return scores
+
+
 def all_scores(
     units: Sequence[Unit], predictions: Sequence[Prediction], readings: Readings, ontology: Ontology
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """metric -> convention -> precision, recall, f1 (0 to 1), tp, predicted, gold, over all units.
-
-    `macro_label`, which has `f1` alone, averages over labels; all else is micro. Documents have coreference too: `muc`,
-    `b_cubed` and `ceaf_e` without counts, and `conll` with `f1` alone. For each of `readings`, the predictions that
-    another reading of the same answers gave, every metric has its headline as a convention of that name.
-    """
-    scores = _scores(units, predictions, ontology)
-    others = {
-        name: scores if reading == predictions else _scores(units, reading, ontology)
-        for name, reading in readings.items()
-    }
-    for metric, conventions in scores.items():
-        conventions |= {name: other[metric][HEADLINE] for name, other in others.items()}
-    return scores
-
-
-def _scores(
-    units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology
-) -> dict[str, dict[str, dict[str, float]]]:
-    scores = micro_scores(units, predictions, ontology)
-    for metric, by_label in label_counts(units, predictions, ontology).items():
-        scores[metric][MACRO] = {"f1": macro_f1(by_label)}
-    if ontology.answer == "entities" and units[0].clusters is not None:
-        scores |= {metric: {HEADLINE: found} for metric, found in coreference_scores(units, predictions).items()}
-    return scores
-
-
-def micro_scores(
-    units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology
-) -> dict[str, dict[str, dict[str, float]]]:
-    """`all_scores` without what is no sum of counts."""
-    by_unit = [unit_counts(unit, item, ontology) for unit, item in zip(units, predictions, strict=True)]
-    scores: dict[str, dict[str, dict[str, float]]] = {}
-    for metric, convention in by_unit[0]:
-        scores.setdefault(metric, {})[convention] = _shown(total(unit[metric, convention] for unit in by_unit))
-    return scores
-
-
-def _shown(counts: Counts) -> dict[str, float]:
-    return {
-        "precision": counts.precision,
-        "recall": counts.recall,
-        "f1": counts.f1,
-        "tp": counts.tp,
-        "predicted": counts.predicted,
-        "gold": counts.gold,
-    }
+    """`scores_of` the counts of all units."""
+    return scores_of(summed(count_units(units, predictions, readings, ontology)), ontology)
 
 
 def strict_f1(units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology) -> float:
@@ -163,8 +185,8 @@ def score(
     answers: Sequence[str],
     ontology: Ontology,
     completions: Sequence[Completion] | None,
-) -> dict[str, Any]:
-    """What `scores/{split}.json` holds.
+) -> tuple[dict[str, Any], list[UnitCounts]]:
+    """What `scores/{split}.json` holds, and the counts of each unit that it sums.
 
     Args:
         split: Name of the split of prompts.
@@ -181,20 +203,22 @@ def score(
     else:
         readings, written = _written(completions, units, ontology)
     gold_readings = {REPAIRED: gold, IN_ORDER: _in_order(answers, units, ontology)}
-    counts = class_counts(predictions)
-    by_label = label_counts(units, predictions, ontology)
+    classes = class_counts(predictions)
+    by_unit = count_units(units, predictions, readings, ontology)
+    sums = summed(by_unit)
     return {
         "split": split,
         "prompts": len(units),
-        **counts,
-        "rates": rates(counts),
-        "valid": counts["answers"]["ok"] / len(predictions),
+        **classes,
+        "rates": rates(classes),
+        "valid": classes["answers"]["ok"] / len(predictions),
         "empty": empty_share(predictions),
         **written,
-        "metrics": all_scores(units, predictions, readings, ontology),
+        "metrics": scores_of(sums, ontology),
         "labels": {
-            metric: {label: _shown(found) for label, found in labels.items()} for metric, labels in by_label.items()
+            metric: {name: sums[key].shown() for name in names if (key := (metric, HEADLINE, name)) in sums}
+            for metric, names in known_labels(ontology).items()
         },
         "ceiling": all_scores(units, gold, gold_readings, ontology),
         "gold": {"empty": empty_share(gold), "repetition": repetition(answers)},
-    }
+    }, by_unit

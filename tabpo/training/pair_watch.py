@@ -9,7 +9,7 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from tabpo.artefacts import write_json
-from tabpo.metrics.preferences import pair_scores
+from tabpo.metrics.preferences import mean_scores, pair_scores
 from tabpo.records import Pair, Prompt, Reference, read_records
 from tabpo.training.reference import score_references
 from tabpo.training.tokenise import PairExample, encode_pairs
@@ -47,7 +47,7 @@ class PairWatch:
         policy.train(training)
         if step == 0:
             self._first = logps
-        self.health.append({"step": step, **pair_scores(logps, self._first)})
+        self.health.append({"step": step, **mean_scores(pair_scores(logps, self._first))})
 
     @property
     def content(self) -> dict[str, list[dict[str, float]]]:

@@ -7,7 +7,7 @@ from tabpo.data.dictionary import THRESHOLDS, annotate, best_threshold, build_di
 from tabpo.data.ontology import read_ontology
 from tabpo.data.splitting import halve_dev
 from tabpo.data.units import document_units
-from tabpo.metrics.scores import micro_scores, strict_f1
+from tabpo.metrics.scores import all_scores, strict_f1
 from tabpo.records import Document, Span
 
 
@@ -140,5 +140,5 @@ def test_on_published_data(data_root, dataset, unit_kind, metric, entries, thres
     dictionary = build_dictionary(train)
     assert len(dictionary.entries) == entries
     assert best_threshold(dictionary, select, lambda found: strict_f1(select, found, ontology)) == threshold
-    scores = micro_scores(test, [annotate(dictionary, unit, threshold) for unit in test], ontology)
+    scores = all_scores(test, [annotate(dictionary, unit, threshold) for unit in test], {}, ontology)
     assert tuple(scores[metric]["set_directed"][count] for count in ("tp", "predicted", "gold")) == counts

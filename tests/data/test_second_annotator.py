@@ -148,6 +148,7 @@ def test_the_row_human_scores_the_second_annotation_of_test(study):
             *("--prompts", str(study / "asked_test.parquet"), "--documents", str(study / "test.parquet")),
             *("--ontology", str(study / "labels.yaml")),
             *("--output-predictions", str(study / "said.parquet"), "--output-scores", str(study / "scores.json")),
+            *("--output-counts", str(study / "counts.parquet")),
         ]
     )
     scores = json.loads((study / "scores.json").read_text())

@@ -12,7 +12,7 @@ from tabpo.data.grounding import read_answer, read_in_order
 from tabpo.data.ontology import read_ontology
 from tabpo.data.units import document_units
 from tabpo.metrics.counts import total
-from tabpo.metrics.scores import micro_scores
+from tabpo.metrics.scores import all_scores
 from tabpo.metrics.spans import DIRECTED, ner_strict, rel
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -29,7 +29,7 @@ def ceiling(documents, ontology, unit):
     assert {item.item_class for prediction in predictions for item in (*prediction.spans, *prediction.relations)} == {
         "ok"
     }
-    scores = micro_scores(units, predictions, ontology)
+    scores = all_scores(units, predictions, {}, ontology)
     return units, {
         (metric, convention): (counts["tp"], counts["predicted"], counts["gold"])
         for metric, conventions in scores.items()

@@ -1,10 +1,16 @@
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tabpo.data.ontology import read_ontology
 from tabpo.data.units import document_units
-from tabpo.metrics.coreference import b_cubed, ceaf_e, coreference_scores, muc
+from tabpo.metrics.coreference import b_cubed, ceaf_e, muc
+from tabpo.metrics.scores import HEADLINE, all_scores
 from tabpo.records import Document, PredictedSpan, Prediction, Span
+
+ONTOLOGY = read_ontology(Path(__file__).parents[2] / "config/ontologies/scierc.yaml")
 
 # The worked example of Pradhan et al. (2014): h and i are in the response alone, e in the key alone.
 KEY = [set("abc"), set("defg")]
@@ -65,11 +71,16 @@ def prediction(clusters):
     return Prediction("d", "ok", tuple(spans), clusters=clusters)
 
 
+def scores_of_documents(units, found):
+    scores = all_scores(units, found, {}, ONTOLOGY)
+    return {metric: scores[metric][HEADLINE] for metric in ("muc", "b_cubed", "ceaf_e", "conll")}
+
+
 def test_documents_are_summed():
     # the worked example, and a document whose cluster is found whole
     units = [document(((1, 2, 3), (4, 5, 6, 7))), document(((1, 2),))]
     found = [prediction(((1, 2), (3, 4), (6, 7, 8, 9))), prediction(((2, 1),))]
-    scores = coreference_scores(units, found)
+    scores = scores_of_documents(units, found)
     assert scores["muc"] == {"precision": 3 / 6, "recall": 3 / 6, "f1": 3 / 6}
     assert scores["b_cubed"]["recall"] == pytest.approx((35 / 12 + 2) / 9)
     assert scores["ceaf_e"]["precision"] == pytest.approx((0.8 + 0.5 + 1) / 4)
@@ -78,6 +89,6 @@ def test_documents_are_summed():
 
 def test_single_mentions_are_no_clusters():
     # a cluster of one mention on either side changes nothing
-    plain = coreference_scores([document(((1, 2),))], [prediction(((1, 2),))])
-    assert coreference_scores([document(((1, 2), (3,)))], [prediction(((1, 2), (4,), (5, 5)))]) == plain
+    plain = scores_of_documents([document(((1, 2),))], [prediction(((1, 2),))])
+    assert scores_of_documents([document(((1, 2), (3,)))], [prediction(((1, 2), (4,), (5, 5)))]) == plain
     assert plain["conll"] == {"f1": 1}

@@ -8,7 +8,7 @@ from tabpo.data.answers import gold_answer, render
 from tabpo.data.grounding import read_answer
 from tabpo.data.ontology import Label, Ontology, RelationType
 from tabpo.data.units import document_units
-from tabpo.metrics.scores import micro_scores, score, strict_f1
+from tabpo.metrics.scores import all_scores, score, strict_f1
 from tabpo.records import Completion, Document, Relation, Span
 
 SCIENCE = Ontology(
@@ -35,7 +35,7 @@ def scores_of(*texts):
     predictions = [read_answer(text, unit, SCIENCE) for text, unit in zip(texts, units, strict=True)]
     answers = [render(gold_answer(unit), "entities") for unit in units]
     completions = [Completion(unit.prompt_id, text, 5, True) for text, unit in zip(texts, units, strict=True)]
-    return score("test", units, predictions, answers, SCIENCE, completions)
+    return score("test", units, predictions, answers, SCIENCE, completions)[0]
 
 
 def test_gold_scores_its_ceiling():
@@ -118,7 +118,7 @@ def test_the_order_of_an_answer_may_say_which_occurrence_is_meant():
     units = document_units(Document("d", None, "a b . a b", tuple("ab.ab"), ((0, 5),), spans), "sentence")
     answer = render(gold_answer(units[0]), "entities")  # Task a, Method a, Task b: both a's, and the b behind
     completions = [Completion(units[0].prompt_id, answer, 5, True)]
-    scores = score("test", units, [read_answer(answer, units[0], SCIENCE)], [answer], SCIENCE, completions)
+    scores, _ = score("test", units, [read_answer(answer, units[0], SCIENCE)], [answer], SCIENCE, completions)
     assert scores["metrics"]["ner_strict"]["set_directed"]["tp"] == 2
     assert scores["metrics"]["ner_strict"]["in_order"]["tp"] == scores["ceiling"]["ner_strict"]["in_order"]["tp"] == 3
 
@@ -126,7 +126,7 @@ def test_the_order_of_an_answer_may_say_which_occurrence_is_meant():
 def test_a_baseline_writes_nothing():
     units = science_units()
     predictions = [read_answer(EMPTY, unit, SCIENCE) for unit in units]
-    scores = score("test", units, predictions, [EMPTY, EMPTY], SCIENCE, completions=None)
+    scores, _ = score("test", units, predictions, [EMPTY, EMPTY], SCIENCE, completions=None)
     assert {scores[name] for name in ("mean_tokens", "repetition", "repairs", "repaired")} == {None}
     assert (scores["valid"], scores["empty"], scores["gold"]["empty"]) == (1, 1, 1)
     assert scores["metrics"]["ner_strict"]["repaired"] == scores["metrics"]["ner_strict"]["set_directed"]
@@ -161,11 +161,11 @@ def test_coreference_is_scored_for_documents():
         '{"entities":[{"id":1,"label":"Task","span":"a"},{"id":2,"label":"Task","span":"b"}],"relations":[],'
         '"coreference":[[1,2],[1,7]]}'
     )
-    scores = score("test", whole, [read_answer(answer, whole[0], SCIENCE)], [answer], SCIENCE, None)
+    scores, _ = score("test", whole, [read_answer(answer, whole[0], SCIENCE)], [answer], SCIENCE, None)
     assert scores["clusters"] == {"dangling_mention": 1, "single_mention": 0, "shared_mention": 0, "ok": 1}
     assert scores["metrics"]["muc"]["set_directed"] == {"precision": 1, "recall": 1, "f1": 1}
     assert scores["metrics"]["conll"] == {name: {"f1": 1} for name in ("set_directed", "repaired", "in_order")}
-    assert "conll" not in score("test", sentence, [read_answer(EMPTY, sentence[0], SCIENCE)], [EMPTY], SCIENCE, None)
+    assert "conll" not in score("test", sentence, [read_answer(EMPTY, sentence[0], SCIENCE)], [EMPTY], SCIENCE, None)[0]
 
 
 WORDS = st.sampled_from(["a", "b", "a b", "A", "z", "", "b . b"])
@@ -190,7 +190,7 @@ def test_every_answer_of_the_right_shape_has_scores(text):
     units = document_units(document, "document")
     prediction = read_answer(text, units[0], SCIENCE)
     assert prediction.answer_class == "ok"
-    scores = score("test", units, [prediction], [text], SCIENCE, [Completion("d", text, 9, True)])
+    scores, _ = score("test", units, [prediction], [text], SCIENCE, [Completion("d", text, 9, True)])
     for metric, conventions in scores["metrics"].items():
         for convention, counts in conventions.items():
             # a list counts what is repeated each time: recall may exceed 1
@@ -205,7 +205,7 @@ def test_results_have_their_own_metrics():
     document = Document("d", None, "x y", ("x", "y"), ((0, 2),), (Span(1, "Drug", "None", 0, 1),))
     units = document_units(document, "document")
     prediction = read_answer('{"results":[{"Code":"Drug","Sub-code":"None","Span":"y"}]}', units[0], MEDICINE)
-    scores = micro_scores(units, [prediction], MEDICINE)
+    scores = all_scores(units, [prediction], {}, MEDICINE)
     assert {metric: scores[metric]["set_directed"]["f1"] for metric in scores} == {
         "code": 1,
         "sub_code": 1,

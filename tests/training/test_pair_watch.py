@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tabpo.metrics.preferences import pair_scores
+from tabpo.metrics.preferences import mean_scores, pair_scores
 from tabpo.training.pair_watch import PairWatch
 from tabpo.training.reference import score_references
 
@@ -27,7 +27,7 @@ def test_a_look_ranks_the_pairs_against_step_0(watched, make_model, pair_example
     move(model)
     watched.look(model.train(), 5)
     after = score_references(model, pair_examples, tokenizer.pad_token_id, fp32, 2)
-    assert watched.health[1] == {"step": 5, **pair_scores(after, before)}
+    assert watched.health[1] == {"step": 5, **mean_scores(pair_scores(after, before))}
     assert watched.health[1]["reward_margin"] != 0.0 and watched.measure in watched.health[1]
 
 

@@ -31,6 +31,7 @@ KINDS = {
     "demo_messages": ("demo_messages", "pvminer", "document", None),
 }
 ARTEFACTS = ("card.json", "confusions.parquet", "confusions.ids.txt", "pairs.parquet", "pairs.drawn.json", "test.json")
+ARTEFACTS += ("test.counts",)
 IN_THE_ORDER_OF_PROMPTS = ("pairs.parquet",)
 
 
@@ -146,8 +147,9 @@ def make(kind: str, sources: Path, out: Path) -> None:
         write_records(out / "completions.parquet", Completion, said)
         called = ["--completions", str(out / "completions.parquet"), "--prompts", written[split]]
         called += ["--documents", str(out / f"{docs}.docs"), "--ontology", ontology]
-        called += ["--output-predictions", str(out / f"{split}.predictions"), "--output-scores"]
-        score.main([*called, str(out / f"{split}.json")])
+        called += ["--output-predictions", str(out / f"{split}.predictions")]
+        called += ["--output-counts", str(out / f"{split}.counts")]
+        score.main([*called, "--output-scores", str(out / f"{split}.json")])
     called = ["--predictions", str(out / "dev_confusion.predictions"), "--prompts", written["dev_confusion"]]
     called += ["--documents", str(out / "dev.docs"), "--ontology", ontology, "--split", "dev_confusion"]
     table = str(out / "confusions.parquet")

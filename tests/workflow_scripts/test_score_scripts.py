@@ -48,6 +48,7 @@ def score_arguments(folder, completions):
         *("--ontology", str(folder / "ontology.yaml")),
         *("--output-predictions", str(folder / "predictions/test.parquet")),
         *("--output-scores", str(folder / "scores/test.json")),
+        *("--output-counts", str(folder / "scores/test.counts.parquet")),
     ]
 
 
@@ -115,6 +116,7 @@ def test_dictionary(folder):
     for row in ("dictionary", "majority"):
         arguments += [f"--output-{row}-predictions", str(folder / f"{row}.parquet")]
         arguments += [f"--output-{row}-scores", str(folder / f"{row}.json")]
+        arguments += [f"--output-{row}-counts", str(folder / f"{row}.counts.parquet")]
     dictionary.main([*arguments, "--ontology", str(folder / "ontology.yaml")])
     scores = json.loads((folder / "dictionary.json").read_text())
     assert (scores["split"], scores["valid"], scores["mean_tokens"]) == ("test", 1.0, None)
