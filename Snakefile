@@ -30,6 +30,7 @@ include: "rules/crossfit.smk"
 include: "rules/endpoint.smk"
 include: "rules/tables.smk"
 include: "rules/report.smk"
+include: "rules/export.smk"
 
 
 rule all:

@@ -123,6 +123,7 @@ STUDY_FILES = [
     *(results(f"{dataset}/card.json") for dataset in STUDY.datasets),
     *map(results, job.audits(STUDY)),
     *map(results, drawing.run_figures(STUDY)),
+    *([results("export")] if STUDY.private(STUDY.datasets) else []),
 ]
 
 

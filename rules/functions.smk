@@ -31,6 +31,7 @@ second_settings = settings(job.second_settings, "dataset")
 table_settings = settings(job.table_settings, "table")
 metric_settings = settings(job.metric_settings, "metric")
 cost_settings = settings(job.cost_settings)
+export_settings = settings(job.export_settings)
 
 
 def titled(text):
@@ -153,5 +154,6 @@ metric_scores = run_files(job.metric_settings, SCORES, "metric")
 metric_provenance = run_files(job.metric_settings, PROVENANCE, "metric")
 figure_steps = run_files(drawing.run_figure_settings, "training.parquet", "dataset", "model")
 figure_watch = run_files(drawing.run_figure_settings, "watch.json", "dataset", "model")
+export_counts = run_files(job.export_settings, "scores/test.counts.parquet")
 cost_timing = run_files(job.cost_settings, "timing.parquet")
 cost_provenance = run_files(job.cost_settings, PROVENANCE)

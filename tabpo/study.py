@@ -272,6 +272,11 @@ def cost_settings(study: Study) -> Settings:
     return {"runs": runs, "private": study.private({run["dataset"] for run in runs})}
 
 
+def export_settings(study: Study) -> Settings:
+    """Settings of the rule `export`: every run that a table has."""
+    return {"runs": _table_runs(study)}
+
+
 def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
     """Each run of a table, one by one, and its folder under the study's results.
 
@@ -285,11 +290,15 @@ def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
             yield one, "/".join(part for part in parts if part is not None)
 
 
-def _trained_runs(study: Study) -> list[Settings]:
-    """The runs of all tables that a loss was trained in, each once."""
+def _table_runs(study: Study) -> list[Settings]:
+    """The runs of all tables, each once."""
     runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
-    trained = {(run["dataset"], run["model"], run["method"]): run for run in runs if run["method"] in study.methods}
-    return list(trained.values())
+    return list({(run["dataset"], run["model"], run["method"]): run for run in runs}.values())
+
+
+def _trained_runs(study: Study) -> list[Settings]:
+    """Those that a loss was trained in."""
+    return [run for run in _table_runs(study) if run["method"] in study.methods]
 
 
 def _rows(study: Study, entry: Settings) -> list[str]:

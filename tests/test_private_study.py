@@ -24,6 +24,9 @@ labels:
 relations:
   CAUSES: {definition: The head brings about the tail.}
 """
+PATIENT = "smith"
+"""How all names of documents begin."""
+
 SIZES = {"train": 24, "dev": 16, "test": 8}
 INSIDE = re.compile(
     r"[.]parquet$|[.]ids[.]txt$|/(base|model|checkpoints)/|/scores/[^/]*json$|/(watch|selection)[.]json$"
@@ -47,7 +50,7 @@ def document(number: int, generator: random.Random, rare: bool) -> dict:
             span = {"id": f"T{len(spans)}", "start": start, "end": len(text) - 1, "label": label, "text": part}
             spans.append(span)
     relations = [{"head": "T0", "label": "CAUSES", "tail": "T1"}] if number % 5 == 0 else []
-    return {"id": f"n{number}", "text": text.strip(), "spans": spans, "relations": relations}
+    return {"id": f"{PATIENT}{number}", "text": text.strip(), "spans": spans, "relations": relations}
 
 
 def write_data(folder: Path) -> set[str]:
@@ -114,7 +117,8 @@ def test_nothing_is_sent_and_no_page_or_log_has_a_text(tmp_path, no_network, cap
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
         importlib.import_module(f"workflow_scripts.{program}").main(arguments)
         programs.add(program)
-    assert {"documents", "sft", "score", "disagreement", "human", "audit", "train", "tables", "report"} <= programs
+    wanted = {"documents", "sft", "score", "disagreement", "human", "audit", "train", "tables", "report", "export"}
+    assert wanted <= programs
 
     written = [path for path in tmp_path.glob("results/**/*") if path.is_file()]
     reports = {str(path.relative_to(tmp_path)): path for path in written if not INSIDE.search(str(path))}
@@ -124,8 +128,9 @@ def test_nothing_is_sent_and_no_page_or_log_has_a_text(tmp_path, no_network, cap
     pages = {"notes/card.md", "tables/notes.md", "report.html"}
     assert len(words) > 100 and {f"results/notes/{page}" for page in pages} <= set(told)
     for name, text in told.items():
-        assert not [secret for secret in words if secret in text.lower()], name
+        assert not [secret for secret in (*words, PATIENT) if secret in text.lower()], name
     assert not re.search(r"% valid|\d of \d+ answers", told["logs"])
+    exported = {name: told.pop(name) for name in list(told) if name.startswith("results/notes/export/")}
     for name, text in told.items():
         if name.endswith((".md", ".tex")):
             assert text.removeprefix("% ").startswith("INSIDE ONLY: "), name
@@ -140,6 +145,16 @@ def test_nothing_is_sent_and_no_page_or_log_has_a_text(tmp_path, no_network, cap
     assert "Examples" not in shown and "<td>Symptom</td>" in shown.replace(' style="text-align:left"', "")
     assert "INSIDE ONLY" in shown.split("<h1>")[0]
     assert "| human" in table and "– private" not in table
+
+    tables = {f"tables/{name}" for name in ("notes", "per_metric/ner_strict", "per_metric/rel")}
+    files = {f"{name}.{ending}" for name in (*tables, "labels") for ending in ("csv", "md", "tex")}
+    assert files | {"macros.tex"} <= {name.removeprefix("results/notes/export/") for name in exported}
+    assert not [name for name, text in exported.items() if "INSIDE ONLY" in text]
+    labels = exported["results/notes/export/labels.csv"]
+    assert ",Symptom," in labels and ",rare labels," in labels
+    assert "Place" not in labels and "Drug" not in labels  # three of eight texts have a place: drugs join them
+    cells = exported["results/notes/export/tables/notes.csv"].splitlines()
+    assert {line for line in cells if ",rel," in line} == {line for line in cells if line.endswith(",rel,,,,,,")}
 
 
 def test_the_guard_stops_what_connects(no_network):

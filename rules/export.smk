@@ -1,0 +1,32 @@
+"""What may leave a study of private data."""
+
+EXPORTED_TABLES = [file for file in STUDY_TABLE_FILES if file.endswith(".csv") and file != results("tables/cost.csv")]
+
+
+rule export:
+    """Write tables, tests, macros and scores of labels, rounded and of no few patients: all that may leave."""
+    input:
+        tables=EXPORTED_TABLES,
+        counts=export_counts,
+    output:
+        folder=directory(results("export")),
+    params:
+        settings=export_settings,
+        results=study_folder,
+    log:
+        results("logs/export.log"),
+    benchmark:
+        results("benchmarks/export.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.export"
+        " --settings {params.settings:q}"
+        " --results {params.results}"
+        " --tables {input.tables}"
+        " --output {output.folder}"
+        " 2>> {log}"
