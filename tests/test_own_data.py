@@ -58,8 +58,8 @@ def test_the_pages_example_becomes_prompts_and_its_gold_scores_100(tmp_path):
     results = tmp_path / "results/notes/notes"
     card = json.loads((results / "card.json").read_text())
     assert card["private"] and card["group_id"] == "all documents have one"
-    assert card["splits"]["train"]["labels"] == {"Drug": None, "Symptom": None}  # three and four
-    assert card["variants"]["train"] == {"labels: Medication -> Drug": None}
+    assert card["splits"]["train"]["labels"] == {"Drug": 3, "Symptom": 4}
+    assert card["variants"]["train"] == {"labels: Medication -> Drug": 1}
     ontology = read_ontology(tmp_path / "own/labels.yaml")
     for split in PROMPT_SPLITS:
         asked = read_records(results / f"prompts/{split}.parquet", Prompt)

@@ -30,7 +30,10 @@ def main(argv: list[str] | None = None) -> None:
     caps = {"max_new_tokens": limits["max_completion_tokens"], "batch_size": args.settings["batch_size"]}
     set_threads(numerics)
     tokenizer = load_tokenizer(args.model)
-    prompts = [(p.prompt_id, encode_prompt(tokenizer, p, limits)) for p in read_records(args.prompts, Prompt)]
+    prompts = [
+        (prompt.prompt_id, encode_prompt(tokenizer, prompt, limits, number))
+        for number, prompt in enumerate(read_records(args.prompts, Prompt), start=1)
+    ]
     if args.settings["engine"] == "vllm":
         longest = sum(limits.values())
         completions = generate_by_vllm(

@@ -1,7 +1,7 @@
 """brat standoff: a folder with a .txt and an .ann for each document."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -30,28 +30,42 @@ def read_documents(path: Path) -> list[Document]:
     A line of the .txt is a sentence. Equivalences (`*`) become clusters, an attribute `Sublabel` a span's sub-label.
 
     Raises:
-        DataError: A file is missing, no UTF-8, or has a line of another kind; a span in pieces; names file and line.
+        DataError: A file is missing, no UTF-8, or has a line of another kind; a span in pieces. Names the folder, the
+            number of the file among those with its ending, sorted by name, and the line.
     """
     texts, notes = ({file.with_suffix("") for file in path.rglob(f"*.{ending}")} for ending in ("txt", "ann"))
     if not texts:
         raise DataError(f"{path}: holds no document; accepted: a .txt and an .ann for each")
     for ending, alone in (("txt", notes - texts), ("ann", texts - notes)):
         if alone:
-            raise DataError(f"{min(alone)}: has no .{ending}; accepted: a .txt and an .ann, which may be empty")
-    documents = [_document(path, name) for name in sorted(texts, key=lambda name: (name.name, name))]
-    for first, second in pairwise(documents):
+            other, names = ("ann", notes) if ending == "txt" else ("txt", texts)
+            number = min(map(_by_name(names).index, alone)) + 1
+            where = _place(path, other, number)
+            raise DataError(f"{where}: has no .{ending}; accepted: a .txt and an .ann, which may be empty")
+    documents = [_document(path, name, number) for number, name in enumerate(_by_name(texts), start=1)]
+    for number, (first, second) in enumerate(pairwise(documents), start=1):
         if first.doc_id == second.doc_id:
-            raise DataError(f"{path}: two documents are called {first.doc_id}; accepted: a name that no other one has")
+            where = _place(path, "txt", number)
+            raise DataError(f"{where}: has the name of the next one; accepted: a name that no other one has")
     return documents
 
 
-def _document(folder: Path, name: Path) -> Document:
+def _by_name(files: Iterable[Path]) -> list[Path]:
+    return sorted(files, key=lambda file: (file.name, file))
+
+
+def _place(folder: Path, ending: str, number: int) -> str:
+    return f"{folder}, .{ending} file {number} by name"
+
+
+def _document(folder: Path, name: Path, number: int) -> Document:
     text_file, note_file = (name.with_name(f"{name.name}.{ending}") for ending in ("txt", "ann"))
-    place = Place(text_file, 1, name.name)
+    place = Place(_place(folder, "txt", number), 1, name.name)
     if not re.fullmatch(r"[^\s#/]+", place.doc_id):
         raise place.error("the name", "is no identifier; accepted: a file name without white space and #")
-    text = place.string("the text", _decoded(text_file))
-    annotations, links = _annotations(note_file, place.doc_id, text)
+    text = place.string("the text", _decoded(text_file, place.path))
+    notes = Place(_place(folder, "ann", number), 1, name.name)
+    annotations, links = _annotations(note_file, notes, text)
     group = name.parent.relative_to(folder).as_posix()
     return build_document(
         place,
@@ -63,11 +77,11 @@ def _document(folder: Path, name: Path) -> Document:
     )
 
 
-def _annotations(path: Path, doc_id: str, text: str) -> tuple[dict[str, Annotation], list[Link]]:
+def _annotations(path: Path, where: Place, text: str) -> tuple[dict[str, Annotation], list[Link]]:
     annotations: dict[str, Annotation] = {}
     links: list[Link] = []
     sublabels: list[tuple[Place, str, str, str]] = []
-    for line, kind, match in _read_lines(path, doc_id):
+    for line, kind, match in _read_lines(path, where):
         field = f"annotation {match.group().split()[0]}" if match.group() else ""
         if kind == "span":
             name, label, start, end, said = match.groups()
@@ -90,9 +104,9 @@ def _annotations(path: Path, doc_id: str, text: str) -> tuple[dict[str, Annotati
     return annotations, links
 
 
-def _read_lines(path: Path, doc_id: str) -> Iterator[tuple[Place, str, re.Match]]:
-    for number, line in enumerate(_decoded(path).split("\n"), start=1):
-        place = Place(path, number, doc_id)
+def _read_lines(path: Path, where: Place) -> Iterator[tuple[Place, str, re.Match]]:
+    for number, line in enumerate(_decoded(path, where.path).split("\n"), start=1):
+        place = replace(where, line=number)
         matches = ((kind, pattern.fullmatch(line.removesuffix("\r"))) for kind, pattern in _LINES.items())
         kind, match = next(((kind, match) for kind, match in matches if match), (None, None))
         if match is None:
@@ -104,12 +118,12 @@ def _read_lines(path: Path, doc_id: str) -> Iterator[tuple[Place, str, re.Match]
         yield place, kind, match
 
 
-def _decoded(path: Path) -> str:
+def _decoded(path: Path, where: str) -> str:
     try:
         content = path.read_bytes()
-        check_mark(path, content)
+        check_mark(where, content)
         return content.decode()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); accepted: a file in UTF-8") from error
+        raise DataError(f"{where}: cannot be read ({error.strerror}); accepted: a file in UTF-8") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: byte {error.start + 1} is no UTF-8; accepted: UTF-8") from error
+        raise DataError(f"{where}: byte {error.start + 1} is no UTF-8; accepted: UTF-8") from error

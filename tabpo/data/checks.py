@@ -17,17 +17,15 @@ def check_labels(documents: Sequence[Document], ontology: Ontology, source: Path
 
     Args:
         source: The file that record n of `documents` is line n of (a CSV's are not: it has a header, and texts of
-            several lines), a folder, or what else they come from.
+            several lines), a folder whose files are sorted by name, or what else they come from.
         private: Whether messages leave out what stands for a label: it may be anything.
 
     Raises:
-        DataError: Names source, record, document, span and label, and what is accepted.
+        DataError: Names source, number of the document, span and label, and what is accepted.
     """
     by_line = not (isinstance(source, Path) and (source.is_dir() or source.suffix == ".csv"))
     for number, document in enumerate(documents, start=1):
-        where = f"{source}, document {document.doc_id}"
-        if by_line:
-            where = f"{source}, line {number}, document {document.doc_id}"
+        where = f"{source}, {'line' if by_line else 'document'} {number}"
         keys = [_key(span, ontology.answer) for span in document.spans]
         for position, span in enumerate(document.spans):
             if not ontology.valid(span.label, span.sublabel):
@@ -51,23 +49,38 @@ def check_splits(documents: Mapping[str, Sequence[Document]]) -> None:
     """Refuse documents and groups that straddle splits, and a text of eight words or more that does.
 
     Raises:
-        DataError: Names the two splits, and the first such document or group; of a text the two documents.
+        DataError: Names the two splits, and the first two such documents by their numbers in them.
     """
     for (first, some), (second, others) in combinations(documents.items(), 2):
         for what, name in NAMES.items():
-            shared = sorted(names(some, name) & names(others, name))
-            if shared:
+            places = _in_both(some, others, name)
+            if places:
                 raise DataError(
-                    f"{what} {shared[0]} is in {first} and in {second} ({len(shared)} in all);"
-                    f" accepted: each {what} in one split"
+                    f"document {places[0][0]} of {first} and document {places[0][1]} of {second} have the same {what}"
+                    f" ({len(names(some, name) & names(others, name))} in all); accepted: each {what} in one split"
                 )
-        known = {document.text: document.doc_id for document in some if len(document.text.split()) >= COPIED_WORDS}
-        copies = [document for document in others if document.text in known]
-        if copies:
+        places = _in_both(some, others, _long_text)
+        if places:
             raise DataError(
-                f"document {known[copies[0].text]} in {first} and document {copies[0].doc_id} in {second} have the same"
-                f" text ({len(copies)} such); accepted: a text of {COPIED_WORDS} words or more in one split"
+                f"document {places[0][0]} of {first} and document {places[0][1]} of {second} have the same text"
+                f" ({len(places)} such); accepted: a text of {COPIED_WORDS} words or more in one split"
             )
+
+
+def _in_both(
+    some: Sequence[Document], others: Sequence[Document], value: Callable[[Document], str | None]
+) -> list[tuple[int, int]]:
+    """Numbers, from 1, of documents with the same value: of each of `others` that has one, and of one of `some`."""
+    numbers = {value(document): number for number, document in enumerate(some, start=1)}
+    return [
+        (numbers[found], number)
+        for number, document in enumerate(others, start=1)
+        if (found := value(document)) is not None and found in numbers
+    ]
+
+
+def _long_text(document: Document) -> str | None:
+    return document.text if len(document.text.split()) >= COPIED_WORDS else None
 
 
 NAMES: dict[str, Callable[[Document], str | None]] = {

@@ -53,15 +53,15 @@ def prove_isolation(
         prompts: By split: train, dev_confusion, dev_select, test.
 
     Raises:
-        DataError: The rule that is broken and the first id that breaks it.
+        DataError: The rule that is broken, and how many ids break it.
     """
     prompt_ids = {split: {prompt.prompt_id for prompt in members} for split, members in prompts.items()}
     doc_ids = {split: {prompt.doc_id for prompt in members} for split, members in prompts.items()}
     for one, other in combinations(prompts, 2):
         for kind, ids in (("prompt", prompt_ids), ("document", doc_ids)):
-            shared = sorted(ids[one] & ids[other])
+            shared = ids[one] & ids[other]
             if shared:
-                raise DataError(f"splits share no {kind}: {shared[0]} is in {one} and {other} ({len(shared)} such)")
+                raise DataError(f"splits share no {kind}: {one} and {other} have {len(shared)} in common")
     paired = {pair.prompt_id for pair in pairs}
     _only_from(PARTS[heldout], "confusions", confusion_ids, prompt_ids)
     _only_from(("train",), "pairs", paired, prompt_ids)
@@ -80,4 +80,4 @@ def _only_from(
     if outside:
         found = next((other for other, members in prompt_ids.items() if outside[0] in members), "no split")
         named = " and ".join(splits) or "nothing"
-        raise DataError(f"{what} come from {named} alone: {outside[0]} is of {found} ({len(outside)} such)")
+        raise DataError(f"{what} come from {named} alone: {len(outside)} of other prompts, the first in {found}")

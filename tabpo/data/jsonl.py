@@ -1,4 +1,4 @@
-"""Published files of JSON lines: one document a line, every fault reported by its place and never by its text."""
+"""Published files of JSON lines: one document a line, every fault reported by its place, never by a text or a name."""
 
 import codecs
 import json
@@ -13,15 +13,21 @@ from tabpo.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One document of a file, for messages; lines count from 1."""
+    """Where a document is, for messages, which do not name it: an id or the name of a file may be a patient's.
 
-    path: Path
+    Attributes:
+        path: Its file, or the folder and the number of its file.
+        line: Counts from 1.
+        doc_id: Of the document.
+    """
+
+    path: Path | str
     line: int
     doc_id: str
 
     def error(self, field: str, problem: str) -> DataError:
         """What is wrong with one field, and what is accepted."""
-        return DataError(f"{self.path}, line {self.line}, document {self.doc_id}, {field}: {problem}")
+        return DataError(f"{self.path}, line {self.line}, {field}: {problem}")
 
     def fields(self, field: str, value: Any, required: Collection[str], optional: Collection[str] = ()) -> None:
         """Refuse what is no object, lacks a required key, or has a key that nobody reads."""
@@ -92,7 +98,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield line, _parse(f"{path}, line {line}", raw)
 
 
-def check_mark(path: Path, content: bytes) -> None:
+def check_mark(path: Path | str, content: bytes) -> None:
     """Refuse a file that begins with a mark of its encoding, which would be a part of its first text or key.
 
     Raises:

@@ -25,13 +25,13 @@ def prove_answers(
     unit_of = {unit.prompt_id: unit for unit in units}
     records = 0
     prove_gold(pairs, prompts)
-    for pair in pairs:
+    for number, pair in enumerate(pairs, start=1):
         for side, text in (("chosen", pair.chosen), ("rejected", pair.rejected)):
             unit = unit_of[pair.prompt_id]
             parsed = parse(text, ontology.answer, clusters=states_links(unit, ontology))
             fault = parsed.answer_class if parsed.answer_class != "ok" else _fault(text, parsed.answer, unit, ontology)
             if fault:
-                raise DataError(f"pair {pair.pair_id}: its {side} answer is refused: {fault}")
+                raise DataError(f"pair {number}: its {side} answer is refused: {fault}")
             records += len(parsed.answer.spans) + len(parsed.answer.relations)
     return {"answers": 2 * len(pairs), "records": records}
 
@@ -43,9 +43,9 @@ def prove_gold(pairs: Sequence[Pair], prompts: Sequence[Prompt]) -> dict[str, in
         DataError: The first pair of which it does not hold.
     """
     gold = {prompt.prompt_id: prompt.answer for prompt in prompts}
-    for pair in pairs:
+    for number, pair in enumerate(pairs, start=1):
         if [pair.chosen, pair.rejected].count(gold[pair.prompt_id]) != 1:
-            raise DataError(f"pair {pair.pair_id}: one of its answers must be gold, and one must not")
+            raise DataError(f"pair {number}: one of its answers must be gold, and one must not")
     return {"answers": 2 * len(pairs)}
 
 

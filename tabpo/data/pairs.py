@@ -152,11 +152,9 @@ def check_answers(units: Sequence[Unit], prompts: Sequence[Prompt], answer_forma
     Raises:
         DataError: Names the first prompt that differs.
     """
-    for unit, prompt in zip(units, prompts, strict=True):
+    for number, (unit, prompt) in enumerate(zip(units, prompts, strict=True), start=1):
         if render(gold_answer(unit), answer_format) != prompt.answer:
-            raise DataError(
-                f"prompt {prompt.prompt_id}: its answer is not that of its document; were both made together?"
-            )
+            raise DataError(f"prompt {number}: its answer is not that of its document; were both made together?")
 
 
 def check_confusions(settings: Mapping[str, Any], confusions: Sequence[Confusion], metadata: Mapping[str, str]) -> None:

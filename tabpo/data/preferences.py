@@ -126,16 +126,16 @@ def given_pairs(rows: Sequence[Preference], pairing: Pairing, encode: Encode) ->
         DataError: An answer is over the limit, or both are the same tokens: names the first such row.
     """
     pairs, tally = [], Tally(negatives=1, edits_wanted=0)
-    for row in rows:
+    for number, row in enumerate(rows, start=1):
         chosen, rejected = encode(row.chosen), encode(row.rejected)
         longest = max(len(chosen), len(rejected))
         if longest >= pairing.max_completion_tokens:
             raise DataError(
-                f"prompt {row.name}: an answer has {longest + 1} tokens, that of the end among them;"
+                f"prompt {number}: an answer has {longest + 1} tokens, that of the end among them;"
                 f" max_completion_tokens is {pairing.max_completion_tokens}, and nothing is truncated"
             )
         if chosen == rejected:
-            raise DataError(f"prompt {row.name}: chosen and rejected are the same {longest} tokens")
+            raise DataError(f"prompt {number}: chosen and rejected are the same {longest} tokens")
         distance = Levenshtein.distance(chosen, rejected)
         pair, is_flipped = make_pair(row.name, 0, row.chosen, row.rejected, (), distance, pairing)
         pairs.append(pair)

@@ -73,11 +73,11 @@ def build_prompts(
 def _asked(documents: Sequence[Document], style: Style) -> list[tuple[Document, Unit]]:
     """Every unit with its document."""
     asked = []
-    for document in documents:
+    for number, document in enumerate(documents, start=1):
         units = document_units(document, style.unit)
         if sum(len(unit.spans) for unit in units) < len(document.spans):
             raise DataError(
-                f"document {document.doc_id}: a span crosses the end of a sentence;"
+                f"document {number}: a span crosses the end of a sentence;"
                 " accepted: spans inside one sentence, or the unit document"
             )
         asked += [(document, unit) for unit in units]

@@ -35,8 +35,8 @@ def read_second(
     for path in paths:
         second, _ = conform(custom.read_documents(path), ontology)
         check_labels(second, ontology, path, private=private)
-        for document in second:
-            where = f"{path}, document {document.doc_id}"
+        for number, document in enumerate(second, start=1):
+            where = f"{path}, document {number}"
             if document.doc_id not in first:
                 raise DataError(f"{where}: the first annotator has none of that id; accepted: an id of this split")
             if document.text != first[document.doc_id].text:

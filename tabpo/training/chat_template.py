@@ -53,14 +53,14 @@ def prepare_template(tokenizer: PreTrainedTokenizerBase, name: str, roles: Itera
         tokenizer.pad_token = tokenizer.eos_token
 
 
-def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> str:
+def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, number: int) -> str:
     """What a model reads of a prompt, up to where its answer begins.
 
     Raises:
         DataError: The template does not take the messages, does not write one as it is, or one holds a control token,
-            which would be read as such; names the prompt.
+            which would be read as such; names the prompt by its number.
     """
-    what, contents = f"prompt {prompt.prompt_id}", [message.content for message in prompt.messages]
+    what, contents = f"prompt {number}", [message.content for message in prompt.messages]
     for content in contents:
         check_control_tokens(tokenizer, content, what)
     roles = [message.role for message in prompt.messages]

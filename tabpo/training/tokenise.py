@@ -67,14 +67,16 @@ class PairExample:
         return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
 
 
-def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: dict) -> tuple[int, ...]:
+def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: dict, number: int) -> tuple[int, ...]:
     """Token ids of a prompt up to where the answer begins; the chat template alone adds special tokens.
+
+    `number` is its place in its file, from 1: messages name it, since an id may be a patient's name.
 
     Raises:
         DataError: More tokens than `limits["max_prompt_tokens"]`; and from `prompt_text`.
     """
-    ids = tokenizer(prompt_text(tokenizer, prompt), add_special_tokens=False)["input_ids"]
-    _check_length(f"prompt {prompt.prompt_id}", len(ids), "max_prompt_tokens", limits)
+    ids = tokenizer(prompt_text(tokenizer, prompt, number), add_special_tokens=False)["input_ids"]
+    _check_length(f"prompt {number}", len(ids), "max_prompt_tokens", limits)
     return tuple(ids)
 
 
@@ -91,9 +93,9 @@ def encode_examples(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt
             text; and from `prompt_text`.
     """
     examples = []
-    for prompt in prompts:
-        prompt_ids = encode_prompt(tokenizer, prompt, limits)
-        answer = _encode_answer(tokenizer, prompt.answer, f"answer of prompt {prompt.prompt_id}", limits)
+    for number, prompt in enumerate(prompts, start=1):
+        prompt_ids = encode_prompt(tokenizer, prompt, limits, number)
+        answer = _encode_answer(tokenizer, prompt.answer, f"answer of prompt {number}", limits)
         examples.append(Example(prompt.prompt_id, prompt_ids, *answer))
     return examples
 
@@ -118,18 +120,18 @@ def encode_pairs(
         DataError: As `encode_examples`, a pair of an unknown prompt, one whose sides are the same tokens, or references
             that are not one to one with the pairs and their tokens.
     """
-    by_prompt = {prompt.prompt_id: prompt for prompt in prompts}
-    unknown = [pair.pair_id for pair in pairs if pair.prompt_id not in by_prompt]
+    by_prompt = {prompt.prompt_id: (number, prompt) for number, prompt in enumerate(prompts, start=1)}
+    unknown = [number for number, pair in enumerate(pairs, start=1) if pair.prompt_id not in by_prompt]
     if unknown:
         raise DataError(f"pair {unknown[0]} is of none of the {len(prompts)} prompts ({len(unknown)} such pairs)")
-    prompt_ids = {
-        prompt_id: encode_prompt(tokenizer, by_prompt[prompt_id], limits)
-        for prompt_id in dict.fromkeys(pair.prompt_id for pair in pairs)
-    }
+    prompt_ids = {}
+    for prompt_id in dict.fromkeys(pair.prompt_id for pair in pairs):
+        number, prompt = by_prompt[prompt_id]
+        prompt_ids[prompt_id] = encode_prompt(tokenizer, prompt, limits, number)
     by_pair = None if references is None else _match_references(pairs, references)
     return [
-        _encode_pair(tokenizer, pair, prompt_ids[pair.prompt_id], by_pair and by_pair[pair.pair_id], limits)
-        for pair in pairs
+        _encode_pair(tokenizer, pair, number, prompt_ids[pair.prompt_id], by_pair and by_pair[pair.pair_id], limits)
+        for number, pair in enumerate(pairs, start=1)
     ]
 
 
@@ -150,19 +152,20 @@ def differing_tokens(chosen: Sequence[int], rejected: Sequence[int]) -> tuple[tu
 def _encode_pair(
     tokenizer: PreTrainedTokenizerBase,
     pair: Pair,
+    number: int,
     prompt_ids: tuple[int, ...],
     reference: Reference | None,
     limits: dict,
 ) -> PairExample:
-    chosen_ids, chosen_fields = _encode_answer(tokenizer, pair.chosen, f"chosen answer of pair {pair.pair_id}", limits)
+    chosen_ids, chosen_fields = _encode_answer(tokenizer, pair.chosen, f"chosen answer of pair {number}", limits)
     rejected_ids, rejected_fields = _encode_answer(
-        tokenizer, pair.rejected, f"rejected answer of pair {pair.pair_id}", limits
+        tokenizer, pair.rejected, f"rejected answer of pair {number}", limits
     )
     if chosen_ids == rejected_ids:
-        raise DataError(f"pair {pair.pair_id}: chosen and rejected are the same {len(chosen_ids)} tokens")
+        raise DataError(f"pair {number}: chosen and rejected are the same {len(chosen_ids)} tokens")
     chosen_differs, rejected_differs = differing_tokens(chosen_ids, rejected_ids)
     if reference is not None:
-        _check_counts(pair.pair_id, reference, len(chosen_ids), len(rejected_ids))
+        _check_counts(number, reference, len(chosen_ids), len(rejected_ids))
     return PairExample(
         pair_id=pair.pair_id,
         prompt_ids=prompt_ids,
@@ -194,7 +197,7 @@ def _check_length(what: str, length: int, setting: str, limits: dict) -> None:
 
 def _match_references(pairs: Sequence[Pair], references: Sequence[Reference]) -> dict[str, Reference]:
     by_pair = {reference.pair_id: reference for reference in references}
-    missing = [pair.pair_id for pair in pairs if pair.pair_id not in by_pair]
+    missing = [number for number, pair in enumerate(pairs, start=1) if pair.pair_id not in by_pair]
     if missing:
         raise DataError(f"no reference log-probs for pair {missing[0]} ({len(missing)} such of {len(pairs)} pairs)")
     if len(references) != len(pairs):
@@ -202,10 +205,10 @@ def _match_references(pairs: Sequence[Pair], references: Sequence[Reference]) ->
     return by_pair
 
 
-def _check_counts(pair_id: str, reference: Reference, chosen: int, rejected: int) -> None:
+def _check_counts(number: int, reference: Reference, chosen: int, rejected: int) -> None:
     found = (len(reference.chosen_logps), len(reference.rejected_logps))
     if found != (chosen, rejected):
         raise DataError(
-            f"pair {pair_id}: reference log-probs for {found[0]} and {found[1]} tokens;"
+            f"pair {number}: reference log-probs for {found[0]} and {found[1]} tokens;"
             f" its completions have {chosen} and {rejected}"
         )

@@ -59,10 +59,10 @@ INDENTED = WRONG.replace(":[{", ":[\n  {", 1)
         (GOLD, "one of its answers must be gold, and one must not"),
     ],
 )
-def test_answers_that_do_not_hold_are_refused_by_name(rejected, message):
+def test_answers_that_do_not_hold_are_refused_by_their_number(rejected, message):
     with pytest.raises(DataError, match=message) as raised:
         prove_answers([pair(rejected)], [PROMPT], [UNIT], ONTOLOGY)
-    assert "pair d#0/0" in str(raised.value)
+    assert "pair 1: " in str(raised.value)
     assert "trees" not in str(raised.value)
 
 

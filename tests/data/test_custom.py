@@ -132,31 +132,31 @@ def test_a_faulty_row_is_named_by_its_place(tmp_path, fault):
     path = as_json(tmp_path, ROW | {"id": "n0"}, ROW | change)
     with pytest.raises(DataError) as caught:
         read_documents(path)
-    assert str(caught.value).startswith(f"{path}, line 2, document n1, {message}")
+    assert str(caught.value).startswith(f"{path}, line 2, {message}")
     assert "secret" not in str(caught.value)
 
 
 LINES = {
     "pieces": (
         "T1\tMethod 2 8;9 15\tsecret parser",
-        "line 1, document n1, the line: is none that is read; accepted: T w",
+        "line 1, the line: is none that is read; accepted: T w",
     ),
     "event": (
         "\nE1\tMethod:T1",
-        "line 2, document n1, the line: is none that is read; accepted: T with one start and en",
+        "line 2, the line: is none that is read; accepted: T with one start and en",
     ),
     "another text": (
         "T1\tMethod 9 15\tsecret",
-        "line 1, document n1, annotation T1: is not the text at 9-15; accepted",
+        "line 1, annotation T1: is not the text at 9-15; accepted",
     ),
-    "outside": ("T1\tMethod 9 99\tparser", "line 1, document n1, annotation T1 end: is 99; accepted: a whole number"),
+    "outside": ("T1\tMethod 9 99\tparser", "line 1, annotation T1 end: is 99; accepted: a whole number"),
     "id twice": (
         "T1\tMethod 9 15\tparser\nT1\tMethod 0 1\tA",
-        "line 2, document n1, annotation T1: has the id of another",
+        "line 2, annotation T1: has the id of another",
     ),
     "unknown end": (
         "R1\tPART-OF Arg1:T1 Arg2:T2",
-        "line 1, document n1, annotation R1: its end 1 is no span's id; acc",
+        "line 1, annotation R1: its end 1 is no span's id; acc",
     ),
 }
 
@@ -167,29 +167,32 @@ def test_a_faulty_line_is_named_by_its_place(tmp_path, fault):
     path = as_brat(tmp_path, notes=notes)
     with pytest.raises(DataError) as caught:
         read_documents(path)
-    assert str(caught.value).startswith(f"{path}/p7/n1.ann, {message}")
+    assert str(caught.value).startswith(f"{path}, .ann file 1 by name, {message}")
     assert "secret" not in str(caught.value)
 
 
 def test_faulty_folders(tmp_path):
     path = as_brat(tmp_path)
     (path / "n2.txt").write_text("A secret")
-    with pytest.raises(DataError, match=r"n2: has no .ann; accepted: a .txt and an .ann, which may be empty"):
+    with pytest.raises(DataError, match=r"train, .txt file 2 by name: has no .ann; accepted: a .txt and"):
         read_documents(path)
     (path / "n2.ann").write_bytes("T1\tMethod 0 1\té".encode("latin-1"))
-    with pytest.raises(DataError, match=r"n2.ann: byte 15 is no UTF-8; accepted: UTF-8"):
+    with pytest.raises(DataError, match=r"train, .ann file 2 by name: byte 15 is no UTF-8; accepted: UTF-8"):
         read_documents(path)
     (path / "n2.txt").write_bytes(b"\xef\xbb\xbfA secret")  # all offsets would be one more
-    with pytest.raises(DataError, match=r"n2.txt, line 1: begins with a byte order mark; accepted: UTF-8 without one"):
+    with pytest.raises(DataError, match=r"train, .txt file 2 by name, line 1: begins with a byte order mark"):
         read_documents(path)
     (path / "n2.txt").write_text("A secret")
     (path / "n2.txt").rename(path / "p7/n2.txt")  # beside another one
-    with pytest.raises(DataError, match=r"p7/n2: has no .ann|n2: has no .txt"):
+    with pytest.raises(DataError, match=r"file 2 by name: has no .(ann|txt)"):
         read_documents(path)
     (path / "p7/n2.ann").write_text("")
     for ending in ("txt", "ann"):
         (path / f"n2.{ending}").write_text("A secret" if ending == "txt" else "")
-    with pytest.raises(DataError, match=r"train: two documents are called n2; accepted: a name that no other one has"):
+    with pytest.raises(
+        DataError,
+        match=r"train, .txt file 2 by name: has the name of the next one",
+    ):
         read_documents(path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"empty: holds no document; accepted: a .txt and an .ann for each"):

@@ -48,11 +48,11 @@ FAULTS = {
     "id is a number": (b'{"id": 1, "text": "a secret"}', "line 1, id: is no identifier"),
     "id with #": (b'{"id": "d#1", "text": "a secret"}', "line 1, id: is no identifier"),
     "id with a line feed": (b'{"id": "d\\n1", "text": "a secret"}', "line 1, id: is no identifier"),
-    "id twice": (GOOD + b"\n" + GOOD, r"line 2, document d1, id: was line 1's already"),
-    "key missing": (b'{"id": "d1"}', "line 1, document d1, the line: lacks text; accepted: id, text"),
+    "id twice": (GOOD + b"\n" + GOOD, r"line 2, id: was line 1's already"),
+    "key missing": (b'{"id": "d1"}', "line 1, the line: lacks text; accepted: id, text"),
     "key unknown": (
         b'{"id": "d1", "text": "a", "a secret": 1}',
-        "line 1, document d1, the line: has a key that is not known in place 3; accepted: id, text",
+        "line 1, the line: has a key that is not known in place 3; accepted: id, text",
     ),
 }
 

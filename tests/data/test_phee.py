@@ -169,7 +169,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_named_by_its_place(tmp_path, fault):
     row, message = FAULTS[fault]
-    with pytest.raises(DataError, match=f"train.json, line 2, document .*{message}") as caught:
+    with pytest.raises(DataError, match=f"train.json, line 2, .*{message}") as caught:
         read(tmp_path, changed("id", to="123_0"), row)
     assert "accepted: " in str(caught.value)
     assert "rash" not in str(caught.value) and "parin" not in str(caught.value)

@@ -62,7 +62,7 @@ def test_a_faulty_line_is_named_and_its_text_is_not(tmp_path, change, message):
     path = write(tmp_path / "train.jsonl", LINE, LINE | change)
     with pytest.raises(DataError) as error:
         read_preferences(path)
-    assert str(error.value).startswith(f"{path}, line 2, document train-")
+    assert str(error.value).startswith(f"{path}, line 2, ")
     assert message in str(error.value) and "SECRET" not in str(error.value)
 
 
@@ -70,7 +70,7 @@ def test_a_faulty_line_is_named_and_its_text_is_not(tmp_path, change, message):
     ("content", "message"),
     [
         (b"", "holds no document"),
-        (b"{}\n", "line 1, document train-1, the line: lacks chosen, prompt, rejected"),
+        (b"{}\n", "line 1, the line: lacks chosen, prompt, rejected"),
         (b'{"prompt": "\xff"}\n', "line 1: byte 13 is no UTF-8"),
         (b"[]\n", "line 1: is no object"),
         (b'{"id": "a b"}\n', "line 1, id: is no identifier"),
@@ -101,19 +101,19 @@ def test_the_audit_counts_pairs_and_distances():
 
 
 def test_an_answer_over_the_cap_is_refused_with_its_end_counted():
-    with pytest.raises(DataError, match=r"prompt r: an answer has 4 tokens, .* max_completion_tokens is 3"):
+    with pytest.raises(DataError, match=r"prompt 1: an answer has 4 tokens, .* max_completion_tokens is 3"):
         given_pairs([row("r")], Pairing("given", 1, 1, 0.0, 1, 3), list)
 
 
 def test_answers_that_are_the_same_tokens_are_refused():
-    with pytest.raises(DataError, match="prompt r: chosen and rejected are the same 1 tokens"):
+    with pytest.raises(DataError, match="prompt 1: chosen and rejected are the same 1 tokens"):
         given_pairs([row("r")], Pairing("given", 1, 1, 0.0, 1, 9), lambda text: [0])
 
 
 def test_a_prompt_of_two_splits_is_refused_by_its_rows():
     long = "one two three four five six seven eight"
     splits = {"train": [row("a", prompt=long)], "test": [row("b", prompt=long)]}
-    with pytest.raises(DataError, match="document a in train and document b in test have the same text"):
+    with pytest.raises(DataError, match="document 1 of train and document 1 of test have the same text"):
         check_splits({split: as_documents(rows) for split, rows in splits.items()})
 
 

@@ -125,7 +125,7 @@ def test_rules_of_directions_are_stated_where_prompts_state_the_direction():
 
 def test_a_span_across_sentences_is_refused_where_sentences_are_asked_about():
     crossing = replace(DOCUMENT, spans=(Span(1, "Method", None, 9, 19),), clusters=())
-    with pytest.raises(DataError, match=r"^document W01: a span crosses the end of a sentence; accepted: spans inside"):
+    with pytest.raises(DataError, match=r"^document 1: a span crosses the end of a sentence; accepted: spans inside"):
         build_prompts([crossing], SCIERC, Style("sentence", "bare"))
     assert len(build_prompts([crossing], SCIERC, Style("document", "bare"))) == 1
 

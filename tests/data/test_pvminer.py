@@ -121,12 +121,12 @@ def test_a_faulty_row_is_named_by_its_place(tmp_path, fault):
     path = write(tmp_path / "train.parquet", [ROW, ROW | change])
     with pytest.raises(DataError) as caught:
         read_documents(path)
-    assert str(caught.value).startswith(f"{path}, line 2, document train-00002, {message}")
+    assert str(caught.value).startswith(f"{path}, line 2, {message}")
     assert "secret" not in str(caught.value)
 
 
 def test_an_id_twice_and_an_id_that_is_none(tmp_path):
-    with pytest.raises(DataError, match=r"line 2, document 7, id: was line 1's already; accepted: an id that no other"):
+    with pytest.raises(DataError, match=r"line 2, id: was line 1's already; accepted: an id that no other"):
         read_documents(write(tmp_path / "train.parquet", [ROW | {"id": "7"}] * 2))
     with pytest.raises(DataError, match=r"line 1, id: is no identifier; accepted: a string without white space"):
         read_documents(write(tmp_path / "train.parquet", [ROW | {"id": "a b"}]))

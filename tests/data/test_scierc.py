@@ -120,7 +120,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_is_named_by_its_place(tmp_path, fault):
     row, message = FAULTS[fault]
-    with pytest.raises(DataError, match=f"train.json, line 2, document W01, {message}") as caught:
+    with pytest.raises(DataError, match=f"train.json, line 2, {message}") as caught:
         read(tmp_path, changed("doc_key", to="W00"), row)
     assert "accepted: " in str(caught.value)
     assert "parser" not in str(caught.value) and "beats" not in str(caught.value)

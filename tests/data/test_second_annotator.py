@@ -92,9 +92,12 @@ def test_what_both_have_annotated_becomes_units_and_predictions(study):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([row(9)], "document n9: the first annotator has none of that id; accepted: an id of this split"),
-        ([row(0) | {"text": "Drug0 caused nausea0 at noon."}], "n0: has another text than the first annotator's"),
-        ([row(0, ("Drug", "Secret"))], "document n0, span 2: label is unknown; accepted: Drug, Symptom"),
+        ([row(9)], "document 1: the first annotator has none of that id; accepted: an id of this split"),
+        (
+            [row(0) | {"text": "Drug0 caused nausea0 at noon."}],
+            "document 1: has another text than the first",
+        ),
+        ([row(0, ("Drug", "Secret"))], "line 1, span 2: label is unknown; accepted: Drug, Symptom"),
         ([row(0), row(0)], "was line 1's already"),
     ],
 )

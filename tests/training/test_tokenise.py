@@ -17,7 +17,7 @@ def test_an_example_is_prompt_then_answer_then_end(tokenizer, prompts, limits):
     example = encode_examples(tokenizer, prompts, limits)[0]
     assert tokenizer.decode(example.prompt_ids) == "a parser is used for parsing of the label<sep>"
     assert tokenizer.decode(example.completion_ids) == prompts[0].answer + "<eos>"
-    assert example.prompt_ids == encode_prompt(tokenizer, prompts[0], limits)
+    assert example.prompt_ids == encode_prompt(tokenizer, prompts[0], limits, 1)
     assert example.completion_ids.count(tokenizer.eos_token_id) == 1
 
 
@@ -36,7 +36,7 @@ def test_tokens_never_merge_across_the_end_of_the_prompt(make_tokenizer, limits)
     tokenizer = make_tokenizer()
     tokenizer.chat_template = "{{ messages[0]['content'] }}"
     prompt = Prompt("d#0", "d", (Message("user", "par"),), "ser")
-    prompt_ids = encode_prompt(tokenizer, prompt, limits)
+    prompt_ids = encode_prompt(tokenizer, prompt, limits, 1)
     answer_ids = tuple(tokenizer("ser", add_special_tokens=False)["input_ids"])
     joined = tuple(tokenizer("parser", add_special_tokens=False)["input_ids"])
     assert joined != prompt_ids + answer_ids
@@ -123,36 +123,34 @@ def test_nothing_is_cut(tokenizer, prompts, pairs, limits, setting):
     with pytest.raises(DataError) as refusal:
         encode_examples(tokenizer, prompts[:1], {**limits, setting: length - 1})
     message = str(refusal.value)
-    assert "d#0" in message and f"{length} tokens" in message and f"{setting} is {length - 1}" in message
+    assert "prompt 1 has" in message and f"{length} tokens" in message and f"{setting} is {length - 1}" in message
     assert "parser" not in message
 
 
 def test_a_long_rejected_answer_is_refused_by_its_pair(tokenizer, prompts, pairs, limits):
     longer = replace(pairs[0], rejected=pairs[0].rejected.replace("a parser", "a parser of the label " * 5))
     exact = len(encode_examples(tokenizer, prompts, limits)[0].completion_ids)
-    with pytest.raises(DataError, match=r"rejected answer of pair d#0/0 has .* max_completion_tokens is"):
+    with pytest.raises(DataError, match=r"rejected answer of pair 1 has .* max_completion_tokens is"):
         encode_pairs(tokenizer, prompts, [longer], None, {**limits, "max_completion_tokens": exact})
 
 
 def test_sides_of_the_same_tokens_are_refused(tokenizer, prompts, pairs, limits):
     same = replace(pairs[1], rejected=pairs[1].chosen)
-    with pytest.raises(DataError, match=r"pair d#1/0: chosen and rejected are the same \d+ tokens"):
+    with pytest.raises(DataError, match=r"pair 2: chosen and rejected are the same \d+ tokens"):
         encode_pairs(tokenizer, prompts, [pairs[0], same], None, limits)
 
 
 def test_an_answer_ends_once(tokenizer, prompts, pairs, limits):
     ended = replace(prompts[0], answer=prompts[0].answer + "<eos>")
-    with pytest.raises(
-        DataError, match=f"^answer of prompt {ended.prompt_id} holds <eos>, a control token of the model"
-    ):
+    with pytest.raises(DataError, match=r"^answer of prompt 1 holds <eos>, a control token of the model"):
         encode_examples(tokenizer, [ended], limits)
     begins = replace(pairs[0], rejected=pairs[0].chosen + "<eos>" + pairs[0].rejected)  # the chosen tokens, and more
-    with pytest.raises(DataError, match=f"^rejected answer of pair {begins.pair_id} holds <eos>"):
+    with pytest.raises(DataError, match=r"^rejected answer of pair 1 holds <eos>"):
         encode_pairs(tokenizer, prompts, [begins], None, limits)
 
 
 def test_a_pair_without_its_prompt_is_refused(tokenizer, prompts, pairs, limits):
-    with pytest.raises(DataError, match=re.escape("pair d#1/0 is of none of the 1 prompts (2 such pairs)")):
+    with pytest.raises(DataError, match=re.escape("pair 2 is of none of the 1 prompts (2 such pairs)")):
         encode_pairs(tokenizer, prompts[:1], pairs, None, limits)
 
 
@@ -176,12 +174,12 @@ def test_partial_and_stale_references_are_refused(tokenizer, prompts, pairs, lim
     def encode(changed):
         encode_pairs(tokenizer, prompts, pairs, changed, limits)
 
-    with pytest.raises(DataError, match=re.escape("no reference log-probs for pair d#0/1 (1 such of 4 pairs)")):
+    with pytest.raises(DataError, match=re.escape("no reference log-probs for pair 4 (1 such of 4 pairs)")):
         encode(references[:-1])
     with pytest.raises(DataError, match="5 rows of reference log-probs for 4 pairs"):
         encode([*references, replace(references[0], pair_id="d#9/0")])
     with pytest.raises(DataError, match="5 rows of reference log-probs for 4 pairs"):
         encode([*references, references[0]])
     shorter = replace(references[2], rejected_logps=references[2].rejected_logps[1:])
-    with pytest.raises(DataError, match=r"pair d#2/0: reference log-probs for \d+ and \d+ tokens; its completions"):
+    with pytest.raises(DataError, match=r"pair 3: reference log-probs for \d+ and \d+ tokens; its completions"):
         encode([*references[:2], shorter, references[3]])

@@ -67,7 +67,7 @@ def test_small_files_become_documents_card_and_prompts(tmp_path):
 
 def test_a_label_outside_the_ontology_stops_documents(tmp_path):
     given = sources(tmp_path, train=row("a"), dev=row("b") + row("c").replace("Method", "Metod"), test=row("d"))
-    message = f"^{given[1]}, line 2, document c, span 1: label 'Metod' is unknown; accepted: Task, Method"
+    message = f"^{given[1]}, line 2, span 1: label 'Metod' is unknown; accepted: Task, Method"
     with pytest.raises(DataError, match=message):
         documents.main(documents_call(tmp_path, given, "scierc", source="scierc"))
     assert not (tmp_path / "card.json").exists()
@@ -76,7 +76,7 @@ def test_a_label_outside_the_ontology_stops_documents(tmp_path):
 def test_a_document_in_two_splits_stops_prompts(tmp_path):
     given = sources(tmp_path, train=row("a"), dev=row("b") + row("c"), test=row("a"))
     documents.main(documents_call(tmp_path, given, "scierc", source="scierc"))
-    with pytest.raises(DataError, match=r"^document a is in train and in test"):
+    with pytest.raises(DataError, match=r"^document 1 of train and document 1 of test have the same document"):
         prompts.main(prompts_call(tmp_path, "scierc", unit="sentence", prompt="bare"))
     assert not (tmp_path / "prompts").exists()
 
