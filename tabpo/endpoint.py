@@ -18,9 +18,10 @@ from tabpo.records import Completion, Prompt
 def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache: Path) -> tuple[list[Completion], str]:
     """Ask for an answer to each prompt, with temperature 0.
 
-    Every answer is kept in `cache` as it arrives, under a hash of address and request: what broke off is gone on
-    with, and no request is paid for twice. Neither prompts, answers nor the key reach a log or a message, whatever the
-    server says. Tokens are as the server counts them; what a filter withheld is an empty answer that did not finish.
+    Every answer is kept in `cache` as it arrives, under a hash of address and request: an interrupted job asks only for
+    the answers it lacks, and no request is paid for twice. Neither prompts, answers nor the key reach a log or a
+    message, whatever the server says. Tokens are as the server counts them; an answer that a filter withheld is empty
+    and did not finish.
 
     Args:
         endpoint: Where, and how.

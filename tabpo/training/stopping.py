@@ -1,4 +1,4 @@
-"""A scheduler's warning: the step in hand is finished and kept, and the process ends so that it is started again."""
+"""A scheduler's warning: a run finishes and keeps its current step, then ends so that it can be started again."""
 
 import os
 import signal
@@ -12,21 +12,21 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """What schedulers send some time before they kill."""
 
 STOPPED = os.EX_TEMPFAIL
-"""Exit code of a run that was warned and is not finished: no error; started again, it goes on."""
+"""Exit code of a run that ended because of a warning: no error, it goes on when it is started again."""
 
 REPEAT_S = 5.0
-"""For so long the same warning may come again: to all processes of a job, from the launching one, from torchrun."""
+"""Repeated warnings within this time count as one: schedulers, the launching process and torchrun may all send it."""
 
 
 class Warned:
-    """Whether a warning has come; another one, later than `REPEAT_S`, ends the process at once."""
+    """Notes the first warning; another one, later than `REPEAT_S`, ends the process at once."""
 
     def __init__(self):
         self._at: float | None = None
 
     @property
-    def yet(self) -> bool:
-        """Whether it has."""
+    def received(self) -> bool:
+        """A warning has arrived."""
         return self._at is not None
 
     def note(self, number: int, frame: FrameType | None) -> None:
@@ -40,7 +40,7 @@ class Warned:
 
 @contextmanager
 def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Handle warnings for the time of the block; only the main thread may ask for it."""
+    """Handle warning signals while the block runs; only the main thread may set handlers."""
     before = {number: signal.signal(number, handler) for number in SIGNALS}
     try:
         yield

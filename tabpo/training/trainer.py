@@ -246,7 +246,7 @@ class StepTrainer(Trainer):
         step = self.state.global_step
         if not math.isfinite(logs["grad_norm"]):
             raise DataError(f"step {step}: the norm of the gradient is {logs['grad_norm']}; lower the learning rate")
-        counts = torch.tensor([self._tokens, self._warned.yet], device=self.args.device)
+        counts = torch.tensor([self._tokens, self._warned.received], device=self.args.device)
         sums, (tokens, warned) = self.total(self._sums), self.total(counts).tolist()
         self._sums, self._tokens = None, 0
         row = TrainingStep(

@@ -17,7 +17,7 @@ warned = stopping.Warned()
 with stopping.handling(warned.note):
     for number in map(int, sys.argv[2:]):
         os.kill(os.getpid(), number)
-print(warned.yet, flush=True)
+print(warned.received, flush=True)
 """
 
 
@@ -42,9 +42,9 @@ def test_what_handled_signals_before_does_so_afterwards():
     before = [signal.getsignal(number) for number in SIGNALS]
     warned = Warned()
     with handling(warned.note):
-        assert not warned.yet
+        assert not warned.received
         os.kill(os.getpid(), signal.SIGUSR1)
-    assert warned.yet
+    assert warned.received
     assert [signal.getsignal(number) for number in SIGNALS] == before
 
 
