@@ -43,11 +43,11 @@ class ChatServer:
             http_client=DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not is_loopback(endpoint.url)),
         )
 
-    async def answer(self, prompt_id: str, request: dict[str, Any]) -> dict[str, Any]:
+    async def answer(self, number: int, request: dict[str, Any]) -> dict[str, Any]:
         """What is kept of the server's answer, after pauses and repetitions where these may help.
 
         Args:
-            prompt_id: For messages.
+            number: Of the prompt, for messages.
             request: As the protocol has it.
 
         Returns:
@@ -64,12 +64,12 @@ class ChatServer:
                 **request, extra_headers=self.headers
             )
         except APIStatusError as error:
-            raise self._refusal(error, prompt_id) from None
+            raise self._refusal(error, number) from None
         except APIConnectionError as error:
             raise self._no_answer(_network_trouble(error)) from None
-        return self._read(response.content, prompt_id)
+        return self._read(response.content, number)
 
-    def _read(self, content: bytes, prompt_id: str) -> dict[str, Any]:
+    def _read(self, content: bytes, number: int) -> dict[str, Any]:
         try:
             answer = json.loads(content)
             [choice] = answer["choices"]
@@ -81,13 +81,13 @@ class ChatServer:
                 raise ValueError("no number of tokens, or no name of a model")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(
-                f"{self.url}: the answer to prompt {prompt_id} is no chat completion; needed: one choice with message"
+                f"{self.url}: the answer to prompt {number} is no chat completion; needed: one choice with message"
                 " and finish_reason, model, usage.completion_tokens"
             ) from error
         check_served(self.endpoint, served)
         if n_tokens > self.max_tokens:
             raise DataError(
-                f"{self.url}: {n_tokens} tokens answer prompt {prompt_id}, {self.max_tokens} are the cap: the server"
+                f"{self.url}: {n_tokens} tokens answer prompt {number}, {self.max_tokens} are the cap: the server"
                 f" does not heed {self.endpoint.token_cap}; endpoint.token_cap has another name for it"
             )
         return {"model": served, "completion": text, "n_tokens": n_tokens, "finished": finished}
@@ -98,7 +98,7 @@ class ChatServer:
             " answers that arrived are kept, and another start asks for the others alone"
         )
 
-    def _refusal(self, error: APIStatusError, prompt_id: str) -> ConfigError | DataError:
+    def _refusal(self, error: APIStatusError, number: int) -> ConfigError | DataError:
         status, variable = error.status_code, self.endpoint.key_variable
         trouble = f"{status}{_error_name(error)}"
         pause = error.response.headers.get("Retry-After", "")
@@ -113,7 +113,7 @@ class ChatServer:
                 " is what stands before /chat/completions"
             )
         return DataError(
-            f"{self.url}: the server refuses the request for prompt {prompt_id}: {trouble}; it may have"
+            f"{self.url}: the server refuses the request for prompt {number}: {trouble}; it may have"
             f" no model {self.endpoint.model}, or one that takes no temperature 0 or not so many tokens"
         )
 

@@ -39,8 +39,8 @@ def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache
     requests = [_request(endpoint, prompt, max_tokens) for prompt in prompts]
     files = [cache / f"{sha256_text(endpoint.url + json.dumps(request))}.json" for request in requests]
     missing = {
-        file: (prompt.prompt_id, request)
-        for file, prompt, request in zip(files, prompts, requests, strict=True)
+        file: (number, request)
+        for number, (file, request) in enumerate(zip(files, requests, strict=True), start=1)
         if not file.exists()
     }
     logging.info("%d of %d answers are here already", sum(file not in missing for file in files), len(files))
@@ -65,13 +65,13 @@ def _request(endpoint: Endpoint, prompt: Prompt, max_tokens: int) -> dict[str, A
     return {"model": endpoint.model, "messages": messages, "temperature": 0, endpoint.token_cap: max_tokens}
 
 
-async def _fetch(server: ChatServer, missing: Mapping[Path, tuple[str, dict[str, Any]]]) -> None:
-    """Write the file of each (prompt_id, request); the first failure ends all, and what has arrived stays."""
+async def _fetch(server: ChatServer, missing: Mapping[Path, tuple[int, dict[str, Any]]]) -> None:
+    """Write the file of each request, by number of its prompt; the first failure ends all, and files stay."""
     free = asyncio.Semaphore(server.endpoint.concurrency)
 
-    async def keep(file: Path, prompt_id: str, request: dict[str, Any]) -> None:
+    async def keep(file: Path, number: int, request: dict[str, Any]) -> None:
         async with free:
-            write_json(file, await server.answer(prompt_id, request))
+            write_json(file, await server.answer(number, request))
 
     async with server.client:
         tasks = [asyncio.create_task(keep(file, *question)) for file, question in missing.items()]

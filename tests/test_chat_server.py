@@ -35,12 +35,12 @@ def pauses(monkeypatch):
 
 
 def ask(url, **settings):
-    """The answer to prompt `d`."""
+    """The answer to the first prompt."""
 
     async def answer():
         server = ChatServer(Endpoint(**{"url": url, "model": "gpt-x", "retries": 3, **settings}), max_tokens=9)
         async with server.client:
-            return await server.answer("d", REQUEST)
+            return await server.answer(1, REQUEST)
 
     return asyncio.run(answer())
 
@@ -110,7 +110,7 @@ def test_nobody_there(pauses):
         (401, {"key_variable": "A_KEY"}, ConfigError, "the server refuses the key in A_KEY: 401 invalid_api_key"),
         (403, {}, ConfigError, r"refuses requests without a key \(endpoint.key_variable names one\): 403"),
         (404, {}, ConfigError, "404 invalid_api_key: the server has no such path, or no model gpt-x; endpoint.url is"),
-        (400, {}, DataError, "the server refuses the request for prompt d: 400 invalid_api_key; it may have no m"),
+        (400, {}, DataError, "the server refuses the request for prompt 1: 400 invalid_api_key; it may have no m"),
     ],
 )
 def test_a_refusal_is_final_and_says_what_to_look_at(double, monkeypatch, status, settings, kind, message):
@@ -129,7 +129,7 @@ def test_a_redirect_is_not_followed(double):
                 {"Location": f"{elsewhere.url}/chat/completions"},
                 {},
             )
-            with pytest.raises(DataError, match=f"for prompt d: {status}"):
+            with pytest.raises(DataError, match=f"for prompt 1: {status}"):
                 ask(double.url)
         assert elsewhere.requests == []
 
@@ -184,7 +184,7 @@ def without(*path):
 )
 def test_what_is_no_chat_completion_is_refused_without_being_shown(double, body):
     double.answer = lambda request: (200, {}, body)
-    with pytest.raises(DataError, match="the answer to prompt d is no chat completion; needed: one choice") as refused:
+    with pytest.raises(DataError, match="the answer to prompt 1 is no chat completion; needed: one choice") as refused:
         ask(double.url)
     assert "hello" not in str(refused.value) and len(double.requests) == 1
 
@@ -198,7 +198,7 @@ def test_another_model_is_refused(double):
 
 def test_a_cap_that_is_not_heeded_is_refused(double):
     double.answer = lambda request: (200, {}, completion("a", tokens=10))
-    with pytest.raises(DataError, match="10 tokens answer prompt d, 9 are the cap: the server does not heed max_t"):
+    with pytest.raises(DataError, match="10 tokens answer prompt 1, 9 are the cap: the server does not heed max_t"):
         ask(double.url)
 
 

@@ -143,7 +143,7 @@ def test_neither_key_nor_texts_are_anywhere_but_in_requests_and_answers(
     double.answer = fail_on("three", 400, body=body)
     with pytest.raises(DataError) as refused:
         answers_of(key_variable="SOME_KEY", concurrency=1)
-    assert "prompt d2: 400; it may have no model" in str(refused.value)
+    assert "prompt 3: 400; it may have no model" in str(refused.value)
     assert {headers["authorization"] for headers in double.headers} == {f"Bearer {key}"}
     answered = [path.read_text() for path in (tmp_path / "cache").iterdir()]
     assert {json.loads(text)["completion"] for text in answered} >= {"ONE", "TWO"}

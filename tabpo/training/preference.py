@@ -119,7 +119,7 @@ class PreferenceTrainer(StepTrainer):
         apart = []
         for pairs in islice(self.get_train_dataloader(), STEP0_BATCHES):
             batch = self._prepare_inputs(collate_pairs(pairs, self.pad_id, shared=self.shared))
-            with torch.no_grad(), told_where("step 0", [pair.pair_id for pair in pairs]):
+            with torch.no_grad(), told_where("step 0", [pair.number for pair in pairs]):
                 sides = score_pairs(model, batch, self.numerics)
             apart += [(side.policy_logps - side.reference_logps)[side.completion_mask].abs() for side in sides]
         differences = torch.cat(apart).double()
@@ -156,7 +156,7 @@ class PreferenceTrainer(StepTrainer):
         """Both completions of each pair, and its anchor where the loss needs it."""
         anchors = None if self.anchors is None else [self.anchors.completions[pair.prompt_id] for pair in examples]
         batch: Batch = collate_pairs(examples, self.pad_id, anchors, self.shared)
-        batch["ids"] = [pair.pair_id for pair in examples]
+        batch["numbers"] = [pair.number for pair in examples]
         if "importance" in self.loss.needs:
             batch["attribution"] = collate_attribution(examples, self.pad_id)
         return batch

@@ -65,7 +65,7 @@ def score_references(
     batches = _whole_groups(pairs, batch_size)
     for batch in progress(batches, len(batches), "batches of reference log-probs"):
         tensors = send_to_device(collate_pairs(batch, pad_id, shared=shared), model.device)
-        with told_where("log-probs of pairs", [pair.pair_id for pair in batch]):
+        with told_where("log-probs of pairs", [pair.number for pair in batch]):
             rows = completion_logps(model, tensors, numerics).tolist()
         for pair, chosen, rejected in zip(batch, rows[: len(batch)], rows[len(batch) :], strict=True):
             chosen_logps = tuple(chosen[: len(pair.chosen_ids)])
@@ -83,7 +83,7 @@ def score_gold(
     references = []
     for batch in progress(batches, len(batches), "batches of held-out gold"):
         tensors = send_to_device(collate_examples(batch, pad_id, shares_prefixes(model)), model.device)
-        with told_where("log-probs of gold", [example.prompt_id for example in batch]):
+        with told_where("log-probs of gold", [example.number for example in batch]):
             rows = completion_logps(model, tensors, numerics).tolist()
         for example, row in zip(batch, rows, strict=True):
             references.append(Reference(example.prompt_id, tuple(row[: len(example.completion_ids)]), ()))

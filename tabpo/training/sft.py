@@ -39,7 +39,7 @@ class SftTrainer(StepTrainer):
         nats, tokens, size = 0.0, 0, self.plan.micro_batch_size
         for start in range(0, len(self.held_out), size):
             batch = self._prepare_inputs(self.collate(self.held_out[start : start + size]))
-            with told_where(f"held-out answers after step {step}", batch["ids"]):
+            with told_where(f"held-out answers after step {step}", batch["numbers"]):
                 nats -= completion_logps(self.model, batch, self.numerics).double().sum().item()
             tokens += int(batch["completion_mask"].sum())
         self.model.train()
@@ -48,7 +48,7 @@ class SftTrainer(StepTrainer):
     def collate(self, examples: Sequence[Example]) -> Batch:
         """All examples in one row without padding, where the architecture can read it."""
         batch = collate_examples(examples, self.pad_id, shares_prefixes(self.model))
-        return {**batch, "ids": [example.prompt_id for example in examples]}
+        return {**batch, "numbers": [example.number for example in examples]}
 
     def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Sums for the log: negative log-prob, completion tokens."""

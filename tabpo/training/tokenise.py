@@ -21,6 +21,7 @@ class Example:
     prompt_ids: tuple[int, ...]
     completion_ids: tuple[int, ...]
     completion_fields: tuple[int, ...]
+    number: int = 0
 
     @property
     def length(self) -> int:
@@ -43,6 +44,7 @@ class PairExample:
         rejected_differs: Whether the chosen side lacks it.
         chosen_reference: Reference log-probs of the chosen tokens, nats; None before they are computed.
         rejected_reference: The same of the rejected side.
+        number: Its place in its file, from 1, which messages name; 0 where it comes from none.
     """
 
     pair_id: str
@@ -55,6 +57,7 @@ class PairExample:
     rejected_differs: tuple[bool, ...]
     chosen_reference: tuple[float, ...] | None
     rejected_reference: tuple[float, ...] | None
+    number: int = 0
 
     @property
     def prompt_id(self) -> str:
@@ -96,7 +99,7 @@ def encode_examples(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt
     for number, prompt in enumerate(prompts, start=1):
         prompt_ids = encode_prompt(tokenizer, prompt, limits, number)
         answer = _encode_answer(tokenizer, prompt.answer, f"answer of prompt {number}", limits)
-        examples.append(Example(prompt.prompt_id, prompt_ids, *answer))
+        examples.append(Example(prompt.prompt_id, prompt_ids, *answer, number))
     return examples
 
 
@@ -177,6 +180,7 @@ def _encode_pair(
         rejected_differs=rejected_differs,
         chosen_reference=reference and reference.chosen_logps,
         rejected_reference=reference and reference.rejected_logps,
+        number=number,
     )
 
 

@@ -27,8 +27,8 @@ from tabpo.training.selection import Curve, Point, trained_weights
 from tabpo.training.settings import TrainingSettings
 from tabpo.training.stopping import STOPPED, Warned, handling
 
-Batch = dict[str, Tensor | list[str] | list[dict[str, Tensor]]]
-"""Tensors from `collate`, and under "ids" what the examples are called."""
+Batch = dict[str, Tensor | list[int] | list[dict[str, Tensor]]]
+"""Tensors from `collate`, and under "numbers" the places of the examples in their file."""
 
 
 class StepTrainer(Trainer):
@@ -213,7 +213,7 @@ class StepTrainer(Trainer):
             self._begin_step(model, self.state.global_step)
         model.train()
         batch = self._prepare_inputs(self.collate(inputs))
-        with told_where(f"step {self.state.global_step + 1}", batch["ids"]):
+        with told_where(f"step {self.state.global_step + 1}", batch["numbers"]):
             loss, sums = self.micro_batch(model, batch)
             if not loss.isfinite():
                 raise FloatingPointError(f"the loss is {loss.item()}")

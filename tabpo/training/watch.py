@@ -143,7 +143,7 @@ class Watch:
             examples = self._examples[start : start + BATCH_SIZE]
             batch = collate_examples(examples, self._tokenizer.pad_token_id, shares_prefixes(model))
             batch = send_to_device(batch, model.device)
-            with told_where(f"held-out answers after step {step}", [example.prompt_id for example in examples]):
+            with told_where(f"held-out answers after step {step}", [example.number for example in examples]):
                 scored = completion_logps(model, batch, self._numerics).tolist()
             rows += [row[: len(example.completion_ids)] for row, example in zip(scored, examples, strict=True)]
         return rows

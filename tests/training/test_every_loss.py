@@ -75,8 +75,8 @@ def test_a_policy_that_is_no_number_stops_with_the_pairs_of_the_batch(build, los
             one.model.model.norm.weight.data[3] = math.nan
 
     one.before_step = poison
-    names = [one.train_dataset[index].pair_id for index in one.plan.micro_batches(0)[2]]
-    with pytest.raises(DataError, match=rf"step 2: .* in the batch of {', '.join(names)};"):
+    numbers = [str(one.train_dataset[index].number) for index in one.plan.micro_batches(0)[2]]
+    with pytest.raises(DataError, match=rf"step 2: .* in the batch of records {', '.join(numbers)} of"):
         one.run(None)
 
 

@@ -30,18 +30,18 @@ def test_a_rehearsal_changes_no_bits(
     seen, micro_batch = [], rehearsed.micro_batch
 
     def noted(model, batch):
-        seen.append((rehearsed.state.global_step, tuple(batch["ids"])))
+        seen.append((rehearsed.state.global_step, tuple(batch["numbers"])))
         return micro_batch(model, batch)
 
     rehearsed.micro_batch = noted
     rehearsed.run(None)
     steps = [step for step, _ in seen]
     assert steps.count(1) == steps.count(0) + 1  # once, after the first step
-    lengths = {pair.pair_id: pair.length for pair in pair_examples}
+    lengths = {pair.number: pair.length for pair in pair_examples}
     tried = seen[steps.index(1)][1]
     assert sum(lengths[one] for one in tried) == max(
-        sum(lengths[one] for one in ids)
-        for step, ids in seen
+        sum(lengths[one] for one in numbers)
+        for step, numbers in seen
         if rehearsed.plan.pass_of(step) == rehearsed.plan.pass_of(1)
     )
     assert rehearsed.steps == plain.steps

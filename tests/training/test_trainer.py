@@ -115,8 +115,8 @@ def test_a_nan_names_the_step_and_the_pairs(make_trainer, preference, make_model
         return (loss * math.nan if one.state.global_step == 2 else loss), sums
 
     one.micro_batch = broken
-    batch = [pair_examples[index].pair_id for index in one.plan.micro_batches(0)[4]]
-    with pytest.raises(DataError, match=rf"step 3: the loss is nan, in the batch of {', '.join(batch)};"):
+    batch = [str(pair_examples[index].number) for index in one.plan.micro_batches(0)[4]]
+    with pytest.raises(DataError, match=rf"step 3: the loss is nan, in the batch of records {', '.join(batch)} of"):
         one.run(None)
 
 
