@@ -113,8 +113,9 @@ STUDY_TABLES = [f"tables/{table}" for table in STUDY.tables]
 STUDY_METRICS = [f"tables/per_metric/{metric}" for metric in STUDY.metrics()]
 STUDY_COSTS = ["tables/cost"] if job.cost_settings(STUDY)["runs"] else []
 STUDY_TABLE_FILES = [
-    results(f"{table}.{ending}")
+    results(f"{table}.{kind}{ending}")
     for table in [*STUDY_TABLES, *STUDY_METRICS, *STUDY_COSTS]
+    for kind in ([""] if table in STUDY_COSTS else ["", "tests."])
     for ending in ("csv", "md", "tex")
 ]
 STUDY_FILES = [

@@ -147,10 +147,13 @@ def run_files(settings, path, *axes):
     return files
 
 
-SCORES, PROVENANCE = "scores/test.json", "provenance.json"  # baselines were not trained: no provenance
+SCORES, COUNTS = "scores/test.json", "scores/test.counts.parquet"
+PROVENANCE = "provenance.json"  # baselines were not trained: no provenance
 table_scores = run_files(job.table_settings, SCORES, "table")
+table_counts = run_files(job.table_settings, COUNTS, "table")
 table_provenance = run_files(job.table_settings, PROVENANCE, "table")
 metric_scores = run_files(job.metric_settings, SCORES, "metric")
+metric_counts = run_files(job.metric_settings, COUNTS, "metric")
 metric_provenance = run_files(job.metric_settings, PROVENANCE, "metric")
 figure_steps = run_files(drawing.run_figure_settings, "training.parquet", "dataset", "model")
 figure_watch = run_files(drawing.run_figure_settings, "watch.json", "dataset", "model")

@@ -2,14 +2,18 @@
 
 
 rule table:
-    """Write one configured table as CSV, Markdown and LaTeX."""
+    """Write one configured table as CSV, Markdown and LaTeX, and the tests of its differences."""
     input:
         scores=table_scores,
+        counts=table_counts,
         provenance=table_provenance,
     output:
         csv=results("tables/{table}.csv"),
         md=results("tables/{table}.md"),
         tex=results("tables/{table}.tex"),
+        tests_csv=results("tables/{table}.tests.csv"),
+        tests_md=results("tables/{table}.tests.md"),
+        tests_tex=results("tables/{table}.tests.tex"),
     params:
         settings=table_settings,
         results=study_folder,
@@ -30,17 +34,24 @@ rule table:
         " --output-csv {output.csv}"
         " --output-md {output.md}"
         " --output-tex {output.tex}"
+        " --output-tests-csv {output.tests_csv}"
+        " --output-tests-md {output.tests_md}"
+        " --output-tests-tex {output.tests_tex}"
         " 2>> {log}"
 
 
 use rule table as per_metric_table with:
     input:
         scores=metric_scores,
+        counts=metric_counts,
         provenance=metric_provenance,
     output:
         csv=results("tables/per_metric/{metric}.csv"),
         md=results("tables/per_metric/{metric}.md"),
         tex=results("tables/per_metric/{metric}.tex"),
+        tests_csv=results("tables/per_metric/{metric}.tests.csv"),
+        tests_md=results("tables/per_metric/{metric}.tests.md"),
+        tests_tex=results("tables/per_metric/{metric}.tests.tex"),
     params:
         settings=metric_settings,
         results=study_folder,

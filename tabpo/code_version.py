@@ -28,6 +28,13 @@ def code_fingerprints() -> dict[str, str]:
     return {name: fingerprint(Path(module.__file__).read_text()) for name, module in sorted(modules.items())}
 
 
+def module_names() -> set[str]:
+    """All modules of `tabpo`, imported or not."""
+    package = Path(tabpo.__file__).parent
+    files = (path.relative_to(package.parent).with_suffix("") for path in package.rglob("*.py"))
+    return {".".join(file.parts).removesuffix(".__init__") for file in files}
+
+
 def fingerprint(source: str) -> str:
     """Hash of a module's code without comments, docstrings and layout."""
     tree = ast.parse(source)

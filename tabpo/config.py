@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tabpo.config_keys import StudyKeys, Table
+from tabpo.config_keys import StudyKeys, Tests
 from tabpo.config_preferences import check_preferences, default_pairing
 from tabpo.config_shape import checked, unknown_name
 from tabpo.config_training import complete_training, overlay, preset_family, quantize, stage_layers
@@ -31,6 +31,10 @@ RESERVED = {
     "tables": ("cost",),
 }
 """What stands beside the names of an axis in the results, or as a row in its tables."""
+
+
+TESTED = ("ner_strict", "triple", "rel", "reward_accuracy")
+"""Metrics whose differences a table tests where it does not say which."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         methods=methods,
         training=training,
         tables=tables,
+        names=keys.names,
     )
 
 
@@ -222,8 +227,9 @@ def _check_logging(logging: str, private: Sequence[str]) -> None:
 
 def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     where = f"tables.{name}"
-    entry = Table.defaults() | {"models": list(config["models"]), "methods": list(config["methods"])}
-    entry |= config["tables"][name]
+    entry = {"models": list(config["models"]), "methods": list(config["methods"])} | config["tables"][name]
+    tested = [metric for metric in TESTED if metric in entry["metrics"]]
+    entry["tests"] = Tests.defaults() | {"metrics": tested} | entry.get("tests", {})
     for axis in ("datasets", "models", "methods"):
         for value in entry[axis]:
             _check_reference(f"{where}.{axis}", value, axis, config[axis])
@@ -232,5 +238,13 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
         answer = PREFERENCES if ontology is None else known.ontologies[ontology]
         for metric in entry["metrics"]:
             _check_reference(f"{where}.metrics", metric, dataset, METRICS[answer])
-    _check_reference(f"{where}.baseline", entry["baseline"], where, (SFT, *entry["methods"], *BASELINES))
+    for metric in entry["tests"]["metrics"]:
+        _check_reference(f"{where}.tests.metrics", metric, f"{where}.metrics", entry["metrics"])
+    against, rows = entry["tests"]["against"], (SFT, *entry["methods"])
+    if isinstance(against, str):
+        _check_reference(f"{where}.tests.against", against, where, (*rows, *BASELINES))
+    else:
+        _check_reference(f"{where}.tests.against.model", against["model"], where, entry["models"])
+        own = (PROMPTED,) if "endpoint" in config["models"][against["model"]] else rows
+        _check_reference(f"{where}.tests.against.method", against["method"], where, own)
     return entry

@@ -46,6 +46,26 @@ class Method(Section):
     )
 
 
+class Row(Section):
+    """One row of a table: of this model, whatever the model beside it."""
+
+    model: str = Field(description="Name of a model of the table.")
+    method: str = Field(description="Name of its row: a method, or prompted.")
+
+
+class Tests(Section):
+    """Which differences of a table are tested, named before there are runs (docs/statistics.md)."""
+
+    against: str | Row = Field(SFT, description="Row of the table that differences are taken to, or that of one model.")
+    metrics: list[str] = Field(
+        None,
+        description=(
+            "Metrics of the table whose differences are one family; where not given, those of ner_strict, triple, rel"
+            " and reward_accuracy that it has. The others have intervals and no marks."
+        ),
+    )
+
+
 class Table(Section):
     """A table of the paper; its name is the file's."""
 
@@ -60,7 +80,7 @@ class Table(Section):
             " readable answers."
         ),
     )
-    baseline: str = Field(SFT, description="Row of the table that differences are taken to.")
+    tests: Tests = Field(None, description="Which differences are tested.")
 
 
 def _either(usual: type[Section], other: type[Section], is_other: Callable[[dict], bool]) -> Any:
@@ -132,5 +152,8 @@ class StudyKeys(Section):
             "Rows of the tables by name, in their order; sft is always there and always first. An empty entry takes the"
             " preset of its name in config/methods.yaml."
         )
+    )
+    names: dict[str, str] = Field(
+        {}, description="How LaTeX prints methods, data sets and models; others have the project's own names or theirs."
     )
     tables: dict[str, Table] = Field(min_length=1, description="Tables by name; the name is the file's.")

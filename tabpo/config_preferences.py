@@ -36,7 +36,7 @@ def check_preferences(
         constraint: What its answers are held to.
         methods: With their parameters and pairing.
         training: Complete settings by model and method.
-        tables: With their baseline.
+        tables: With their tests.
 
     Raises:
         ConfigError: What was asked, where, and what is accepted.
@@ -71,8 +71,8 @@ def check_preferences(
         )
     _check_methods(where, methods, training)
     for name, table in tables.items():
-        if table["baseline"] in BASELINES:
-            raise ConfigError(f"tables.{name}.baseline is {table['baseline']}, but {where}; accepted: sft, or a method")
+        if (against := table["tests"]["against"]) in BASELINES:
+            raise ConfigError(f"tables.{name}.tests.against is {against}, but {where}; accepted: sft, or a method")
 
 
 def _check_methods(where: str, methods: Mapping[str, Settings], training: Mapping[tuple[str, str], Settings]) -> None:

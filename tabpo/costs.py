@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tabpo.records import StepTiming
-from tabpo.typeset import latex_table, markdown_table
+from tabpo.reports.typeset import latex_table, markdown_table
 
 BASELINE = "dpo"
 
@@ -130,7 +130,7 @@ def costs_markdown(costs: Sequence[Cost], notes: Sequence[str]) -> str:
 
 def costs_latex(costs: Sequence[Cost], notes: Sequence[str]) -> str:
     """A table for a paper."""
-    return latex_table(_frame(costs, "--"), CAPTION, notes)
+    return latex_table(_frame(costs, "--"), CAPTION, notes, label="tab:cost", names={})
 
 
 def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun]) -> list[str]:

@@ -17,12 +17,10 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from tabpo.data.privacy import NOTICE
-from tabpo.tables import code_differences
+from tabpo.reports.cells import code_differences
+from tabpo.reports.tables import FILES
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-
-ENDINGS = ("csv", "md", "tex")
-"""Of a table."""
 
 DEEPER = 3
 """Levels by which headings of pages are lower in the report."""
@@ -33,7 +31,6 @@ MEASURES = {"f1": "F1", "nll": "NLL, nats a token", "reward_accuracy": "pairs ra
 _RULES = ("heading", "list", "table", "backticks")
 _PAGES = MarkdownIt("zero").enable([*_RULES])  # cells of data may hold asterisks and backslashes; no link, no image
 _TABLES = MarkdownIt("zero").enable([*_RULES, "emphasis", "escape"])
-_UNDERLINED = re.compile(r"&lt;u&gt;([-\d.± ]+)&lt;/u&gt;")
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?")
 
 
@@ -74,8 +71,8 @@ def render_report(settings: Mapping[str, Any], contents: Mapping[str, str], runs
     return environment.from_string(TEMPLATE.read_text()).render(
         **{key: settings[key] for key in ("study", "presets", "seeds", "datasets", "models", "methods")},
         tables=[_table(table, text) for table, text in tables.items()],
-        rehearsals=[name for name in settings["tables"] if "\n**REHEARSAL. " in f"\n{tables[f'tables/{name}']}"],
-        costs=[f"tables/cost.{ending}" for ending in ENDINGS if settings["costs"]],
+        rehearsals=[name for name in settings["tables"] if "\n**REHEARSAL" in f"\n{tables[f'tables/{name}']}"],
+        costs=[f"tables/cost.{ending}" for ending in ("csv", "md", "tex") if settings["costs"]],
         sections=_sections(settings, contents),
         blocks=_blocks(runs),
         notice=NOTICE if any(entry["private"] for entry in settings["datasets"]) else "",
@@ -84,14 +81,13 @@ def render_report(settings: Mapping[str, Any], contents: Mapping[str, str], runs
 
 
 def _table(table: str, text: str) -> dict[str, Any]:
-    """Cells, notes and caption of its Markdown, beside links to all three files."""
-    html = _UNDERLINED.sub(r"<u>\1</u>", _html(_TABLES, text))
+    """Cells, notes and caption of its Markdown, beside links to its files."""
     return {
         "id": table.replace("/", "-"),
         "name": PurePath(table).name,
         "per_metric": "/per_metric/" in table,
-        "html": Markup(html),
-        "links": [f"{table}.{ending}" for ending in ENDINGS],
+        "html": Markup(_html(_TABLES, text)),
+        "links": [f"{table}.{ending}" for ending in FILES],
     }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tabpo.data.isolation import DISAGREEMENT
 from tabpo.data.privacy import INSIDE_ONLY
+from tabpo.data.sources import SOURCES
 from tabpo.generation_settings import unusual
 from tabpo.names import BASELINES, GIVEN, HUMAN, ON_POLICY, PREFERENCES, PROMPTED, SFT
 
@@ -34,7 +35,8 @@ class Study:
         pairings: Recipes by name.
         methods: loss, params and pairing by name, without `sft`.
         training: Complete settings by (model, method), `sft` included; none of models behind an endpoint.
-        tables: Entries by name, with `models`, `methods` and `baseline` filled in.
+        tables: Entries by name, with `models`, `methods` and `tests` filled in.
+        names: How LaTeX prints methods, data sets and models that are not to be printed as usual.
     """
 
     results: str
@@ -51,6 +53,7 @@ class Study:
     methods: dict[str, Settings]
     training: dict[tuple[str, str], Settings]
     tables: dict[str, Settings]
+    names: dict[str, str]
 
     def machine(self, model: str) -> Settings:
         """The resource class that the jobs of a model ask for."""
@@ -232,38 +235,44 @@ def audits(study: Study) -> list[str]:
 def table_settings(study: Study, table: str) -> Settings:
     """Settings of one configured table."""
     entry = study.tables[table]
-    return {
-        "caption": entry["caption"] + study.dequantised(entry["models"]) + study.generated(),
-        "presets": study.presets,
-        "runs": list(_runs(study, entry)),
-        "metrics": entry["metrics"],
-        "rows": _rows(study, entry),
-        "baseline": entry["baseline"],
-        "strict_code": study.strict_code,
-        "private": study.private(entry["datasets"]),
-        "layout": "main",
-    }
+    tests = {"against": entry["tests"]["against"], "tested": entry["tests"]["metrics"]}
+    return {"name": table, "layout": "main", **tests, **_comparison(study, entry, entry["caption"])}
 
 
 def metric_settings(study: Study, metric: str) -> Settings:
-    """Settings of the table of one metric: all methods, and the datasets and models of the tables that have it."""
+    """Settings of the table of one metric: all methods, and the datasets and models of the tables that have it.
+
+    Nothing is tested in it: what a study tests is in the tables that it names.
+    """
     tables = [entry for entry in study.tables.values() if metric in entry["metrics"]]
     entry = {
         "datasets": list(dict.fromkeys(dataset for table in tables for dataset in table["datasets"])),
         "models": list(dict.fromkeys(model for table in tables for model in table["models"])),
         "methods": list(study.methods),
+        "metrics": [metric],
     }
+    caption = f"{metric}: methods by dataset and model."
+    tests = {"against": SFT, "tested": []}
+    return {"name": f"metric-{metric}", "layout": "per_metric", **tests, **_comparison(study, entry, caption)}
+
+
+def _comparison(study: Study, entry: Settings, caption: str) -> Settings:
+    """What both kinds of tables need."""
     return {
-        "caption": f"{metric}: methods by dataset and model." + study.dequantised(entry["models"]) + study.generated(),
+        "caption": caption + study.dequantised(entry["models"]) + study.generated(),
         "presets": study.presets,
         "runs": list(_runs(study, entry)),
-        "metrics": [metric],
+        "metrics": entry["metrics"],
         "rows": _rows(study, entry),
-        "baseline": SFT,
+        "generated": [name for name in entry["datasets"] if _is_generated(study, name)],
         "strict_code": study.strict_code,
+        "names": study.names,
         "private": study.private(entry["datasets"]),
-        "layout": "per_metric",
     }
+
+
+def _is_generated(study: Study, dataset: str) -> bool:
+    return SOURCES[study.datasets[dataset]["source"]].origin == "generated"
 
 
 def cost_settings(study: Study) -> Settings:

@@ -293,7 +293,7 @@ MISTAKES = [
     (
         "methods/own",
         {"loss": "tabpo"},
-        "methods.own.loss names tabpo; did you mean tab_po? tabpo/losses has: cal_dpo, c",
+        "methods.own.loss names tabpo; did you mean tab_po? tabpo/losses has: apo_down",
     ),
     ("methods/dpo", {"loss": "rpo"}, "methods.dpo.loss is rpo, but the preset of that name has dpo: rename the method"),
     ("methods/dpo", {"loss": "dpoo"}, "methods.dpo.loss names dpoo; did you mean dpo"),
@@ -323,7 +323,17 @@ MISTAKES = [
     ("tables/messages/models", ["tny"], "tables.messages.models names tny; did you mean tiny? models has: tiny"),
     ("tables/messages/datasets", ["phee"], "tables.messages.datasets names phee; datasets has: demo_abstracts"),
     ("tables/messages/metrics", ["rel"], "tables.messages.metrics names rel; demo_messages has: code, sub_code, span"),
-    ("tables/messages/baseline", "dop", "tables.messages.baseline names dop; did you mean dpo? tables.messages has: "),
+    ("tables/messages/tests", {"against": "dop"}, "tables.messages.tests.against names dop; did you mean dpo? tables."),
+    (
+        "tables/messages/tests",
+        {"metrics": ["cod"]},
+        "tests.metrics names cod; did you mean code? tables.mes",
+    ),
+    (
+        "tables/messages/tests",
+        {"against": {"model": "tiny", "method": "prompted"}},
+        "tests.against.method names prompted; tables.messages has: sft, ",
+    ),
 ]
 
 

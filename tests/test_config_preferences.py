@@ -82,8 +82,8 @@ def test_flips_are_a_pairing_of_their_own(study):
         (("methods", "tab_po_code"), {}, "methods.tab_po_code.params.label_weight is 1.1, but datasets.ours"),
         (
             ("tables", "ours"),
-            TABLE | {"baseline": "dictionary"},
-            "tables.ours.baseline is dictionary, but datasets.ours has preferences; accepted: sft, or a method",
+            TABLE | {"tests": {"against": "dictionary"}},
+            "tables.ours.tests.against is dictionary, but datasets.ours has preferences; accepted: sft, or a method",
         ),
         (
             ("tables", "ours"),

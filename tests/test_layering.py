@@ -25,7 +25,7 @@ LAYERS = (
         "figures",
     ),
     (
-        *("training", "inference", "chat_server", "endpoint", "tables", "captions", "typeset", "costs", "report"),
+        *("training", "inference", "chat_server", "endpoint", "costs", "report"),
         *("training_figure", "erosion_figure", "reports"),
     ),
 )

@@ -34,6 +34,7 @@ def ceiling(documents, ontology, unit):
         (metric, convention): (counts["tp"], counts["predicted"], counts["gold"])
         for metric, conventions in scores.items()
         for convention, counts in conventions.items()
+        if "tp" in counts
     }
 
 

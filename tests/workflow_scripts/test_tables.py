@@ -2,37 +2,68 @@
 
 import json
 
+import pytest
+
+from tabpo.errors import DataError
+from tabpo.metrics.by_cluster import clusters_metadata
+from tabpo.records import ClusterCounts, write_records
+from tabpo.reports.tables import FILES
+from tests.reports.made_runs import settings
 from workflow_scripts import tables
 
-SETTINGS = {
-    "runs": [{"dataset": "tiny", "model": "small", "method": method, "seeds": [1, 2]} for method in ("sft", "dpo")],
-    "rows": ["sft", "dpo"],
-    "metrics": ["ner_strict"],
-    "baseline": "sft",
-    "private": [],
-    "strict_code": True,
-    "layout": "main",
-    "caption": "C.",
-    "presets": "matched",
-}
+SEEDS = (1, 2, 3)
+RUNS = [{"dataset": "tiny", "model": "small", "method": method, "seeds": list(SEEDS)} for method in ("sft", "dpo")]
 
 
-def test_a_run_that_collapsed_is_marked(tmp_path):
-    for method, after in (("sft", {}), ("dpo", {"collapsed_after": 30})):
-        for seed in (1, 2):
-            run = tmp_path / "tiny/small" / method / f"seed{seed}"
-            (run / "scores").mkdir(parents=True)
-            metrics = {"ner_strict": {"set_directed": {"f1": 0.4 + 0.1 * seed, "gold": 9}}}
-            scores = {"valid": 1.0, "prompts": 5, "metrics": metrics, "ceiling": {}}
-            (run / "scores/test.json").write_text(json.dumps(scores))
-            found = after if seed == 2 else {"collapsed_after": None}
-            (run / "provenance.json").write_text(json.dumps({"code": {"tabpo.tables": "1"}, **found}))
-    outputs = {ending: tmp_path / f"table.{ending}" for ending in ("csv", "md", "tex")}
-    arguments = ["--settings", json.dumps(SETTINGS), "--results", str(tmp_path)]
-    tables.main(arguments + [part for ending, path in outputs.items() for part in (f"--output-{ending}", str(path))])
-    text = outputs["md"].read_text()
-    assert text.count("†") == 2
-    assert "- †: collapsed while trained, and counts: dpo of seed 2 on tiny / small." in text
-    rows = outputs["csv"].read_text().splitlines()
-    assert [row.rsplit(",", 1)[1] for row in rows] == ["collapsed", "0", "1"]
-    assert r"$^{\dagger}$" in outputs["tex"].read_text()
+def write_run(folder, right: list[int], *, collapsed_after: int | None, names: str = "document"):
+    """A run with so many right items of 4 in each document."""
+    counts = [
+        row
+        for number, found in enumerate(right)
+        for row in (
+            ClusterCounts(f"{names}{number:03}", "ner_strict", "set_directed", None, found, 4, found, 4),
+            ClusterCounts(f"{names}{number:03}", "valid", "set_directed", None, 1, 1, 1, 1),
+        )
+    ]
+    write_records(folder / "scores/test.counts.parquet", ClusterCounts, counts, clusters_metadata(counts))
+    metrics = {"ner_strict": {"set_directed": {"f1": sum(right) / 4 / len(right)}}}
+    scores = {"valid": 1.0, "prompts": len(right), "metrics": metrics, "ceiling": {}}
+    (folder / "scores/test.json").write_text(json.dumps(scores))
+    provenance = {"code": {"tabpo.errors": "1"}, "collapsed_after": collapsed_after}
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+
+
+def write_table(folder) -> dict[str, str]:
+    arguments = ["--settings", json.dumps(settings(["sft", "dpo"], runs=RUNS)), "--results", str(folder)]
+    outputs = {ending: folder / f"tables/main.{ending}" for ending in FILES}
+    for ending, path in outputs.items():
+        arguments += [f"--output-{ending.replace('.', '-')}", str(path)]
+    tables.main(arguments)
+    return {ending: path.read_text() for ending, path in outputs.items()}
+
+
+@pytest.fixture
+def study(tmp_path):
+    for method, right in (("sft", 1), ("dpo", 3)):
+        for seed in SEEDS:
+            # The first 8, 9, 10 documents of sft, and 10, 11, 12 of dpo, have one more right: 34.4 and 86.5 %.
+            found = [right + (number < 6 + seed + right) for number in range(24)]
+            after = 30 if (method, seed) == ("dpo", 2) else None
+            write_run(tmp_path / f"tiny/small/{method}/seed{seed}", found, collapsed_after=after)
+    return tmp_path
+
+
+def test_a_table_has_its_marks_and_its_tests(study):
+    written = write_table(study)
+    assert "**86.5 ± 1.0** ▲†" in written["md"] and "34.4 ± 1.0" in written["md"]
+    assert "- †: collapsed while trained, and counts: dpo of seed 2 on tiny / small." in written["md"]
+    assert "tiny,small,dpo,ner_strict,3,86.458333,1.041667,1," in written["csv"]
+    assert "tiny,small,dpo,sft,ner_strict,3,24,52.083333," in written["tests.csv"]
+    assert "+52.1 [" in written["tests.md"] and r"\label{tab:main-tests}" in written["tests.tex"]
+    assert write_table(study) == written
+
+
+def test_runs_on_other_documents_are_not_joined(study):
+    write_run(study / "tiny/small/dpo/seed3", [3] * 24, collapsed_after=None, names="other")
+    with pytest.raises(DataError, match="dpo on tiny / small, seed 3, was scored on other documents"):
+        write_table(study)

@@ -1,0 +1,186 @@
+"""What stands above and below a table: its caption, and notes on what its numbers are and are not."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tabpo.metrics.meanings import ceiling_note, meanings, quantity, title
+from tabpo.metrics.names import METRICS
+from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED
+from tabpo.reports.cells import Block, Cell, Run, Samples, metric_value
+from tabpo.reports.comparisons import BLOCKS, CLUSTERS_TO_MARK, POOLED, SEEDS_TO_MARK, Comparison
+
+
+def describe(
+    settings: Mapping[str, Any],
+    samples: Samples,
+    cells: Sequence[Cell],
+    comparisons: Sequence[Comparison],
+    withheld: Mapping[Block, str],
+    differing: Sequence[str],
+) -> dict[str, Any]:
+    """Caption and notes, as keyword arguments for `typeset`."""
+    runs = [run for found in samples.runs.values() for run in found]
+    caption = [settings["caption"], f"{quantity(settings['metrics'])}, {_seeds(runs)}."]
+    if any(cell.mark for cell in cells):
+        caption.append(_marks(settings, comparisons))
+    if any(cell.best for cell in cells):
+        caption.append("Bold: the best, and what cannot be told from it.")
+    blocks = {cell.block for cell in cells if not cell.block.pooled}
+    if withheld:
+        everywhere = set(withheld) >= blocks
+        where = "" if everywhere else f" on {', '.join(block.name for block in withheld)}"
+        caption.insert(0, f"REHEARSAL{where}.")
+    return {"caption": " ".join(caption), "notes": _notes(settings, runs, cells, comparisons, withheld, differing)}
+
+
+def _notes(
+    settings: Mapping[str, Any],
+    runs: Sequence[Run],
+    cells: Sequence[Cell],
+    comparisons: Sequence[Comparison],
+    withheld: Mapping[Block, str],
+    differing: Sequence[str],
+) -> list[str]:
+    notes = [f"Hyperparameters: presets “{settings['presets']}”."]
+    notes += [
+        f"REHEARSAL on {block.name}: {reason}. Nothing is marked there, and the rows say nothing about the methods."
+        for block, reason in withheld.items()
+    ]
+    notes += _documents(runs)
+    notes += _power(comparisons)
+    notes += _too_little(comparisons)
+    if any(run.collapsed for run in runs):
+        notes.append(f"†: collapsed while trained, and counts: {_collapsed(runs)}.")
+    if any(run.method == PROMPTED for run in runs):
+        notes.append(
+            f"{PROMPTED}: a model behind an endpoint, not trained, given the same prompts; one run at temperature 0,"
+            " without seeds, which the server need not repeat to the letter."
+        )
+    notes += _agreements(runs)
+    notes.append(meanings(settings["metrics"]))
+    notes += _ceilings(runs, settings["metrics"])
+    notes += [
+        f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason and not cell.block.pooled})
+    ]
+    notes += _without_differences(settings, cells, comparisons)
+    notes += _left_out(cells)
+    if differing:
+        notes.append(f"Runs were made with different code in {', '.join(differing)}.")
+    return notes
+
+
+def _marks(settings: Mapping[str, Any], comparisons: Sequence[Comparison]) -> str:
+    against = next(one.against for one in comparisons)
+    families = {one.family: one.tests for one in comparisons if one.family}
+    over = " and ".join(
+        f"the {count} tested differences"
+        + {POOLED: " of means", BLOCKS: " of single models" if len(families) > 1 else ""}[name]
+        for name, count in sorted(families.items(), reverse=True)
+    )
+    which = "" if settings["tested"] == settings["metrics"] else f" in {', '.join(map(title, settings['tested']))}"
+    return f"▲ ▼: better, worse than {against}{which}, Holm-adjusted p < .05 over {over}, seeds × documents."
+
+
+def _documents(runs: Sequence[Run]) -> list[str]:
+    """How many documents, or groups of them, the rows of each data set are scored on."""
+    counts = {
+        run.dataset: next(iter(run.estimates.metrics.values())).without.shape[1] for run in runs if run.method != HUMAN
+    }
+    listed = ", ".join(f"{dataset} {count}" for dataset, count in counts.items())
+    return [f"Test documents, or groups of them where they are known: {listed}."]
+
+
+def _power(comparisons: Sequence[Comparison]) -> list[str]:
+    """The smallest difference that the tests of a family find, by metric."""
+    notes = []
+    for family, what in ((POOLED, "of the means "), (BLOCKS, "")):
+        largest: dict[str, float] = {}
+        for one in comparisons:
+            if one.family == family and one.markable:
+                largest[one.metric] = max(largest.get(one.metric, 0.0), one.effect.detectable)
+        if largest:
+            sizes = ", ".join(f"{title(metric)} {size:.1f}" for metric, size in largest.items())
+            notes.append(
+                f"Smallest difference {what}that one test finds with 80 % power, of the row that varies most: {sizes}."
+            )
+    return notes
+
+
+def _too_little(comparisons: Sequence[Comparison]) -> list[str]:
+    """Why nothing is marked where there are too few seeds or documents."""
+    seeds = {one.effect.seeds for one in comparisons if one.family}
+    clusters = {min(one.clusters) for one in comparisons if one.family}
+    notes = []
+    if seeds and min(seeds) < SEEDS_TO_MARK:
+        said = "intervals are of these runs, not of the methods" if min(seeds) == 1 else "intervals alone"
+        notes.append(f"Fewer than {SEEDS_TO_MARK} seeds: nothing is marked; {said}.")
+    if clusters and min(clusters) < CLUSTERS_TO_MARK:
+        notes.append(f"Fewer than {CLUSTERS_TO_MARK} test documents (or groups of them): nothing is marked.")
+    return notes
+
+
+def _without_differences(
+    settings: Mapping[str, Any], cells: Sequence[Cell], comparisons: Sequence[Comparison]
+) -> list[str]:
+    compared = {one.block for one in comparisons}
+    against = settings["against"]
+    return [
+        f"{block.name}: no differences, as {against} was not run with these seeds."
+        for block in dict.fromkeys(cell.block for cell in cells if cell.seeds and cell.method != against)
+        if block not in compared
+    ]
+
+
+def _left_out(cells: Sequence[Cell]) -> list[str]:
+    """Models that the means over models are without."""
+    members = {member for cell in cells if cell.block.pooled for models in cell.block.members for member in models}
+    trained = dict.fromkeys(cell.block.model for cell in cells if cell.seeds and not cell.block.pooled)
+    left_out = [model for model in trained if members and model not in {name for _, name in members}]
+    return [f"Means are without {model}, which lacks a row or a seed." for model in left_out]
+
+
+def _seeds(runs: Sequence[Run]) -> str:
+    seeds = sorted({run.seed for run in runs if run.seed is not None})
+    if not seeds:
+        return "one run each"
+    return f"seed {seeds[0]} alone" if len(seeds) == 1 else f"mean ± standard deviation over {len(seeds)} seeds"
+
+
+def _collapsed(runs: Sequence[Run]) -> str:
+    return ", ".join(f"{run.method} of seed {run.seed} on {run.dataset} / {run.model}" for run in runs if run.collapsed)
+
+
+def _agreements(runs: Sequence[Run]) -> list[str]:
+    """How much of the test split the row `human` is of."""
+    whole = {run.dataset: run.scores["prompts"] for run in runs if run.method == DICTIONARY}
+    return [
+        f"{HUMAN}: a second annotator of {run.dataset} against the first, on the {run.scores['prompts']} of"
+        f" {whole[run.dataset]} test prompts that both have annotated."
+        for run in runs
+        if run.method == HUMAN
+    ]
+
+
+def _ceilings(runs: Sequence[Run], metrics: Sequence[str]) -> list[str]:
+    """What gold itself scores when it goes through text and back, where that is below 100."""
+    notes = set()
+    for run in (run for run in runs if run.method != HUMAN):  # which may be of fewer prompts
+        for metric in set(metrics) - {"valid", *METRICS[PREFERENCES]}:
+            ceiling = metric_value({"metrics": run.scores["ceiling"]}, metric)
+            if ceiling is not None and ceiling < 100:
+                notes.add(ceiling_note(run.dataset, metric, ceiling, run.scores["ceiling"].get(metric, {})))
+    return sorted(notes)
+
+
+def describe_tests(settings: Mapping[str, Any], comparisons: Sequence[Comparison]) -> dict[str, Any]:
+    """Caption and notes of the differences of a table."""
+    against = comparisons[0].against if comparisons else settings["against"]
+    families = {one.family: one.tests for one in comparisons if one.family}
+    notes = [
+        "Difference: mean over seeds, with its 95 % interval over new seeds and new test documents; of one seed, over"
+        " new documents alone, without p.",
+        *(f"p, Holm: adjusted over the family “{name}”, of {count}." for name, count in families.items()),
+        "Detectable: the smallest true difference that such a study finds with 80 % power, in one test at .05. Seeds"
+        " for 1 point: the fewest with which it finds 1 point; – where documents alone vary too much, or of one seed.",
+    ]
+    return {"caption": f"{settings['caption']} Differences to {against}.", "notes": notes}

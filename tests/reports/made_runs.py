@@ -1,0 +1,87 @@
+"""Runs made of counts by document, for tests of tables: 10 items of gold, 10 predicted, some of them right."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tabpo.names import WITHOUT_MODEL
+from tabpo.reports.cells import Run
+from tabpo.reports.estimates import RunEstimates, mean_f1
+from tabpo.reports.significance import Estimates, jackknife
+
+ITEMS = 10
+"""Predicted, and gold, in each document: an item is 10 / documents points of F1."""
+
+
+def made_run(
+    method: str,
+    seed: int | None,
+    right: Mapping[str, Sequence[float]],
+    *,
+    dataset: str = "notes",
+    model: str | None = "tiny",
+    collapsed: bool = False,
+    clusters: str = "same",
+) -> Run:
+    """A run with so many right items in each document, by metric."""
+    estimates = {}
+    for metric, found in right.items():
+        sums = np.full((1, len(found), 1, 4), float(ITEMS))
+        sums[0, :, 0, 0] = sums[0, :, 0, 2] = found
+        one = jackknife(sums, mean_f1)
+        estimates[metric] = Estimates(100 * one.whole, 100 * one.without)
+    scores = {
+        "prompts": 90,
+        "valid": 1.0,
+        "metrics": {metric: {"set_directed": {"f1": one.whole[0] / 100}} for metric, one in estimates.items()},
+        "ceiling": {},
+    }
+    model = None if method in WITHOUT_MODEL else model
+    return Run(dataset, model, method, seed, scores, RunEstimates(clusters, estimates), collapsed)
+
+
+def made_study(
+    means: Mapping[str, float],
+    *,
+    metrics: Sequence[str] = ("ner_strict",),
+    seeds: int = 3,
+    documents: int = 40,
+    models: Sequence[str] = ("tiny",),
+    datasets: Sequence[str] = ("notes",),
+    spread: float = 1.0,
+    number: int = 0,
+) -> list[Run]:
+    """Runs of each method with about so many right items of 10, whatever the seed; the dictionary has 1 everywhere."""
+    generator = np.random.default_rng(number)
+    runs = []
+    for dataset in datasets:
+        for model in models:
+            for method, mean in means.items():
+                for seed in range(1, seeds + 1):
+                    shape = (len(metrics), documents)
+                    right = np.clip(np.rint(mean + generator.normal(0, spread, shape)), 0, ITEMS)
+                    one = dict(zip(metrics, right, strict=True))
+                    runs.append(made_run(method, seed, one, dataset=dataset, model=model))
+        ones = {metric: np.ones(documents) for metric in metrics}
+        runs.append(made_run("dictionary", None, ones, dataset=dataset))
+    return runs
+
+
+def settings(rows: Sequence[str], **changed) -> dict:
+    """Of a table as `tabpo.study.table_settings` gives them."""
+    usual = {
+        "name": "main",
+        "layout": "main",
+        "caption": "Notes.",
+        "presets": "matched",
+        "rows": list(rows),
+        "metrics": ["ner_strict"],
+        "against": "sft",
+        "tested": ["ner_strict"],
+        "generated": [],
+        "strict_code": False,
+        "names": {},
+        "private": [],
+        "runs": [],
+    }
+    return usual | changed
