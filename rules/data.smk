@@ -32,7 +32,7 @@ rule fetch:
 rule documents:
     """Read or generate annotated documents into one format."""
     input:
-        files=dataset_files,
+        files=dataset_splits,
         ontology=dataset_ontology,
     output:
         train=results("{dataset}/documents/train.parquet"),
@@ -45,6 +45,7 @@ rule documents:
     params:
         settings=document_settings,
         sources=dataset_splits,
+        content=folder_content(dataset_splits),
     log:
         results("logs/documents/{dataset}.log"),
     benchmark:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from tabpo import study as job
-from tabpo.data.folders import find_splits, split_files
+from tabpo.data.folders import content_hash, find_splits
 from tabpo.data.sources import SOURCES
 from tabpo.records import SPLITS
 
@@ -55,24 +55,19 @@ def dataset_splits(wildcards):
     return [f"{folder}/{split}.json" for split in SPLITS]
 
 
-def dataset_files(wildcards):
-    """The same with each file of a folder by itself, so that a change of one is seen."""
-    return [file for path in dataset_splits(wildcards) for file in split_files(Path(path))]
-
-
 def second_paths(*splits):
-    """A parameter function: files or folders of a second annotator."""
+    """An input or parameter function: files or folders of a second annotator."""
     return lambda wildcards: [
         path for split, path in STUDY.datasets[wildcards.dataset]["second_annotator"].items() if split in splits
     ]
 
 
-def second_files(*splits):
-    """An input function: the same with each file of a folder by itself."""
-    return lambda wildcards: [file for path in second_paths(*splits)(wildcards) for file in split_files(Path(path))]
+second_of_train_and_dev, second_of_test = second_paths("train", "dev"), second_paths("test")
 
 
-second_of_train_and_dev, second_of_test = second_files("train", "dev"), second_files("test")
+def folder_content(paths):
+    """A parameter function: a hash that sees a changed file in a folder. Its name, perhaps a patient's, reaches no log."""
+    return lambda wildcards: content_hash(map(Path, paths(wildcards)))
 
 
 def ontology_file(name):

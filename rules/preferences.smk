@@ -4,7 +4,7 @@
 rule preferences:
     """Read preferences into prompts whose answer is the chosen one."""
     input:
-        files=dataset_files,
+        files=dataset_splits,
     output:
         train=results("{dataset}/prompts/train.parquet"),
         dev_select=results("{dataset}/prompts/dev_select.parquet"),
@@ -41,7 +41,7 @@ rule preferences:
 rule given_pairs:
     """Take the pairs of the training prompts from the data."""
     input:
-        files=dataset_files,
+        files=dataset_splits,
         prompts=results("{dataset}/prompts/train.parquet"),
         base=results("{dataset}/{model}/base"),
     output:
@@ -75,7 +75,7 @@ rule given_pairs:
 
 use rule given_pairs as held_out_pairs with:
     input:
-        files=dataset_files,
+        files=dataset_splits,
         prompts=results("{dataset}/prompts/{split}.parquet"),
         base=results("{dataset}/{model}/base"),
     output:

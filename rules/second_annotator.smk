@@ -14,7 +14,8 @@ rule disagreement:
         figure=results("figures/confusions/{dataset}/disagreement.svg"),
     params:
         settings=second_settings,
-        second=second_paths("train", "dev"),
+        second=second_of_train_and_dev,
+        content=folder_content(second_of_train_and_dev),
         title=titled("{dataset}, two annotators"),
     log:
         results("logs/disagreement/{dataset}.log"),
@@ -53,7 +54,8 @@ rule human:
         counts=results("{dataset}/human/scores/test.counts.parquet"),
     params:
         settings=second_settings,
-        second=second_paths("test"),
+        second=second_of_test,
+        content=folder_content(second_of_test),
     log:
         results("logs/human/{dataset}.log"),
     benchmark:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,24 @@ def test_a_mistake_ends_a_dry_run_with_one_message(tmp_path, change, message):
     assert refused.returncode != 0
     assert (refused.stdout + refused.stderr).strip().split("\n")[-1].startswith(message)
     assert "Traceback" not in refused.stdout + refused.stderr
+
+
+def test_a_changed_file_of_a_folder_is_seen_and_no_log_has_its_name(tmp_path):
+    study = example(tmp_path)
+    for split in SPLITS:
+        (tmp_path / f"own/{split}.jsonl").unlink(missing_ok=True)
+        shutil.rmtree(tmp_path / f"own/{split}", ignore_errors=True)
+        (tmp_path / f"own/{split}").mkdir()
+        (tmp_path / f"own/{split}/smith_{split}.txt").write_text(f"Aspirin in {split}.")
+        (tmp_path / f"own/{split}/smith_{split}.ann").write_text("T1\tDrug 0 7\tAspirin\n")
+    page = "results/notes/notes/card.md"
+    made = snakemake(tmp_path, study, page)
+    assert made.returncode == 0 and "INSIDE ONLY" in (tmp_path / page).read_text()
+    logs = [path.read_text() for folder in ("results", ".snakemake/log") for path in (tmp_path / folder).rglob("*.log")]
+    assert logs and "smith" not in "".join([made.stdout, made.stderr, *logs])
+    (tmp_path / "own/dev/smith_dev.txt").write_text("Aspirin on dev.")
+    again = snakemake(tmp_path, study, page, "--dry-run")
+    assert "documents" in again.stdout + again.stderr and "smith" not in again.stdout + again.stderr
 
 
 def test_private_text_is_in_the_artefacts_alone_and_nothing_is_sent(

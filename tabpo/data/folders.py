@@ -1,8 +1,9 @@
 """A folder of the user's with a file or a folder for each split."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from tabpo.artefacts import sha256_file, sha256_text
 from tabpo.errors import ConfigError
 from tabpo.records import SPLITS
 
@@ -45,6 +46,7 @@ def check_folder(where: str, folder: Path, endings: Sequence[str], dev_share: fl
         raise ConfigError(f"{where}: {found['dev']} and dev_share are both there; accepted: one of them")
 
 
-def split_files(path: Path) -> list[Path]:
-    """The file itself, or all files below a folder, sorted."""
-    return sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+def content_hash(paths: Iterable[Path]) -> str:
+    """A hash over names and bytes of all files below those of the paths that are folders."""
+    files = [file for path in paths if path.is_dir() for file in sorted(path.rglob("*")) if file.is_file()]
+    return sha256_text("".join(f"{file} {sha256_file(file)}\n" for file in files))

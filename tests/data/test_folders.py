@@ -2,7 +2,7 @@
 
 import pytest
 
-from tabpo.data.folders import check_folder, find_splits, split_files
+from tabpo.data.folders import check_folder, content_hash, find_splits
 from tabpo.errors import ConfigError
 
 ENDINGS = (".jsonl", "")
@@ -15,8 +15,11 @@ def test_files_and_folders_are_splits(tmp_path):
     (tmp_path / "test.jsonl").write_text("")
     found = find_splits(tmp_path, ENDINGS)
     assert found == {"train": tmp_path / "train", "test": tmp_path / "test.jsonl"}
-    assert split_files(found["train"]) == [tmp_path / "train/a.txt", tmp_path / "train/sub/b.txt"]
-    assert split_files(found["test"]) == [found["test"]]
+    before = content_hash(found.values())
+    (tmp_path / "test.jsonl").write_text("a")  # a file by itself is an input, whose time tells
+    assert content_hash(found.values()) == before
+    (tmp_path / "train/sub/b.txt").write_text("a")
+    assert content_hash(found.values()) != before
     check_folder("datasets.own", tmp_path, ENDINGS, dev_share=0.1)
 
 
