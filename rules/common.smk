@@ -120,6 +120,7 @@ STUDY_TABLE_FILES = [
 ]
 STUDY_FILES = [
     results("report.html"),
+    results("tables/macros.tex"),
     *STUDY_TABLE_FILES,
     *(results(f"{dataset}/card.json") for dataset in STUDY.datasets),
     *map(results, job.audits(STUDY)),

@@ -61,6 +61,27 @@ use rule table as per_metric_table with:
         results("benchmarks/per_metric/{metric}.tsv")
 
 
+rule macros:
+    """Write every number of the study's tables as a LaTeX macro."""
+    input:
+        tables=[results(f"{table}.csv") for table in STUDY_TABLES],
+        tests=[results(f"{table}.tests.csv") for table in STUDY_TABLES],
+    output:
+        macros=results("tables/macros.tex"),
+    log:
+        results("logs/macros.log"),
+    benchmark:
+        results("benchmarks/macros.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.macros" " --tables {input.tables}" " --output {output.macros}" " 2>> {log}"
+
+
 rule cost:
     """Write what each method's training costs, against dpo; it holds times, so no two studies give the same bytes."""
     input:

@@ -180,7 +180,8 @@ def describe_tests(settings: Mapping[str, Any], comparisons: Sequence[Comparison
         "Difference: mean over seeds, with its 95 % interval over new seeds and new test documents; of one seed, over"
         " new documents alone, without p.",
         *(f"p, Holm: adjusted over the family “{name}”, of {count}." for name, count in families.items()),
-        "Detectable: the smallest true difference that such a study finds with 80 % power, in one test at .05. Seeds"
-        " for 1 point: the fewest with which it finds 1 point; – where documents alone vary too much, or of one seed.",
+        "Groups: of test documents (patients, threads), or documents where none are known. Detectable: the smallest"
+        " true difference that such a study finds with 80 % power, in one test at .05. For 1 point: the fewest seeds"
+        " with which it finds 1 point; – where documents alone vary too much, or one seed was run.",
     ]
     return {"caption": f"{settings['caption']} Differences to {against}.", "notes": notes}

@@ -15,6 +15,9 @@ from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL
 from tabpo.reports.estimates import RunEstimates
 from tabpo.reports.significance import Estimates, stack
 
+MEAN = "mean of"
+"""What the name of a mean over data sets or models begins with; names of a study have no blanks."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -197,8 +200,8 @@ def pooled_block(samples: Samples, rows: Sequence[str], metric: str) -> Block | 
     if len(kept) * len(defined) < 2:
         return None
     members = tuple(tuple((dataset, model) for model in kept) for dataset in defined)
-    dataset = defined[0] if len(defined) == 1 else f"mean of {len(defined)} data sets"
-    return Block(dataset, kept[0] if len(kept) == 1 else f"mean of {len(kept)} models", members)
+    dataset = defined[0] if len(defined) == 1 else f"{MEAN} {len(defined)} data sets"
+    return Block(dataset, kept[0] if len(kept) == 1 else f"{MEAN} {len(kept)} models", members)
 
 
 def _runs_anywhere(samples: Samples, row: str) -> bool:

@@ -13,10 +13,12 @@ from tabpo.reports.display import printed_metric, printed_name
 LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    | {"±": r"$\pm$", "×": r"$\times$", "†": r"$\dagger$", "▲": r"$\uparrow$", "▼": r"$\downarrow$"}
-    | {"–": "--", "“": "``", "”": "''"}
+    | {"<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "±": r"$\pm$", "×": r"$\times$", "“": "``", "”": "''"}
+    | {"†": r"$\dagger$", "▲": r"$\uparrow$", "▼": r"$\downarrow$", "–": "--"}
 )
-KEYS = ("dataset", "model", "method")
+KEYS = {"dataset": "Data set", "model": "Model", "method": "Method"}
+"""Columns that say what a row is of, and their headings in a paper."""
+
 COLUMN_WIDTH, PAGE_WIDTH = 48, 105
 """Characters of \\footnotesize that fit a column, and both, of a two-column article."""
 
@@ -95,8 +97,7 @@ def _numbers(one: Comparison) -> dict[str, object]:
 
 
 def _tests_frame(comparisons: Sequence[Comparison], dash: str, heading: Callable[[str], str]) -> pd.DataFrame:
-    rows = [_texts(one, _numbers(one), dash, heading) for one in comparisons]
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_texts(one, _numbers(one), dash, heading) for one in comparisons])
 
 
 def _texts(one: Comparison, numbers: Mapping, dash: str, heading: Callable[[str], str]) -> dict[str, str]:
@@ -109,15 +110,14 @@ def _texts(one: Comparison, numbers: Mapping, dash: str, heading: Callable[[str]
         "model": one.block.model,
         "method": one.method,
         "metric": heading(one.metric),
-        "against": one.against,
         "difference": f"{one.effect.estimate:+{digits}} [{numbers['low']:{digits}}, {numbers['high']:{digits}}]",
         "relative, %": shown("relative", "+z.1f"),
-        "p": _p(one.p, dash),
-        "p, Holm": _p(one.p_holm, dash),
+        "p": dash if one.p is None else printed_p(one.p),
+        "p, Holm": dash if one.p_holm is None else printed_p(one.p_holm),
         "seeds": str(one.effect.seeds),
-        "documents": str(one.effect.documents),
+        "groups": str(one.effect.documents),
         "detectable": shown("smallest_detectable", ".1f"),
-        "seeds for 1 point": shown("seeds_for_1_point", "d"),
+        "for 1 point": shown("seeds_for_1_point", "d"),
     }
 
 
@@ -126,9 +126,8 @@ def _exact(p: float | None) -> str | None:
     return None if p is None else f"{p:.6g}"
 
 
-def _p(value: float | None, dash: str) -> str:
-    if value is None:
-        return dash
+def printed_p(value: float) -> str:
+    """Three digits."""
     return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0") if value < 0.9995 else "1"
 
 
@@ -153,26 +152,37 @@ def latex_table(
     firsts = range(0, max(len(shown), 1), ROWS_OF_A_PAGE)
     floats = []
     for first in firsts:
-        lines = [rf"\caption{{{escape(caption)}}}", rf"\label{{{label}}}"]
+        number = [rf"\caption{{{escape(caption)}}}", rf"\label{{{label}}}"]
         if first:
-            lines = [r"\addtocounter{table}{-1}", rf"\caption{{{escape(caption)} (continued)}}"]
-        lines += _tabular(shown.iloc[first : first + ROWS_OF_A_PAGE], scaled=width > PAGE_WIDTH)
-        if first == firsts[-1]:
-            lines += [r"\begin{tablenotes}[flushleft]\footnotesize", *(rf"\item {escape(note)}" for note in notes)]
-            lines += [r"\end{tablenotes}"]
-        floats.append(_float("table" if width <= COLUMN_WIDTH else "table*", lines))
+            number = [r"\addtocounter{table}{-1}", rf"\caption{{{escape(caption)} (continued)}}"]
+        rows = _tabular(shown.iloc[first : first + ROWS_OF_A_PAGE], fills_column=width <= COLUMN_WIDTH)
+        below = [escape(note) for note in notes] if first == firsts[-1] else []
+        floats.append(_scaled(number, rows, below) if width > PAGE_WIDTH else _float(width, number, rows, below))
     return "\n".join(floats)
 
 
-def _float(environment: str, lines: Sequence[str]) -> str:
-    head = rf"\begin{{{environment}}}", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{4pt}"
-    whole = *head, r"\begin{threeparttable}", *lines, r"\end{threeparttable}", rf"\end{{{environment}}}"
+def _float(width: int, number: list[str], rows: list[str], notes: list[str]) -> str:
+    environment = "table" if width <= COLUMN_WIDTH else "table*"
+    below = [r"\begin{tablenotes}[flushleft]", *(rf"\item {note}" for note in notes), r"\end{tablenotes}"]
+    whole = [
+        *(rf"\begin{{{environment}}}", r"\centering", r"\footnotesize", r"\setlength{\tabcolsep}{4pt}"),
+        *(r"\begin{threeparttable}", *number, *rows, *(below if notes else [])),
+        *(r"\end{threeparttable}", rf"\end{{{environment}}}"),
+    ]
     return "\n".join(whole) + "\n"
 
 
-def _tabular(frame: pd.DataFrame, *, scaled: bool) -> list[str]:
+def _scaled(number: list[str], rows: list[str], notes: list[str]) -> str:
+    """threeparttable sets notes as wide as the rows, which are scaled here: notes are as wide as the page."""
+    below = [r"\par\smallskip\raggedright", *(rf"{note}\par" for note in notes)]
+    whole = [r"\begin{table*}", r"\footnotesize", *number, r"\resizebox{\textwidth}{!}{%", *rows, "}", *below]
+    return "\n".join([*whole, r"\end{table*}"]) + "\n"
+
+
+def _tabular(frame: pd.DataFrame, *, fills_column: bool) -> list[str]:
     """A rule between data sets and models, which are named once."""
     keys = len(_keys(frame))
+    heads = [escape(KEYS.get(column, column)) for column in frame.columns]
     rows: list[str] = []
     before = None
     for record in frame.to_dict("records"):
@@ -182,12 +192,16 @@ def _tabular(frame: pd.DataFrame, *, scaled: bool) -> list[str]:
         texts = record | dict.fromkeys(block, "") if block == before else record
         rows.append(" & ".join(texts.values()) + r" \\")
         before = block
-    lines = [
-        rf"\begin{{tabular}}{{{'l' * keys}{'r' * (len(frame.columns) - keys)}}}",
-        *(r"\toprule", " & ".join(map(escape, frame.columns)) + r" \\", r"\midrule", *rows, r"\bottomrule"),
-        r"\end{tabular}",
+    columns = "l" * keys + "r" * (len(frame.columns) - keys)
+    begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
+    if fills_column:
+        begin = rf"\begin{{tabular*}}{{\columnwidth}}{{@{{\extracolsep{{\fill}}}}{columns}}}"
+        end = r"\end{tabular*}"
+    return [
+        begin,
+        *(r"\toprule", " & ".join(heads) + r" \\", r"\midrule", *rows, r"\bottomrule"),
+        end,
     ]
-    return [r"\resizebox{\textwidth}{!}{%", *lines, "}"] if scaled else lines
 
 
 def _plain(text: str) -> str:

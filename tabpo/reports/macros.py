@@ -1,0 +1,68 @@
+"""Every number of a study's tables as a LaTeX macro, so that prose never retypes one."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from tabpo.errors import DataError
+from tabpo.reports.cells import MEAN
+from tabpo.reports.typeset import escape, printed_p
+
+HEAD = r"""% \input this file; \tabpo{scierc/qwen/tab_po/rel/mean} is then 46.5, and an unknown key an error.
+\newcommand{\tabpo}[1]{\ifcsname tabpo:#1\endcsname\csname tabpo:#1\endcsname\else\PackageError{tabpo}{no cell #1}{}\fi}
+"""
+
+
+def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> str:
+    """One definition for each number, by its key, as tables print it.
+
+    Cells: `{dataset}/{model}/{method}/{metric}/` with `mean`, `sd` or `seeds`. Differences: the same with
+    `against/{row}/` and `difference`, `low`, `high`, `relative`, `p`, or `p_holm/{table}`, as the family is a table's.
+    Keys of means over models or data sets start with the table's name, since tables differ in what they are over.
+
+    Args:
+        tables: Of each table the frames of `x.csv` and `x.tests.csv`.
+
+    Raises:
+        DataError: Two tables have another number for one key.
+    """
+    values: dict[str, str] = {}
+    for table, (cells, tests) in tables.items():
+        for key, value in (*_cells(table, cells), *_differences(table, tests)):
+            if values.setdefault(key, value) != value:
+                raise DataError(f"macros.tex: {key} is {values[key]} in one table and {value} in {table}")
+    lines = [rf"\expandafter\def\csname tabpo:{key}\endcsname{{{value}}}" for key, value in values.items()]
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def _cells(table: str, cells: pd.DataFrame) -> list[tuple[str, str]]:
+    found = []
+    for row in cells[cells["mean"].notna()].to_dict("records"):
+        key = _key(table, row)
+        found.append((f"{key}/mean", f"{row['mean']:z.1f}"))
+        if pd.notna(row["sd"]):
+            found += [(f"{key}/sd", f"{row['sd']:.1f}"), (f"{key}/seeds", str(row["seeds"]))]
+    return found
+
+
+def _differences(table: str, tests: pd.DataFrame) -> list[tuple[str, str]]:
+    found = []
+    for row in tests.to_dict("records"):
+        key = f"{_key(table, row)}/against/{row['against']}"
+        found += [(f"{key}/{name}", f"{row[name]:z.1f}") for name in ("difference", "low", "high")]
+        if pd.notna(row["relative"]):
+            found.append((f"{key}/relative", f"{row['relative']:z.1f}"))
+        if pd.notna(row["p"]):
+            found.append((f"{key}/p", _p(row["p"])))
+        if pd.notna(row["p_holm"]):
+            found.append((f"{key}/p_holm/{table}", _p(row["p_holm"])))
+    return found
+
+
+def _p(value: float) -> str:
+    return escape(printed_p(value))
+
+
+def _key(table: str, row: Mapping[str, object]) -> str:
+    key = "/".join(str(row[name]) for name in ("dataset", "model", "method", "metric"))
+    return f"{table}/{key}" if any(str(row[name]).startswith(MEAN) for name in ("dataset", "model")) else key
