@@ -54,7 +54,8 @@ def main(argv: list[str] | None = None) -> None:
     named = {"limits": settings["limits"], "loss": loss, "start": args.sft, "watch": build(tokenizer, inputs, settings)}
     build_trainer = partial(PreferenceTrainer, eos_id=tokenizer.eos_token_id, **named)
     held_out = read_records(args.held_out_prompts, Prompt)[:MERGE_ROWS]
-    rows = [encode_prompt(tokenizer, prompt, settings["limits"]) for prompt in held_out]
+    limits = settings["limits"]
+    rows = [encode_prompt(tokenizer, prompt, limits, number) for number, prompt in enumerate(held_out, start=1)]
     execute(run, outputs, tokenizer, examples, build_trainer, rows)
 
 
