@@ -8,7 +8,7 @@ DEMO := config/demo.yaml
 DEMO_RESULTS := results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full test lint fetch test-slurm drill clean
+.PHONY: help setup demo demo-full study test lint fetch test-slurm drill clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -24,6 +24,9 @@ demo: setup ## the embedded study on generated data: minutes, no GPU, no network
 
 demo-full: setup ## every method on generated data, three seeds: an hour on two cores
 	snakemake --profile profiles/local --configfile config/demo_full.yaml --cores 2
+
+study: setup ## the first real study, of config/scierc_smollm2.yaml: many hours, see docs/results/README.md
+	python -m workflow_scripts.run_study --config config/scierc_smollm2.yaml --output docs/results/scierc_smollm2
 
 lint: setup ## formatting and rules of Python and of the workflow
 	ruff check .

@@ -27,7 +27,7 @@ KNOWN = Known(
     losses=loss_names(),
     revisions={"Qwen/Qwen2.5-1.5B-Instruct": "0" * 40},
 )
-STUDIES = ("config", "extended", "demo", "demo_full", "scierc_cpu", "gpu")
+STUDIES = ("config", "extended", "demo", "demo_full", "scierc_cpu", "gpu", "scierc_smollm2", "scierc_smollm2_trials")
 
 
 def load(name: str) -> dict:

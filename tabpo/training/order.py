@@ -90,7 +90,7 @@ def plan_batches(
     Args:
         groups: Group of each example; examples of a group stay together (a batch's edge may still divide one).
         lengths: Of each example, in tokens.
-        settings: steps or epochs, batch_size, micro_batch_size.
+        settings: steps or epochs, batch_size, micro_batch_size, batch_order.
         seed: Of the run.
         processes: That share each step.
 
@@ -115,7 +115,7 @@ def plan_batches(
     places, epoch = steps * settings.batch_size, 0
     blocks = list(members.values())
     while len(order) < places:
-        shuffled = np.random.default_rng([seed, epoch]).permutation(len(blocks))
+        shuffled = np.random.default_rng([seed, epoch, settings.batch_order]).permutation(len(blocks))
         order += [index for block in shuffled for index in blocks[block]]
         epoch += 1
     packed = []

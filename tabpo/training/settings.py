@@ -84,6 +84,14 @@ class TrainingSettings(Section):
             " caps it."
         ),
     )
+    batch_order: int = Field(
+        0,
+        ge=0,
+        description=(
+            "Number of the order of batches, all drawn from the run's seed: a row that differs from another one in this"
+            " alone shows how much of a difference is the order's."
+        ),
+    )
     weight_decay: float = Field(
         0.0, ge=0, description="Decoupled weight decay on matrices, not on biases and norms; rmsprop has none."
     )

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +31,16 @@ def test_every_pass_sees_every_example_once_and_keeps_groups_together(sizes, ste
         assert sorted(one_pass) == list(range(len(groups)))
         changes = sum(groups[first] != groups[second] for first, second in pairwise(one_pass))
         assert changes == len(sizes) - 1
+
+
+def test_another_order_is_of_the_same_examples_and_the_first_is_the_seed_s_own():
+    first, second = (plan(range(64), steps=4, batch_size=16, batch_order=number).order for number in (0, 1))
+    assert first != second and sorted(first) == sorted(second) == list(range(64))
+    # numpy pads the numbers of a seed with zeros: order 0 is what runs had before there was any other
+    assert (
+        np.random.default_rng([1, 0]).permutation(64).tolist()
+        == plan(range(64), steps=4, batch_size=64, micro_batch_size=64).order[:64]
+    )
 
 
 @given(micro=st.integers(1, 3), accumulation=st.integers(1, 3), processes=st.integers(1, 3), steps=st.integers(1, 4))
