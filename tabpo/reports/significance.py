@@ -2,9 +2,10 @@
 
 Seeds and documents are crossed: the runs of each seed answer the same documents. This is the analysis of variance of
 multi-reader multi-case studies (Dorfman, Berbaum and Metz, Investigative Radiology 1992, with readers = seeds and
-cases = documents) on jackknife pseudovalues, whose critical value is the mean of the t quantiles of both components,
-weighted by their variances (Cochran and Cox, Experimental Designs, 1957). Nothing is drawn at random.
-docs/statistics.md says what it means and what was measured.
+cases = documents) on jackknife pseudovalues. Its critical value is the root mean square of the t quantiles of both
+components, weighted by their variances. Their plain mean (Cochran and Cox, Experimental Designs, 1957) holds its level
+at .05, but with 3 seeds not at the levels of a family: at .05 / 24 it rejected a true null up to 1.6 times too often.
+Nothing is drawn at random. docs/statistics.md says what it means and what was measured.
 """
 
 from collections.abc import Callable, Sequence
@@ -157,11 +158,12 @@ class Effect:
         return high
 
     def _quantile(self, tail: float) -> float:
-        """The t quantile with so much above it, mean over components by variance; 0 where nothing varied."""
+        """The t quantile with so much above it: root mean square over components, by variance; 0 without variance."""
         if self.se == 0:
             return 0.0
         total = sum(part.variance for part in self.components)
-        return -sum(part.variance * float(stdtrit(part.df, tail)) for part in self.components if part.variance) / total
+        squares = (part.variance * float(stdtrit(part.df, tail)) ** 2 for part in self.components if part.variance)
+        return (sum(squares) / total) ** 0.5
 
 
 def effect(differences: Estimates) -> Effect:
