@@ -1,6 +1,6 @@
 """Forward and backward over a packed row of pairs, with four ways of computing its attention.
 
-    tiles        `tabpo.training.tiles`, as `train` runs it on a CPU
+    tiles        `tabpo.scoring.tiles`, as `train` runs it on a CPU
     blocks_sdpa  one call of SDPA for each trunk and each branch, as `train` runs it with dropout
     blocks_eager the same with the eager kernel of transformers
     whole_row    one call of SDPA for the row, with a mask (1, 1, tokens, tokens) of what each token sees
@@ -23,11 +23,11 @@ from statistics import median
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from tabpo.training import attention
-from tabpo.training.attention import Forest
-from tabpo.training.collate import Batch, collate_pairs
-from tabpo.training.scoring import completion_logps
-from tabpo.training.tokenise import PairExample
+from tabpo.scoring import attention
+from tabpo.scoring.attention import Forest
+from tabpo.scoring.collate import Batch, collate_pairs
+from tabpo.scoring.forward import completion_logps
+from tabpo.scoring.tokenise import PairExample
 
 SHAPES = {
     "smollm2": {

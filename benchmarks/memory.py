@@ -18,7 +18,7 @@ from peft import LoraConfig, get_peft_model
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LlamaConfig, PreTrainedModel, Qwen2Config
 
-from tabpo.training import head
+from tabpo.scoring import logits as logits_module
 
 GIB = 2**30
 BF16, FP32 = 2, 4
@@ -82,7 +82,8 @@ def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, s
         "checkpointed": tokens * model.config.hidden_size * FP32 * len(model.model.layers),
         "one_layer": layer + (0 if stage != 3 else frozen / len(model.model.layers) * FP32),
         # a chunk of logits and its gradient, a block of it in float32
-        "head": 2 * BF16 * min(logits, head._CHUNK_ELEMENTS) + 2 * FP32 * min(logits, head._BLOCK_ELEMENTS["cuda"]),
+        "head": 2 * BF16 * min(logits, logits_module._CHUNK_ELEMENTS)
+        + 2 * FP32 * min(logits, logits_module._BLOCK_ELEMENTS["cuda"]),
     }
     return {
         "model": name,

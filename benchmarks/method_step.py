@@ -27,14 +27,14 @@ from transformers import TrainerCallback
 
 from benchmarks.device import check_device
 from tabpo.losses import build_loss, loss_names
+from tabpo.models.loading import load_model, load_tokenizer
 from tabpo.records import Pair, Prompt, read_records
+from tabpo.scoring.reference import score_references
+from tabpo.scoring.tokenise import PairExample, encode_pairs
+from tabpo.study.training import training_settings
 from tabpo.training.arguments import prepare_process, training_arguments
-from tabpo.training.models import load_model, load_tokenizer
-from tabpo.training.order import plan_batches
+from tabpo.training.batches import plan_batches
 from tabpo.training.preference import PreferenceTrainer
-from tabpo.training.reference import score_references
-from tabpo.training.settings import training_settings
-from tabpo.training.tokenise import PairExample, encode_pairs
 
 BASELINE = "dpo"
 WARM_UP = 2

@@ -185,7 +185,7 @@ and reads its rows with SDPA, which is faster for them.
         """
 Forward and backward of one batch of pairs that share their prompts, in the shape of SmolLM2-135M (30 layers, width 576,
 9 heads over 3; prompts of 60 to 120, completions of 100 to 200 tokens) and of the demo (3 layers, width 128, 2 heads).
-`train` runs the tiles of `tabpo/training/tiles.py` on a CPU. The other columns say how many times as long a pass takes
+`train` runs the tiles of `tabpo/scoring/tiles.py` on a CPU. The other columns say how many times as long a pass takes
 with one call of the kernel for each block, or one call for the row with a mask of what each token sees: the median of
 the rounds, the least and the greatest. The tiles are kept for bfloat16, in which the demo is trained. In float32, and
 beside the eager kernel in SmolLM2's shape, they gain nothing. Each round has a new batch, as each step of training has,

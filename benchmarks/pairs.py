@@ -16,16 +16,16 @@ from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from tabpo.data import scierc
-from tabpo.data.ambiguities import read_ambiguities
-from tabpo.data.answers import gold_answer, render
-from tabpo.data.confusions import count_confusions
-from tabpo.data.dictionary import annotate, build_dictionary
-from tabpo.data.ontology import Ontology, read_ontology
-from tabpo.data.pair_audit import describe_drawn
-from tabpo.data.pairs import Encode, Pairing, draw_pairs, pairing_contexts
-from tabpo.data.proposals import proposal_tables
-from tabpo.data.units import Unit, document_units
+from tabpo.answers.ontology import Ontology, read_ontology
+from tabpo.answers.render import gold_answer, render
+from tabpo.answers.units import Unit, document_units
+from tabpo.confusions.ambiguities import read_ambiguities
+from tabpo.confusions.counts import count_confusions
+from tabpo.data.readers import scierc
+from tabpo.inference.dictionary import annotate, build_dictionary
+from tabpo.pairs.audit import describe_drawn
+from tabpo.pairs.draw import Encode, Pairing, draw_pairs, pairing_contexts
+from tabpo.pairs.proposals import proposal_tables
 from tabpo.records import Prompt
 
 CONFIG = Path(__file__).parents[1] / "config"

@@ -16,9 +16,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tabpo.data import demo_abstracts, scierc
-from tabpo.data.answers import gold_answer, parse, render
-from tabpo.data.units import document_units
+from tabpo.answers.render import gold_answer, parse, render
+from tabpo.answers.units import document_units
+from tabpo.data.generated import demo_abstracts
+from tabpo.data.readers import scierc
 
 Damage = Callable[[str, random.Random], str]
 

@@ -11,7 +11,7 @@ from transformers import Qwen2ForCausalLM
 
 from benchmarks.shapes import SHAPES, configuration
 from tabpo.artefacts import whole_directory
-from tabpo.training.models import load_tokenizer, save_model
+from tabpo.models.loading import load_tokenizer, save_model
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -16,11 +16,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tabpo.data import scierc
-from tabpo.data.answers import gold_answer, render
-from tabpo.data.grounding import read_answer
-from tabpo.data.ontology import Ontology, read_ontology
-from tabpo.data.units import Unit, document_units
+from tabpo.answers.grounding import read_answer
+from tabpo.answers.ontology import Ontology, read_ontology
+from tabpo.answers.render import gold_answer, render
+from tabpo.answers.units import Unit, document_units
+from tabpo.data.readers import scierc
 from tabpo.metrics.scores import all_scores, score
 from tabpo.records import Completion
 

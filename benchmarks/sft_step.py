@@ -157,11 +157,11 @@ def of_ours(name: str, case: Case, folder: str) -> tuple[object, list[int]]:
     """SftTrainer, and the tokens of the examples of its steps."""
     import torch
 
+    from tabpo.scoring.tokenise import Example
+    from tabpo.study.training import training_settings
     from tabpo.training import sft
     from tabpo.training.arguments import training_arguments
-    from tabpo.training.order import plan_batches
-    from tabpo.training.settings import training_settings
-    from tabpo.training.tokenise import Example
+    from tabpo.training.batches import plan_batches
 
     encoded = [
         Example(f"p{number}", prompt, completion, (0,) * len(completion))

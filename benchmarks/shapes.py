@@ -60,8 +60,8 @@ def policy(case: Asked) -> "PreTrainedModel":
 
 def with_adapters(model: "PreTrainedModel") -> "PeftModel":
     """As `training.lora` puts them on."""
-    from tabpo.training.adapters import add_adapters
-    from tabpo.training.settings import LoraSettings
+    from tabpo.models.adapters import add_adapters
+    from tabpo.study.training import LoraSettings
 
     return add_adapters(model, LoraSettings(r=16, alpha=32.0), seed=0)
 

@@ -133,7 +133,8 @@ def run(name: str, case: Case) -> None:
     import trl  # noqa: F401  (all programs import the same, so that memory after the imports is)
     from transformers import TrainerCallback
 
-    from tabpo.training import preference, reference  # noqa: F401
+    from tabpo.scoring import reference  # noqa: F401
+    from tabpo.training import preference  # noqa: F401
 
     torch.set_num_threads(1)
     turns = Turns(case)
@@ -162,13 +163,13 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
     import torch
 
     from tabpo.losses import build_loss
+    from tabpo.models.loading import save_model
+    from tabpo.scoring.reference import score_references
+    from tabpo.scoring.tokenise import PairExample, differing_tokens
+    from tabpo.study.training import training_settings
     from tabpo.training import preference
     from tabpo.training.arguments import training_arguments
-    from tabpo.training.models import save_model
-    from tabpo.training.order import BatchPlan
-    from tabpo.training.reference import score_references
-    from tabpo.training.settings import training_settings
-    from tabpo.training.tokenise import PairExample, differing_tokens
+    from tabpo.training.batches import BatchPlan
 
     numerics = {"precision": case.precision, "attention": case.attention, "threads": 1}
     pairs = []

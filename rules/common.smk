@@ -8,20 +8,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tabpo import figure_settings as drawing
-from tabpo import study as job
-from tabpo.artefacts import write_whole
-from tabpo.config import Known, resolve_study
-from tabpo.config_keys import StudyKeys
-from tabpo.config_shape import checked
-from tabpo.data.folders import check_folder
-from tabpo.data.ontology import read_ontology
-from tabpo.data.sources import SOURCES, without_absent
-from tabpo.data.yaml_files import read_yaml
+from tabpo.answers.ontology import read_ontology
+from tabpo.artefacts import read_yaml, write_whole
 from tabpo.errors import ConfigError
+from tabpo.names import SFT
 from tabpo.records import PROMPT_SPLITS
+from tabpo.study import jobs as job
+from tabpo.study.datasets import SOURCES, without_absent
+from tabpo.study.folders import check_folder
+from tabpo.study.keys import StudyKeys
+from tabpo.study.resolve import Known, resolve_study
+from tabpo.study.shape import checked
+from tabpo.study.training import SCORER_VERSION
 from tabpo.training.loggers import check_logger
-from tabpo.training.settings import SCORER_VERSION
 
 PROJECT = Path(os.path.relpath(workflow.basedir))  # relative: a checkout that moves stays up to date
 
@@ -124,7 +123,7 @@ STUDY_FILES = [
     *STUDY_TABLE_FILES,
     *(results(f"{dataset}/card.json") for dataset in STUDY.datasets),
     *map(results, job.audits(STUDY)),
-    *map(results, drawing.run_figures(STUDY)),
+    *map(results, job.run_figures(STUDY)),
     *([results("export")] if STUDY.private(STUDY.datasets) else []),
 ]
 
@@ -143,7 +142,7 @@ onsuccess:
 wildcard_constraints:
     dataset=either(STUDY.datasets),
     model=either(STUDY.trained_models()),
-    method=either([job.SFT, *METHODS]),
+    method=either([SFT, *METHODS]),
     pairing=either(STUDY.pairings),
     seed=either(STUDY.seeds),
     split=either(PROMPT_SPLITS),

@@ -1,4 +1,4 @@
-"""What SFT models confuse: on a half of dev, on all of dev, or on train by models that saw other parts of it."""
+"""What SFT models confuse, on held-out halves of dev or folds of train; what two annotators differ in; heat maps."""
 
 FOLDS = range(1, 6)
 
@@ -81,3 +81,233 @@ use rule confusions as confusions_crossfit with:
         results("logs/confusions_crossfit/{dataset}/{model}/seed{seed}.log"),
     benchmark:
         results("benchmarks/confusions_crossfit/{dataset}/{model}/seed{seed}.tsv")
+
+
+rule confusion_figures:
+    """Draw the confusion tables of a model's seeds, and say how much they differ."""
+    input:
+        confusions=expand(
+            results("{dataset}/{model}/confusions/seed{seed}.parquet"), seed=STUDY.seeds, allow_missing=True
+        ),
+    output:
+        stability=results("{dataset}/{model}/confusions/stability.json"),
+        figures=expand(
+            results("figures/confusions/{dataset}/{model}/seed{seed}.svg"), seed=STUDY.seeds, allow_missing=True
+        ),
+    params:
+        settings=figure_settings,
+        title=titled("{dataset}, {model}"),
+    log:
+        results("logs/confusion_figures/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/confusion_figures/{dataset}/{model}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.confusion_figures"
+        " --settings {params.settings:q}"
+        " --title {params.title:q}"
+        " --confusions {input.confusions}"
+        " --output {output.stability}"
+        " --output-figures {output.figures}"
+        " 2>> {log}"
+
+
+use rule confusion_figures as confusion_figures_dev with:
+    input:
+        confusions=expand(
+            results("{dataset}/{model}/confusions/dev/seed{seed}.parquet"), seed=STUDY.seeds, allow_missing=True
+        ),
+    output:
+        stability=results("{dataset}/{model}/confusions/dev/stability.json"),
+        figures=expand(
+            results("figures/confusions/{dataset}/{model}/dev/seed{seed}.svg"), seed=STUDY.seeds, allow_missing=True
+        ),
+    params:
+        settings=figure_settings,
+        title=titled("{dataset}, {model}, all of dev"),
+    log:
+        results("logs/confusion_figures_dev/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/confusion_figures_dev/{dataset}/{model}.tsv")
+
+
+rule folds:
+    """Deal the training prompts to folds, whole groups each."""
+    input:
+        prompts=results("{dataset}/prompts/train.parquet"),
+        documents=results("{dataset}/documents/train.parquet"),
+    output:
+        train=expand(results("{dataset}/prompts/fold{fold}/train.parquet"), fold=FOLDS, allow_missing=True),
+        held_out=expand(results("{dataset}/prompts/fold{fold}/held_out.parquet"), fold=FOLDS, allow_missing=True),
+    log:
+        results("logs/folds/{dataset}.log"),
+    benchmark:
+        results("benchmarks/folds/{dataset}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.folds"
+        " --prompts {input.prompts}"
+        " --documents {input.documents}"
+        " --output-train {output.train}"
+        " --output-held-out {output.held_out}"
+        " 2>> {log}"
+
+
+use rule sft as sft_fold with:
+    input:
+        base=results("{dataset}/{model}/base"),
+        prompts=results("{dataset}/prompts/fold{fold}/train.parquet"),
+        held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
+    output:
+        run=results(f"{FOLD}/run.yaml"),
+        model=passing(directory(results(f"{FOLD}/model"))),
+        log_steps=results(f"{FOLD}/training.parquet"),
+        timing=results(f"{FOLD}/timing.parquet"),
+        selection=results(f"{FOLD}/selection.json"),
+        provenance=results(f"{FOLD}/provenance.json"),
+    params:
+        settings=sft_settings,
+        checkpoints=results("checkpoints/{dataset}+{model}+sft+seed{seed}+fold{fold}"),
+        events=results("logs/events/{dataset}/{model}/sft/seed{seed}.fold{fold}"),
+    log:
+        results("logs/sft_fold/{dataset}/{model}/seed{seed}/fold{fold}.log"),
+    benchmark:
+        results("benchmarks/sft_fold/{dataset}/{model}/seed{seed}/fold{fold}.tsv")
+
+
+use rule predict as predict_fold with:
+    input:
+        model=results(f"{FOLD}/model"),
+        prompts=results("{dataset}/prompts/fold{fold}/held_out.parquet"),
+        ontology=dataset_ontology,
+    output:
+        completions=results(f"{FOLD}/completions.parquet"),
+    log:
+        results("logs/predict_fold/{dataset}/{model}/seed{seed}/fold{fold}.log"),
+    benchmark:
+        results("benchmarks/predict_fold/{dataset}/{model}/seed{seed}/fold{fold}.tsv")
+
+
+use rule score as score_fold with:
+    input:
+        completions=results(f"{FOLD}/completions.parquet"),
+        prompts=results("{dataset}/prompts/fold{fold}/held_out.parquet"),
+        documents=results("{dataset}/documents/train.parquet"),
+        ontology=dataset_ontology,
+    output:
+        predictions=results(f"{FOLD}/predictions.parquet"),
+        scores=results(f"{FOLD}/scores.json"),
+        counts=results(f"{FOLD}/scores.counts.parquet"),
+    log:
+        results("logs/score_fold/{dataset}/{model}/seed{seed}/fold{fold}.log"),
+    benchmark:
+        results("benchmarks/score_fold/{dataset}/{model}/seed{seed}/fold{fold}.tsv")
+
+
+use rule confusion_figures as confusion_figures_crossfit with:
+    input:
+        confusions=expand(
+            results("{dataset}/{model}/confusions/crossfit/seed{seed}.parquet"), seed=STUDY.seeds, allow_missing=True
+        ),
+    output:
+        stability=results("{dataset}/{model}/confusions/crossfit/stability.json"),
+        figures=expand(
+            results("figures/confusions/{dataset}/{model}/crossfit/seed{seed}.svg"),
+            seed=STUDY.seeds,
+            allow_missing=True,
+        ),
+    params:
+        settings=figure_settings,
+        title=titled("{dataset}, {model}, train by folds"),
+    log:
+        results("logs/confusion_figures_crossfit/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/confusion_figures_crossfit/{dataset}/{model}.tsv")
+
+
+rule disagreement:
+    """Count where two annotators differ on train and on the half of dev that is for confusions."""
+    input:
+        second=second_of_train_and_dev,
+        prompts=expand(results("{dataset}/prompts/{part}.parquet"), part=["train", "dev_confusion"], allow_missing=True),
+        documents=expand(results("{dataset}/documents/{split}.parquet"), split=["train", "dev"], allow_missing=True),
+        ontology=dataset_ontology,
+    output:
+        confusions=results("{dataset}/disagreement/confusions.parquet"),
+        ids=results("{dataset}/disagreement/confusions.ids.txt"),
+        figure=results("figures/confusions/{dataset}/disagreement.svg"),
+    params:
+        settings=second_settings,
+        second=second_of_train_and_dev,
+        content=folder_content(second_of_train_and_dev),
+        title=titled("{dataset}, two annotators"),
+    log:
+        results("logs/disagreement/{dataset}.log"),
+    benchmark:
+        results("benchmarks/disagreement/{dataset}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.disagreement"
+        " --settings {params.settings:q}"
+        " --title {params.title:q}"
+        " --second {params.second:q}"
+        " --prompts {input.prompts}"
+        " --documents {input.documents}"
+        " --ontology {input.ontology}"
+        " --output {output.confusions}"
+        " --output-ids {output.ids}"
+        " --output-figure {output.figure}"
+        " 2>> {log}"
+
+
+rule human:
+    """Score the second annotator's test documents by what models are scored by."""
+    input:
+        second=second_of_test,
+        prompts=results("{dataset}/prompts/test.parquet"),
+        documents=results("{dataset}/documents/test.parquet"),
+        ontology=dataset_ontology,
+    output:
+        predictions=results("{dataset}/human/predictions/test.parquet"),
+        scores=results("{dataset}/human/scores/test.json"),
+        counts=results("{dataset}/human/scores/test.counts.parquet"),
+    params:
+        settings=second_settings,
+        second=second_of_test,
+        content=folder_content(second_of_test),
+    log:
+        results("logs/human/{dataset}.log"),
+    benchmark:
+        results("benchmarks/human/{dataset}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.human"
+        " --settings {params.settings:q}"
+        " --second {params.second:q}"
+        " --prompts {input.prompts}"
+        " --documents {input.documents}"
+        " --ontology {input.ontology}"
+        " --output-predictions {output.predictions}"
+        " --output-scores {output.scores}"
+        " --output-counts {output.counts}"
+        " 2>> {log}"

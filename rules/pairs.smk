@@ -1,4 +1,4 @@
-"""From confusions, or the model's own answers, to preference pairs and their reference log-probs."""
+"""Preference pairs, their reference log-probs, and what a reviewer asks of pairs: proofs and a page."""
 
 
 rule pairs:
@@ -110,4 +110,54 @@ rule reference:
         " --pairs {input.pairs}"
         " --prompts {input.prompts}"
         " --output {output.reference}"
+        " 2>> {log}"
+
+
+rule audit:
+    """Prove that pairs are fit to train on, and write all that is known of them, as JSON and as a page."""
+    input:
+        pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
+        drawn=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.drawn.json"),
+        ids=pairing_confusion_ids,
+        train=results("{dataset}/prompts/train.parquet"),
+        dev_confusion=annotated("{dataset}/prompts/dev_confusion.parquet"),
+        dev_select=results("{dataset}/prompts/dev_select.parquet"),
+        test=results("{dataset}/prompts/test.parquet"),
+        documents=annotated("{dataset}/documents/train.parquet"),
+        ontology=dataset_ontology,
+        reference=results("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet"),
+        gold=results("{dataset}/{model}/sft/seed{seed}/gold/dev_select.parquet"),
+    output:
+        audit=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json"),
+        page=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.md"),
+    params:
+        settings=pairing_settings,
+        title="Pairs {pairing} of {dataset} for {model}, seed {seed}",
+    log:
+        results("logs/audit/{dataset}/{model}/{pairing}/seed{seed}.log"),
+    benchmark:
+        results("benchmarks/audit/{dataset}/{model}/{pairing}/seed{seed}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.audit"
+        " --settings {params.settings:q}"
+        " --title {params.title:q}"
+        " --pairs {input.pairs}"
+        " --drawn {input.drawn}"
+        " --ids {input.ids}"
+        " --train {input.train}"
+        " --dev-confusion {input.dev_confusion}"
+        " --dev-select {input.dev_select}"
+        " --test {input.test}"
+        " --documents {input.documents}"
+        " --ontology {input.ontology}"
+        " --reference {input.reference}"
+        " --gold {input.gold}"
+        " --output {output.audit}"
+        " --output-page {output.page}"
         " 2>> {log}"

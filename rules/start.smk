@@ -2,7 +2,7 @@
 
 from snakemake.settings.types import MaxJobsPerTimespan
 
-from tabpo.training.stopping import pass_on_warnings
+from tabpo.processes.warnings import pass_on_warnings
 
 # Snakemake 9.27.1 limits starts to 100 a second, and with a limit looks over all jobs that are ready a second after
 # each look: one more look a second for every job that has ended, in the end a core's whole time. This lifts the limit;

@@ -1,8 +1,11 @@
 """Files and folders that are whole or not there."""
 
+import gzip
+
 import pytest
 
-from tabpo.artefacts import whole_directory, whole_file, write_json
+from tabpo.artefacts import read_yaml, whole_directory, whole_file, write_json
+from tabpo.errors import ConfigError
 
 
 def test_a_file_is_the_old_one_until_the_new_one_is_whole(tmp_path):
@@ -41,3 +44,47 @@ def test_json_that_others_could_not_read_is_refused(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "scores.json", {"f1": float("nan")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_content_is_that_of_the_file(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &shared {b: [é, 1]}\nc: *shared\n", encoding="utf-8")
+    assert read_yaml(path, "ontology") == {"a": {"b": ["é", 1]}, "c": {"b": ["é", 1]}}
+
+
+def test_a_key_may_stand_for_one_that_is_merged(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &a {k: 1}\nb: {c: &c {<<: *a, k: 2}}\nd: {<<: *c, l: 3}\n")
+    assert read_yaml(path, "ontology") == {"a": {"k": 1}, "b": {"c": {"k": 2}}, "d": {"k": 2, "l": 3}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: é".encode("latin-1"), "is no YAML in UTF-8: "),
+        (gzip.compress(b"a: 1"), "is no YAML in UTF-8: "),
+        (b"a: [", "is no YAML in UTF-8: while parsing"),
+        (b"a: 2020-13-45", "is no YAML in UTF-8: month must be in 1..12"),
+        (b"[" * 3000, "is no YAML in UTF-8: maximum recursion depth"),
+        (b"a:\n  b: 1\n  c: 2\n  b: 3\n", "is no YAML in UTF-8: b is there twice"),
+    ],
+)
+def test_what_is_no_yaml_is_refused_in_one_line(tmp_path, content, message):
+    path = tmp_path / "a.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(path, "ontology")
+    assert str(caught.value).startswith(f"{path}: {message}") and "\n" not in str(caught.value)
+
+
+def test_the_line_of_a_key_is_named(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a:\n  b: 1\n  c: 2\n  b: 3\n")
+    with pytest.raises(ConfigError, match=r"b is there twice .*line 4"):
+        read_yaml(path, "ontology")
+
+
+def test_missing_files_and_folders(tmp_path):
+    for path, reason in ((tmp_path / "none.yaml", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(ConfigError, match=rf"no such ontology \({reason}.*accepted: a YAML file"):
+            read_yaml(path, "ontology")

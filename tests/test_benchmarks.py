@@ -10,9 +10,9 @@ from benchmarks.memory import GIB, estimate, saved_bytes, shape
 from benchmarks.pair_step import LOSSES, _utilisation
 from benchmarks.step_programs import Case, tokens_of_trl, tokens_read
 from tabpo.losses import build_loss, loss_names
-from tabpo.training import head
+from tabpo.scoring import logits
+from tabpo.scoring.tokenise import PairExample
 from tabpo.training.importance import collate_attribution
-from tabpo.training.tokenise import PairExample
 
 PUBLISHED = {
     "Qwen/Qwen2.5-1.5B-Instruct": 1_543_714_304,
@@ -41,7 +41,7 @@ def test_the_head_s_blocks_are_those_of_a_gpu(monkeypatch):
         return estimate("one", "Qwen/Qwen2.5-1.5B-Instruct", settings, 1, 100, 300)["head_gib"]
 
     before = needed()
-    monkeypatch.setitem(head._BLOCK_ELEMENTS, "cuda", 2**20)
+    monkeypatch.setitem(logits._BLOCK_ELEMENTS, "cuda", 2**20)
     assert before - needed() == pytest.approx((2**24 - 2**20) * 2 * 4 / GIB, abs=0.01)
 
 

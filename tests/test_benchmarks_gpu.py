@@ -11,8 +11,8 @@ import yaml
 
 from benchmarks import curves, random_model
 from tabpo.errors import DataError
+from tabpo.models.loading import load_model, read_manifest
 from tabpo.records import TrainingStep, write_records
-from tabpo.training.models import load_model, read_manifest
 from tests.training.conftest import _tokenizer as make_tokenizer
 
 ON_A_GPU = {

@@ -14,10 +14,10 @@ import pytest
 import yaml
 from datasets import Dataset
 
-from tabpo.data.demo_messages import generate
-from tabpo.data.grounding import read_completions
-from tabpo.data.ontology import read_ontology
-from tabpo.data.units import units_of_prompts
+from tabpo.answers.grounding import read_completions
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.units import units_of_prompts
+from tabpo.data.generated.demo_messages import generate
 from tabpo.metrics.scores import HEADLINE, score
 from tabpo.records import PROMPT_SPLITS, SPLITS, Completion, Document, Prompt, read_records
 from workflow_scripts import documents, prompts

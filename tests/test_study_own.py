@@ -14,7 +14,7 @@ import pytest
 import yaml
 from datasets import Dataset
 
-from tabpo.data import demo_abstracts, demo_messages
+from tabpo.data.generated import demo_abstracts, demo_messages
 from tabpo.records import SPLITS, Document, Pair, Prompt, read_records
 from tests.test_study import ROOT, run
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from tabpo.artefacts import sha256_file, write_json
 from tabpo.code_version import describe_code
-from tabpo.endpoint import ask
-from tabpo.endpoint_settings import Endpoint
 from tabpo.errors import exit_on_error
+from tabpo.inference.endpoint import ask
 from tabpo.records import Completion, Prompt, read_records, write_records
+from tabpo.study.endpoint import Endpoint
 
 
 def main(argv: list[str] | None = None) -> None:

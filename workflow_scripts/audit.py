@@ -5,16 +5,16 @@ import json
 import logging
 from pathlib import Path
 
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.units import units_of_prompts
 from tabpo.artefacts import write_json, write_whole
-from tabpo.data.isolation import prove_isolation
-from tabpo.data.ontology import read_ontology
-from tabpo.data.pair_page import pair_page
-from tabpo.data.pair_proof import prove_answers, prove_gold
-from tabpo.data.reference_audit import gold_audit, reference_audit
-from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
 from tabpo.names import GIVEN
+from tabpo.pairs.isolation import prove_isolation
+from tabpo.pairs.proof import prove_answers, prove_gold
+from tabpo.pairs.reference_audit import gold_audit, reference_audit
 from tabpo.records import PROMPT_SPLITS, Document, Pair, Prompt, Reference, read_records
+from tabpo.reports.pair_page import pair_page
 
 
 def main(argv: list[str] | None = None) -> None:

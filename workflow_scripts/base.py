@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tabpo.artefacts import whole_directory
 from tabpo.errors import exit_on_error
+from tabpo.models.base import make_base
 from tabpo.records import Prompt, read_records
-from tabpo.training.base import make_base
 
 
 def main(argv: list[str] | None = None) -> None:

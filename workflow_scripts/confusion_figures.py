@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 
 from tabpo.artefacts import write_json
-from tabpo.data.confusion_figures import write_heat_maps
-from tabpo.data.stability import stability
+from tabpo.confusions.stability import stability
 from tabpo.errors import exit_on_error
 from tabpo.records import Confusion, read_records
+from tabpo.reports.confusion_figure import write_heat_maps
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,10 +4,10 @@ import argparse
 import logging
 from pathlib import Path
 
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.units import units_of_prompts
 from tabpo.artefacts import sha256_text, write_whole
-from tabpo.data.confusions import count_confusions
-from tabpo.data.ontology import read_ontology
-from tabpo.data.units import units_of_prompts
+from tabpo.confusions.counts import count_confusions
 from tabpo.errors import exit_on_error
 from tabpo.records import Confusion, Document, Prediction, Prompt, read_records, write_records
 

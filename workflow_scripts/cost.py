@@ -6,11 +6,11 @@ import logging
 from pathlib import Path
 
 from tabpo.artefacts import write_whole
-from tabpo.costs import TrainedRun, build_costs, costs_csv, costs_latex, costs_markdown, describe_costs
-from tabpo.data.privacy import marked
 from tabpo.errors import exit_on_error
+from tabpo.privacy import marked
 from tabpo.records import StepTiming, read_records
-from tabpo.study import run_folders
+from tabpo.reports.costs import TrainedRun, build_costs, costs_csv, costs_latex, costs_markdown, describe_costs
+from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,11 +4,11 @@ import argparse
 import logging
 from pathlib import Path
 
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.units import units_of_prompts
 from tabpo.artefacts import write_json
-from tabpo.data.dictionary import annotate, best_threshold, build_dictionary, majority
-from tabpo.data.ontology import read_ontology
-from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
+from tabpo.inference.dictionary import annotate, best_threshold, build_dictionary, majority
 from tabpo.metrics.by_cluster import cluster_counts, clusters_metadata
 from tabpo.metrics.scores import score, strict_f1
 from tabpo.records import ClusterCounts, Document, Prediction, Prompt, read_records, write_records

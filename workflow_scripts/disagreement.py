@@ -5,14 +5,14 @@ import json
 import logging
 from pathlib import Path
 
+from tabpo.answers.ontology import read_ontology
 from tabpo.artefacts import sha256_text, write_whole
-from tabpo.data.confusion_figures import write_heat_maps
-from tabpo.data.confusions import count_placed
-from tabpo.data.isolation import DISAGREEMENT
-from tabpo.data.ontology import read_ontology
+from tabpo.confusions.counts import count_placed
 from tabpo.data.second_annotator import read_second, second_reading
 from tabpo.errors import exit_on_error
 from tabpo.records import Confusion, Document, Prompt, read_records, write_records
+from tabpo.reports.confusion_figure import write_heat_maps
+from tabpo.study.heldout import DISAGREEMENT
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,15 +6,15 @@ import json
 import logging
 from pathlib import Path
 
+from tabpo.answers.ontology import read_ontology
 from tabpo.artefacts import write_json, write_whole
 from tabpo.data.card import build_card
-from tabpo.data.card_page import render_card
-from tabpo.data.checks import check_labels
-from tabpo.data.ontology import read_ontology
+from tabpo.data.spellings import conform
 from tabpo.data.splitting import carve_dev
-from tabpo.data.variants import conform
+from tabpo.data.validation import check_labels
 from tabpo.errors import exit_on_error
 from tabpo.records import SPLITS, Document, write_records
+from tabpo.reports.card_page import render_card
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,7 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     settings, generate = args.settings, args.settings["generate"]
-    dataset = importlib.import_module(f"tabpo.data.{settings['source']}")
+    kind = "readers" if generate is None else "generated"
+    dataset = importlib.import_module(f"tabpo.data.{kind}.{settings['source']}")
     if generate is None:
         origins = dict(zip(SPLITS if len(args.sources) == 3 else ("train", "test"), args.sources, strict=True))
         documents = {split: dataset.read_documents(path) for split, path in origins.items()}

@@ -9,7 +9,7 @@ from tabpo.artefacts import whole_directory, write_whole
 from tabpo.errors import exit_on_error
 from tabpo.records import ClusterCounts, read_records
 from tabpo.reports.export import export_files
-from tabpo.study import run_folders
+from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:

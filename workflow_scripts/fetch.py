@@ -5,7 +5,7 @@ import logging
 import os
 from pathlib import Path
 
-from tabpo.data.published import SOURCES, fetch
+from tabpo.data.download import SOURCES, fetch
 from tabpo.errors import exit_on_error
 
 

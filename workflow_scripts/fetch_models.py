@@ -6,11 +6,10 @@ from pathlib import Path
 
 import yaml
 
-from tabpo.artefacts import write_whole
-from tabpo.data.yaml_files import read_yaml
+from tabpo.artefacts import read_yaml, write_whole
 from tabpo.errors import ConfigError, DataError, exit_on_error
-from tabpo.training.gguf_weights import gguf_file
-from tabpo.training.hub import current_commit, fetch_files
+from tabpo.models.gguf_weights import gguf_file
+from tabpo.models.hub import current_commit, fetch_files
 
 
 def main(argv: list[str] | None = None) -> None:

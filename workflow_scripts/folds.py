@@ -4,7 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from tabpo.data.folds import fold_prompts
+from tabpo.data.splitting import fold_prompts
 from tabpo.errors import exit_on_error
 from tabpo.records import Document, Prompt, read_records, write_records
 

@@ -6,10 +6,11 @@ import logging
 from pathlib import Path
 
 from tabpo.artefacts import write_json
-from tabpo.data.pair_audit import describe_given
-from tabpo.data.pairs import Pairing, token_encoder
-from tabpo.data.preferences import given_pairs, read_preferences
+from tabpo.data.readers.preferences import read_preferences
 from tabpo.errors import exit_on_error
+from tabpo.pairs.audit import describe_given
+from tabpo.pairs.draw import Pairing, token_encoder
+from tabpo.pairs.given import given_pairs
 from tabpo.records import Pair, Prompt, read_records, write_records
 
 

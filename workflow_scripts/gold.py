@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 
 from tabpo.errors import exit_on_error
+from tabpo.models.loading import load_frozen, load_tokenizer, set_threads
 from tabpo.records import Prompt, Reference, read_records, write_records
-from tabpo.training.models import load_frozen, load_tokenizer, set_threads
-from tabpo.training.reference import score_gold
-from tabpo.training.tokenise import encode_examples
+from tabpo.scoring.reference import score_gold
+from tabpo.scoring.tokenise import encode_examples
 
 
 def main(argv: list[str] | None = None) -> None:

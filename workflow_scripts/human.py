@@ -5,8 +5,8 @@ import json
 import logging
 from pathlib import Path
 
+from tabpo.answers.ontology import read_ontology
 from tabpo.artefacts import write_json
-from tabpo.data.ontology import read_ontology
 from tabpo.data.second_annotator import read_second, second_reading
 from tabpo.errors import exit_on_error
 from tabpo.metrics.by_cluster import cluster_counts, clusters_metadata

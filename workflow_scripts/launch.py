@@ -6,9 +6,9 @@ import os
 import sys
 
 from tabpo.errors import exit_on_error
-from tabpo.training.compiling import left_locks_removed
-from tabpo.training.launching import (
+from tabpo.processes.launch import (
     LAUNCHER,
+    left_locks_removed,
     plan_launch,
     read_settings,
     run_torchrun,

@@ -5,13 +5,13 @@ import json
 import logging
 from pathlib import Path
 
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.units import units_of_prompts
 from tabpo.artefacts import write_json
-from tabpo.data.on_policy import on_policy_pairs
-from tabpo.data.ontology import read_ontology
-from tabpo.data.pair_audit import describe_drawn
-from tabpo.data.pairs import Pairing, check_answers, token_encoder
-from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
+from tabpo.pairs.audit import describe_drawn
+from tabpo.pairs.draw import Pairing, check_answers, token_encoder
+from tabpo.pairs.on_policy import on_policy_pairs
 from tabpo.records import Document, Pair, Prediction, Prompt, read_records, write_records
 
 

@@ -5,15 +5,15 @@ import json
 import logging
 from pathlib import Path
 
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.units import units_of_prompts
 from tabpo.artefacts import write_json
-from tabpo.data.ambiguities import read_ambiguities
-from tabpo.data.confusions import states_links
-from tabpo.data.ontology import read_ontology
-from tabpo.data.pair_audit import describe_drawn
-from tabpo.data.pairs import Pairing, check_answers, check_confusions, draw_pairs, pairing_contexts, token_encoder
-from tabpo.data.proposals import proposal_tables
-from tabpo.data.units import units_of_prompts
+from tabpo.confusions.ambiguities import read_ambiguities
+from tabpo.confusions.counts import states_links
 from tabpo.errors import exit_on_error
+from tabpo.pairs.audit import describe_drawn
+from tabpo.pairs.draw import Pairing, check_answers, check_confusions, draw_pairs, pairing_contexts, token_encoder
+from tabpo.pairs.proposals import proposal_tables
 from tabpo.records import Confusion, Document, Pair, Prompt, read_metadata, read_records, write_records
 
 

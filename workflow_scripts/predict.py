@@ -5,14 +5,14 @@ import json
 import logging
 from pathlib import Path
 
-from tabpo.data.ontology import read_ontology
+from tabpo.answers.ontology import read_ontology
 from tabpo.errors import exit_on_error
 from tabpo.inference.constraint import Constraint
 from tabpo.inference.generate import generate
-from tabpo.inference.vllm_engine import generate_by_vllm
+from tabpo.inference.vllm import generate_by_vllm
+from tabpo.models.loading import autocast, load_frozen, load_tokenizer, set_threads
 from tabpo.records import Completion, Prompt, read_records, write_records
-from tabpo.training.models import autocast, load_frozen, load_tokenizer, set_threads
-from tabpo.training.tokenise import encode_prompt
+from tabpo.scoring.tokenise import encode_prompt
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,13 +6,13 @@ import logging
 from pathlib import Path
 
 from tabpo.artefacts import write_json, write_whole
-from tabpo.data.card_page import render_card
-from tabpo.data.checks import check_splits
 from tabpo.data.preference_card import preference_card
-from tabpo.data.preferences import as_documents, as_prompts, read_preferences
+from tabpo.data.readers.preferences import as_documents, as_prompts, read_preferences
 from tabpo.data.splitting import carve_dev
+from tabpo.data.validation import check_splits
 from tabpo.errors import exit_on_error
 from tabpo.records import SPLITS, Prompt, write_records
+from tabpo.reports.card_page import render_card
 
 
 def main(argv: list[str] | None = None) -> None:

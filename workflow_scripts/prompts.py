@@ -5,10 +5,10 @@ import json
 import logging
 from pathlib import Path
 
-from tabpo.data.checks import check_splits
-from tabpo.data.ontology import read_ontology
+from tabpo.answers.ontology import read_ontology
 from tabpo.data.prompts import Style, build_prompts
 from tabpo.data.splitting import halve_dev
+from tabpo.data.validation import check_splits
 from tabpo.errors import exit_on_error
 from tabpo.records import SPLITS, Document, Prompt, read_records, write_records
 

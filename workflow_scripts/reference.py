@@ -6,11 +6,11 @@ import logging
 from pathlib import Path
 
 from tabpo.errors import ConfigError, exit_on_error
+from tabpo.models.loading import load_frozen, load_tokenizer, set_threads
 from tabpo.records import Pair, Prompt, Reference, read_records, write_records
-from tabpo.training.models import load_frozen, load_tokenizer, set_threads
-from tabpo.training.reference import reference_key, score_references
-from tabpo.training.settings import SCORER_VERSION
-from tabpo.training.tokenise import encode_pairs
+from tabpo.scoring.reference import reference_key, score_references
+from tabpo.scoring.tokenise import encode_pairs
+from tabpo.study.training import SCORER_VERSION
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
-from tabpo.report import ReportedRun, render_report, shown_files
-from tabpo.study import run_folders
+from tabpo.reports.report import ReportedRun, render_report, shown_files
+from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:

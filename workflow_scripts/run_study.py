@@ -10,8 +10,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from tabpo.artefacts import write_json, write_whole
-from tabpo.data.yaml_files import read_yaml
+from tabpo.artefacts import read_yaml, write_json, write_whole
 from tabpo.errors import exit_on_error
 from tabpo.reports.kept_runs import jobs_at_once, keep_runs, runs_by_seed, shortened
 

@@ -4,10 +4,10 @@ import argparse
 import logging
 from pathlib import Path
 
+from tabpo.answers.grounding import read_completions
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.units import units_of_prompts
 from tabpo.artefacts import write_json
-from tabpo.data.grounding import read_completions
-from tabpo.data.ontology import read_ontology
-from tabpo.data.units import units_of_prompts
 from tabpo.errors import exit_on_error
 from tabpo.metrics.by_cluster import cluster_counts, clusters_metadata
 from tabpo.metrics.scores import score

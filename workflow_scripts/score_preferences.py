@@ -7,7 +7,7 @@ from pathlib import Path
 from tabpo.artefacts import write_json
 from tabpo.errors import exit_on_error
 from tabpo.metrics.by_cluster import clusters_metadata, pair_counts
-from tabpo.metrics.preferences import mean_scores, pair_scores
+from tabpo.metrics.ranking import mean_scores, pair_scores
 from tabpo.records import ClusterCounts, Prompt, Reference, read_records, write_records
 
 

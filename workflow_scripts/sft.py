@@ -7,14 +7,14 @@ from functools import partial
 from pathlib import Path
 
 from tabpo.errors import exit_on_error
+from tabpo.models.adapters import MERGE_ROWS
+from tabpo.models.loading import load_tokenizer
+from tabpo.processes.launch import leave
 from tabpo.records import Prompt, read_records
-from tabpo.training.adapters import MERGE_ROWS
-from tabpo.training.launching import leave
+from tabpo.scoring.tokenise import encode_examples
 from tabpo.training.loggers import LOGGERS
-from tabpo.training.models import load_tokenizer
 from tabpo.training.run import Outputs, Run, execute, explicit_settings
 from tabpo.training.sft import SftTrainer
-from tabpo.training.tokenise import encode_examples
 
 OUTPUTS = ("run", "model", "log_steps", "timing", "selection", "provenance")
 

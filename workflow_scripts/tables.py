@@ -10,7 +10,7 @@ from tabpo.errors import exit_on_error
 from tabpo.reports.cells import Run, code_differences
 from tabpo.reports.estimates import read_estimates
 from tabpo.reports.tables import FILES, needed_metrics, table_files
-from tabpo.study import run_folders
+from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:

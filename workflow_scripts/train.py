@@ -9,16 +9,16 @@ from pathlib import Path
 
 from tabpo.errors import exit_on_error
 from tabpo.losses import build_loss
+from tabpo.models.adapters import MERGE_ROWS
+from tabpo.models.loading import load_tokenizer
+from tabpo.processes.launch import leave
 from tabpo.records import Prompt, read_records
-from tabpo.training.adapters import MERGE_ROWS
-from tabpo.training.launching import leave
+from tabpo.scoring.reference import read_examples
+from tabpo.scoring.tokenise import encode_prompt
 from tabpo.training.loggers import LOGGERS
-from tabpo.training.models import load_tokenizer
 from tabpo.training.pair_watch import build_pair_watch
 from tabpo.training.preference import PreferenceTrainer
-from tabpo.training.reference import read_examples
 from tabpo.training.run import Outputs, Run, execute, explicit_settings
-from tabpo.training.tokenise import encode_prompt
 from tabpo.training.watch import build_watch
 
 INPUTS = ("sft", "prompts", "pairs", "reference", "held_out_prompts")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tabpo.errors import exit_on_error
 from tabpo.records import TrainingStep, read_records
-from tabpo.study import run_folders
-from tabpo.training_figure import write_training_figure
+from tabpo.reports.training_figure import write_training_figure
+from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from tabpo.artefacts import write_whole
-from tabpo.config_pages import schema_file, settings_page
 from tabpo.errors import exit_on_error
+from tabpo.study.pages import schema_file, settings_page
 
 
 def main(argv: list[str] | None = None) -> None:

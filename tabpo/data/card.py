@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from tabpo.data.checks import COPIED_WORDS, NAMES, names
-from tabpo.data.ontology import Directions, Ontology
+from tabpo.answers.ontology import Directions, Ontology
+from tabpo.data.validation import COPIED_WORDS, NAMES, names
 from tabpo.records import Document
 
 GROUPS = {

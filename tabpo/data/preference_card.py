@@ -5,8 +5,8 @@ from statistics import fmean
 from typing import Any
 
 from tabpo.data.card import groups_known, in_common
-from tabpo.data.checks import NAMES, names
-from tabpo.data.preferences import Preference, as_documents
+from tabpo.data.readers.preferences import Preference, as_documents
+from tabpo.data.validation import NAMES, names
 from tabpo.records import Document
 
 

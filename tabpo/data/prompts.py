@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tabpo.data.answers import Answer, AnswerSpan, gold_answer, render
+from tabpo.answers.ontology import Directions, Label, Ontology, RelationType
+from tabpo.answers.render import Answer, AnswerSpan, gold_answer, render
+from tabpo.answers.units import Unit, document_units
 from tabpo.data.demonstrations import most_similar
-from tabpo.data.ontology import Directions, Label, Ontology, RelationType
 from tabpo.data.splitting import group
-from tabpo.data.units import Unit, document_units
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Document, Message, Prompt, Relation
 

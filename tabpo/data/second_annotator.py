@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tabpo.data import custom
-from tabpo.data.checks import check_labels
-from tabpo.data.ontology import Ontology
-from tabpo.data.units import Unit, units_of_prompts
-from tabpo.data.variants import conform
+from tabpo.answers.ontology import Ontology
+from tabpo.answers.units import Unit, units_of_prompts
+from tabpo.data.readers import custom
+from tabpo.data.spellings import conform
+from tabpo.data.validation import check_labels
 from tabpo.errors import DataError
 from tabpo.records import Document, PredictedRelation, PredictedSpan, Prediction
 

@@ -8,8 +8,8 @@ from llguidance import LLMatcher, LLTokenizer
 from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
-from tabpo.data.answer_schema import answer_schema
-from tabpo.data.ontology import Ontology
+from tabpo.answers.ontology import Ontology
+from tabpo.answers.schema import answer_schema
 from tabpo.errors import DataError
 
 _COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}

@@ -8,8 +8,8 @@ from itertools import chain
 
 import numpy as np
 
+from tabpo.answers.units import Unit
 from tabpo.artefacts import sha256_text
-from tabpo.data.units import Unit
 from tabpo.metrics.scores import HEADLINE, UnitCounts
 from tabpo.records import ClusterCounts, Document, Prediction, Prompt, Reference
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from tabpo.data.clusters import mention_sets
-from tabpo.data.units import Unit
+from tabpo.answers.clusters import mention_sets
+from tabpo.answers.units import Unit
 from tabpo.records import Prediction
 
 Clusters = Sequence[set[Hashable]]

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable
 from typing import TypeVar
 
-from tabpo.data.units import Unit
+from tabpo.answers.units import Unit
 from tabpo.records import PredictedRelation, PredictedSpan, Span
 
 SOUND = frozenset({"ok", "normalised_span"})

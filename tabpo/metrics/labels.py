@@ -3,8 +3,8 @@
 from collections.abc import Callable, Hashable, Iterable
 from statistics import fmean
 
-from tabpo.data.ontology import Ontology
-from tabpo.data.units import Unit
+from tabpo.answers.ontology import Ontology
+from tabpo.answers.units import Unit
 from tabpo.metrics import medical, spans
 from tabpo.metrics.counts import Counts, set_counts_by
 from tabpo.records import Prediction

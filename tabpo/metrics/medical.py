@@ -7,7 +7,7 @@ keys of gold, and of predicted items each key and whether it can be right.
 
 from collections.abc import Callable, Hashable
 
-from tabpo.data.units import Unit
+from tabpo.answers.units import Unit
 from tabpo.metrics.counts import Counts, set_counts
 from tabpo.metrics.items import distinct, is_sound, place
 from tabpo.records import PredictedSpan, Prediction, Span

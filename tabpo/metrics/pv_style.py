@@ -14,8 +14,8 @@ which the ontology of PV-Miner has and which counts here.
 
 from collections.abc import Callable, Iterable
 
-from tabpo.data.ontology import Ontology
-from tabpo.data.units import Unit
+from tabpo.answers.ontology import Ontology
+from tabpo.answers.units import Unit
 from tabpo.metrics.counts import Counts, set_counts
 from tabpo.metrics.relaxed import near
 from tabpo.records import Prediction

@@ -5,7 +5,7 @@ from collections.abc import Callable, Set
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from tabpo.data.units import Unit
+from tabpo.answers.units import Unit
 from tabpo.metrics.counts import Counts
 from tabpo.metrics.items import distinct, is_sound, place, tokens
 from tabpo.records import PredictedSpan, Prediction, Span

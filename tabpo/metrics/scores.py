@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from tabpo.data.grounding import read_answer, read_in_order, read_repaired
-from tabpo.data.ontology import Ontology
-from tabpo.data.repairs import REPAIRS
-from tabpo.data.units import Unit
+from tabpo.answers.grounding import read_answer, read_in_order, read_repaired
+from tabpo.answers.ontology import Ontology
+from tabpo.answers.repairs import REPAIRS
+from tabpo.answers.units import Unit
 from tabpo.metrics import medical, pv_style, relaxed, spans
 from tabpo.metrics.coreference import Sums, coreference_sums
 from tabpo.metrics.counts import Counts, total
 from tabpo.metrics.labels import known_labels, label_counts, macro_f1
-from tabpo.metrics.parity import SCORERS
+from tabpo.metrics.published import SCORERS
 from tabpo.metrics.validity import class_counts, empty_share, rates, repetition
 from tabpo.records import Completion, Prediction
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Set
 
-from tabpo.data.units import Unit
+from tabpo.answers.units import Unit
 from tabpo.metrics.counts import Counts, set_counts
 from tabpo.metrics.items import distinct, is_sound, place
 from tabpo.records import PredictedRelation, Prediction

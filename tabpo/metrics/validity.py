@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from tabpo.data.answers import ANSWER_CLASSES
-from tabpo.data.clusters import CLUSTER_CLASSES, cluster_classes
-from tabpo.data.grounding import ITEM_CLASSES
+from tabpo.answers.clusters import CLUSTER_CLASSES, cluster_classes
+from tabpo.answers.grounding import ITEM_CLASSES
+from tabpo.answers.render import ANSWER_CLASSES
 from tabpo.records import Prediction
 
 _WORD = re.compile(r"\w+|[^\w\s]")

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabpo.metrics.meanings import ceiling_note, meanings, quantity, title
 from tabpo.metrics.names import METRICS
 from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED
 from tabpo.reports.cells import Block, Cell, Run, Samples, metric_value
 from tabpo.reports.comparisons import BLOCKS, CLUSTERS_TO_MARK, POOLED, SEEDS_TO_MARK, Comparison
+from tabpo.reports.meanings import ceiling_note, meanings, quantity, title
 
 
 def describe(

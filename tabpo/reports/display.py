@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tabpo.metrics.meanings import TITLES
+from tabpo.reports.meanings import TITLES
 
 NAMES = {
     "sft": "SFT",

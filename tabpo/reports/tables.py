@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabpo.data.privacy import marked
+from tabpo.privacy import marked
 from tabpo.reports.captions import describe, describe_tests
 from tabpo.reports.cells import Run, arrange, build_cells, pooled_block, single_blocks
 from tabpo.reports.comparisons import STRICT, compare, mark, rehearsals

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from tabpo.metrics.meanings import title
 from tabpo.reports.cells import Cell
 from tabpo.reports.comparisons import Comparison
 from tabpo.reports.display import printed_metric, printed_name
+from tabpo.reports.meanings import title
 
 LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}

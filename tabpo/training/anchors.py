@@ -11,10 +11,10 @@ from torch import nn
 from transformers import GenerationConfig
 
 from tabpo.inference.generate import generate_batch
+from tabpo.models.loading import autocast
 from tabpo.progress import progress
 from tabpo.records import Anchor, read_metadata, read_records, write_records
-from tabpo.training.models import autocast
-from tabpo.training.tokenise import PairExample
+from tabpo.scoring.tokenise import PairExample
 
 TEMPERATURE = 0.8
 TOP_K = 50

@@ -12,10 +12,10 @@ from torch import nn
 from transformers import TrainingArguments
 from transformers.utils.logging import disable_progress_bar
 
+from tabpo.models.loading import set_threads
+from tabpo.study.training import TrainingSettings
 from tabpo.training.baseline import HEAD
-from tabpo.training.models import set_threads
-from tabpo.training.order import BatchPlan
-from tabpo.training.settings import TrainingSettings
+from tabpo.training.batches import BatchPlan
 
 
 def prepare_process(numerics: dict, gpus: int) -> torch.device:

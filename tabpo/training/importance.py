@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
-from tabpo.training.models import autocast
-from tabpo.training.tokenise import PairExample
+from tabpo.models.loading import autocast
+from tabpo.scoring.tokenise import PairExample
 
 PAIRS = 8
 """Read at a time: neighbours of a micro-batch are of like length, all of it is not, and padding costs as tokens do."""

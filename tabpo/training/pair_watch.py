@@ -9,10 +9,10 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from tabpo.artefacts import write_json
-from tabpo.metrics.preferences import mean_scores, pair_scores
+from tabpo.metrics.ranking import mean_scores, pair_scores
 from tabpo.records import Pair, Prompt, Reference, read_records
-from tabpo.training.reference import score_references
-from tabpo.training.tokenise import PairExample, encode_pairs
+from tabpo.scoring.reference import score_references
+from tabpo.scoring.tokenise import PairExample, encode_pairs
 from tabpo.training.watch import BATCH_SIZE, spread
 
 

@@ -13,21 +13,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import TrainingArguments
 
-from tabpo.errors import DataError
+from tabpo.errors import DataError, told_where
 from tabpo.losses import LossOutput, Side, check_contract
+from tabpo.models.frozen import frozen_reference
+from tabpo.scoring.attention import shares_prefixes
+from tabpo.scoring.collate import collate_pairs
+from tabpo.scoring.forward import STEP0_BAR, score_pairs
+from tabpo.scoring.tokenise import PairExample
+from tabpo.study.training import TrainingSettings
 from tabpo.training.anchors import MAX_NEW_TOKENS, Anchors, sample_anchors
-from tabpo.training.attention import shares_prefixes
 from tabpo.training.baseline import HEAD, add_baseline
-from tabpo.training.collate import collate_pairs
+from tabpo.training.batches import BatchPlan
 from tabpo.training.diagnostics import pair_sums, step_quantities
-from tabpo.training.finite import told_where
-from tabpo.training.frozen import frozen_reference
 from tabpo.training.importance import collate_attribution, token_importance
-from tabpo.training.order import BatchPlan
 from tabpo.training.pair_watch import PairWatch
-from tabpo.training.scoring import STEP0_BAR, score_pairs
-from tabpo.training.settings import TrainingSettings
-from tabpo.training.tokenise import PairExample
 from tabpo.training.trainer import Batch, StepTrainer
 from tabpo.training.watch import Watch
 

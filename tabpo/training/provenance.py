@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from tabpo.artefacts import sha256_file, sha256_text
-from tabpo.training.models import tokenizer_sha256
+from tabpo.models.loading import tokenizer_sha256
 
 PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "deepspeed", "safetensors", "numpy", "pyarrow")
 

@@ -20,17 +20,17 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled, unse
 from tabpo.artefacts import whole_directory, write_json, write_whole
 from tabpo.code_version import describe_code
 from tabpo.errors import ConfigError
+from tabpo.models.adapters import add_adapters, merged
+from tabpo.models.loading import load_model, narrow_frozen, save_model
+from tabpo.processes.warnings import Warned, handling
 from tabpo.records import StepTiming, TrainingStep, write_records
-from tabpo.training.adapters import add_adapters, merged
+from tabpo.scoring.tokenise import Example, PairExample
+from tabpo.study.training import TrainingSettings, training_settings
 from tabpo.training.arguments import prepare_process, training_arguments
+from tabpo.training.batches import BatchPlan, plan_batches
 from tabpo.training.checkpoints import newest_complete, run_key, single_writer
 from tabpo.training.loggers import silent, telling
-from tabpo.training.models import load_model, narrow_frozen, save_model
-from tabpo.training.order import BatchPlan, plan_batches
 from tabpo.training.provenance import describe_machine, input_hashes
-from tabpo.training.settings import TrainingSettings, training_settings
-from tabpo.training.stopping import Warned, handling
-from tabpo.training.tokenise import Example, PairExample
 from tabpo.training.trainer import StepTrainer
 
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tabpo.training.attention import shares_prefixes
-from tabpo.training.collate import collate_examples
-from tabpo.training.finite import told_where
-from tabpo.training.scoring import completion_logps
-from tabpo.training.tokenise import Example
+from tabpo.errors import told_where
+from tabpo.scoring.attention import shares_prefixes
+from tabpo.scoring.collate import collate_examples
+from tabpo.scoring.forward import completion_logps
+from tabpo.scoring.tokenise import Example
 from tabpo.training.trainer import Batch, StepTrainer
 
 

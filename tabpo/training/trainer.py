@@ -14,18 +14,17 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_pt_utils import get_model_param_count
 
-from tabpo.errors import ConfigError, DataError
+from tabpo.errors import ConfigError, DataError, told_where
+from tabpo.processes.warnings import STOPPED, Warned, handling
 from tabpo.progress import progress
 from tabpo.records import StepTiming, TrainingStep, read_records, write_records
+from tabpo.study.training import TrainingSettings
 from tabpo.training.arguments import build_optimizer, learning_rate_shares
-from tabpo.training.finite import told_where
+from tabpo.training.batches import BatchPlan
+from tabpo.training.checkpoints import Checkpoints
 from tabpo.training.loggers import Tell, silent
-from tabpo.training.order import BatchPlan
-from tabpo.training.rehearsal import can_rehearse, told_what_to_lower, without_effect
-from tabpo.training.saving import Checkpoints
+from tabpo.training.memory import can_rehearse, told_what_to_lower, without_effect
 from tabpo.training.selection import Curve, Point, trained_weights
-from tabpo.training.settings import TrainingSettings
-from tabpo.training.stopping import STOPPED, Warned, handling
 
 Batch = dict[str, Tensor | list[int] | list[dict[str, Tensor]]]
 """Tensors from `collate`, and under "numbers" the places of the examples in their file."""

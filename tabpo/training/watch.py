@@ -18,21 +18,21 @@ from peft import PeftModel
 from torch import nn
 from transformers import PreTrainedTokenizerBase
 
+from tabpo.answers.grounding import read_completions
+from tabpo.answers.ontology import Ontology, read_ontology
+from tabpo.answers.units import Unit, units_of_prompts
 from tabpo.artefacts import write_json
-from tabpo.data.grounding import read_completions
-from tabpo.data.ontology import Ontology, read_ontology
-from tabpo.data.units import Unit, units_of_prompts
+from tabpo.errors import told_where
 from tabpo.inference.generate import generate
 from tabpo.losses import TokenField
 from tabpo.metrics.scores import strict_f1
+from tabpo.models.loading import autocast
 from tabpo.records import Completion, Document, Prediction, Prompt, read_records
-from tabpo.training.attention import shares_prefixes
-from tabpo.training.collate import collate_examples
-from tabpo.training.fields import record_labels
-from tabpo.training.finite import told_where
-from tabpo.training.models import autocast
-from tabpo.training.scoring import completion_logps
-from tabpo.training.tokenise import encode_examples
+from tabpo.scoring.attention import shares_prefixes
+from tabpo.scoring.collate import collate_examples
+from tabpo.scoring.fields import record_labels
+from tabpo.scoring.forward import completion_logps
+from tabpo.scoring.tokenise import encode_examples
 
 BATCH_SIZE = 16
 

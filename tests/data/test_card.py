@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from tabpo.answers.ontology import Directions, Label, Ontology, RelationType
 from tabpo.data.card import build_card
-from tabpo.data.ontology import Directions, Label, Ontology, RelationType
 from tabpo.records import Document, Relation, Span
 
 ONTOLOGY = Ontology(

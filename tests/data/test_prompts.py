@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tabpo.data.answers import gold_answer, render
-from tabpo.data.ontology import read_ontology
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.render import gold_answer, render
+from tabpo.answers.units import document_units
 from tabpo.data.prompts import EXAMPLES, TEXT, Style, build_prompts, instructions
-from tabpo.data.units import document_units
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import Document, Message, Relation, Span
 

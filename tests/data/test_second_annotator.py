@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tabpo.data.ontology import read_ontology
-from tabpo.data.proposals import Proposals
+from tabpo.answers.ontology import read_ontology
 from tabpo.data.second_annotator import read_second, second_reading
 from tabpo.errors import DataError
+from tabpo.pairs.proposals import Proposals
 from tabpo.records import Confusion, Document, Prediction, Prompt, read_metadata, read_records
 from workflow_scripts import disagreement, documents, human, prompts
 

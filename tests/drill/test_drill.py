@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tabpo.errors import DataError
-from tabpo.training.stopping import STOPPED
+from tabpo.processes.warnings import STOPPED
 from workflow_scripts import train
 
 ROOT = Path(__file__).parents[2]

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from tabpo.data.answers import parse
-from tabpo.data.ontology import read_ontology
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.render import parse
 from tabpo.errors import DataError
 from tabpo.inference.constraint import Constraint
 from tabpo.inference.generate import generate
+from tabpo.models.scratch import ScratchModel, build_model
+from tabpo.models.scratch_tokenizer import train_tokenizer
 from tabpo.records import Message, Prompt
-from tabpo.training.scratch import ScratchModel, build_model
-from tabpo.training.scratch_tokenizer import train_tokenizer
 
 ONTOLOGIES = Path(__file__).parents[2] / "config/ontologies"
 CAP = 60

@@ -7,11 +7,11 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, GenerationConfig
 
 from tabpo.inference.generate import generate
+from tabpo.models.loading import load_frozen, save_model
+from tabpo.models.scratch import ScratchModel, build_model
+from tabpo.models.scratch_tokenizer import train_tokenizer
 from tabpo.records import Completion, Message, Prompt
-from tabpo.training.attention import let_read_trees
-from tabpo.training.models import load_frozen, save_model
-from tabpo.training.scratch import ScratchModel, build_model
-from tabpo.training.scratch_tokenizer import train_tokenizer
+from tabpo.scoring.attention import let_read_trees
 
 FAMILIES = {
     "gpt2": {"activation_function": "gelu"},  # another kind of attention, with positions that are learnt

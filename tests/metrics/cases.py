@@ -1,7 +1,7 @@
 """Units and predictions by hand; token n is one letter, characters 2n to 2n + 1."""
 
-from tabpo.data.ontology import Label, Ontology, RelationType
-from tabpo.data.units import document_units
+from tabpo.answers.ontology import Label, Ontology, RelationType
+from tabpo.answers.units import document_units
 from tabpo.records import Document, PredictedRelation, PredictedSpan, Prediction, Relation, Span
 
 CANONICAL = frozenset({"COMPARE", "CONJUNCTION"})

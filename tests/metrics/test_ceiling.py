@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tabpo.data import demo_abstracts, demo_messages, phee, scierc
-from tabpo.data.answers import gold_answer, render
-from tabpo.data.grounding import read_answer, read_in_order
-from tabpo.data.ontology import read_ontology
-from tabpo.data.units import document_units
+from tabpo.answers.grounding import read_answer, read_in_order
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.render import gold_answer, render
+from tabpo.answers.units import document_units
+from tabpo.data.generated import demo_abstracts, demo_messages
+from tabpo.data.readers import phee, scierc
 from tabpo.metrics.counts import total
 from tabpo.metrics.scores import all_scores
 from tabpo.metrics.spans import DIRECTED, ner_strict, rel

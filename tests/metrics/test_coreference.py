@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabpo.data.ontology import read_ontology
-from tabpo.data.units import document_units
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.units import document_units
 from tabpo.metrics.coreference import b_cubed, ceaf_e, muc
 from tabpo.metrics.scores import HEADLINE, all_scores
 from tabpo.records import Document, PredictedSpan, Prediction, Span

@@ -2,9 +2,9 @@ import pytest
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from tabpo.data.grounding import read_answer
-from tabpo.data.ontology import Label, Ontology
-from tabpo.data.units import document_units
+from tabpo.answers.grounding import read_answer
+from tabpo.answers.ontology import Label, Ontology
+from tabpo.answers.units import document_units
 from tabpo.metrics.counts import Counts, total
 from tabpo.metrics.medical import code, pair, span, sub_code, triple
 from tabpo.metrics.relaxed import span_relaxed

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tabpo.data.grounding import read_answer
-from tabpo.data.ontology import Label, Ontology, RelationType
-from tabpo.data.units import document_units
+from tabpo.answers.grounding import read_answer
+from tabpo.answers.ontology import Label, Ontology, RelationType
+from tabpo.answers.units import document_units
 from tabpo.metrics.counts import Counts
 from tabpo.metrics.pv_style import code, link, span, sub_code
 from tabpo.records import Document, Relation, Span

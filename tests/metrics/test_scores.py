@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tabpo.data.answers import gold_answer, render
-from tabpo.data.grounding import read_answer
-from tabpo.data.ontology import Label, Ontology, RelationType
-from tabpo.data.units import document_units
+from tabpo.answers.grounding import read_answer
+from tabpo.answers.ontology import Label, Ontology, RelationType
+from tabpo.answers.render import gold_answer, render
+from tabpo.answers.units import document_units
 from tabpo.metrics.scores import all_scores, score, strict_f1
 from tabpo.records import Completion, Document, Relation, Span
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tabpo.data.grounding import read_answer
+from tabpo.answers.grounding import read_answer
 from tabpo.metrics.counts import Counts, total
 from tabpo.metrics.spans import DIRECTED, ner_boundary, ner_strict, rel, rel_plus
 from tests.metrics.cases import ABC, CANONICAL, GOLD_B, SCIENCE, percent, prediction, unit

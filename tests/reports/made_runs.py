@@ -68,7 +68,7 @@ def made_study(
 
 
 def settings(rows: Sequence[str], **changed) -> dict:
-    """Of a table as `tabpo.study.table_settings` gives them."""
+    """Of a table as `tabpo.study.jobs.table_settings` gives them."""
     usual = {
         "name": "main",
         "layout": "main",

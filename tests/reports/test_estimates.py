@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tabpo.data import demo_abstracts, demo_messages
-from tabpo.data.answers import gold_answer, render
-from tabpo.data.grounding import read_answer
-from tabpo.data.ontology import read_ontology
-from tabpo.data.units import document_units
+from tabpo.answers.grounding import read_answer
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.render import gold_answer, render
+from tabpo.answers.units import document_units
+from tabpo.data.generated import demo_abstracts, demo_messages
 from tabpo.errors import DataError
 from tabpo.metrics.by_cluster import cluster_counts, clusters_metadata, pair_counts
 from tabpo.metrics.names import METRICS
-from tabpo.metrics.preferences import mean_scores, pair_scores
+from tabpo.metrics.ranking import mean_scores, pair_scores
 from tabpo.metrics.scores import score
 from tabpo.records import ClusterCounts, Completion, Message, Prompt, Reference, write_records
 from tabpo.reports.cells import metric_value

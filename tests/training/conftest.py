@@ -9,15 +9,15 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from tabpo.losses import build_loss
+from tabpo.models.adapters import add_adapters
+from tabpo.models.loading import save_model
 from tabpo.records import Message, Pair, Prompt
-from tabpo.training.adapters import add_adapters
+from tabpo.scoring.reference import score_references
+from tabpo.scoring.tokenise import encode_pairs
+from tabpo.study.training import training_settings
 from tabpo.training.arguments import prepare_process, training_arguments
-from tabpo.training.models import save_model
-from tabpo.training.order import plan_batches
+from tabpo.training.batches import plan_batches
 from tabpo.training.preference import PreferenceTrainer
-from tabpo.training.reference import score_references
-from tabpo.training.settings import training_settings
-from tabpo.training.tokenise import encode_pairs
 
 ANSWER = (
     '{"entities":[{"id":1,"label":"Method","span":"a parser"},{"id":2,"label":"Task","span":"parsing of the label"}],'

@@ -6,9 +6,9 @@ from torch.utils.data import SequentialSampler
 
 from tabpo.inference.generate import generate
 from tabpo.losses import build_loss
-from tabpo.training.collate import collate_pairs
-from tabpo.training.scoring import completion_logps, score_pairs
-from tabpo.training.tokenise import PairExample, differing_tokens
+from tabpo.scoring.collate import collate_pairs
+from tabpo.scoring.forward import completion_logps, score_pairs
+from tabpo.scoring.tokenise import PairExample, differing_tokens
 
 pytest.importorskip("trl", reason="the peer is no dependency of the project")
 PAIRS = 3

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabpo.losses import Side, build_loss, loss_names
+from tabpo.scoring.tokenise import differing_tokens
 from tabpo.training.diagnostics import SUMS, gradient_norms, pair_sums, step_quantities
-from tabpo.training.tokenise import differing_tokens
 
 VOCABULARY = 6
 

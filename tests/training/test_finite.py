@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from tabpo.errors import DataError
+from tabpo.scoring.reference import score_gold
+from tabpo.scoring.tokenise import encode_examples
 from tabpo.training.pair_watch import PairWatch
-from tabpo.training.reference import score_gold
 from tabpo.training.sft import SftTrainer
-from tabpo.training.tokenise import encode_examples
 
 
 @pytest.fixture

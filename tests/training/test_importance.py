@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tabpo.training.adapters import add_adapters
+from tabpo.models.adapters import add_adapters
+from tabpo.study.training import training_settings
 from tabpo.training.importance import collate_attribution, token_importance
-from tabpo.training.settings import training_settings
 
 LORA = {"r": 2, "alpha": 4, "dropout": 0.3, "target_modules": ["q_proj", "up_proj"]}
 

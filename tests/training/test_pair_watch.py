@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from tabpo.metrics.preferences import mean_scores, pair_scores
+from tabpo.metrics.ranking import mean_scores, pair_scores
+from tabpo.scoring.reference import score_references
 from tabpo.training.pair_watch import PairWatch
-from tabpo.training.reference import score_references
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from unittest.mock import Mock
 import pytest
 import torch
 
+from tabpo.scoring.tokenise import encode_examples
 from tabpo.training import selection
 from tabpo.training.checkpoints import newest_complete
 from tabpo.training.selection import BEST, Curve, Point, trained_weights
 from tabpo.training.sft import SftTrainer
-from tabpo.training.tokenise import encode_examples
 
 LORA = {"r": 2, "alpha": 4, "target_modules": ["q_proj", "up_proj"]}
 

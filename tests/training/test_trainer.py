@@ -11,17 +11,17 @@ import torch
 from peft import get_peft_model_state_dict
 
 from tabpo.errors import ConfigError, DataError
-from tabpo.training import adapters
-from tabpo.training.adapters import add_adapters, merged
+from tabpo.models import adapters
+from tabpo.models.adapters import add_adapters, merged
+from tabpo.models.loading import load_model, save_model
+from tabpo.scoring.collate import collate_examples
+from tabpo.scoring.forward import completion_logps
+from tabpo.scoring.tokenise import encode_examples
+from tabpo.study.training import training_settings
 from tabpo.training.arguments import learning_rate_share
 from tabpo.training.checkpoints import newest_complete
-from tabpo.training.collate import collate_examples
-from tabpo.training.models import load_model, save_model
 from tabpo.training.preference import check_step0
-from tabpo.training.scoring import completion_logps
-from tabpo.training.settings import training_settings
 from tabpo.training.sft import SftTrainer
-from tabpo.training.tokenise import encode_examples
 
 LORA = {"r": 2, "alpha": 4, "dropout": 0.3, "target_modules": ["q_proj", "up_proj"]}
 NUMERICS = {"precision": "fp32", "attention": "eager", "threads": 1}

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from tabpo.data.ontology import read_ontology
-from tabpo.data.units import document_units
-from tabpo.erosion_figure import CLASSES
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.units import document_units
 from tabpo.errors import DataError
 from tabpo.losses import TokenField
 from tabpo.records import Completion, Document, Message, PredictedRelation, PredictedSpan, Prediction, Prompt
-from tabpo.training.collate import collate_examples
-from tabpo.training.scoring import completion_logps
-from tabpo.training.tokenise import encode_examples
+from tabpo.reports.erosion_figure import CLASSES
+from tabpo.scoring.collate import collate_examples
+from tabpo.scoring.forward import completion_logps
+from tabpo.scoring.tokenise import encode_examples
 from tabpo.training.watch import CONFIDENCES, FREQUENCIES, Watch, answer_health, collapsed, spread
 
 ONTOLOGY = read_ontology(Path(__file__).parents[2] / "config/ontologies/scierc.yaml")

@@ -7,7 +7,7 @@ import sys
 from copy import deepcopy
 from pathlib import Path
 
-from tabpo.training.launching import leave
+from tabpo.processes.launch import leave
 from tests.training.conftest import build_trainer, with_loss
 
 work = Path(sys.argv[1])

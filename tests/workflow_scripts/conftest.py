@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tabpo.artefacts import whole_directory
+from tabpo.models.base import make_base
+from tabpo.models.loading import load_model, load_tokenizer
 from tabpo.records import Document, Edit, Message, Pair, Prompt, Reference, write_records
-from tabpo.training.base import make_base
-from tabpo.training.models import load_model, load_tokenizer
-from tabpo.training.reference import reference_key, score_references
-from tabpo.training.tokenise import encode_pairs
+from tabpo.scoring.reference import reference_key, score_references
+from tabpo.scoring.tokenise import encode_pairs
 
 ONTOLOGY = Path(__file__).parents[2] / "config/ontologies/scierc.yaml"
 NOUNS = ("parser", "corpus", "tagger", "lexicon", "grammar", "model", "score", "tree")

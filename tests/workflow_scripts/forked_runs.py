@@ -9,7 +9,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from tabpo.training.launching import leave
+from tabpo.processes.launch import leave
 from tabpo.training.trainer import StepTrainer
 from workflow_scripts import sft, train
 

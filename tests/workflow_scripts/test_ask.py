@@ -49,7 +49,7 @@ def test_completions_and_where_they_came_from(double, prompts, tmp_path):
     first, second = ((tmp_path / name / "provenance.json").read_text() for name in ("first", "second"))
     provenance = json.loads(first)
     assert set(provenance) == {"commit", "dirty", "code", "inputs", "served_model"}
-    assert provenance["served_model"] == "gpt-x" and "tabpo.endpoint" in provenance["code"]
+    assert provenance["served_model"] == "gpt-x" and "tabpo.inference.endpoint" in provenance["code"]
     assert first == second and "127.0.0.1" not in first
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tabpo.artefacts import write_json
-from tabpo.data.isolation import prove_isolation
 from tabpo.errors import DataError
+from tabpo.pairs.isolation import prove_isolation
 from tabpo.records import PROMPT_SPLITS, Document, Edit, Message, Pair, Prompt, Reference, write_records
 from workflow_scripts import audit
 

@@ -16,16 +16,9 @@ import torch
 from safetensors.torch import load_file
 
 from tabpo.errors import ConfigError
+from tabpo.processes.launch import LAUNCHER, first_host, plan_launch, read_settings, starts_step, step_command
+from tabpo.processes.warnings import SIGNALS, STOPPED
 from tabpo.training import run
-from tabpo.training.launching import (
-    LAUNCHER,
-    first_host,
-    plan_launch,
-    read_settings,
-    starts_step,
-    step_command,
-)
-from tabpo.training.stopping import SIGNALS, STOPPED
 from tabpo.training.trainer import StepTrainer
 from workflow_scripts import launch, sft, train
 
@@ -120,7 +113,7 @@ def test_it_says_once_what_it_starts(study, tmp_path, monkeypatch, caplog):
 
 
 def test_a_worker_that_lost_its_parent_ends(monkeypatch):
-    code = "from tabpo.training.launching import worker_command; print(worker_command('sft', ['--x'])[1:])"
+    code = "from tabpo.processes.launch import worker_command; print(worker_command('sft', ['--x'])[1:])"
     monkeypatch.setenv(LAUNCHER, str(os.getpid()))
     alive = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert alive.stdout == "['-m', 'workflow_scripts.sft', '--x']\n"
@@ -129,7 +122,7 @@ def test_a_worker_that_lost_its_parent_ends(monkeypatch):
 
 
 def test_a_program_leaves_without_the_interpreters_own_end():
-    code = "import atexit; from tabpo.training.launching import leave; atexit.register(print, 'ended'); print('said')"
+    code = "import atexit; from tabpo.processes.launch import leave; atexit.register(print, 'ended'); print('said')"
     left = subprocess.run([sys.executable, "-c", f"{code}; leave()"], cwd=ROOT, capture_output=True, text=True)
     assert (left.returncode, left.stdout) == (0, "said\n")
 
@@ -137,7 +130,7 @@ def test_a_program_leaves_without_the_interpreters_own_end():
 LAUNCHING = """
 import os, sys
 from torch.distributed import run
-from tabpo.training.launching import Launch, run_torchrun
+from tabpo.processes.launch import Launch, run_torchrun
 
 def wait_and_start(arguments):
     print("no worker yet", flush=True)
@@ -189,7 +182,7 @@ def test_a_failing_worker_is_an_error(launching):
 ENDED = """
 import os, signal, sys
 from torch.distributed import run
-from tabpo.training.launching import Launch, run_torchrun
+from tabpo.processes.launch import Launch, run_torchrun
 run.main = lambda arguments: os.kill(os.getpid(), signal.SIGUSR1)
 sys.exit(run_torchrun(Launch([], {}, 1, [], torchrun=True)))
 """

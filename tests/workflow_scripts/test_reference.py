@@ -8,14 +8,14 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from tabpo.errors import ConfigError, DataError
+from tabpo.models.loading import load_model, load_tokenizer, save_model
 from tabpo.records import Message, Pair, Prompt, Reference, read_records, write_records
-from tabpo.training import reference as reference_module
-from tabpo.training.collate import collate_pairs
-from tabpo.training.models import load_model, load_tokenizer, save_model
-from tabpo.training.reference import read_reference, reference_key
-from tabpo.training.scoring import score_pairs
-from tabpo.training.settings import SCORER_VERSION
-from tabpo.training.tokenise import encode_pairs
+from tabpo.scoring import reference as reference_module
+from tabpo.scoring.collate import collate_pairs
+from tabpo.scoring.forward import score_pairs
+from tabpo.scoring.reference import read_reference, reference_key
+from tabpo.scoring.tokenise import encode_pairs
+from tabpo.study.training import SCORER_VERSION
 from workflow_scripts import gold, reference
 
 GOLD = '{"results":[{"Code":"A","Sub-code":"b","Span":"xy"}]}'

@@ -11,8 +11,8 @@ from random import Random
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from tabpo.data import demo_abstracts, demo_messages
-from tabpo.data.units import token_offsets
+from tabpo.answers.units import token_offsets
+from tabpo.data.generated import demo_abstracts, demo_messages
 from tabpo.records import PROMPT_SPLITS, SPLITS, Completion, Document, Pair, Prompt, read_records, write_records
 from workflow_scripts import confusions, documents, pairs, prompts, score
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tabpo.data.ontology import read_ontology
+from tabpo.answers.ontology import read_ontology
 from tabpo.data.prompts import Style, build_prompts
 from tabpo.errors import DataError
 from tabpo.records import Completion, Document, Prediction, Prompt, Relation, Span, read_records, write_records

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from tabpo.errors import ConfigError, DataError
+from tabpo.models.loading import weights_sha256
 from tabpo.training import run
 from tabpo.training.checkpoints import single_writer
-from tabpo.training.models import weights_sha256
 from tabpo.training.sft import SftTrainer
 from workflow_scripts import sft
 

@@ -1,0 +1,168 @@
+"""Every function that rules call for their inputs and parameters."""
+
+import json
+from pathlib import Path
+
+from tabpo.records import SPLITS
+from tabpo.study import jobs as job
+from tabpo.study.datasets import SOURCES
+from tabpo.study.folders import content_hash, find_splits
+from tabpo.study.heldout import DISAGREEMENT
+
+
+def settings(function, *axes):
+    """A parameter function: the settings of a job as JSON, equal text for equal settings."""
+    return lambda wildcards: json.dumps(function(STUDY, *(wildcards[axis] for axis in axes)), sort_keys=True)
+
+
+document_settings = settings(job.document_settings, "dataset")
+prompt_settings = settings(job.prompt_settings, "dataset")
+base_settings = settings(job.base_settings, "dataset", "model")
+sft_settings = settings(job.sft_settings, "dataset", "model", "seed")
+run_settings = settings(job.run_settings, "dataset", "model", "method", "seed")
+generation_settings = settings(job.generation_settings, "dataset", "model")
+ask_settings = settings(job.ask_settings, "dataset", "model")
+reference_settings = settings(job.reference_settings, "dataset", "model")
+held_out_logp_settings = settings(job.held_out_logp_settings, "dataset", "model")
+pairing_settings = settings(job.pairing_settings, "dataset", "pairing", "seed")
+held_out_pair_settings = settings(job.held_out_pair_settings, "dataset")
+figure_settings = settings(job.figure_settings)
+run_figure_settings = settings(job.run_figure_settings, "dataset", "model")
+second_settings = settings(job.second_settings, "dataset")
+table_settings = settings(job.table_settings, "table")
+metric_settings = settings(job.metric_settings, "metric")
+cost_settings = settings(job.cost_settings)
+export_settings = settings(job.export_settings)
+
+
+def titled(text):
+    """A parameter function: the title of a figure."""
+    return lambda wildcards: job.title(STUDY, wildcards.dataset, text.format(**wildcards))
+
+
+def dataset_source(wildcards):
+    return STUDY.datasets[wildcards.dataset]["source"]
+
+
+def dataset_splits(wildcards):
+    """File or folder of train, dev and test, in that order; none of a generated dataset, no dev where a folder has none."""
+    entry = STUDY.datasets[wildcards.dataset]
+    source = SOURCES[entry["source"]]
+    if source.origin == "folder":
+        return list(map(str, find_splits(Path(entry["folder"]), source.endings).values()))
+    if source.origin == "generated":
+        return []
+    folder = entry["folder"] or results(f"{wildcards.dataset}/source")
+    return [f"{folder}/{split}.json" for split in SPLITS]
+
+
+def second_paths(*splits):
+    """An input or parameter function: files or folders of a second annotator."""
+    return lambda wildcards: [
+        path for split, path in STUDY.datasets[wildcards.dataset]["second_annotator"].items() if split in splits
+    ]
+
+
+second_of_train_and_dev, second_of_test = second_paths("train", "dev"), second_paths("test")
+
+
+def folder_content(paths):
+    """A parameter function: a hash that sees a changed file in a folder. Its name, perhaps a patient's, reaches no log."""
+    return lambda wildcards: content_hash(map(Path, paths(wildcards)))
+
+
+def ontology_file(name):
+    """Of the project by its name, of the user's by its path."""
+    return Path(name) if name.endswith(".yaml") else PROJECT / f"config/ontologies/{name}.yaml"
+
+
+def dataset_ontology(wildcards):
+    """Of annotations; preferences have none."""
+    entry = STUDY.datasets[wildcards.dataset]
+    return ontology_file(entry["ontology"]) if "ontology" in entry else []
+
+
+def dataset_ambiguities(wildcards):
+    entry = STUDY.datasets[wildcards.dataset]
+    of_ontology = "none" if entry["ontology"].endswith(".yaml") else entry["ontology"]
+    return entry["ambiguities"] or PROJECT / f"config/ambiguities/{of_ontology}.yaml"
+
+
+def split_documents(wildcards):
+    return results(f"{wildcards.dataset}/documents/{wildcards.split.split('_')[0]}.parquet")
+
+
+def model_files(wildcards):
+    """The files of a model that comes from a folder or a GGUF file of the user's; others have none."""
+    entry = STUDY.models[wildcards.model]
+    if "folder" in entry:
+        return sorted(path for path in Path(entry["folder"]).iterdir() if path.is_file())
+    return [entry["gguf"]["path"]] if "path" in entry.get("gguf", ()) else []
+
+
+def confusions_of_pairing(ending):
+    """An input function: a file of the confusion table that a pairing is drawn from; an on-policy one has none."""
+
+    def path(wildcards):
+        heldout = STUDY.pairings[wildcards.pairing]["heldout"]
+        if heldout is None:
+            return []
+        if heldout == DISAGREEMENT:
+            return results(f"{wildcards.dataset}/disagreement/confusions{ending}")
+        folder = job.confusions_folder(heldout)
+        return results(f"{{dataset}}/{{model}}/{folder}/seed{{seed}}{ending}".format(**wildcards))
+
+    return path
+
+
+pairing_confusions = confusions_of_pairing(".parquet")
+pairing_confusion_ids = confusions_of_pairing(".ids.txt")
+
+
+def of_pairing(path):
+    """An input function: a file of the pairing that the method trains on."""
+    return lambda wildcards: results(path).format(pairing=STUDY.methods[wildcards.method]["pairing"], **wildcards)
+
+
+run_pairs = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet")
+run_audit = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json")
+run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet")
+
+
+def study_folder(wildcards):
+    return STUDY.results
+
+
+def run_files(settings, path, *axes):
+    """An input function: one file of each run of a table."""
+
+    def files(wildcards):
+        folders = job.run_folders(settings(STUDY, *(wildcards[axis] for axis in axes))["runs"])
+        return [results(f"{folder}/{path}") for run, folder in folders if run["model"] or path != PROVENANCE]
+
+    return files
+
+
+SCORES, COUNTS = "scores/test.json", "scores/test.counts.parquet"
+PROVENANCE = "provenance.json"  # baselines were not trained: no provenance
+table_scores = run_files(job.table_settings, SCORES, "table")
+table_counts = run_files(job.table_settings, COUNTS, "table")
+table_provenance = run_files(job.table_settings, PROVENANCE, "table")
+metric_scores = run_files(job.metric_settings, SCORES, "metric")
+metric_counts = run_files(job.metric_settings, COUNTS, "metric")
+metric_provenance = run_files(job.metric_settings, PROVENANCE, "metric")
+figure_steps = run_files(job.run_figure_settings, "training.parquet", "dataset", "model")
+figure_watch = run_files(job.run_figure_settings, "watch.json", "dataset", "model")
+export_counts = run_files(job.export_settings, "scores/test.counts.parquet")
+cost_timing = run_files(job.cost_settings, "timing.parquet")
+cost_provenance = run_files(job.cost_settings, PROVENANCE)
+
+
+def annotated(path):
+    """An input function: a file that datasets of annotations alone have."""
+    return lambda wildcards: [] if wildcards.dataset in STUDY.preference_datasets() else results(path)
+
+
+def preferred(path):
+    """An input function: one that datasets of preferences alone have."""
+    return lambda wildcards: results(path) if wildcards.dataset in STUDY.preference_datasets() else []

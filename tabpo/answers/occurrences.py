@@ -1,0 +1,132 @@
+"""Where the texts of an answer's spans lie in their unit."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tabpo.answers.render import AnswerSpan
+from tabpo.answers.units import Unit
+
+_EXACT, _LEVELLED, _FOLDED = range(3)
+_LEVEL = {
+    **{"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "-LCB-": "{", "-RCB-": "}"},
+    **dict.fromkeys(("``", "''", "“", "”", "„", "«", "»"), '"'),
+    **dict.fromkeys(("`", "´", "‘", "’"), "'"),
+}
+_PIECE = re.compile("|".join(map(re.escape, _LEVEL)) + r"|\S")
+
+Offsets = tuple[int, int]
+Order = Callable[[list[Offsets], Offsets], list[Offsets]]
+"""From all occurrences of a text, and the place of the item before, to the order in which they are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Characters of the document; whether the span repeats an earlier one, and whether it is not there verbatim."""
+
+    start: int
+    end: int
+    repeated: bool
+    normalised: bool
+
+
+def leftmost(occurrences: list[Offsets], previous: Offsets) -> list[Offsets]:
+    """As they stand, wherever the item before is."""
+    return occurrences
+
+
+def behind(occurrences: list[Offsets], previous: Offsets) -> list[Offsets]:
+    """First those that do not lie before the item before; its own place is another label's place too."""
+    return sorted(occurrences, key=lambda place: place < previous)
+
+
+def place_spans(spans: Sequence[AnswerSpan], unit: Unit, order: Order, *, by_token: bool) -> dict[int, Place]:
+    """The place of each span that is found, by id; `order` says which occurrences come first."""
+    finder = _Finder(unit, by_token=by_token)
+    placed: dict[int, Place] = {}
+    taken: set[tuple] = set()
+    used_up: set[tuple] = set()  # texts without a free occurrence: taken ones never become free
+    for reading in (_EXACT, _LEVELLED, _FOLDED):
+        previous = (-1, -1)
+        for span in spans:
+            if span.id in placed:
+                if not placed[span.id].repeated:
+                    previous = placed[span.id].start - unit.start, placed[span.id].end - unit.start
+                continue
+            occurrences = finder.occurrences(span.text, reading) if span.text.strip() else []
+            if not occurrences:
+                continue
+            owner = () if by_token else (span.label, span.sublabel)
+            text = (owner, reading, span.text)
+            ordered = [] if text in used_up else order(occurrences, previous)
+            found = next((place for place in ordered if (owner, place) not in taken), None)
+            if found is None:
+                used_up.add(text)
+            else:
+                previous = found
+            start, end = found or occurrences[0]
+            taken.add((owner, (start, end)))
+            placed[span.id] = Place(unit.start + start, unit.start + end, found is None, reading != _EXACT)
+    return placed
+
+
+class _Finder:
+    """Occurrences of texts in a unit, as offsets in the unit, in three readings of both."""
+
+    def __init__(self, unit: Unit, *, by_token: bool) -> None:
+        self.unit = unit
+        self.by_token = by_token
+        self.starts = {start - unit.start for start, _ in unit.token_offsets}
+        self.ends = {end - unit.start for _, end in unit.token_offsets}
+        self.known: dict[tuple[int, str], list[Offsets]] = {}
+        self.haystacks: dict[int, tuple[str, list[int], list[int]]] = {}
+
+    def occurrences(self, text: str, reading: int) -> list[Offsets]:
+        """All, left to right; with `by_token` unset, those that cut no word first, and only those if not verbatim."""
+        if (reading, text) not in self.known:
+            self.known[reading, text] = self._search(text, reading)
+        return self.known[reading, text]
+
+    def _search(self, text: str, reading: int) -> list[Offsets]:
+        if reading == _EXACT:
+            if text != text.strip():
+                return []
+            found = [(start, start + len(text)) for start in _find_all(text, self.unit.text)]
+        else:
+            if reading not in self.haystacks:
+                self.haystacks[reading] = _level(self.unit.text, reading)
+            haystack, starts, ends = self.haystacks[reading]
+            needle, _, _ = _level(text, reading)
+            found = [(starts[at], ends[at + len(needle) - 1]) for at in _find_all(needle, haystack)]
+        whole = [place for place in found if self._is_whole(place)]
+        if self.by_token or reading != _EXACT:
+            return whole
+        return whole + [place for place in found if not self._is_whole(place)]
+
+    def _is_whole(self, place: Offsets) -> bool:
+        start, end = place
+        if self.by_token:
+            return start in self.starts and end in self.ends
+        return not (self._inside_word(start) or self._inside_word(end))
+
+    def _inside_word(self, position: int) -> bool:
+        return self.unit.text[max(position - 1, 0) : position + 1].isalnum() and 0 < position < len(self.unit.text)
+
+
+def _find_all(needle: str, haystack: str) -> Iterator[int]:
+    at = haystack.find(needle)
+    while at >= 0:
+        yield at
+        at = haystack.find(needle, at + 1)
+
+
+def _level(text: str, reading: int) -> tuple[str, list[int], list[int]]:
+    """The text without white space, with plain brackets and quotes; and where each of its letters began and ended."""
+    letters, starts, ends = [], [], []
+    for piece in _PIECE.finditer(text):
+        letter = _LEVEL.get(piece[0], piece[0])
+        for part in letter.casefold() if reading == _FOLDED else letter:
+            letters.append(part)
+            starts.append(piece.start())
+            ends.append(piece.end())
+    return "".join(letters), starts, ends

@@ -1,0 +1,194 @@
+"""An annotation scheme: its labels with definitions, valid sub-labels, and relations."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tabpo.artefacts import read_yaml
+from tabpo.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Label:
+    """An entity type or a code; `sublabels` maps each valid sub-code to its definition; it may be empty."""
+
+    definition: str
+    sublabels: dict[str, str]
+
+
+@dataclass(frozen=True)
+class RelationType:
+    """A relation label; a symmetric one means the same in both directions."""
+
+    definition: str
+    symmetric: bool
+
+
+@dataclass(frozen=True)
+class Directions:
+    """Which labels a document may have, by the value of one of its attributes (who writes to whom).
+
+    Attributes:
+        attribute: Its name.
+        definitions: What each value means.
+        labels: Those that documents with each value may have.
+    """
+
+    attribute: str
+    definitions: dict[str, str]
+    labels: dict[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Ontology:
+    """What an answer may contain.
+
+    Attributes:
+        answer: Format of the answer: "entities" (spans with ids, and relations) or "results" (code, sub-code, span).
+        labels: By name, in the order in which prompts list them.
+        relations: By name; empty for "results".
+        variants: Other spellings in the data, by kind ("labels", "sublabels", "relations"), with the name that they
+            stand for.
+        directions: None where labels do not depend on an attribute.
+        coreference: Name of the relation that stands for coreference in the data and is none of `relations`, or None.
+    """
+
+    answer: str
+    labels: dict[str, Label]
+    relations: dict[str, RelationType]
+    variants: dict[str, dict[str, str]] = field(default_factory=dict)
+    directions: Directions | None = None
+    coreference: str | None = None
+
+    def valid(self, label: str, sublabel: str | None) -> bool:
+        """Whether a (label, sub-label) pair may be given to a span; schemes without a second level take None."""
+        if label not in self.labels:
+            return False
+        sublabels = self.labels[label].sublabels
+        return sublabel in sublabels if sublabels else sublabel is None
+
+    def names(self, kind: str) -> set[str]:
+        """All names of a kind: "labels", "sublabels" or "relations"."""
+        if kind == "sublabels":
+            return {name for label in self.labels.values() for name in label.sublabels}
+        return set(self.labels if kind == "labels" else self.relations)
+
+
+KINDS = ("labels", "sublabels", "relations")
+
+
+def read_ontology(path: Path) -> Ontology:
+    """Read one of `config/ontologies/`, or one of the user's.
+
+    Raises:
+        ConfigError: The file is missing or no YAML, has keys or values other than those of `Ontology`, levels that its
+            answers do not state, a variant that is a name or stands for none, or a direction of unknown labels.
+    """
+    content = read_yaml(path, "ontology")
+    _keys(f"{path}", content, ("answer", "labels"), ("relations", "variants", "directions", "coreference"))
+    answer = content["answer"]
+    if answer not in ("entities", "results"):
+        raise ConfigError(f"{path}: answer is {answer!r}; accepted: entities, results")
+    relations = content.get("relations", {})
+    if answer == "results" and relations:
+        raise ConfigError(f"{path}: answers in the format results have no relations; accepted: the format entities")
+    ontology = Ontology(
+        answer=answer,
+        labels={name: _label(f"{path}, labels.{name}", item) for name, item in _items(path, "labels", content)},
+        relations={
+            name: _relation(f"{path}, relations.{name}", item) for name, item in _items(path, "relations", content)
+        },
+    )
+    if not ontology.labels:
+        raise ConfigError(f"{path}: labels is empty; accepted: at least one label")
+    for name, label in ontology.labels.items():
+        _check_levels(f"{path}, labels.{name}", label, answer)
+    coreference = content.get("coreference")
+    if coreference is not None and _text(f"{path}, coreference", coreference) in ontology.relations:
+        raise ConfigError(f"{path}: coreference is {coreference!r}, one of relations; accepted: a name that is none")
+    return replace(
+        ontology,
+        coreference=coreference,
+        variants=_variants(f"{path}, variants", content.get("variants", {}), ontology),
+        directions=_directions(f"{path}, directions", content["directions"], ontology)
+        if "directions" in content
+        else None,
+    )
+
+
+def _keys(where: str, value: Any, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
+    accepted = [*required, *(f"{key} (optional)" for key in optional)]
+    if not isinstance(value, dict):
+        raise ConfigError(f"{where}: is no mapping; accepted: {', '.join(accepted)}")
+    wrong = [*(f"lacks {key}" for key in required if key not in value)]
+    wrong += [f"has unknown {key!r}" for key in value if key not in (*required, *optional)]
+    if wrong:
+        raise ConfigError(f"{where}: {wrong[0]}; accepted: {', '.join(accepted)}")
+
+
+def _items(path: Path | str, key: str, content: dict[str, Any]) -> list[tuple[str, Any]]:
+    value = content.get(key, {})
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: {key} is no mapping; accepted: names with what belongs to them")
+    wrong = [name for name in value if not isinstance(name, str)]
+    if wrong:
+        raise ConfigError(f'{path}: {key} has the name {wrong[0]!r}, which is no text; write it in quotes: "No"')
+    return list(value.items())
+
+
+def _text(where: str, value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{where} is {value!r}; accepted: a text")
+    return value
+
+
+def _label(where: str, entry: Any) -> Label:
+    _keys(where, entry, ("definition",), ("sublabels",))
+    sublabels = {name: _text(f"{where}.{name}", text) for name, text in _items(where, "sublabels", entry)}
+    return Label(_text(f"{where}.definition", entry["definition"]), sublabels)
+
+
+def _check_levels(where: str, label: Label, answer: str) -> None:
+    """A record of "results" has a sub-code, one of "entities" has none: gold itself could not be read otherwise."""
+    if answer == "entities" and label.sublabels:
+        raise ConfigError(
+            f"{where}: has sublabels, which answers in the format entities do not state; accepted: the format results"
+        )
+    if answer == "results" and not label.sublabels:
+        raise ConfigError(f'{where}: has no sublabels; accepted: at least one, "None" for a code without a finer level')
+
+
+def _relation(where: str, entry: Any) -> RelationType:
+    _keys(where, entry, ("definition",), ("symmetric",))
+    if not isinstance(entry.get("symmetric", False), bool):
+        raise ConfigError(f"{where}.symmetric is {entry['symmetric']!r}; accepted: true, false")
+    return RelationType(_text(f"{where}.definition", entry["definition"]), entry.get("symmetric", False))
+
+
+def _variants(where: str, entry: Any, ontology: Ontology) -> dict[str, dict[str, str]]:
+    _keys(where, entry, (), KINDS)
+    variants = {kind: dict(_items(where, kind, entry)) for kind in KINDS}
+    for kind, names in variants.items():
+        known = ontology.names(kind)
+        for variant, name in names.items():
+            if variant in known:
+                raise ConfigError(f"{where}.{kind}: {variant!r} is a name itself; accepted: spellings that are none")
+            if name not in known:
+                accepted = ", ".join(sorted(known)) or "none"
+                raise ConfigError(f"{where}.{kind}: {variant!r} stands for {name!r}; accepted: {accepted}")
+    return variants
+
+
+def _directions(where: str, entry: Any, ontology: Ontology) -> Directions:
+    _keys(where, entry, ("attribute", "values"))
+    attribute = _text(f"{where}.attribute", entry["attribute"])
+    definitions, labels = {}, {}
+    for value, item in _items(where, "values", entry):
+        _keys(f"{where}.{value}", item, ("definition", "labels"))
+        definitions[value] = _text(f"{where}.{value}.definition", item["definition"])
+        unknown = [name for name in item["labels"] if name not in ontology.labels]
+        if unknown:
+            accepted = ", ".join(ontology.labels)
+            raise ConfigError(f"{where}.{value}.labels has {unknown[0]!r}; accepted: {accepted}")
+        labels[value] = tuple(item["labels"])
+    return Directions(attribute, definitions, labels)

@@ -1,0 +1,97 @@
+"""A label set of the user's own: JSON lines with character offsets, or a folder of brat standoff."""
+
+from pathlib import Path
+from typing import Any
+
+from tabpo.data.jsonl import Place, read_objects
+from tabpo.data.readers import brat
+from tabpo.data.standoff import Annotation, Link, build_document
+from tabpo.records import Document
+
+KEYS = ("id", "text", "spans")
+OPTIONAL = ("group_id", "relations", "clusters", "sentences", "attributes")
+SPAN_KEYS = ("start", "end", "label", "text")
+
+
+def read_documents(path: Path) -> list[Document]:
+    """Documents in the order of the file; in that of their ids from a folder. docs/own_data.md describes both formats.
+
+    Raises:
+        DataError: File, line, document, field, and what is accepted; never a text.
+    """
+    if path.is_dir():
+        return brat.read_documents(path)
+    return [_document(place, row) for place, row in read_objects(path, "id", KEYS, OPTIONAL)]
+
+
+def _document(place: Place, row: dict[str, Any]) -> Document:
+    text = place.string("text", row["text"])
+    spans = place.items("spans", row["spans"])
+    annotations = dict(_annotation(place, number, span) for number, span in enumerate(spans))
+    if len(annotations) < len(spans):
+        raise place.error("spans", "have an id twice; accepted: an id that no other span of the document has")
+    group_id = row.get("group_id")
+    return build_document(
+        place,
+        text,
+        annotations,
+        [*_relations(place, row.get("relations", [])), *_clusters(place, row.get("clusters", []))],
+        sentences=_sentences(place, row["sentences"], len(text)) if "sentences" in row else None,
+        group_id=None if group_id is None else place.string("group_id", group_id),
+        attributes=_attributes(place, row.get("attributes", {})),
+    )
+
+
+def _annotation(place: Place, number: int, span: Any) -> tuple[str, Annotation]:
+    """The span's id, or its place in the list where it has none, and the span."""
+    field = f"spans[{number}]"
+    place.fields(field, span, SPAN_KEYS, ("id", "sublabel"))
+    name = place.string(f"{field}.id", span["id"]) if "id" in span else field
+    sublabel = span.get("sublabel")
+    return name, Annotation(
+        place=place,
+        field=field,
+        start=span["start"],
+        end=span["end"],
+        label=place.string(f"{field}.label", span["label"]),
+        sublabel=None if sublabel is None else place.string(f"{field}.sublabel", sublabel),
+        text=place.string(f"{field}.text", span["text"]),
+    )
+
+
+def _relations(place: Place, value: Any) -> list[Link]:
+    links = []
+    for number, relation in enumerate(place.items("relations", value)):
+        field = f"relations[{number}]"
+        place.fields(field, relation, ("head", "label", "tail"))
+        head, label, tail = (place.string(f"{field}.{key}", relation[key]) for key in ("head", "label", "tail"))
+        links.append(Link(place, field, (head, tail), label))
+    return links
+
+
+def _clusters(place: Place, value: Any) -> list[Link]:
+    links = []
+    for number, cluster in enumerate(place.items("clusters", value)):
+        field = f"clusters[{number}]"
+        mentions = place.items(field, cluster)
+        links.append(Link(place, field, tuple(place.string(field, mention) for mention in mentions)))
+    return links
+
+
+def _sentences(place: Place, value: Any, length: int) -> list[tuple[int, int]]:
+    ranges = []
+    for number, item in enumerate(place.items("sentences", value)):
+        field = f"sentences[{number}]"
+        start, end = place.items(field, item, length=2)
+        place.integer(f"{field} start", start, 0, length)
+        place.integer(f"{field} end", end, start + 1, length + 1)
+        ranges.append((start, end))
+    return ranges
+
+
+def _attributes(place: Place, value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        raise place.error("attributes", "is no object; accepted: an object of strings")
+    return tuple(
+        (name, place.string(f"attributes, entry {n}", item)) for n, (name, item) in enumerate(value.items(), start=1)
+    )

@@ -1,0 +1,113 @@
+"""Preferences of the user's own: JSON lines with a prompt, a chosen and a rejected answer, as they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tabpo.data.jsonl import Place, identifier, read_lines
+from tabpo.records import Document, Message, Prompt
+
+KEYS = ("prompt", "chosen", "rejected")
+OPTIONAL = ("id", "group_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """One row.
+
+    Attributes:
+        name: Its `id`; the file's name and the line where it has none.
+        group_id: What must not straddle splits; None where unknown.
+        messages: The prompt as a chat; the last turn is the user's.
+        chosen: The better answer, as it is.
+        rejected: The other one.
+    """
+
+    name: str
+    group_id: str | None
+    messages: tuple[Message, ...]
+    chosen: str
+    rejected: str
+
+
+def read_preferences(path: Path) -> list[Preference]:
+    """Rows in the order of the file. docs/own_data.md describes the format.
+
+    Raises:
+        DataError: File, line, row, key, and what is accepted; never a text.
+    """
+    seen: dict[str, int] = {}
+    rows = []
+    for line, row in read_lines(path):
+        where = f"{path}, line {line}"
+        name = identifier(where, row, "id") if "id" in row else f"{path.stem}-{line}"
+        place = Place(path, line, name)
+        if name in seen:
+            raise place.error("id", f"was line {seen[name]}'s already; accepted: an id that no other line has")
+        seen[name] = line
+        place.fields("the line", row, KEYS, OPTIONAL)
+        group_id = row.get("group_id")
+        chosen, rejected = (_answer(place, side, row[side]) for side in ("chosen", "rejected"))
+        if chosen == rejected:
+            raise place.error("rejected", "is the chosen answer; accepted: another one")
+        rows.append(
+            Preference(
+                name=name,
+                group_id=None if group_id is None else place.string("group_id", group_id),
+                messages=_prompt(place, row["prompt"]),
+                chosen=chosen,
+                rejected=rejected,
+            )
+        )
+    return rows
+
+
+def _prompt(place: Place, value: Any) -> tuple[Message, ...]:
+    """A text is the user's one turn; in a chat user and assistant alternate, perhaps after a system message."""
+    if isinstance(value, str):
+        return (Message("user", place.string("prompt", value)),)
+    messages = _messages(place, "prompt", value)
+    roles = [message.role for message in messages]
+    turns = roles[1:] if roles[:1] == ["system"] else roles
+    expected = [("user", "assistant")[number % 2] for number in range(len(turns))]
+    if turns != expected or len(turns) % 2 == 0:
+        raise place.error("prompt", "has other turns; accepted: user, assistant, .., user, perhaps after one of system")
+    return messages
+
+
+def _answer(place: Place, field: str, value: Any) -> str:
+    """A text, or the one turn of the assistant that holds it."""
+    if isinstance(value, str):
+        return place.string(field, value)
+    messages = _messages(place, field, value)
+    if [message.role for message in messages] != ["assistant"]:
+        raise place.error(field, "is not one turn of the assistant; accepted: a string, or a list of that turn alone")
+    return messages[0].content
+
+
+def _messages(place: Place, field: str, value: Any) -> tuple[Message, ...]:
+    if not isinstance(value, list):
+        raise place.error(field, "is neither text nor chat; accepted: a string, or a list of role and content")
+    messages = []
+    for number, item in enumerate(value):
+        where = f"{field}[{number}]"
+        place.fields(where, item, ("role", "content"))
+        if item["role"] not in ("system", "user", "assistant"):
+            raise place.error(f"{where}.role", "is unknown; accepted: system, user, assistant")
+        messages.append(Message(item["role"], place.string(f"{where}.content", item["content"])))
+    return tuple(messages)
+
+
+def as_documents(rows: Sequence[Preference]) -> list[Document]:
+    """The prompts as documents without annotations, for all that is asked of splits: ids, groups, texts in common."""
+    texts = ["\n".join(message.content for message in row.messages) for row in rows]
+    return [
+        Document(row.name, row.group_id, text, tuple(text.split()), ((0, len(text.split())),), ())
+        for row, text in zip(rows, texts, strict=True)
+    ]
+
+
+def as_prompts(rows: Sequence[Preference]) -> list[Prompt]:
+    """Prompts whose answer is the chosen one, which SFT trains on; the rows of a group are one document."""
+    return [Prompt(row.name, row.group_id or row.name, row.messages, row.chosen) for row in rows]

@@ -1,0 +1,109 @@
+"""PV-Miner's messages (arXiv 2603.00025) in their published format: what was asked and what was to be answered.
+
+A row has a query, whose end holds the message and who writes it, and an answer; everything before the end is the prompt
+of others and is left out. The older form of EPPC Miner asks about one sentence and shows its neighbours. Rows may also
+have the message itself in the place of the query.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from tabpo.answers.grounding import ground
+from tabpo.answers.ontology import Ontology
+from tabpo.answers.render import parse
+from tabpo.answers.units import document_units
+from tabpo.data.jsonl import Place, identifier
+from tabpo.data.standoff import Annotation, build_document
+from tabpo.data.tabular import read_rows
+from tabpo.records import Document
+
+DIRECTION = "TO_PAT_YN"
+"""The attribute that says who writes: Y to the patient, N by the patient."""
+
+FORMS = (("query", "answer"), ("message", DIRECTION, "answer"))
+"""Columns of a row; `id` and `group_id` are read where they are there."""
+
+_MESSAGE = re.compile(r"TO_PAT_YN:[ \t]*(?P<direction>[YN])\b[^\n]*\n\s*Context:(?P<text>.*)", re.DOTALL)
+_SENTENCES = re.compile(
+    r"Previous sentence:(?P<previous>.*?)Current sentence:(?P<text>.*?)Next sentence:(?P<next>.*)", re.DOTALL
+)
+_DIRECTION = re.compile(r"TO_PAT_YN:[ \t]*([YN])\b")
+_OUTPUT = re.compile(r"\n\s*OUTPUT:\s*\Z")
+_AFTER_NEXT = re.compile(r"\n\s*(?:OUTPUT:|TO_PAT_YN:).*", re.DOTALL)
+
+_NO_ONTOLOGY = Ontology("results", {}, {})
+"""Places do not depend on labels, which are checked once all are read."""
+
+
+def read_documents(path: Path) -> list[Document]:
+    """Messages in the order of the rows; a span is placed at the first words that are its, as answers are grounded.
+
+    A row without an id is called by its file and number. Attributes are TO_PAT_YN, and the neighbours of a sentence.
+
+    Raises:
+        DataError: The file is none that can be read, lacks columns, or has an id twice; a query does not end in the
+            published way, an answer cannot be read, or a span is not in its message. Names file, row and document.
+    """
+    documents, rows = [], {}
+    for number, row in read_rows(path, FORMS):
+        doc_id = f"{path.stem}-{number:05d}"
+        if row.get("id") is not None:
+            doc_id = identifier(f"{path}, line {number}", {"id": str(row["id"])}, "id")
+        place = Place(path, number, doc_id)
+        if doc_id in rows:
+            raise place.error("id", f"was line {rows[doc_id]}'s already; accepted: an id that no other line has")
+        rows[doc_id] = number
+        documents.append(_document(place, row))
+    return documents
+
+
+def _document(place: Place, row: dict[str, Any]) -> Document:
+    text, attributes = _asked(place, row["query"]) if "query" in row else _written(place, row)
+    answered = parse(place.string("answer", row["answer"]), "results", clusters=False)
+    if answered.answer_class != "ok":
+        raise place.error(
+            "answer", f'is {answered.answer_class}; accepted: {{"results": [{{"Code", "Sub-code", "Span"}}]}}'
+        )
+    group_id = row.get("group_id")
+    (unit,) = document_units(build_document(place, text, {}), "document")
+    annotations = {}
+    for number, span in enumerate(ground(answered.answer, unit, _NO_ONTOLOGY)[0]):
+        field = f"answer.results[{number}]"
+        if span.start is None:
+            raise place.error(field, "has a Span that is not in the message; accepted: its words, as they stand there")
+        found = Annotation(place, field, span.start, span.end, span.label, span.sublabel, text[span.start : span.end])
+        annotations.setdefault((span.start, span.end, span.label, span.sublabel), found)
+    return build_document(
+        place,
+        text,
+        {str(key): found for key, found in annotations.items()},
+        group_id=None if group_id is None else place.string("group_id", str(group_id)),
+        attributes=attributes,
+    )
+
+
+def _asked(place: Place, query: Any) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The message, or sentence, that a query ends with, and what it says of it."""
+    query = place.string("query", query)
+    starts = [match.start() for match in _DIRECTION.finditer(query)]
+    message = next(filter(None, (_MESSAGE.match(query, start) for start in reversed(starts))), None)
+    if message:
+        return place.string("query", _OUTPUT.sub("", message["text"]).strip()), ((DIRECTION, message["direction"]),)
+    sentences = _SENTENCES.match(query, max(query.rfind("Previous sentence:"), 0))
+    if not (sentences and starts):
+        raise place.error(
+            "query",
+            "does not end as published; accepted: TO_PAT_YN and Context, or Previous, Current and Next sentence",
+        )
+    near = {"previous": sentences["previous"].strip(), "next": _AFTER_NEXT.sub("", sentences["next"]).strip()}
+    attributes = ((DIRECTION, _DIRECTION.match(query, starts[-1])[1]), *near.items())
+    shown = tuple((name, value) for name, value in attributes if value not in ("", "None"))
+    return place.string("query", sentences["text"].strip()), shown
+
+
+def _written(place: Place, row: dict[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    direction = row[DIRECTION]
+    if direction not in ("Y", "N"):
+        raise place.error(DIRECTION, "is neither; accepted: Y, N")
+    return place.string("message", row["message"]), ((DIRECTION, direction),)

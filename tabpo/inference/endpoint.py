@@ -1,0 +1,84 @@
+"""Greedy answers to prompts from a model behind an OpenAI-compatible endpoint, each request paid for once."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tabpo.artefacts import sha256_text, write_json
+from tabpo.errors import DataError
+from tabpo.inference.chat_server import ChatServer, check_served
+from tabpo.progress import progress
+from tabpo.records import Completion, Prompt
+from tabpo.study.endpoint import Endpoint
+
+
+def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache: Path) -> tuple[list[Completion], str]:
+    """Ask for an answer to each prompt, with temperature 0.
+
+    Every answer is kept in `cache` as it arrives, under a hash of address and request: an interrupted job asks only for
+    the answers it lacks, and no request is paid for twice. Neither prompts, answers nor the key reach a log or a
+    message, whatever the server says. Tokens are as the server counts them; an answer that a filter withheld is empty
+    and did not finish.
+
+    Args:
+        endpoint: Where, and how.
+        prompts: Their messages are sent as they stand; equal ones once.
+        max_tokens: Cap; an answer that reaches it is not finished.
+        cache: Folder of the answers.
+
+    Returns:
+        The completions in the order of the prompts, and the name of the model that the server says answered.
+
+    Raises:
+        ConfigError: No key where one is named, or the server refuses it.
+        DataError: The server cannot be reached, refuses a request, or answers otherwise than the protocol says.
+    """
+    requests = [_request(endpoint, prompt, max_tokens) for prompt in prompts]
+    files = [cache / f"{sha256_text(endpoint.url + json.dumps(request))}.json" for request in requests]
+    missing = {
+        file: (number, request)
+        for number, (file, request) in enumerate(zip(files, requests, strict=True), start=1)
+        if not file.exists()
+    }
+    logging.info("%d of %d answers are here already", sum(file not in missing for file in files), len(files))
+    if missing:
+        asyncio.run(_fetch(ChatServer(endpoint, max_tokens), missing))
+    answers = [json.loads(file.read_text()) for file in files]
+    served = sorted({answer["model"] for answer in answers})
+    if len(served) > 1:
+        raise DataError(
+            f"the answers are of several models, {', '.join(served)}; endpoint.model must name a version of one"
+        )
+    check_served(endpoint, served[0])
+    completions = [
+        Completion(prompt.prompt_id, answer["completion"], answer["n_tokens"], answer["finished"])
+        for prompt, answer in zip(prompts, answers, strict=True)
+    ]
+    return completions, served[0]
+
+
+def _request(endpoint: Endpoint, prompt: Prompt, max_tokens: int) -> dict[str, Any]:
+    messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
+    return {"model": endpoint.model, "messages": messages, "temperature": 0, endpoint.token_cap: max_tokens}
+
+
+async def _fetch(server: ChatServer, missing: Mapping[Path, tuple[int, dict[str, Any]]]) -> None:
+    """Write the file of each request, by number of its prompt; the first failure ends all, and files stay."""
+    free = asyncio.Semaphore(server.endpoint.concurrency)
+
+    async def keep(file: Path, number: int, request: dict[str, Any]) -> None:
+        async with free:
+            write_json(file, await server.answer(number, request))
+
+    async with server.client:
+        tasks = [asyncio.create_task(keep(file, *question)) for file, question in missing.items()]
+        try:
+            for answered in progress(asyncio.as_completed(tasks), len(tasks), "answers"):
+                await answered
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Preference pairs: drawn from confusions, and what is known of them."""

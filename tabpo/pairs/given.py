@@ -1,0 +1,36 @@
+"""Pairs that the data themselves give: prompt, chosen and rejected answer."""
+
+from collections.abc import Sequence
+
+from rapidfuzz.distance import Levenshtein
+
+from tabpo.data.readers.preferences import Preference
+from tabpo.errors import DataError
+from tabpo.names import GIVEN
+from tabpo.pairs.audit import Tally
+from tabpo.pairs.draw import Encode, Pairing, make_pair
+from tabpo.records import Pair
+
+
+def given_pairs(rows: Sequence[Preference], pairing: Pairing, encode: Encode) -> tuple[list[Pair], Tally]:
+    """One pair of each row, in their order, without edits, and the tally of how they came about.
+
+    Raises:
+        DataError: An answer is over the limit, or both are the same tokens: names the first such row.
+    """
+    pairs, tally = [], Tally(negatives=1, edits_wanted=0)
+    for number, row in enumerate(rows, start=1):
+        chosen, rejected = encode(row.chosen), encode(row.rejected)
+        longest = max(len(chosen), len(rejected))
+        if longest >= pairing.max_completion_tokens:
+            raise DataError(
+                f"prompt {number}: an answer has {longest + 1} tokens, that of the end among them;"
+                f" max_completion_tokens is {pairing.max_completion_tokens}, and nothing is truncated"
+            )
+        if chosen == rejected:
+            raise DataError(f"prompt {number}: chosen and rejected are the same {longest} tokens")
+        distance = Levenshtein.distance(chosen, rejected)
+        pair, is_flipped = make_pair(row.name, 0, row.chosen, row.rejected, (), distance, pairing)
+        pairs.append(pair)
+        tally.add(pair, [GIVEN], longest, is_flipped=is_flipped)
+    return pairs, tally

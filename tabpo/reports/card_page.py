@@ -1,0 +1,56 @@
+"""The card of a dataset as a page in Markdown."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tabpo.privacy import NOTICE
+
+_HISTOGRAMS = ("labels", "sublabels", "relation_labels")
+
+
+def render_card(title: str, card: dict[str, Any]) -> str:
+    """One table of counts and lengths, one of each kind of label there is, and one of what splits have in common.
+
+    Args:
+        title: What the page is of.
+        card: As `build_card` or `preference_card` gives it, with `private` beside it.
+    """
+    splits = card["splits"]
+    first = next(iter(splits.values()))
+    counts = [name for name, value in first.items() if not isinstance(value, dict)]
+    lengths = [name for name, value in first.items() if isinstance(value, dict) and name not in _HISTOGRAMS]
+    rows = [[_words(name), *(splits[split][name] for split in splits)] for name in counts]
+    for name in lengths:
+        rows += [
+            [f"{_words(name)}, {kind}", *(splits[split][name][kind] for split in splits)] for kind in ("mean", "max")
+        ]
+    notice = [NOTICE] if card["private"] else []
+    parts = [*notice, f"# {title}", f"Groups (`group_id`): {card['group_id']}.", _table(["", *splits], rows)]
+    for name in ("labels", "relation_labels"):
+        labels = [[label, *(splits[split][name][label] for split in splits)] for label in first.get(name, ())]
+        parts += [f"## {_words(name)}", _table(["", *splits], labels)] if labels else []
+    sublabels = [
+        [label, sublabel, *(splits[split]["sublabels"][label][sublabel] for split in splits)]
+        for label, counted in first.get("sublabels", {}).items()
+        for sublabel in counted
+    ]
+    parts += ["## Sublabels", _table(["", "", *splits], sublabels)] if sublabels else []
+    variants = [
+        [split, variant, count] for split, found in card["variants"].items() for variant, count in found.items()
+    ]
+    parts += ["## Spellings put right", _table(["", "", "spans"], variants)] if variants else []
+    shared = [[pair.replace("-", " and "), *found.values()] for pair, found in card["leaks"].items()]
+    heads = [_words(name) for name in next(iter(card["leaks"].values()))]
+    parts += ["## In common between splits", _table(["", *heads], shared)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns of texts to the left, of numbers to the right."""
+    left = [isinstance(cell, str) for cell in rows[0]]
+    lines = [heads, [":---" if text else "---:" for text in left], *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -1,0 +1,172 @@
+"""The audit of a file of pairs as a page for people, in Markdown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from typing import Any
+
+import pandas as pd
+
+from tabpo.privacy import NOTICE
+from tabpo.records import Pair
+
+EXAMPLES = 2
+"""Pairs shown of each operator."""
+
+BEGINNING = 200
+"""Characters shown of an answer of preferences."""
+
+
+def pair_page(title: str, audit: Mapping[str, Mapping[str, Any]], pairs: Sequence[Pair]) -> str:
+    """Tables of an audit, and examples of pairs.
+
+    Args:
+        title: The page's heading.
+        audit: `drawn`, how the pairs were drawn, or, of preferences, how far their answers are apart; `proof`, where
+            they come from, and that they are what a model is asked for; `reference`, what the reference makes of them.
+        pairs: Of which examples are shown, unless the pairing's data is private.
+    """
+    drawn, proof = audit["drawn"], audit["proof"]
+    wholes = {"token_edit_distance": "Tokens", "character_edit_distance": "Characters"}
+    wholes["share_of_differing_tokens"] = "Share of tokens"
+    sizes = [{"difference": name} | (drawn[key] or {}) for key, name in wholes.items()]
+    counts = ("examples", "pairs_wanted", "pairs", "pairs_flipped", "pairs_repaired", "pairs_with_fewer_edits")
+    given, private = "kinds" not in drawn, drawn["pairing"]["private"]  # the pairs of preferences are given
+    parts = [
+        *([NOTICE] if private else []),
+        f"# {title}",
+        "Shares are from 0 to 1, margins in nats, distances Levenshtein's.",
+        "## Recipe",
+        _table(_items(drawn["pairing"], "setting")),
+        "## Where pairs and confusions come from",
+        "Proved before any training on these pairs: splits share no prompt and no document, no pair stems from dev or"
+        " test, one answer of each pair is gold"
+        + ("." if given else ", both are rendered alike, all labels are of the ontology, all spans stand in the text."),
+        _table([{"what": what} | dict(found) for what, found in proof["splits"].items()]),
+        _table([{"what": what} | dict(proof[what]) for what in ("confusions", "choices", "pairs", "answers")]),
+        "## Pairs" if given else "## What was drawn",
+        _table([{key: drawn[key] for key in counts if key in drawn}]),
+        _table(sizes),
+        *(() if given else _drawn_parts(drawn)),
+        *_reference_parts(audit["reference"]),
+    ]
+    if not private:
+        parts += ["## Examples", _table(_examples(pairs))]
+    return "\n\n".join(parts) + "\n"
+
+
+def _drawn_parts(drawn: Mapping[str, Any]) -> list[str]:
+    refusals = _rows(
+        {"a draw was refused": drawn["refusals"], "an example has no pair": drawn["examples_without_pair"]}
+    )
+    return [
+        _table([{"kind": kind} | _flat(found) for kind, found in drawn["kinds"].items()]),
+        "Pairs by the number of tokens that differ:",
+        _table([drawn["token_edits"]]),
+        "Sources of the edits:",
+        _table(_items(drawn["sources"], "source")),
+        "Refusals:",
+        _table(refusals),
+        "## Class balance",
+        _table([{"label": label} | counts for label, counts in drawn["labels"].items()]),
+    ]
+
+
+def _reference_parts(reference: Mapping[str, Any]) -> list[str]:
+    return [
+        "## The reference before training",
+        "Ranked right: the right answer is the likelier one. Gate: share of chosen tokens less probable than tau.",
+        _table(_reference_rows(reference)),
+        "The same gates on gold answers to prompts of dev_select, which no pair is of; of a label, on the answers that"
+        " state it:",
+        _table(_held_out_rows(reference)),
+        "Margins of the right answer, pairs by bin:",
+        _table(_histogram_rows(reference)),
+    ]
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    if not rows:
+        return "None."
+    shown = [{name: "" if value is None else _escaped(value) for name, value in row.items()} for row in rows]
+    return pd.DataFrame(shown).fillna("").to_markdown(index=False, disable_numparse=True)
+
+
+def _escaped(value: Any) -> str:
+    text = f"{value:.3g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _items(mapping: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    return [{name: key, "value": value} for key, value in mapping.items()]
+
+
+def _rows(reports: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
+    return [
+        {"what": what, "reason": reason, "count": count}
+        for what, found in reports.items()
+        for reason, count in found.items()
+    ]
+
+
+def _flat(kind: Mapping[str, Any]) -> dict[str, Any]:
+    """A kind in one row: of its spreads the means."""
+    flat = {}
+    for key, value in kind.items():
+        if key.endswith(("_distance", "_tokens")):
+            value = value and value["mean"]
+        flat[key.replace("_", " ")] = value
+    return flat
+
+
+def _groups(reference: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    yield "all", reference["all"]
+    yield from reference["operators"].items()
+    yield from reference["labels"].items()
+
+
+def _reference_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"operator or label": name}
+        | {key.replace("_", " "): found[key] for key in ("pairs", "ranked_right", "mean_margin")}
+        | {f"gate {tau}": rate for tau, rate in zip(reference["taus"], found["gate_rates"], strict=True)}
+        for name, found in _groups(reference)
+    ]
+
+
+def _held_out_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
+    held_out = reference["held_out"]
+    return [
+        {"label": name, "answers": found["answers"]}
+        | {f"gate {tau}": rate for tau, rate in zip(reference["taus"], found["gate_rates"], strict=True)}
+        for name, found in {"all": held_out["all"], **held_out["labels"]}.items()
+    ]
+
+
+def _histogram_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
+    edges = reference["edges"]
+    bins = [f"to {edge:g}" for edge in edges] + [f"over {edges[-1]:g}"]
+    return [
+        {"operator or label": name} | dict(zip(bins, found["histogram"], strict=True))
+        for name, found in _groups(reference)
+        if found["histogram"] is not None
+    ]
+
+
+def _examples(pairs: Sequence[Pair]) -> list[dict[str, str]]:
+    """Of each operator the pairs that come first by the SHA-256 of their ids; of preferences how both answers begin."""
+    by_operator: dict[str, list[Pair]] = {}
+    pairs = sorted(pairs, key=lambda pair: sha256(pair.pair_id.encode()).digest())
+    if not pairs[0].edits:
+        sides = ("chosen", "rejected")
+        return [
+            {"pair": pair.pair_id, **{side: getattr(pair, side)[:BEGINNING] for side in sides}}
+            for pair in pairs[:EXAMPLES]
+        ]
+    for pair in pairs:
+        by_operator.setdefault(pair.edits[0].operator, []).append(pair)
+    return [
+        {"pair": pair.pair_id, **{key: getattr(edit, key) for key in ("operator", "field", "gold", "wrong", "source")}}
+        for operator in sorted(by_operator)
+        for pair in by_operator[operator][:EXAMPLES]
+        for edit in pair.edits
+    ]

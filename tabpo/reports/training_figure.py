@@ -1,0 +1,103 @@
+"""How the losses of a study train, as lines over steps: what each of them does to both answers of its pairs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from tabpo.records import TrainingStep
+from tabpo.reports.style import COLUMN, FONT, SMALL_TEXT, line_styles, write_svg
+
+PANELS = {
+    "chosen_logp": "Log-prob of chosen, nats",
+    "rejected_logp": "Log-prob of rejected, nats",
+    "drift_edited": "Drift of edited tokens, nats",
+    "drift_shared": "Drift of shared tokens, nats",
+    "share_edited": "Gradient on edited tokens",
+    "gate_rate": "Gate rate, share of tokens",
+    "margin": "Margin, own rewards",
+    "accuracy": "Accuracy, share of pairs",
+}
+"""Titles of the quantities of `TrainingStep` that are drawn; drift and gate rate are of the chosen answer."""
+
+POINTS = 20
+"""A line has so many points at most, each a mean over steps that follow one another: every step sees other pairs."""
+
+Logs = Mapping[str, Sequence[Sequence[TrainingStep]]]
+"""What each method's runs have logged, a run a seed."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A quantity of one method, (points,) each: NaN where a seed has no value, so that no mean is of some seeds only.
+
+    Attributes:
+        steps: Middle of the steps that a point is of.
+        mean: Over seeds.
+        low: Of the seed with the lowest value.
+        high: Of the one with the highest.
+    """
+
+    steps: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def training_lines(logs: Logs, quantity: str) -> dict[str, Line]:
+    """The line of each method that has logged a quantity at all; the points of all lines are of the same steps.
+
+    Steps without a value do not count in a point. A run that was stopped has no value after its last step.
+    """
+    longest = max(len(run) for runs in logs.values() for run in runs)
+    size = math.ceil(longest / POINTS)
+    starts = range(0, longest, size)
+    middles = np.array([(start + 1 + min(start + size, longest)) / 2 for start in starts])
+    lines = {}
+    for method, runs in logs.items():
+        values = [[getattr(step, quantity) for step in run] for run in runs]
+        seeds = np.array([[_mean(run[start : start + size]) for start in starts] for run in values])
+        if not np.isnan(seeds).all():
+            lines[method] = Line(middles, seeds.mean(axis=0), seeds.min(axis=0), seeds.max(axis=0))
+    return lines
+
+
+def _mean(values: Sequence[float | None]) -> float:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else math.nan
+
+
+def write_training_figure(path: Path, logs: Logs, title: str) -> None:
+    """Write an SVG: a panel for each quantity that was logged, a line for each method, one legend below.
+
+    The same logs give the same bytes. Where there are several seeds, a band goes from the lowest to the highest.
+    """
+    lines = {name: training_lines(logs, name) for name in PANELS}
+    drawn = {name: by_method for name, by_method in lines.items() if by_method}
+    styles = line_styles(logs)
+    rows, columns = math.ceil(len(drawn) / 2), max(1, int(COLUMN / (0.45 + 0.05 * max(map(len, logs)))))
+    height = 0.5 + 1.1 * rows + 0.115 * math.ceil(len(logs) / columns)
+    with matplotlib.rc_context(SMALL_TEXT):
+        figure = Figure(figsize=(COLUMN, height), layout="constrained")
+        figure.suptitle(title, fontsize=FONT + 1)
+        for place, (name, by_method) in enumerate(drawn.items(), 1):
+            below = "step" if place > len(drawn) - 2 else ""
+            _draw(figure.add_subplot(rows, 2, place, title=PANELS[name], xlabel=below), by_method, styles)
+        handles = [Line2D([], [], label=method, linewidth=1, **style) for method, style in styles.items()]
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, handlelength=2.6)
+        write_svg(path, figure)
+
+
+def _draw(axis: Axes, lines: Mapping[str, Line], styles: Mapping[str, dict[str, Any]]) -> None:
+    for method, line in lines.items():
+        axis.plot(line.steps, line.mean, linewidth=0.9, **styles[method])
+        shade = {"color": styles[method]["color"], "alpha": min(0.15, 0.6 / len(lines)), "linewidth": 0}
+        axis.fill_between(line.steps, line.low, line.high, **shade)

@@ -1,0 +1,135 @@
+"""Reference log-probs: computed once by the frozen SFT model, refused when what they depend on has changed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate.utils import send_to_device
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from tabpo.artefacts import sha256_file
+from tabpo.errors import DataError, told_where
+from tabpo.models.loading import read_manifest, tokenizer_sha256
+from tabpo.progress import progress
+from tabpo.records import Pair, Prompt, Reference, read_metadata, read_records
+from tabpo.scoring.attention import shares_prefixes
+from tabpo.scoring.collate import collate_examples, collate_pairs
+from tabpo.scoring.forward import completion_logps
+from tabpo.scoring.tokenise import Example, PairExample, encode_pairs
+from tabpo.study.training import SCORER_VERSION
+
+
+def reference_key(sft: Path, pairs: Path, prompts: Path, numerics: dict, quantize: str | None = None) -> dict[str, str]:
+    """All that reference log-probs depend on: weights, tokenizer with template, pairs, prompts, arithmetic, scorer.
+
+    Args:
+        sft: The SFT model's folder.
+        pairs: The pair file.
+        prompts: The file of the pairs' prompts.
+        numerics: As for `models.load_model`; the number of threads is left out, as it moves last bits only.
+        quantize: As for `models.load_model`.
+    """
+    return {
+        "weights_sha256": read_manifest(sft)["weights_sha256"],
+        "tokenizer_sha256": tokenizer_sha256(sft),
+        "pairs_sha256": sha256_file(pairs),
+        "prompts_sha256": sha256_file(prompts),
+        "precision": numerics["precision"],
+        "attention": numerics["attention"],
+        "quantize": quantize or "none",
+        "scorer_version": str(SCORER_VERSION),
+    }
+
+
+@torch.no_grad()
+def score_references(
+    model: PreTrainedModel, pairs: Sequence[PairExample], pad_id: int, numerics: dict, batch_size: int
+) -> list[Reference]:
+    """Log-probs of both completions of every pair, in the order of `pairs`, by the function that training uses.
+
+    Args:
+        model: The frozen SFT model; is put in eval mode.
+        pairs: Encoded without references.
+        pad_id: For padding.
+        numerics: As for `models.load_model`.
+        batch_size: Pairs per forward pass; more where one prompt has more.
+
+    Raises:
+        DataError: A log-prob is not finite; names the pairs.
+    """
+    model.eval()
+    shared = shares_prefixes(model)
+    by_id = {}
+    batches = _whole_groups(pairs, batch_size)
+    for batch in progress(batches, len(batches), "batches of reference log-probs"):
+        tensors = send_to_device(collate_pairs(batch, pad_id, shared=shared), model.device)
+        with told_where("log-probs of pairs", [pair.number for pair in batch]):
+            rows = completion_logps(model, tensors, numerics).tolist()
+        for pair, chosen, rejected in zip(batch, rows[: len(batch)], rows[len(batch) :], strict=True):
+            chosen_logps = tuple(chosen[: len(pair.chosen_ids)])
+            by_id[pair.pair_id] = Reference(pair.pair_id, chosen_logps, tuple(rejected[: len(pair.rejected_ids)]))
+    return [by_id[pair.pair_id] for pair in pairs]
+
+
+@torch.no_grad()
+def score_gold(
+    model: PreTrainedModel, examples: Sequence[Example], pad_id: int, numerics: dict, batch_size: int
+) -> list[Reference]:
+    """The same of answers by themselves: rows of `prompt_id`, log-probs of the answer, and none of a rejected one."""
+    model.eval()
+    batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
+    references = []
+    for batch in progress(batches, len(batches), "batches of held-out gold"):
+        tensors = send_to_device(collate_examples(batch, pad_id, shares_prefixes(model)), model.device)
+        with told_where("log-probs of gold", [example.number for example in batch]):
+            rows = completion_logps(model, tensors, numerics).tolist()
+        for example, row in zip(batch, rows, strict=True):
+            references.append(Reference(example.prompt_id, tuple(row[: len(example.completion_ids)]), ()))
+    return references
+
+
+def _whole_groups(pairs: Sequence[PairExample], batch_size: int) -> list[list[PairExample]]:
+    """Batches of about `batch_size` pairs, the longest first; pairs of one prompt, which share most, in one batch."""
+    groups: dict[tuple[int, ...], list[PairExample]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.prompt_ids, []).append(pair)
+    batches: list[list[PairExample]] = []
+    for group in sorted(groups.values(), key=lambda group: -max(pair.length for pair in group)):
+        if not batches or len(batches[-1]) + len(group) > batch_size:
+            batches.append([])
+        batches[-1] += group
+    return batches
+
+
+def read_examples(
+    tokenizer: PreTrainedTokenizerBase, inputs: Mapping[str, Path], settings: Mapping[str, Any]
+) -> list[PairExample]:
+    """The pairs that a run trains on, encoded, with the reference log-probs of its SFT model.
+
+    Args:
+        tokenizer: Of the SFT model.
+        inputs: Files and folders of the run: sft, prompts, pairs, reference.
+        settings: As in run.yaml.
+
+    Raises:
+        DataError: From `read_reference` and `encode_pairs`.
+    """
+    quantize = (settings["training"]["lora"] or {}).get("quantize")
+    key = reference_key(inputs["sft"], inputs["pairs"], inputs["prompts"], settings["numerics"], quantize)
+    prompts, pairs = read_records(inputs["prompts"], Prompt), read_records(inputs["pairs"], Pair)
+    return encode_pairs(tokenizer, prompts, pairs, read_reference(inputs["reference"], key), settings["limits"])
+
+
+def read_reference(path: Path, key: dict[str, str]) -> list[Reference]:
+    """Read a reference file whose key is `key`, from `reference_key` on the inputs of today.
+
+    Raises:
+        DataError: The file was computed from something else; names each part of the key that differs.
+    """
+    references = read_records(path, Reference)
+    found = read_metadata(path)
+    stale = [f"{part} {found.get(part)} is now {value}" for part, value in key.items() if found.get(part) != value]
+    if stale:
+        raise DataError(f"{path}: reference log-probs of other inputs: {'; '.join(stale)}")
+    return references

@@ -1,0 +1,1 @@
+"""From a YAML file to a resolved study, and to the settings of each job."""

@@ -1,0 +1,246 @@
+"""The settings of each job of a study, as the rules pass them to the programs."""
+
+from collections.abc import Iterable, Iterator
+
+from tabpo.names import GIVEN, HUMAN, PROMPTED, SFT
+from tabpo.privacy import INSIDE_ONLY
+from tabpo.study.datasets import SOURCES
+from tabpo.study.heldout import DISAGREEMENT
+from tabpo.study.study import Settings, Study, stored_weights
+
+
+def document_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rules `documents` and `preferences`."""
+    entry = study.datasets[dataset]
+    return {"generate": entry.get("generate"), **{key: entry[key] for key in ("source", "private", "dev_share")}}
+
+
+def prompt_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rule `prompts`."""
+    return {key: study.datasets[dataset][key] for key in ("unit", "prompt", "context", "demonstrations")}
+
+
+def base_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `base`."""
+    entry = study.models[model]
+    source = {key: entry[key] for key in ("hub", "revision", "folder", "gguf", "scratch") if key in entry}
+    return {"source": source, "prompt": study.datasets[dataset].get("prompt")}
+
+
+def sft_settings(study: Study, dataset: str, model: str, seed: str) -> Settings:
+    """Settings of the rule `sft`."""
+    return run_settings(study, dataset, model, SFT, seed)
+
+
+def run_settings(study: Study, dataset: str, model: str, method: str, seed: str) -> Settings:
+    """Settings of the rule `train`."""
+    machine, stored = study.machine(model), stored_weights(study.models[model])
+    return {
+        "dataset": dataset,
+        "model": model,
+        **({"weights": stored} if stored else {}),
+        "method": {"name": method, **study.methods.get(method, {})},
+        "seed": int(seed),
+        "training": study.training[model, method],
+        "numerics": _numerics(study, model),
+        "limits": _limits(study, dataset),
+        "resources": {key: machine[key] for key in ("processes", "nodes", "gpus")},
+    }
+
+
+def generation_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `predict`."""
+    size, unit = study.models[model]["generation"]["batch_size"], study.datasets[dataset].get("unit")
+    own = {"batch_size": size, "unit": unit, "limits": _limits(study, dataset)}
+    return {"numerics": _numerics(study, model), **study.generation, **own}
+
+
+def ask_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `ask`."""
+    endpoint, limits = study.models[model]["endpoint"], _limits(study, dataset)
+    return {"model": model, "endpoint": endpoint, "max_completion_tokens": limits["max_completion_tokens"]}
+
+
+def reference_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `reference`; pairs are scored in batches of the size that training uses."""
+    entry = study.models[model]
+    own = {"batch_size": entry["reference_batch_size"], "quantize": entry["reference_quantize"]}
+    return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), **own}
+
+
+def held_out_logp_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `held_out_logps`: models as they were written, whatever their training held in four bits."""
+    return {**reference_settings(study, dataset, model), "quantize": None}
+
+
+def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Settings:
+    """Settings of the rules `pairs`, `on_policy`, `given_pairs` and `audit`."""
+    limits, private = _limits(study, dataset), study.datasets[dataset]["private"]
+    return {"name": pairing, **study.pairings[pairing], "seed": int(seed), "limits": limits, "private": private}
+
+
+def held_out_pair_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rule `held_out_pairs`: as they are in the data, whatever the pairing."""
+    limits, private = _limits(study, dataset), study.datasets[dataset]["private"]
+    return {"name": GIVEN, "flip_rate": 0.0, "seed": 0, "limits": limits, "private": private}
+
+
+def title(study: Study, dataset: str, text: str) -> str:
+    """The title of a figure, which says INSIDE ONLY where its data set is private."""
+    return f"{INSIDE_ONLY}: {text}" if study.datasets[dataset]["private"] else text
+
+
+def figure_settings(study: Study) -> Settings:
+    """Settings of the rules `confusion_figures`: one for each part of the data that confusions are counted on."""
+    return {"seeds": list(study.seeds)}
+
+
+def second_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rules `disagreement` and `human`."""
+    return {"private": study.datasets[dataset]["private"]}
+
+
+def confusions_folder(heldout: str) -> str:
+    """Below a model's folder, the folder of its confusion tables from a part of the data."""
+    return {"dev_confusion": "confusions"}.get(heldout, f"confusions/{heldout}")
+
+
+def audits(study: Study) -> list[str]:
+    """Files under the study's results that say what its runs train on: pages of pairs, confusions of all seeds."""
+    files = {}
+    for run in _trained_runs(study):
+        folder, pairing = f"{run['dataset']}/{run['model']}", study.methods[run["method"]]["pairing"]
+        files |= dict.fromkeys(f"{folder}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"])
+        heldout = study.pairings[pairing]["heldout"]
+        if heldout == DISAGREEMENT:
+            files[f"figures/confusions/{run['dataset']}/disagreement.svg"] = None
+        elif heldout is not None:
+            files[f"{folder}/{confusions_folder(heldout)}/stability.json"] = None
+    return list(files)
+
+
+def table_settings(study: Study, table: str) -> Settings:
+    """Settings of one configured table."""
+    entry = study.tables[table]
+    tests = {"against": entry["tests"]["against"], "tested": entry["tests"]["metrics"]}
+    return {"name": table, "layout": "main", **tests, **_comparison(study, entry, entry["caption"])}
+
+
+def metric_settings(study: Study, metric: str) -> Settings:
+    """Settings of the table of one metric: all methods, and the datasets and models of the tables that have it.
+
+    Nothing is tested in it: what a study tests is in the tables that it names.
+    """
+    tables = [entry for entry in study.tables.values() if metric in entry["metrics"]]
+    entry = {
+        "datasets": list(dict.fromkeys(dataset for table in tables for dataset in table["datasets"])),
+        "models": list(dict.fromkeys(model for table in tables for model in table["models"])),
+        "methods": list(study.methods),
+        "metrics": [metric],
+    }
+    caption = f"{metric}: methods by dataset and model."
+    tests = {"against": SFT, "tested": []}
+    return {"name": f"metric-{metric}", "layout": "per_metric", **tests, **_comparison(study, entry, caption)}
+
+
+def _comparison(study: Study, entry: Settings, caption: str) -> Settings:
+    """What both kinds of tables need."""
+    return {
+        "caption": caption + study.dequantised(entry["models"]) + study.generated(),
+        "presets": study.presets,
+        "runs": list(_runs(study, entry)),
+        "metrics": entry["metrics"],
+        "rows": _rows(study, entry),
+        "generated": [name for name in entry["datasets"] if _is_generated(study, name)],
+        "strict_code": study.strict_code,
+        "names": study.names,
+        "private": study.private(entry["datasets"]),
+    }
+
+
+def _is_generated(study: Study, dataset: str) -> bool:
+    return SOURCES[study.datasets[dataset]["source"]].origin == "generated"
+
+
+def cost_settings(study: Study) -> Settings:
+    """Settings of the table of costs: every run of the study's tables that a loss was trained in."""
+    runs = _trained_runs(study)
+    return {"runs": runs, "private": study.private({run["dataset"] for run in runs})}
+
+
+def export_settings(study: Study) -> Settings:
+    """Settings of the rule `export`: every run that a table has."""
+    return {"runs": _table_runs(study)}
+
+
+def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
+    """Each run of a table, one by one, and its folder under the study's results.
+
+    A command line holds only so much, and a table may be of a thousand runs: settings name their seeds together,
+    and files are found by this function, in the Snakefile and in the program alike.
+    """
+    for run in runs:
+        for seed in run["seeds"]:
+            one = {"dataset": run["dataset"], "model": run["model"], "method": run["method"], "seed": seed}
+            parts = [run["dataset"], run["model"], run["method"], None if seed is None else f"seed{seed}"]
+            yield one, "/".join(part for part in parts if part is not None)
+
+
+def _table_runs(study: Study) -> list[Settings]:
+    """The runs of all tables, each once."""
+    runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
+    return list({(run["dataset"], run["model"], run["method"]): run for run in runs}.values())
+
+
+def _trained_runs(study: Study) -> list[Settings]:
+    """Those that a loss was trained in."""
+    return [run for run in _table_runs(study) if run["method"] in study.methods]
+
+
+def _rows(study: Study, entry: Settings) -> list[str]:
+    """The rows of a table; `prompted` where one of its models is behind an endpoint, `human` where people are two."""
+    human = [HUMAN] if any(map(study.has_human, entry["datasets"])) else []
+    prompted = [PROMPTED] if set(entry["models"]) & set(study.prompted_models()) else []
+    return [SFT, *entry["methods"], *prompted, *study.baselines(), *human]
+
+
+def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
+    """The runs of a table.
+
+    A method that a model is not trained with has none, a prompted model one without a seed, a baseline one without
+    model and seed.
+    """
+    for dataset in entry["datasets"]:
+        for baseline in (*study.baselines(), *([HUMAN] if study.has_human(dataset) else [])):
+            yield {"dataset": dataset, "model": None, "method": baseline, "seeds": [None]}
+        for model in entry["models"]:
+            if model in study.prompted_models():
+                yield {"dataset": dataset, "model": model, "method": PROMPTED, "seeds": [None]}
+            for method in (SFT, *entry["methods"]):
+                if (model, method) in study.training:
+                    yield {"dataset": dataset, "model": model, "method": method, "seeds": study.seeds}
+
+
+def _numerics(study: Study, model: str) -> Settings:
+    entry = study.models[model]
+    threads = study.machine(model)["threads"]
+    return {"precision": entry["precision"], "attention": entry["attention"], "threads": threads}
+
+
+def _limits(study: Study, dataset: str) -> Settings:
+    return {key: study.datasets[dataset][key] for key in ("max_prompt_tokens", "max_completion_tokens")}
+
+
+def run_figure_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rules `training_figure` and `erosion_figure`."""
+    return {"runs": [run for run in cost_settings(study)["runs"] if (run["dataset"], run["model"]) == (dataset, model)]}
+
+
+def run_figures(study: Study) -> list[str]:
+    """Files under the study's results: preferences have no gold tokens that could erode."""
+    drawn = list(dict.fromkeys((run["dataset"], run["model"]) for run in cost_settings(study)["runs"]))
+    annotated = study.annotated_datasets()
+    return [
+        *(f"figures/training/{dataset}/{model}.svg" for dataset, model in drawn),
+        *(f"figures/erosion/{dataset}/{model}.svg" for dataset, model in drawn if dataset in annotated),
+    ]

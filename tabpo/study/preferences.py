@@ -1,0 +1,91 @@
+"""What a study of preferences cannot have: its pairs are in the data, and its answers have no fields."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tabpo.errors import ConfigError
+from tabpo.names import BASELINES, GIVEN, PREFERENCES
+from tabpo.study.generation import USUAL
+from tabpo.study.study import Settings
+
+FIELD_PARAMS = {"label_weight": 1.0, "sublabel_weight": 1.0, "span_weight": 1.0, "gate_fields": "all"}
+"""Parameters of losses that go by the fields of a JSON answer, and the value that does not."""
+
+
+def preference_datasets(config: Mapping[str, Any]) -> list[str]:
+    """Names of the datasets of preferences."""
+    return [name for name, entry in config["datasets"].items() if entry["source"] == PREFERENCES]
+
+
+def default_pairing(config: Mapping[str, Any]) -> str:
+    """What a method trains on that names no pairing."""
+    return GIVEN if preference_datasets(config) else "mixed"
+
+
+def check_preferences(
+    config: Mapping[str, Any],
+    constraint: str,
+    methods: Mapping[str, Settings],
+    training: Mapping[tuple[str, str], Settings],
+    tables: Mapping[str, Settings],
+) -> None:
+    """Refuse what preferences cannot be used with, and pairings of theirs where there are none.
+
+    Args:
+        config: The study as configured.
+        constraint: What its answers are held to.
+        methods: With their parameters and pairing.
+        training: Complete settings by model and method.
+        tables: With their tests.
+
+    Raises:
+        ConfigError: What was asked, where, and what is accepted.
+    """
+    kinds = {name: entry["confusions"] for name, entry in config["pairings"].items()}
+    preferences = preference_datasets(config)
+    if not preferences:
+        given = [name for name, kind in kinds.items() if kind == GIVEN]
+        if given:
+            raise ConfigError(
+                f"pairings.{given[0]}: confusions {GIVEN} is for datasets of the source {PREFERENCES} alone"
+            )
+        return
+    where = f"datasets.{preferences[0]} has preferences"
+    others = [name for name in config["datasets"] if name not in preferences]
+    if others:
+        raise ConfigError(f"{where}, datasets.{others[0]} annotations; accepted: a study for each")
+    for name, kind in kinds.items():
+        if kind != GIVEN:
+            raise ConfigError(
+                f"pairings.{name}.confusions is {kind}, but {where}, whose pairs are there; accepted: {GIVEN}"
+            )
+    for name, entry in config["models"].items():
+        if "endpoint" in entry:
+            raise ConfigError(
+                f"models.{name}.endpoint gives no log-probs of answers, and {where}; accepted: other models"
+            )
+    if constraint != USUAL["constraint"]:
+        raise ConfigError(
+            f"generation.constraint is {constraint}, but {where}, whose answers have no labels; accepted:"
+            f" {USUAL['constraint']}"
+        )
+    _check_methods(where, methods, training)
+    for name, table in tables.items():
+        if (against := table["tests"]["against"]) in BASELINES:
+            raise ConfigError(f"tables.{name}.tests.against is {against}, but {where}; accepted: sft, or a method")
+
+
+def _check_methods(where: str, methods: Mapping[str, Settings], training: Mapping[tuple[str, str], Settings]) -> None:
+    for name, method in methods.items():
+        for key, value in FIELD_PARAMS.items():
+            if method["params"].get(key, value) != value:
+                raise ConfigError(
+                    f"methods.{name}.params.{key} is {method['params'][key]}, but {where}, whose answers have no labels"
+                    f" and spans; accepted: {value}"
+                )
+    for (model, method), settings in training.items():
+        if settings["stop_collapsed"]:
+            raise ConfigError(
+                f"models.{model} with {method}: stop_collapsed is true, but {where}, and looks at their pairs see no"
+                " answer collapse; accepted: false"
+            )

@@ -1,0 +1,85 @@
+"""What the report of a study is made of: its axes, its tables and runs, and the pages and figures that it shows."""
+
+from pathlib import PurePath
+from typing import Any
+
+from tabpo.study.heldout import DISAGREEMENT
+from tabpo.study.jobs import confusions_folder, cost_settings, metric_settings, run_figures
+from tabpo.study.study import Settings, Study, stored_weights
+
+FIGURES = {"training": "Training, step by step", "erosion": "Erosion of held-out gold tokens"}
+"""Titles of the figures of what runs logged, by their folder."""
+
+
+def report_settings(study: Study) -> Settings:
+    """Settings of the rule `report`; of folders and addresses that the study names, none."""
+    return {
+        "study": PurePath(study.results).name,
+        "presets": study.presets,
+        "seeds": list(study.seeds),
+        "datasets": [
+            {"name": name} | {key: entry.get(key) for key in ("source", "unit", "private")}
+            for name, entry in study.datasets.items()
+        ],
+        "models": [{"name": name, "origin": _origin(entry)} for name, entry in study.models.items()],
+        "methods": [
+            {"name": name} | {key: entry[key] for key in ("loss", "params", "pairing")}
+            for name, entry in study.methods.items()
+        ],
+        "tables": list(study.tables),
+        "metrics": study.metrics(),
+        "costs": bool(cost_settings(study)["runs"]),
+        "runs": report_runs(study),
+        "exhibits": report_exhibits(study),
+    }
+
+
+def report_runs(study: Study) -> list[Settings]:
+    """The runs of all tables that were trained here, SFT too, each once and in the order of the tables."""
+    runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
+    return list(
+        {
+            (run["dataset"], run["model"], run["method"]): run
+            for run in runs
+            if (run["model"], run["method"]) in study.training
+        }.values()
+    )
+
+
+def report_exhibits(study: Study) -> list[Settings]:
+    """Pages and figures under the study's results, each with the dataset, and the model if any, that it is of.
+
+    Those that there is one of for each seed are one exhibit, `files` being in the order of the seeds.
+    """
+    exhibits = [_exhibit(name, None, "Data card", [f"{name}/card.md"]) for name in study.datasets]
+    for run in cost_settings(study)["runs"]:
+        dataset, model, pairing = run["dataset"], run["model"], study.methods[run["method"]]["pairing"]
+        pages = [f"{dataset}/{model}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"]]
+        exhibits.append(_exhibit(dataset, model, f"Pairs: {pairing}", pages))
+        heldout = study.pairings[pairing]["heldout"]
+        if heldout == DISAGREEMENT:
+            figure = f"figures/confusions/{dataset}/disagreement.svg"
+            exhibits.append(_exhibit(dataset, None, "Confusions: two annotators", [figure]))
+        elif heldout is not None:
+            folder = f"{dataset}/{model}" + confusions_folder(heldout).removeprefix("confusions")
+            figures = [f"figures/confusions/{folder}/seed{seed}.svg" for seed in run["seeds"]]
+            exhibits.append(_exhibit(dataset, model, f"Confusions of SFT: {heldout}", figures))
+    for figure in run_figures(study):
+        _, kind, dataset, _ = figure.split("/")
+        exhibits.append(_exhibit(dataset, PurePath(figure).stem, FIGURES[kind], [figure]))
+    return list({exhibit["files"][0]: exhibit for exhibit in exhibits}.values())
+
+
+def _exhibit(dataset: str, model: str | None, title: str, files: list[str]) -> Settings:
+    return {"dataset": dataset, "model": model, "title": title, "files": files}
+
+
+def _origin(entry: dict[str, Any]) -> str:
+    """Where a model comes from, without the folder or the address of the user's."""
+    if "hub" in entry:
+        return entry["hub"]
+    if "endpoint" in entry:
+        return f"{entry['endpoint']['model']}, behind an endpoint"
+    if "gguf" in entry:
+        return stored_weights(entry)
+    return "from scratch" if "scratch" in entry else "a local folder"

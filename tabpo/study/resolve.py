@@ -1,0 +1,250 @@
+"""From a study's YAML to a resolved study: defaults made explicit, and what must hold between several keys."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tabpo.errors import ConfigError
+from tabpo.metrics.names import METRICS
+from tabpo.names import BASELINES, PREFERENCES, PROMPTED, SFT, WITHOUT_MODEL
+from tabpo.study.datasets import check_dataset, check_demonstrations, complete_dataset, without_absent
+from tabpo.study.endpoint import check_destination
+from tabpo.study.generation import USUAL, check_generation
+from tabpo.study.heldout import DISAGREEMENT, check_choice
+from tabpo.study.keys import StudyKeys, Tests
+from tabpo.study.models import PromptedModel, TrainedModel
+from tabpo.study.pairings import check_disagreement, complete_pairing
+from tabpo.study.preferences import check_preferences, default_pairing
+from tabpo.study.shape import checked, unknown_name
+from tabpo.study.study import Settings, Study
+from tabpo.study.training_layers import complete_training, overlay, preset_family, quantize, stage_layers
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+"""Names of datasets, models, methods, pairings and tables: they are folders and files of the results."""
+
+RESERVED = {
+    "datasets": ("benchmarks", "checkpoints", "figures", "logs", "report.html", "tables"),
+    "models": ("card.json", "card.md", DISAGREEMENT, *WITHOUT_MODEL, "documents", "prompts", "source"),
+    "methods": ("base", "confusions", *WITHOUT_MODEL, "pairs", PROMPTED, "reference", SFT),
+    "pairings": (),
+    "tables": ("cost",),
+}
+"""What stands beside the names of an axis in the results, or as a row in its tables."""
+
+
+TESTED = ("ner_strict", "triple", "rel", "reward_accuracy")
+"""Metrics whose differences a table tests where it does not say which."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a study may refer to.
+
+    Attributes:
+        presets: config/methods.yaml: family, then method.
+        ontologies: Format of the answer, by name of an ontology of the project, by path of one of the user's.
+        losses: Names.
+        revisions: Commits of hub models, by id, for those whose entry has none.
+    """
+
+    presets: Mapping[str, Mapping[str, Any]]
+    ontologies: Mapping[str, str]
+    losses: Sequence[str]
+    revisions: Mapping[str, str]
+
+
+def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
+    """Check a study as loaded from YAML, and make every default explicit; one message at a time.
+
+    Data sets whose `folder` is null are left out.
+
+    Raises:
+        ConfigError: The first thing at fault: where it stands, what was asked, what is accepted.
+    """
+    keys = checked(StudyKeys, config)
+    config = without_absent(keys.model_dump(exclude_unset=True))
+    _check_names(config)
+    _check_entries(config, known)
+    datasets = {name: complete_dataset(entry) for name, entry in config["datasets"].items()}
+    private = [name for name, entry in datasets.items() if entry["private"]]
+    _check_logging(keys.logging, private)
+    family = preset_family(known.presets, config["presets"])
+    methods = {name: _method(config, name, known, family) for name in config["methods"]}
+    pairings = {name: complete_pairing(f"pairings.{name}", entry) for name, entry in config["pairings"].items()}
+    training = {
+        (model, method): complete_training(config, family, methods, model, method)
+        for model, entry in config["models"].items()
+        if "endpoint" not in entry
+        for method in (SFT, *entry.get("methods", methods))
+    }
+    for (model, method), settings in training.items():
+        if settings["keep"] == "dev_best":
+            used = pairings if method == SFT else [methods[method]["pairing"]]
+            check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
+    models = {name: _model(config, name, keys.models[name], known, private) for name in config["models"]}
+    tables = {name: _table(config, name, known) for name in config["tables"]}
+    check_preferences(config, keys.generation.constraint, methods, training, tables)
+    check_generation(keys.generation, [name for name, entry in models.items() if "endpoint" in entry])
+    return Study(
+        results=keys.results.rstrip("/"),
+        seeds=tuple(keys.seeds),
+        presets=keys.presets,
+        strict_code=keys.strict_code,
+        keep_models=keys.keep_models,
+        logging=keys.logging,
+        generation=keys.generation.model_dump(include=set(USUAL)),
+        datasets=datasets,
+        models=models,
+        resources=dict(config["resources"]),
+        pairings=pairings,
+        methods=methods,
+        training=training,
+        tables=tables,
+        names=keys.names,
+    )
+
+
+def _check_reference(where: str, name: str, kind: str, accepted: Iterable[str]) -> None:
+    names = list(accepted)
+    if name not in names:
+        raise ConfigError(unknown_name(where, f"names {name}", name, names, f"{kind} has"))
+
+
+def _check_names(config: Mapping[str, Any]) -> None:
+    for axis, reserved in RESERVED.items():
+        for name in config[axis]:
+            if not NAME.fullmatch(str(name)):
+                raise ConfigError(f"{axis}.{name} is no name; accepted: {NAME.pattern}, so that it can be a folder")
+            if name in reserved:
+                raise ConfigError(f"{axis}.{name} is a reserved word; these are: {', '.join(reserved)}")
+    seeds = config["seeds"]
+    repeated = [seed for number, seed in enumerate(seeds) if seed in seeds[:number]]
+    if repeated:
+        raise ConfigError(f"seeds has {repeated[0]} twice; each seed is one run")
+
+
+def _check_entries(config: Mapping[str, Any], known: Known) -> None:
+    """Of datasets, resources and models."""
+    for name in config["datasets"]:
+        check_dataset(f"datasets.{name}", config["datasets"][name], known.ontologies)
+    check_demonstrations(config)
+    check_disagreement(config)
+    for name, machine in config["resources"].items():
+        _check_machine(f"resources.{name}", machine)
+    for name in config["models"]:
+        _check_model(config, name)
+
+
+def _check_machine(where: str, machine: Mapping[str, Any]) -> None:
+    processes, nodes, gpus = machine["processes"], machine["nodes"], machine["gpus"]
+    if gpus not in (0, processes):
+        raise ConfigError(f"{where}: {processes} processes on {gpus} gpus; a process has one GPU of its own")
+    if processes % nodes:
+        raise ConfigError(f"{where}: {processes} processes cannot be shared equally by {nodes} nodes")
+
+
+def _check_model(config: Mapping[str, Any], name: str) -> None:
+    where, entry = f"models.{name}", config["models"][name]
+    if "endpoint" in entry:
+        return  # checked as it is completed
+    given = [key for key in ("hub", "folder", "gguf", "scratch") if key in entry]
+    if len(given) != 1:
+        raise ConfigError(
+            f"{where} has {' and '.join(given) or 'no source'}; exactly one of hub, folder, gguf, scratch, endpoint"
+        )
+    if "revision" in entry and "hub" not in entry:
+        raise ConfigError(f"{where}.revision is for hub models; this one has {given[0]}")
+    if set(entry.get("gguf", ["path"])) not in ({"path"}, {"package", "file", "sha256"}):
+        raise ConfigError(
+            f"{where}.gguf has {', '.join(sorted(entry['gguf']))}; accepted: path; or package, file, sha256"
+        )
+    _check_reference(f"{where}.resources", entry["resources"], "resources", config["resources"])
+    for method in entry.get("methods", []):
+        _check_reference(f"{where}.methods", method, "methods", config["methods"])
+    if "scratch" in entry:
+        _check_scratch(config, f"{where}.scratch", entry["scratch"])
+
+
+def _check_scratch(config: Mapping[str, Any], where: str, scratch: Mapping[str, Any]) -> None:
+    width, heads = scratch["hidden_size"], scratch["heads"]
+    if width % (2 * heads):
+        raise ConfigError(f"{where}: {heads} heads do not divide hidden_size {width} into even sizes")
+    if scratch.get("copy_circuit") and (scratch["architecture"] != "qwen2" or scratch["layers"] < 2):
+        raise ConfigError(f"{where}.copy_circuit needs architecture qwen2 (its biases) and two layers")
+    for name, dataset in config["datasets"].items():
+        longest = dataset["max_prompt_tokens"] + dataset["max_completion_tokens"]
+        if longest > scratch["max_positions"]:
+            raise ConfigError(
+                f"{where}.max_positions is {scratch['max_positions']};"
+                f" datasets.{name} allows prompts and answers of {longest} tokens together"
+            )
+
+
+def _model(
+    config: Mapping[str, Any], name: str, model: TrainedModel | PromptedModel, known: Known, private: Sequence[str]
+) -> Settings:
+    if isinstance(model, PromptedModel):
+        check_destination(f"models.{name}.endpoint.url", model.endpoint.url, private)
+        return model.model_dump()
+    preference = overlay(stage_layers(config, name, "preference"))
+    entry = {
+        "generation": {"batch_size": config["generation"]["batch_size"]},
+        "reference_batch_size": preference["micro_batch_size"],
+        "reference_quantize": quantize(preference),
+    }
+    entry |= config["models"][name]
+    if "hub" in entry:
+        entry["revision"] = entry.get("revision") or known.revisions.get(entry["hub"])
+    return entry
+
+
+def _method(config: Mapping[str, Any], name: str, known: Known, family: Mapping[str, Settings]) -> Settings:
+    where, entry = f"methods.{name}", config["methods"][name] or {}
+    preset = family.get(name, {})
+    loss = entry.get("loss", preset.get("loss"))
+    if loss is None:
+        fault = f"has no loss and is no preset of the family {config['presets']}"
+        raise ConfigError(unknown_name(where, fault, name, family, "presets are"))
+    _check_reference(f"{where}.loss", loss, "tabpo/losses", known.losses)
+    if preset.get("loss", loss) != loss:
+        raise ConfigError(
+            f"{where}.loss is {loss}, but the preset of that name has {preset['loss']}: rename the method"
+        )
+    pairing = entry.get("pairing", preset.get("pairing", default_pairing(config)))
+    _check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
+    params = {**preset.get("params", {}), **entry.get("params", {})}
+    return {"loss": loss, "params": params, "pairing": pairing}
+
+
+def _check_logging(logging: str, private: Sequence[str]) -> None:
+    if private and logging == "wandb":
+        raise ConfigError(
+            f"logging is wandb, an online logger, and datasets.{private[0]} is private; accepted beside private data:"
+            " none, tensorboard"
+        )
+
+
+def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
+    where = f"tables.{name}"
+    entry = {"models": list(config["models"]), "methods": list(config["methods"])} | config["tables"][name]
+    tested = [metric for metric in TESTED if metric in entry["metrics"]]
+    entry["tests"] = Tests.defaults() | {"metrics": tested} | entry.get("tests", {})
+    for axis in ("datasets", "models", "methods"):
+        for value in entry[axis]:
+            _check_reference(f"{where}.{axis}", value, axis, config[axis])
+    for dataset in entry["datasets"]:
+        ontology = config["datasets"][dataset].get("ontology")
+        answer = PREFERENCES if ontology is None else known.ontologies[ontology]
+        for metric in entry["metrics"]:
+            _check_reference(f"{where}.metrics", metric, dataset, METRICS[answer])
+    for metric in entry["tests"]["metrics"]:
+        _check_reference(f"{where}.tests.metrics", metric, f"{where}.metrics", entry["metrics"])
+    against, rows = entry["tests"]["against"], (SFT, *entry["methods"])
+    if isinstance(against, str):
+        _check_reference(f"{where}.tests.against", against, where, (*rows, *BASELINES))
+    else:
+        _check_reference(f"{where}.tests.against.model", against["model"], where, entry["models"])
+        own = (PROMPTED,) if "endpoint" in config["models"][against["model"]] else rows
+        _check_reference(f"{where}.tests.against.method", against["method"], where, own)
+    return entry

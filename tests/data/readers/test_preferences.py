@@ -1,0 +1,134 @@
+"""Preferences: what a line may be, what is refused, and the pairs and the card that lines make."""
+
+import json
+
+import pytest
+
+from tabpo.data.preference_card import preference_card
+from tabpo.data.readers.preferences import Preference, as_documents, as_prompts, read_preferences
+from tabpo.data.validation import check_splits
+from tabpo.errors import DataError
+from tabpo.pairs.audit import describe_given
+from tabpo.pairs.draw import Pairing
+from tabpo.pairs.given import given_pairs
+from tabpo.records import Message
+from tabpo.reports.card_page import render_card
+
+LINE = {"prompt": "SECRET question", "chosen": "SECRET yes", "rejected": "SECRET no"}
+USER, ASSISTANT = {"role": "user", "content": "SECRET a"}, {"role": "assistant", "content": "SECRET b"}
+SYSTEM = {"role": "system", "content": "SECRET c"}
+
+
+def write(path, *lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def row(name, chosen="yes", rejected="no", prompt="why", group_id=None):
+    return Preference(name, group_id, (Message("user", prompt),), chosen, rejected)
+
+
+def test_texts_and_chats_are_read_as_they_are(tmp_path):
+    chat = {"id": "t", "group_id": "g", "prompt": [SYSTEM, USER, ASSISTANT, USER], "chosen": [ASSISTANT]}
+    rows = read_preferences(write(tmp_path / "train.jsonl", LINE | {"chosen": " a\n"}, chat | {"rejected": "no"}))
+    assert rows[0] == Preference("train-1", None, (Message("user", "SECRET question"),), " a\n", "SECRET no")
+    assert [message.role for message in rows[1].messages] == ["system", "user", "assistant", "user"]
+    assert (rows[1].name, rows[1].group_id, rows[1].chosen, rows[1].rejected) == ("t", "g", "SECRET b", "no")
+    assert as_prompts(rows)[1].answer == "SECRET b"
+    assert as_documents(rows)[1].text == "SECRET c\nSECRET a\nSECRET b\nSECRET a"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rejected": "SECRET yes"}, "rejected: is the chosen answer; accepted: another one"),
+        ({"chosen": " "}, "chosen: is no text; accepted: a string with more than white space"),
+        ({"chosen": None}, "chosen: is neither text nor chat; accepted: a string, or a list of role and content"),
+        ({"chosen": []}, "chosen: is not one turn of the assistant; accepted: a string, or a list of that turn alone"),
+        ({"chosen": [USER, ASSISTANT]}, "chosen: is not one turn of the assistant; accepted: a string, or a list"),
+        ({"chosen": [ASSISTANT | {"role": "SECRET"}]}, "chosen[0].role: is unknown; accepted: system, user, assistant"),
+        ({"chosen": [ASSISTANT | {"content": 3}]}, "chosen[0].content: is no text; accepted: a string with more than"),
+        ({"chosen": ["SECRET"]}, "chosen[0]: is no object; accepted: an object with role, content"),
+        ({"prompt": []}, "prompt: has other turns; accepted: user, assistant, .., user, perhaps after one of system"),
+        ({"prompt": [USER, ASSISTANT]}, "prompt: has other turns"),
+        ({"prompt": [USER, USER, USER]}, "prompt: has other turns"),
+        ({"prompt": [USER, SYSTEM, USER]}, "prompt: has other turns"),
+        ({"prompt": 7}, "prompt: is neither text nor chat"),
+        ({"group_id": 7}, "group_id: is no text"),
+        ({"id": "train-1"}, "id: was line 1's already; accepted: an id that no other line has"),
+        ({"score_chosen": 1.0}, "accepted: prompt, chosen, rejected, id, group_id"),
+    ],
+)
+def test_a_faulty_line_is_named_and_its_text_is_not(tmp_path, change, message):
+    path = write(tmp_path / "train.jsonl", LINE, LINE | change)
+    with pytest.raises(DataError) as error:
+        read_preferences(path)
+    assert str(error.value).startswith(f"{path}, line 2, ")
+    assert message in str(error.value) and "SECRET" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "holds no document"),
+        (b"{}\n", "line 1, the line: lacks chosen, prompt, rejected"),
+        (b'{"prompt": "\xff"}\n', "line 1: byte 13 is no UTF-8"),
+        (b"[]\n", "line 1: is no object"),
+        (b'{"id": "a b"}\n', "line 1, id: is no identifier"),
+    ],
+)
+def test_a_faulty_file_is_named(tmp_path, content, message):
+    path = tmp_path / "train.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_preferences(path)
+
+
+def test_pairs_are_the_rows_and_flips_change_their_sides():
+    rows = [row(f"r{number}") for number in range(200)]
+    pairs, tally = given_pairs(rows, Pairing("given", 1, 1, 0.0, 1, 4), list)
+    assert [(pair.pair_id, pair.chosen, pair.rejected, pair.edits) for pair in pairs[:1]] == [("r0/0", "yes", "no", ())]
+    assert pairs[0].token_edit_distance == 3 and tally.flipped == 0  # letters are the tokens here: y, e, s to n, o
+    flipped, tally = given_pairs(rows, Pairing("given", 1, 1, 0.4, 1, 4), list)
+    assert sum(pair.chosen == "no" for pair in flipped) == tally.flipped
+    assert 50 < tally.flipped < 110
+    assert flipped[::-1] == given_pairs(rows[::-1], Pairing("given", 1, 1, 0.4, 1, 4), list)[0]
+
+
+def test_the_audit_counts_pairs_and_distances():
+    _, tally = given_pairs([row(f"r{n}") for n in range(4)], Pairing("given", 1, 1, 0.0, 1, 4), list)
+    report = describe_given(tally)
+    assert (report["pairs"], report["pairs_flipped"], report["token_edit_distance"]["mean"]) == (4, 0, 3)
+
+
+def test_an_answer_over_the_cap_is_refused_with_its_end_counted():
+    with pytest.raises(DataError, match=r"prompt 1: an answer has 4 tokens, .* max_completion_tokens is 3"):
+        given_pairs([row("r")], Pairing("given", 1, 1, 0.0, 1, 3), list)
+
+
+def test_answers_that_are_the_same_tokens_are_refused():
+    with pytest.raises(DataError, match="prompt 1: chosen and rejected are the same 1 tokens"):
+        given_pairs([row("r")], Pairing("given", 1, 1, 0.0, 1, 9), lambda text: [0])
+
+
+def test_a_prompt_of_two_splits_is_refused_by_its_rows():
+    long = "one two three four five six seven eight"
+    splits = {"train": [row("a", prompt=long)], "test": [row("b", prompt=long)]}
+    with pytest.raises(DataError, match="document 1 of train and document 1 of test have the same text"):
+        check_splits({split: as_documents(rows) for split, rows in splits.items()})
+
+
+def test_the_card_counts():
+    rows = {
+        "train": [
+            row(f"a{number}", chosen="longer" if number < 7 else "y", prompt=f"p{number}") for number in range(9)
+        ],
+        "test": [row("b", prompt="p1", group_id="g")],
+    }
+    card = preference_card(rows)
+    assert card["group_id"].startswith("absent from some documents")
+    assert card["splits"]["train"]["chosen_longer"] == 7 and card["splits"]["train"]["different_prompts"] == 9
+    assert card["splits"]["train"]["characters_per_chosen"] == {"mean": 4.89, "max": 6}  # (7 x 6 + 2 x 1) / 9
+    assert card["leaks"]["train-test"]["texts"] == 1
+    page = render_card("ours", {"private": True, **card})
+    assert "| Chosen longer | 7 | 1 |" in page and "| Characters per chosen, mean | 4.89 | 3.0 |" in page

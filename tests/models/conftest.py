@@ -1,0 +1,17 @@
+"""The tiny tokenizers, models and pairs of the tests of training."""
+
+from tests.training.conftest import (  # noqa: F401
+    answer,
+    fp32,
+    limits,
+    make_model,
+    make_tokenizer,
+    make_trainer,
+    pair_examples,
+    pairs,
+    preference,
+    prompts,
+    quick_collections,
+    start,
+    tokenizer,
+)

@@ -1,0 +1,14 @@
+"""The tiny tokenizers, models and pairs of the tests of training."""
+
+from tests.training.conftest import (  # noqa: F401
+    answer,
+    fp32,
+    limits,
+    make_model,
+    make_tokenizer,
+    pair_examples,
+    pairs,
+    prompts,
+    quick_collections,
+    tokenizer,
+)

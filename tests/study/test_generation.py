@@ -1,0 +1,35 @@
+"""Engine and constraint of a study."""
+
+import pytest
+
+from tabpo.errors import ConfigError
+from tabpo.study import generation
+from tabpo.study.generation import USUAL, Generation, check_generation, unusual
+
+
+def check(*prompted: str, **settings: str) -> None:
+    check_generation(Generation(batch_size=1, **settings), prompted)
+
+
+def test_captions_name_what_is_not_as_usual():
+    assert USUAL == {"engine": "transformers", "constraint": "none"}
+    assert unusual(USUAL) == ""
+    assert unusual(USUAL | {"constraint": "json_schema"}) == " Answers of models trained here: constraint json_schema."
+
+
+def test_an_engine_that_is_not_installed_is_refused(monkeypatch):
+    monkeypatch.setattr(generation, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"generation.engine is vllm, but that package is not installed"):
+        check(engine="vllm")
+    monkeypatch.setattr(generation, "find_spec", lambda name: name)
+    check(engine="vllm")
+
+
+def test_a_constraint_that_not_all_rows_are_held_to_is_refused(monkeypatch):
+    monkeypatch.setattr(generation, "find_spec", lambda name: name)
+    with pytest.raises(ConfigError, match="accepted: engine transformers, or constraint none"):
+        check(engine="vllm", constraint="json_schema")
+    with pytest.raises(ConfigError, match=r"to which models.remote cannot be held behind its endpoint"):
+        check("remote", constraint="json_schema")
+    check("remote")
+    check(constraint="json_schema")

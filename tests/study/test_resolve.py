@@ -1,0 +1,664 @@
+"""A study is resolved, or refused with one message that says where and what is accepted."""
+
+import json
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tabpo.answers.ontology import read_ontology
+from tabpo.answers.units import Unit
+from tabpo.errors import ConfigError
+from tabpo.losses import build_loss, loss_names
+from tabpo.metrics.names import METRICS
+from tabpo.metrics.scores import HEADLINE, all_scores
+from tabpo.records import Prediction
+from tabpo.study import jobs as job
+from tabpo.study.jobs import run_figure_settings, run_figures
+from tabpo.study.resolve import NAME, Known, resolve_study
+from tabpo.study.training import DEFAULTS, training_settings
+
+CONFIG = Path(__file__).parents[2] / "config"
+KNOWN = Known(
+    presets=yaml.safe_load((CONFIG / "methods.yaml").read_text()),
+    ontologies={"scierc": "entities", "phee": "results", "pvminer": "results"},
+    losses=loss_names(),
+    revisions={"Qwen/Qwen2.5-1.5B-Instruct": "0" * 40},
+)
+STUDIES = ("config", "extended", "demo", "demo_full", "scierc_cpu", "gpu", "scierc_smollm2", "scierc_smollm2_trials")
+
+
+def load(name: str) -> dict:
+    return yaml.safe_load((CONFIG / f"{name}.yaml").read_text())
+
+
+@pytest.fixture
+def demo() -> dict:
+    """The demo's shape with numbers of our own, so that it can be tuned."""
+    config = load("demo")
+    for dataset in config["datasets"].values():
+        dataset |= {"max_prompt_tokens": 128, "max_completion_tokens": 200}
+    config["models"]["tiny"]["scratch"] |= {"hidden_size": 128, "layers": 3, "heads": 2, "max_positions": 512}
+    for stage in config["training"].values():
+        stage |= {"batch_size": 32, "micro_batch_size": 32, "adam_beta2": 0.98}
+    return config
+
+
+def edit(config: dict, path: str, value: object) -> None:
+    """Set `a/b/c` of a config; the value `None` at a key that is there takes it away."""
+    *parents, last = path.split("/")
+    for key in parents:
+        config = config.setdefault(key, {})
+    config[last] = value
+
+
+def refusal(config: dict) -> str:
+    with pytest.raises(ConfigError) as error:
+        resolve_study(config, KNOWN)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def test_two_annotators_are_a_source_of_confusions_and_a_row(demo):
+    own = OWN | {"source": "custom", "folder": "own"}
+    own["second_annotator"] = {"dev": "own/second_dev.jsonl", "test": "own/second_test"}
+    demo["datasets"] = {"own": own, "single": own | {"second_annotator": {"dev": "own/second_dev.jsonl"}}}
+    demo["pairings"]["people"] = {"confusions": "disagreement", "negatives": 1, "edits": 1, "smoothing": 1.0}
+    demo["methods"] = {"dpo": {"params": {"beta": 0.1}, "pairing": "people"}}
+    demo["tables"] = {"main": {"caption": "All.", "datasets": ["own", "single"], "metrics": ["rel"]}}
+    study = resolve_study(demo, KNOWN)
+    assert study.pairings["people"]["heldout"] == "disagreement"
+    table = job.table_settings(study, "main")
+    assert table["rows"][-1] == "human"
+    assert [run["dataset"] for run in table["runs"] if run["method"] == "human"] == ["own"]
+    assert [file for file in job.audits(study) if "seed" not in file] == [
+        "figures/confusions/own/disagreement.svg",
+        "figures/confusions/single/disagreement.svg",
+    ]
+
+
+@pytest.mark.parametrize("family", ["matched", "published"])
+@pytest.mark.parametrize("name", STUDIES)
+def test_the_studies_resolve_with_either_family(name, family):
+    study = resolve_study(load(name) | {"presets": family}, KNOWN)
+    for settings in study.training.values():
+        training_settings(**settings)  # raises where the trainer would
+
+
+def test_the_paper_is_the_design():
+    study = resolve_study(load("config"), KNOWN)
+    assert list(study.datasets) == ["scierc", "scierc_document", "phee"]
+    assert len(study.models) == 6 and len(study.seeds) == 5
+    assert [method for model, method in study.training if model == "llama-3.3-70b"] == ["sft", "dpo", "rpo", "tab_po"]
+    assert all(not model["revision"] or len(model["revision"]) == 40 for model in study.models.values())
+
+
+def test_pvminer_joins_the_paper_once_its_folder_is_set():
+    config, absent = load("config"), resolve_study(load("config"), KNOWN)
+    assert "pvminer" in config["datasets"] and not {"pvminer", "pvminer_families"} & set(absent.tables)
+    edit(config, "datasets/pvminer/folder", "some/where")
+    present = resolve_study(config, KNOWN)
+    assert list(present.datasets) == [*absent.datasets, "pvminer"] and present.datasets["pvminer"]["private"]
+    assert set(present.tables) - set(absent.tables) == {"pvminer", "pvminer_families"}
+
+
+def test_a_study_whose_folders_are_all_null_is_refused(demo):
+    for name in demo["datasets"]:
+        demo["datasets"][name]["folder"] = None
+    assert refusal(demo) == (
+        "datasets.demo_abstracts.folder is null, which leaves it out, and no data set remains; accepted: the path of a"
+        " folder"
+    )
+    del demo["datasets"]["demo_messages"]["folder"], demo["tables"]["messages"]
+    assert refusal(demo).endswith("which leaves it out, and no table remains; accepted: the path of a folder")
+
+
+def test_a_null_revision_is_taken_from_the_lock():
+    study = resolve_study(load("config"), KNOWN)
+    source = {"hub": "Qwen/Qwen2.5-1.5B-Instruct", "revision": "0" * 40}
+    assert job.base_settings(study, "scierc", "qwen2.5-1.5b") == {"source": source, "prompt": "instruct"}
+    assert job.base_settings(study, "scierc", "qwen2.5-7b")["source"]["revision"] is None
+
+
+GGUF = {"precision": "bf16", "attention": "eager", "resources": "cpu"}
+RECIPE = {"heldout": "dev_confusion", "negatives": 1, "edits": 1, "smoothing": 1.0}
+
+OWN = {"unit": "document", "prompt": "bare", "ontology": "scierc"}
+OWN |= {"max_prompt_tokens": 128, "max_completion_tokens": 200}
+
+MISTAKES = [
+    # shape
+    ("seedz", [1], "the study has an unknown key seedz; did you mean seeds? it takes: results, seeds, presets"),
+    ("training/sft/learning_rat", 1.0, "training.sft has an unknown key learning_rat; did you mean learning_rate?"),
+    ("methods/dpo", {"prams": {}}, "methods.dpo has an unknown key prams; did you mean params? it takes: loss, params"),
+    ("seeds", [], "seeds is []; accepted: a list, items at least 1"),
+    ("seeds", [1.0], "seeds.0 is 1.0; accepted: a whole number, at least 0"),
+    ("presets", "matchd", "presets is 'matchd'; did you mean matched? accepted: matched, published"),
+    ("datasets/demo_abstracts/source", "scirc", "datasets.demo_abstracts.source is 'scirc'; did you mean scierc? acc"),
+    ("training/sft/learning_rate", -1, "training.sft.learning_rate is -1; accepted: a number, above 0, at most 1"),
+    ("training/sft/learning_rate", "1e-4", "(YAML reads 1e-4 as text: write 1.0e-4)"),
+    ("training/sft/learning_rate", "1.5e4", "(YAML reads 1.5e4 as text: write 1.5e+4)"),
+    ("training/preference/lora", {"r": 8}, "training.preference.lora lacks the key alpha: The update of a weight"),
+    ("pairings/mixed/edits", 4, "pairings.mixed.edits is 4; accepted: a whole number, at least 1, at most 3"),
+    ("results", "a b", "results is 'a b'; accepted: a text, like"),
+    (
+        "models/tiny/scratch/vocab_size",
+        10,
+        "models.tiny.scratch.vocab_size is 10; accepted: a whole number, at least 323",
+    ),
+    (
+        "methods/dpo",
+        {"params": {"beta": [1]}},
+        "methods.dpo.params.beta is [1]; accepted: true or false or a number or a",
+    ),
+    (
+        "training/sft",
+        {"lora": {"r": 8, "alpa": 16}},
+        "lora has an unknown key alpa; did you mean alpha? it takes: r, al",
+    ),
+    ("training/sft/epochs", None, "training.sft.epochs is None; accepted: a number, above 0"),
+    ("training/sft/max_grad_norm", float("nan"), "training.sft.max_grad_norm is nan; accepted: a number, above 0"),
+    ("methods", {1: None}, "methods has an unknown key 1; it takes: names that are texts"),
+    # names and seeds
+    ("seeds", [3, 1, 3], "seeds has 3 twice"),
+    ("methods/DPO", {"loss": "dpo"}, "methods.DPO is no name; accepted: [a-z0-9]"),
+    ("methods/sft", {"loss": "dpo"}, "methods.sft is a reserved word"),
+    ("models/prompts", {}, "models.prompts lacks the key precision"),
+    # datasets
+    ("datasets/demo_abstracts/unit", "document", "the source demo_abstracts has: sentence"),
+    ("datasets/demo_abstracts/source", "scierc", "datasets.demo_abstracts: the source scierc takes no generate"),
+    ("datasets/demo_abstracts/folder", "own", "the source demo_abstracts is generated and takes no folder"),
+    ("datasets/demo_abstracts/dev_share", 0.1, "the source demo_abstracts has a dev split and takes no dev_share"),
+    (
+        "datasets/own",
+        OWN | {"source": "custom"},
+        "datasets.own: the source custom needs a folder with train, dev and t",
+    ),
+    (
+        "datasets/own",
+        OWN | {"source": "pvminer", "folder": "own"},
+        "has the answer format entities; the source pvminer",
+    ),
+    (
+        "datasets/own",
+        OWN | {"source": "custom", "folder": "own", "ontology": "own/labels.yaml"},
+        "names own/labels.yaml",
+    ),
+    (
+        "datasets/own",
+        OWN | {"source": "custom", "folder": "own", "unit": "page"},
+        "datasets.own.unit is 'page'; accept",
+    ),
+    (
+        "datasets/demo_abstracts/demonstrations",
+        2,
+        "demonstrations is for prompts that instruct; this one has prompt: b",
+    ),
+    (
+        "datasets/demo_abstracts/ontology",
+        "my own/labels.yaml",
+        "ontology is 'my own/labels.yaml'; accepted: a text, like ^[A",
+    ),
+    ("training/sft/keep", "best", "training.sft.keep is 'best'; did you mean dev_best? accepted: last, dev_best"),
+    ("logging", "mlflow", "logging is 'mlflow'; accepted: none, tensorboard, wandb"),
+    (
+        "datasets/demo_abstracts/second_annotator",
+        {"test": "own/second.jsonl"},
+        "datasets.demo_abstracts: the source demo_abstracts takes no second_annotator; accepted: the source custom",
+    ),
+    (
+        "datasets/demo_abstracts/second_annotator",
+        {"tests": "own/second.jsonl"},
+        "datasets.demo_abstracts.second_annotator has an unknown key tests; did you mean test? it takes: train, dev, t",
+    ),
+    (
+        "pairings/people",
+        {"confusions": "disagreement", "negatives": 1, "edits": 1, "smoothing": 1.0},
+        "pairings.people draws from disagreement, and datasets.demo_abstracts has no second_annotator of train or dev",
+    ),
+    # what would send private text elsewhere has no key
+    (
+        "training/sft/stop_collapsed",
+        True,
+        "training.sft.stop_collapsed has no effect: it is of losses; accepted under preference",
+    ),
+    ("training/sft/watch_steps", 5, "training.sft.watch_steps has no effect"),
+    ("models/tiny/training", {"sft": {"watch_prompts": 5}}, "models.tiny.training.sft.watch_prompts has no effect"),
+    ("training/sft/report_to", "wandb", "training.sft has an unknown key report_to"),
+    ("datasets/demo_abstracts/ontology", "sierc", "datasets.demo_abstracts.ontology names sierc; did you mean scierc?"),
+    ("datasets/demo_abstracts/ontology", "phee", "the answer format results; the source demo_abstracts has entities"),
+    # models and machines
+    ("models/tiny/hub", "a/b", "models.tiny has hub and scratch; exactly one of hub, folder, gguf, scratch"),
+    (
+        "models/tiny/gguf",
+        {"path": "a.gguf"},
+        "models.tiny has gguf and scratch; exactly one of hub, folder, gguf, scratch",
+    ),
+    ("models/tiny", {**GGUF, "gguf": {"path": "a.bin"}}, "models.tiny.gguf.path is 'a.bin'; accepted: a text, like"),
+    (
+        "models/tiny",
+        {**GGUF, "gguf": {"package": "a", "file": "a.gguf"}},
+        "models.tiny.gguf.package is 'a'; accepted: a text, like",
+    ),
+    (
+        "models/tiny",
+        {**GGUF, "gguf": {"package": "a==1", "file": "a.gguf"}},
+        "models.tiny.gguf has file, package; accepted: path; or package, file, sha256",
+    ),
+    ("models/tiny/revision", None, "models.tiny.revision is for hub models; this one has scratch"),
+    (
+        "models/tiny/endpoint",
+        {"url": "http://localhost", "model": "a"},
+        "models.tiny has an unknown key scratch; it ta",
+    ),
+    ("models/gpt", {"endpoint": {"url": "http://localhost"}}, "models.gpt.endpoint lacks the key model: Name that the"),
+    ("models/gpt", {"endpoint": "https://a-key@host"}, "models.gpt.endpoint is a text; accepted: a mapping"),
+    (
+        "models/gpt",
+        {"endpoint": {"url": "http://localhost", "model": date(2026, 1, 1)}},
+        "models.gpt.endpoint.model is a date; accepted: a text, characters at least 1",
+    ),
+    ("models/gpt", "https://a-key@host", "models.gpt is a text; accepted: a mapping"),
+    ("models", [{"endpoint": "a-key"}], "models is a list; accepted: a mapping, entries at least 1"),
+    ("seeds", {"endpoint": "a-key"}, "seeds is a mapping; accepted: a list"),
+    (
+        "models/gpt",
+        {"endpoint": {"url": "http://localhost", "model": "a", "token_cap": "a-key"}},
+        "models.gpt.endpoint.token_cap is a text; accepted: max_tokens, max_completion_tokens",
+    ),
+    (
+        "models/gpt",
+        {"endpoint": {"url": "localhost:8000", "model": "a"}},
+        "models.gpt.endpoint.url is no address; accepted: http(s)://host[:port]",
+    ),
+    (
+        "models/gpt",
+        {"endpoint": {"url": "http://localhost", "model": "a", "temperature": 1}},
+        "models.gpt.endpoint has an unknown key temperature; it takes: url, model, served_model, key_variable, t",
+    ),
+    ("methods/prompted", {"loss": "dpo"}, "methods.prompted is a reserved word"),
+    ("models/tiny/resources", "gpu", "models.tiny.resources names gpu; did you mean cpu? resources has: cpu"),
+    ("models/tiny/methods", ["dpo", "dop"], "models.tiny.methods names dop; did you mean dpo? methods has: dpo, simpo"),
+    ("models/tiny/scratch/heads", 3, "3 heads do not divide hidden_size 128 into even sizes"),
+    ("models/tiny/scratch/architecture", "llama", "copy_circuit needs architecture qwen2"),
+    ("models/tiny/scratch/max_positions", 100, "is 100; datasets.demo_abstracts allows prompts and answers of 328"),
+    ("resources/cpu/gpus", 2, "resources.cpu: 1 processes on 2 gpus"),
+    ("resources/cpu/nodes", 2, "resources.cpu: 1 processes cannot be shared equally by 2 nodes"),
+    ("resources/cpu/processes", 3, "models.tiny with sft: batch_size 32 is no multiple of 30, which is 3 processes x"),
+    # methods
+    ("methods/own", {}, "methods.own has no loss and is no preset of the family matched; presets are: dpo, simpo"),
+    (
+        "methods/own",
+        {"loss": "tabpo"},
+        "methods.own.loss names tabpo; did you mean tab_po? tabpo/losses has: apo_down",
+    ),
+    ("methods/dpo", {"loss": "rpo"}, "methods.dpo.loss is rpo, but the preset of that name has dpo: rename the method"),
+    ("methods/dpo", {"loss": "dpoo"}, "methods.dpo.loss names dpoo; did you mean dpo"),
+    ("methods/dpo", {"pairing": "mxed"}, "methods.dpo.pairing names mxed; did you mean mixed? pairings has: mixed"),
+    ("pairings/mixed/confusions", "expert", "confusions expert takes exactly: confusions, edits, heldout, neg"),
+    ("pairings/own", {**RECIPE, "confusions": "mixed"}, "mixed takes exactly: confusions, edits, expert_share"),
+    ("pairings/mixed/kinds", ["label", "lable"], "pairings.mixed: kinds has lable; accepted: one_of_each, or some of"),
+    (
+        "pairings/mixed/kinds",
+        [],
+        "pairings.mixed: kinds has nothing; accepted: one_of_each, or some of label, sublabel",
+    ),
+    ("pairings/mixed/kinds", {"label": 0.7, "boundary": 0.2}, "has the shares 0.7, 0.2; accepted: shares above 0 that"),
+    ("pairings/mixed/kinds", {"label": 1.5, "boundary": -0.5}, "has the shares 1.5, -0.5; accepted: shares above 0"),
+    ("pairings/mixed/kinds", "one_of_each", "kinds one_of_each takes negatives: 3 and edits: 1, got 1 and 1"),
+    ("pairings/mixed/kinds", "each", "pairings.mixed.kinds is 'each'; accepted"),
+    ("pairings/mixed/max_token_edits", 0, "pairings.mixed.max_token_edits is 0; accepted"),
+    ("pairings/own", {**RECIPE, "confusions": "on_policy"}, "confusions on_policy takes exactly: confusions, and flip"),
+    ("methods/dpo", {"training": {"steps": 1, "epochs": 1}}, "methods.dpo.training has both steps and epochs"),
+    ("methods/dpo", {"training": {"batch_size": 48}}, "models.tiny with dpo: batch_size 48 is no multiple of 32"),
+    # tables
+    (
+        "tables/messages/methods",
+        ["tdpo3"],
+        "tables.messages.methods names tdpo3; did you mean dpo? methods has: dpo, simpo",
+    ),
+    ("tables/messages/models", ["tny"], "tables.messages.models names tny; did you mean tiny? models has: tiny"),
+    ("tables/messages/datasets", ["phee"], "tables.messages.datasets names phee; datasets has: demo_abstracts"),
+    ("tables/messages/metrics", ["rel"], "tables.messages.metrics names rel; demo_messages has: code, sub_code, span"),
+    ("tables/messages/tests", {"against": "dop"}, "tables.messages.tests.against names dop; did you mean dpo? tables."),
+    (
+        "tables/messages/tests",
+        {"metrics": ["cod"]},
+        "tests.metrics names cod; did you mean code? tables.mes",
+    ),
+    (
+        "tables/messages/tests",
+        {"against": {"model": "tiny", "method": "prompted"}},
+        "tests.against.method names prompted; tables.messages has: sft, ",
+    ),
+]
+
+
+def test_methods_of_a_model_share_the_precision_of_its_reference(demo):
+    lora = {"r": 8, "alpha": 16}
+    demo["training"]["preference"]["lora"] = {**lora, "quantize": "nf4"}
+    study = resolve_study(demo, KNOWN)
+    reference = job.reference_settings(study, "demo_messages", "tiny")
+    assert reference["quantize"] == "nf4"
+    assert job.held_out_logp_settings(study, "demo_messages", "tiny") == reference | {"quantize": None}
+    demo["methods"]["dpo"] = {"training": {"lora": lora}}
+    assert refusal(demo) == (
+        "methods.dpo.training: lora has quantize null, but training.preference.lora nf4, by which the reference is held"
+        " that all methods of models.tiny share; accepted: the same in both, as with lora under"
+        " models.tiny.training.preference, which holds for every preset"
+    )
+
+
+def test_quantize_of_published_presets_is_the_model_s(demo):
+    demo["presets"] = "published"
+    demo["training"]["preference"]["lora"] = lora = {"r": 16, "alpha": 32, "quantize": "nf4"}
+    assert refusal(demo).startswith("presets published: dpo: lora has quantize null, but training.preference.lora nf4,")
+    demo["models"]["tiny"]["training"] = {"preference": {"lora": lora}}
+    study = resolve_study(demo, KNOWN)
+    assert {study.training["tiny", method]["lora"]["quantize"] for method in study.methods} == {"nf4"}
+
+
+def test_nothing_is_chosen_on_what_fed_confusions(demo):
+    settings = resolve_study(demo, KNOWN).training
+    assert {one["keep"] for one in settings.values()} == {"last"}
+    demo["pairings"]["all"] = demo["pairings"]["mixed"] | {"heldout": "dev"}
+    demo["methods"]["dpo"] = {"pairing": "all", "training": {"keep": "dev_best"}}
+    expected = "keep dev_best chooses on dev_select, but pairings.all takes confusions from all of dev (heldout dev);"
+    assert refusal(demo).startswith(f"models.tiny with dpo: {expected}")
+    demo["methods"] |= {"dpo": {"pairing": "all"}, "tab_po": {"training": {"keep": "dev_best"}}}
+    resolve_study(demo, KNOWN)  # tab_po's own pairing leaves dev_select alone
+    demo["training"]["sft"]["keep"] = "dev_best"  # but all confusions are the SFT model's
+    assert refusal(demo).startswith(f"models.tiny with sft: {expected}")
+
+
+def test_folders_of_checkpoints_join_names_by_what_no_name_has():
+    """Joined by a dot, model c of data set a.b had the folder, and the lock, of model b.c of data set a."""
+    rules = "".join(path.read_text() for path in CONFIG.parent.glob("rules/*.smk"))
+    folders = re.findall(r'results\("checkpoints/([^"]*)"\)', rules)
+    between = [character for folder in folders for character in re.findall(r"\}(.)", folder)]
+    assert len(folders) == 4 and between
+    assert not [character for character in between if NAME.fullmatch(f"a{character}b")]
+
+
+def test_no_online_logger_beside_private_data(demo):
+    assert resolve_study(demo, KNOWN).logging == "none"
+    demo["logging"] = "wandb"
+    assert resolve_study(demo, KNOWN).logging == "wandb"
+    demo["datasets"]["demo_messages"]["private"] = True
+    assert refusal(demo) == (
+        "logging is wandb, an online logger, and datasets.demo_messages is private; accepted beside private data:"
+        " none, tensorboard"
+    )
+    demo["logging"] = "tensorboard"
+    assert resolve_study(demo, KNOWN).logging == "tensorboard"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"), MISTAKES, ids=[f"{path}={value}" for path, value, _ in MISTAKES]
+)
+def test_a_mistake_is_named_with_what_is_accepted(demo, path, value, expected):
+    edit(demo, path, value)
+    assert expected in refusal(demo)
+
+
+def test_layers_of_training_settings(demo):
+    """Defaults, then the study, the preset, the model, the method."""
+    demo["presets"] = "published"
+    demo["models"]["tiny"]["training"] = {"preference": {"max_grad_norm": 5.0}}
+    demo["methods"]["dpo"] = {"training": {"epochs": 2, "batch_size": 96}}
+    dpo = resolve_study(demo, KNOWN).training["tiny", "dpo"]
+    assert dpo["gradient_checkpointing"] is DEFAULTS["gradient_checkpointing"]
+    assert dpo["micro_batch_size"] == 32  # the study's
+    assert (dpo["optimizer"], dpo["adam_beta2"]) == ("rmsprop", 0.99)  # the preset's, over the study's
+    assert dpo["max_grad_norm"] == 5.0  # the model's, over the preset's
+    assert (dpo["epochs"], dpo["batch_size"]) == (2, 96)  # the method's, over the study's steps and the preset's batch
+    assert "steps" not in dpo
+    assert dpo["warmup_steps"] == 150 and "warmup_ratio" not in dpo
+
+
+def test_a_small_batch_caps_the_micro_batch(demo):
+    demo["resources"]["cpu"]["processes"] = 2
+    demo["methods"]["dpo"] = {"training": {"batch_size": 8}}
+    training = resolve_study(demo, KNOWN).training
+    assert training["tiny", "dpo"]["micro_batch_size"] == 4
+    assert training["tiny", "rpo"]["micro_batch_size"] == 16
+
+
+def test_a_batch_smaller_than_the_processes_leaves_some_without_a_share(demo):
+    demo["resources"]["cpu"]["processes"] = 8
+    demo["methods"]["dpo"] = {"training": {"batch_size": 2}}
+    assert resolve_study(demo, KNOWN).training["tiny", "dpo"]["micro_batch_size"] == 1
+    demo["methods"]["dpo"] = {"training": {"batch_size": 12}}
+    assert refusal(demo) == (
+        "models.tiny with dpo: batch_size 12 is no multiple of 8, which is 8 processes x micro_batch_size 1; accepted:"
+        " a multiple, or at most 8"
+    )
+
+
+def test_variants_and_ablations_have_the_recipe_of_their_loss(demo):
+    demo["presets"] = "published"
+    demo["methods"] = {"tab_po_tau_0.5": {}, "mine": {"loss": "dpo"}, "ti_dpo_no_kl": {}, "dpo": {}, "ipo_sum": {}}
+    for table in demo["tables"].values():
+        table.pop("methods", None)
+    study = resolve_study(demo, KNOWN)
+    recipes = {name: study.training["tiny", name] for name in study.methods}
+    assert study.methods["tab_po_tau_0.5"]["params"] == {"beta": 0.1, "tau": 0.5, "lambda_": 0.5}
+    assert (recipes["tab_po_tau_0.5"]["batch_size"], recipes["tab_po_tau_0.5"]["lora"]["r"]) == (2, 16)
+    assert recipes["mine"] == recipes["dpo"] and recipes["dpo"]["optimizer"] == "rmsprop"
+    assert recipes["ti_dpo_no_kl"] == recipes["ipo_sum"]  # of unknown recipes: the study's
+
+
+def test_an_empty_entry_is_its_preset_and_an_entry_changes_it(demo):
+    demo["methods"] = {"dpo": None, "tab_po": {"params": {"tau": 0.5}}, "mine": {"loss": "dpo"}}
+    methods = resolve_study(demo, KNOWN).methods
+    assert methods["dpo"] == {"loss": "dpo", "params": {"beta": 0.1}, "pairing": "mixed"}
+    assert methods["tab_po"]["params"] == {"beta": 0.1, "tau": 0.5, "lambda_": 0.5}
+    assert methods["mine"] == {"loss": "dpo", "params": {}, "pairing": "mixed"}
+
+
+@pytest.mark.parametrize("family", ["matched", "published"])
+def test_every_preset_is_a_method(demo, family):
+    presets = KNOWN.presets[family]
+    demo |= {"presets": family, "methods": {name: {} for name in presets}}
+    for table in demo["tables"].values():
+        table.pop("methods", None)
+    study = resolve_study(demo, KNOWN)
+    for name, preset in presets.items():
+        build_loss(study.methods[name]["loss"], **study.methods[name]["params"])
+        training_settings(**study.training["tiny", name])
+        assert preset.get("training", {}).items() <= study.training["tiny", name].items()
+
+
+def test_what_is_dequantised_says_so_in_captions_and_runs(demo):
+    file = {"package": "llm-small==1.0", "file": "small/Small-1B.Q4_1.gguf", "sha256": "0" * 64}
+    demo["models"]["small"] = {**GGUF, "gguf": file}
+    demo["models"]["whole"] = {**GGUF, "gguf": {"path": "mine/Whole-1B-F16.gguf"}}
+    study = resolve_study(demo, KNOWN)
+    said = {
+        name: job.run_settings(study, "demo_abstracts", name, "dpo", "1").get("weights")
+        for name in study.models
+        if name != "gpt"
+    }
+    assert said == {
+        "tiny": None,
+        "small": "dequantised from Small-1B.Q4_1.gguf, which holds 4-bit weights",
+        "whole": "dequantised from Whole-1B-F16.gguf",
+    }
+    assert job.base_settings(study, "demo_abstracts", "small")["source"] == {"gguf": file}
+    for caption in (job.table_settings(study, "abstracts")["caption"], job.metric_settings(study, "rel")["caption"]):
+        assert caption.endswith(
+            " Weights of small: dequantised from Small-1B.Q4_1.gguf, which holds 4-bit weights."
+            " Weights of whole: dequantised from Whole-1B-F16.gguf."
+        )
+
+
+def test_settings_of_a_run_hold_what_the_run_needs_and_nothing_else(demo):
+    study = resolve_study(demo, KNOWN)
+    settings = job.run_settings(study, "demo_abstracts", "tiny", "dpo", "1")
+    assert settings["method"] == {"name": "dpo", "loss": "dpo", "params": {"beta": 0.1}, "pairing": "mixed"}
+    assert settings["seed"] == 1
+    assert settings["numerics"] == {"precision": "bf16", "attention": "eager", "threads": 1}
+    assert settings["limits"] == {"max_prompt_tokens": 128, "max_completion_tokens": 200}
+    assert settings["resources"] == {"processes": 1, "nodes": 1, "gpus": 0}
+    assert set(settings) == {
+        *("dataset", "model", "method", "seed", "training", "numerics", "limits", "resources"),
+    }
+    assert job.sft_settings(study, "demo_abstracts", "tiny", "1")["method"] == {"name": "sft"}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "changed"),
+    [
+        ("methods/dpo", {"params": {"beta": 0.2}}, {"run dpo"}),
+        ("seeds", [1, 2], set()),
+        ("tables/messages/caption", "Another.", set()),
+        ("training/sft/steps", 10, {"run sft"}),
+        ("training/preference/steps", 10, {"run dpo", "run rpo"}),
+        ("generation/batch_size", 8, {"generation"}),
+        ("generation/constraint", "json_schema", {"generation"}),
+        ("pairings/mixed/edits", 2, {"pairing"}),
+        ("resources/cpu/runtime", 5, set()),
+        ("models/tiny/precision", "fp32", {"run sft", "run dpo", "run rpo", "generation", "reference"}),
+    ],
+)
+def test_a_change_reaches_the_jobs_that_it_concerns(demo, path, value, changed):
+    def settings(config: dict) -> dict:
+        study = resolve_study(config, KNOWN)
+        runs = {f"run {name}": job.run_settings(study, "demo_abstracts", "tiny", name, "1") for name in ("dpo", "rpo")}
+        return runs | {
+            "run sft": job.sft_settings(study, "demo_abstracts", "tiny", "1"),
+            "documents": job.document_settings(study, "demo_abstracts"),
+            "prompts": job.prompt_settings(study, "demo_abstracts"),
+            "base": job.base_settings(study, "demo_abstracts", "tiny"),
+            "generation": job.generation_settings(study, "demo_abstracts", "tiny"),
+            "reference": job.reference_settings(study, "demo_abstracts", "tiny"),
+            "pairing": job.pairing_settings(study, "demo_abstracts", "mixed", "1"),
+        }
+
+    before = settings(demo)
+    edit(demo, path, value)
+    after = settings(demo)
+    assert {name for name in before if before[name] != after[name]} == changed
+
+
+def test_what_is_private_and_what_prompts_state_depend_on_the_source(demo):
+    limits = {"max_prompt_tokens": 128, "max_completion_tokens": 200}
+    entry = {"unit": "document", "prompt": "bare", "ontology": "pvminer", "folder": "own", **limits}
+    demo["datasets"] |= {"messages": entry | {"source": "pvminer"}, "shown": entry | {"source": "custom"}}
+    demo["datasets"]["shown"] |= {"private": False, "context": ["to"], "dev_share": 0.1}
+    study = resolve_study(demo, KNOWN)
+    names = ("messages", "shown", "demo_abstracts")
+    documents = [job.document_settings(study, name) for name in names]
+    assert [(item["private"], item["dev_share"]) for item in documents] == [(True, None), (False, 0.1), (False, None)]
+    context = [job.prompt_settings(study, name)["context"] for name in names]
+    assert context == [["TO_PAT_YN", "previous", "next"], ["to"], []]
+
+
+def test_demonstrations_and_folds_of_train_exclude_each_other(demo):
+    demo["datasets"]["demo_abstracts"] |= {"prompt": "instruct", "demonstrations": 2}
+    resolve_study(demo, KNOWN)
+    demo["pairings"]["folds"] = demo["pairings"]["mixed"] | {"heldout": "crossfit"}
+    assert refusal(demo).startswith(
+        "datasets.demo_abstracts.demonstrations shows answers of all of train, and pairings.f"
+    )
+
+
+def test_a_model_behind_an_endpoint_is_a_row_without_seeds_and_training(demo):
+    demo["seeds"] = [1, 2]
+    demo["models"]["gpt"] = {"endpoint": {"url": "https://example.org/v1", "model": "gpt-x", "key_variable": "A_KEY"}}
+    demo["tables"]["abstracts"]["methods"] = ["dpo"]
+    study = resolve_study(demo, KNOWN)
+    assert (study.trained_models(), study.prompted_models()) == (["tiny"], ["gpt"])
+    assert {model for model, _ in study.training} == {"tiny"}
+    assert job.ask_settings(study, "demo_abstracts", "gpt") == {
+        "model": "gpt",
+        "endpoint": {
+            **{"url": "https://example.org/v1", "model": "gpt-x", "served_model": None, "key_variable": "A_KEY"},
+            **{"token_cap": "max_tokens", "concurrency": 4, "timeout_s": 300.0, "retries": 5},
+        },
+        "max_completion_tokens": 200,
+    }
+    settings = job.table_settings(study, "abstracts")
+    assert settings["rows"] == ["sft", "dpo", "prompted", "dictionary", "majority"]
+    assert [(run["method"], folder) for run, folder in job.run_folders(settings["runs"])][-2:] == [
+        ("dpo", "demo_abstracts/tiny/dpo/seed2"),
+        ("prompted", "demo_abstracts/gpt/prompted"),
+    ]
+    assert "prompted" not in {run["method"] for run in job.cost_settings(study)["runs"]}
+    assert not [file for file in job.audits(study) if "gpt" in file]
+    drawn = [f"{kind}/{dataset}" for kind in ("training", "erosion") for dataset in study.datasets]
+    assert run_figures(study) == [f"figures/{folder}/tiny.svg" for folder in drawn]
+    settings = run_figure_settings(study, "demo_messages", "tiny")
+    assert [folder for _, folder in job.run_folders(settings["runs"])] == [
+        f"demo_messages/tiny/{method}/seed{seed}" for method in study.methods for seed in study.seeds
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "private", "accepted"),
+    [
+        ("https://example.org/v1", True, False),
+        ("http://localhost.example.org/v1", True, False),
+        ("http://10.0.0.7:8000/v1", True, False),
+        ("http://localhost:8000/v1", True, True),
+        ("http://127.0.0.3:8000/v1", True, True),
+        ("http://[::1]:8000/v1", True, True),
+        ("https://example.org/v1", False, True),
+    ],
+)
+def test_private_texts_reach_no_endpoint_but_this_machines(demo, url, private, accepted):
+    demo["datasets"]["own"] = OWN | {"source": "custom", "folder": "own"} | ({} if private else {"private": False})
+    demo["models"]["gpt"] = {"endpoint": {"url": url, "model": "gpt-x"}}
+    if accepted:
+        assert resolve_study(demo, KNOWN).prompted_models() == ["gpt"]
+    else:
+        assert refusal(demo) == (
+            "models.gpt.endpoint.url is not on this machine, and datasets.own is private; accepted beside private"
+            " data: localhost, 127.0.0.0/8 or ::1"
+        )
+
+
+def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trained_with(demo):
+    demo["seeds"] = [2, 1]
+    demo["models"]["tiny"]["methods"] = ["dpo"]
+    demo["tables"]["abstracts"]["methods"] = ["rpo", "dpo"]
+    settings = job.table_settings(resolve_study(demo, KNOWN), "abstracts")
+    assert settings["rows"] == ["sft", "rpo", "dpo", "dictionary", "majority"]
+    assert [(run["method"], run["seed"], folder) for run, folder in job.run_folders(settings["runs"])] == [
+        ("dictionary", None, "demo_abstracts/dictionary"),
+        ("majority", None, "demo_abstracts/majority"),
+        ("sft", 2, "demo_abstracts/tiny/sft/seed2"),
+        ("sft", 1, "demo_abstracts/tiny/sft/seed1"),
+        ("dpo", 2, "demo_abstracts/tiny/dpo/seed2"),
+        ("dpo", 1, "demo_abstracts/tiny/dpo/seed1"),
+    ]
+
+
+def test_the_papers_largest_table_fits_a_command_line():
+    study = resolve_study(yaml.safe_load((CONFIG / "config.yaml").read_text()), KNOWN)
+    assert len(list(job.run_folders(job.metric_settings(study, "valid")["runs"]))) > 600
+    assert len(json.dumps(job.metric_settings(study, "valid"))) < 32_768  # Linux takes 131,072 characters an argument
+
+
+@pytest.mark.parametrize("name", ["scierc", "phee"])
+def test_metrics_are_those_that_are_scored(name):
+    ontology = read_ontology(CONFIG / f"ontologies/{name}.yaml")
+    unit, nothing = Unit("D", "D", 0, "a", ((0, 1),), (), (), clusters=()), [Prediction("D", "ok", ())]
+    readings = {"repaired": nothing, "in_order": nothing}
+    scored = {
+        metric if convention == HEADLINE else f"{metric}@{convention}"
+        for metric, conventions in all_scores([unit], nothing, readings, ontology).items()
+        for convention in conventions
+    }
+    assert scored | {"valid"} == set(METRICS[ontology.answer])
+
+
+def test_a_metrics_table_takes_the_datasets_whose_tables_have_it(demo):
+    study = resolve_study(demo, KNOWN)
+    datasets = {name: {run["dataset"] for run in job.metric_settings(study, name)["runs"]} for name in study.metrics()}
+    assert datasets["rel"] == {"demo_abstracts"}
+    assert datasets["triple"] == {"demo_messages"}
+    assert datasets["valid"] == {"demo_abstracts", "demo_messages"}
