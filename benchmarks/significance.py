@@ -1,4 +1,4 @@
-"""How often the tests of tables are wrong, and what they find: simulated studies, by the formulas and by the rule.
+r"""How often the tests of tables are wrong, and what they find: simulated studies, by the formulas and by the rule.
 
 A document has 5 to 20 gold items and as many predicted. All runs answer the same items, 60 % of them right; two runs of
 one method disagree on one item in seven. Methods differ by seed and by document as much as a case says. `formulas`
@@ -7,7 +7,8 @@ often any is below .05 after Holm; `power` how often a gain of two points is fou
 writes the files of whole studies (12 methods beside sft), runs the program of the rule `table` on each, and counts the
 marks of its Markdown.
 
-    python -m benchmarks.significance > benchmarks/results/significance.jsonl
+    (for part in power tables formulas; do python -m benchmarks.significance $part; done) \
+        > benchmarks/results/significance.jsonl
 """
 
 import argparse
@@ -164,7 +165,14 @@ def table(folder: Path, names: list[str], models: int, seeds: int) -> str:
     """The Markdown that the program writes."""
     settings = {
         **{"name": "x", "layout": "main", "caption": "x", "presets": "matched", "rows": names, "generated": []},
-        **{"metrics": ["ner_strict"], "tested": ["ner_strict"], "against": "sft", "strict_code": False, "names": {}},
+        **{
+            "metrics": ["ner_strict"],
+            "tested": ["ner_strict"],
+            "against": "sft",
+            "strict_code": False,
+            "names": {},
+            "private": [],
+        },
         "runs": [
             {"dataset": "d", "model": f"model{model}", "method": name, "seeds": list(range(seeds))}
             for model in range(models)
@@ -179,23 +187,24 @@ def table(folder: Path, names: list[str], models: int, seeds: int) -> str:
     return (folder / "x.md").read_text()
 
 
+def through_the_rules(generator: np.random.Generator) -> Iterator[dict]:
+    """200 null studies of two models, and 30 studies of six models with one method that is better by two points."""
+    none, one = np.zeros(METHODS + 1), np.zeros(METHODS + 1)
+    one[1] = 2.0
+    yield through_the_rule("null tables", 200, generator, models=2, seeds=3, gains=none)
+    yield through_the_rule("planted tables", 30, generator, models=6, seeds=5, gains=one)
+
+
 def main() -> None:
     """Print a JSON line for each case."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=1000, help="of each case of the formulas")
-    parser.add_argument("--null", type=int, default=200, help="null studies through the rule")
-    parser.add_argument("--planted", type=int, default=50, help="studies with one better method through the rule")
-    args = parser.parse_args()
-    generator = np.random.default_rng(0)
-    for row in power(args.studies // 2, generator):
-        print(json.dumps(row), flush=True)
-    none, one = np.zeros(METHODS + 1), np.zeros(METHODS + 1)
-    one[1] = 2.0
-    if args.null:
-        print(json.dumps(through_the_rule("null tables", args.null, generator, 2, 3, none)), flush=True)
-    if args.planted:
-        print(json.dumps(through_the_rule("planted tables", args.planted, generator, 6, 5, one)), flush=True)
-    for row in formulas(args.studies, generator):
+    parser.add_argument("part", choices=["power", "tables", "formulas"])
+    rows = {
+        "power": lambda: power(500, np.random.default_rng(0)),
+        "tables": lambda: through_the_rules(np.random.default_rng(1)),
+        "formulas": lambda: formulas(1000, np.random.default_rng(1)),
+    }
+    for row in rows[parser.parse_args().part]():
         print(json.dumps(row), flush=True)
 
 
