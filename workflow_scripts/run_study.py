@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
     results = Path(config["results"])
     snakemake = [sys.executable, "-m", "snakemake", "--rerun-incomplete", "--keep-going", "--cores"]
 
-    measured = results / "jobs.json"
+    measured = results / "jobs.json"  # of this machine
     if not measured.exists():
         short = Path(f"{results}_measured")
         write_whole(short / "study.yaml", yaml.safe_dump(shortened(config, str(short))))
@@ -39,7 +39,8 @@ def main(argv: list[str] | None = None) -> None:
             subprocess.run(command, check=True)
             seconds[jobs] = [value for file in files for value in pd.read_parquet(file)["seconds"][1:]]
         jobs = jobs_at_once(seconds[1], seconds[2])
-        write_json(measured, {"jobs": jobs, "seconds_alone": seconds[1], "seconds_of_two": seconds[2]})
+        for file in (measured, args.output / "jobs.json"):
+            write_json(file, {"jobs": jobs, "seconds_alone": seconds[1], "seconds_of_two": seconds[2]})
     jobs = json.loads(measured.read_text())["jobs"]
 
     for runs in runs_by_seed(config):
