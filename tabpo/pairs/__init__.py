@@ -1,1 +1,1 @@
-"""Preference pairs: drawn from confusions, and what is known of them."""
+"""Preference pairs: how they are drawn from confusions, checked and described."""

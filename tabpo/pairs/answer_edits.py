@@ -1,4 +1,4 @@
-"""The edits that lead from one readable answer to another, as Edits show them: by place, not by number."""
+"""List the edits that turn one readable answer into another, as `Edit` rows."""
 
 import json
 from collections.abc import Hashable, Sequence
@@ -11,36 +11,44 @@ SOURCE = "on_policy"
 
 
 def answer_edits(gold: str, wrong: str, gold_read: Prediction, wrong_read: Prediction) -> tuple[Edit, ...]:
-    """Records that differ: relabelled where the place is the same, else deleted or inserted; clusters as a whole.
+    """List the records that differ between a gold and a wrong answer.
+
+    A record is matched by its place in the text, not by its id. A record with other labels in the same place gives
+    label edits; every other difference is a deletion or an insertion. A cluster that differs is listed as a whole.
 
     Args:
-        gold: The right answer, as rendered.
-        wrong: Another one.
-        gold_read: What the right one says, grounded as the other is, so that repeated texts mean the same place.
-        wrong_read: What the other one says.
+        gold: The gold answer, as rendered.
+        wrong: Another answer, as rendered.
+        gold_read: The gold answer after grounding. Ground both answers in the same way, so that a repeated text means
+            the same place in both.
+        wrong_read: The other answer after grounding.
     """
     before, after = json.loads(gold), json.loads(wrong)
     spans = "results" if "results" in before else "entities"
-    found = _list_edits(spans, before[spans], after[spans], _span_places(gold_read), _span_places(wrong_read))
+    edits = _list_edits(spans, before[spans], after[spans], _span_places(gold_read), _span_places(wrong_read))
     if spans == "entities":
         places = (_relation_places(gold_read), _relation_places(wrong_read))
-        found += _list_edits("relations", before["relations"], after["relations"], *places)
-        said = {frozenset(places) for places in _cluster_places(wrong_read)}
-        right = {frozenset(places) for places in _cluster_places(gold_read)}
+        edits += _list_edits("relations", before["relations"], after["relations"], *places)
+        wrong_clusters = {frozenset(places) for places in _cluster_places(wrong_read)}
+        gold_clusters = {frozenset(places) for places in _cluster_places(gold_read)}
         for position, places in enumerate(_cluster_places(gold_read)):
-            if frozenset(places) not in said:
+            if frozenset(places) not in wrong_clusters:
                 shown = _compact(before[COREFERENCE][position])
-                found.append(Edit(COREFERENCE, f"{COREFERENCE}/{position}", shown, "", SOURCE))
+                edits.append(Edit(COREFERENCE, f"{COREFERENCE}/{position}", shown, "", SOURCE))
         for position, places in enumerate(_cluster_places(wrong_read)):
-            if frozenset(places) not in right:
-                found.append(Edit(COREFERENCE, f"{COREFERENCE}/-", "", _compact(after[COREFERENCE][position]), SOURCE))
-    return tuple(found)
+            if frozenset(places) not in gold_clusters:
+                edits.append(Edit(COREFERENCE, f"{COREFERENCE}/-", "", _compact(after[COREFERENCE][position]), SOURCE))
+    return tuple(edits)
 
 
 def _list_edits(
     name: str, before: Sequence[Any], after: Sequence[Any], places: Sequence[Hashable], new_places: Sequence[Hashable]
 ) -> list[Edit]:
-    """Records of one list, each with its place: equal ones pair up, then those in one place, and the rest is left."""
+    """Compare the records of one list, whose places are given beside them.
+
+    Records with equal places and labels are paired first, then records with equal places. What is left is deleted or
+    inserted.
+    """
     left, new = list(range(len(before))), list(range(len(after)))
     edits = []
     for is_equal in (True, False):

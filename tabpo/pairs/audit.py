@@ -1,4 +1,4 @@
-"""What a file of pairs is made of: counts and spreads, no text of records."""
+"""Describe a file of pairs by counts and distributions, without any text of records."""
 
 import json
 from bisect import bisect_left
@@ -21,7 +21,7 @@ OPERATOR_NAMES = {
     "relation_missed": "delete",
     "relation_spurious": "insert",
 }
-"""What an Edit calls the operator that makes an error of a kind, where the two names differ."""
+"""Name of the operator in an `Edit`, for the kinds of error whose operator has another name than the kind."""
 
 
 TOKEN_EDITS = (1, 2, 3, 5, 10, 20)
@@ -29,13 +29,13 @@ TOKEN_EDITS = (1, 2, 3, 5, 10, 20)
 
 
 class Measure(NamedTuple):
-    """The size of one pair's difference.
+    """The distance between the two answers of one pair.
 
     Attributes:
-        kind: Of its first edit.
-        tokens: Edit distance.
-        characters: Edit distance.
-        longest: Tokens of the longer answer.
+        kind: Kind of error of the pair's first edit.
+        tokens: Edit distance in tokens.
+        characters: Edit distance in characters.
+        longest: Number of tokens of the longer answer.
     """
 
     kind: str
@@ -46,21 +46,22 @@ class Measure(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """What happened while pairs were drawn; counts only, no text.
+    """What happened while pairs were drawn; it holds counts only, no text.
 
     Attributes:
-        negatives: Pairs asked for of each example.
-        edits_wanted: Edits asked for in each pair.
-        wanted: Share of the edits that each kind of error shall have; empty for a model's own answers.
-        drawn: Edits in the pairs, by kind of error (by operator, for a model's own answers).
-        inapplicable: Draws of a kind that the answer at hand does not allow, the mix then renormalised.
-        refusals: Draws that made no pair, by reason.
-        without_pair: Examples that allowed none, by the reason of their last refusal.
-        fewer_edits: Pairs with fewer edits than asked for.
-        repaired: Pairs of a model's own answers from which something was left out.
-        flipped: Pairs whose answers changed places.
-        measures: One for each pair.
-        sources: Edits by what proposed them, without those that another one entails.
+        negatives: Number of pairs asked for per example.
+        edits_wanted: Number of edits asked for per pair.
+        wanted: Share of the edits that each kind of error should get; empty for a model's own answers.
+        drawn: Number of edits in the pairs, by kind of error (by operator, for a model's own answers).
+        inapplicable: Number of times that a kind was drawn which the answer does not allow; another kind was drawn
+            instead.
+        refusals: Number of draws that made no pair, by reason.
+        without_pair: Number of examples without a pair, by the reason of their last refusal.
+        fewer_edits: Number of pairs with fewer edits than asked for.
+        repaired: Number of pairs of a model's own answers from which invalid items were left out.
+        flipped: Number of pairs whose chosen and rejected answers were exchanged.
+        measures: One `Measure` per pair.
+        sources: Number of edits by what proposed them; edits that another edit entails are not counted.
     """
 
     negatives: int
@@ -77,7 +78,7 @@ class Tally:
     sources: Counter[str] = field(default_factory=Counter)
 
     def add(self, pair: Pair, kinds: Sequence[str], longest: int, *, is_flipped: bool) -> None:
-        """Count one pair with edits of these kinds, and the tokens of its longer answer."""
+        """Count one pair; `kinds` has the kind of each of its edits, `longest` the tokens of its longer answer."""
         self.drawn.update(kinds)
         self.sources.update(edit.source for edit in pair.edits if edit.source != CONSEQUENCE)
         self.fewer_edits += len(kinds) < self.edits_wanted
@@ -93,17 +94,18 @@ def describe_drawn(
     prompts: Sequence[Prompt],
     pairs: Sequence[Pair],
 ) -> dict[str, Any]:
-    """What the pairs are, without any text of records.
+    """Describe pairs by counts and distances, without any text of records.
 
-    Distances are Levenshtein's on token ids (without the end-of-turn token) and on characters; shares are of the
-    tokens of the longer answer. A kind's spreads are of the pairs whose first edit is of that kind.
+    Distances are Levenshtein distances between the two answers, on token ids (without the end-of-turn token) and on
+    characters. Shares are relative to the number of tokens of the longer answer. The distributions of a kind cover the
+    pairs whose first edit is of that kind.
 
     Args:
         tally: What was drawn.
-        tables: What was to be drawn, each table with its share; none for a model's own answers.
-        units: That pairs were asked of.
-        prompts: Of the units.
-        pairs: That were drawn.
+        tables: The proposals that edits were drawn from, each with its share; empty for a model's own answers.
+        units: The units for which pairs were drawn.
+        prompts: The prompts of these units.
+        pairs: The pairs that were drawn.
     """
     edits = tally.drawn.total()
     by_kind = {}
@@ -135,14 +137,14 @@ def describe_drawn(
 
 
 def describe_given(tally: Tally) -> dict[str, Any]:
-    """How many pairs the data has, and how far their answers are apart."""
+    """Count the pairs that the data provide, and describe the distances between their answers."""
     return {"pairs": len(tally.measures), "pairs_flipped": tally.flipped} | sizes(tally.measures)
 
 
 def class_balance(units: Sequence[Unit], prompts: Sequence[Prompt], pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
-    """By label of spans and relations: gold records of the units, and edits that are about such a record.
+    """Count, for each label of spans and relations, the gold records and the edits of such records.
 
-    Links of coreference have no label of their own and stand beside the labels as "coreference".
+    Links of coreference have no label; they are counted as "coreference".
     """
     answers = {prompt.prompt_id: prompt.answer for prompt in prompts}
     records = Counter(item.label for unit in units for item in (*unit.spans, *unit.relations))
@@ -152,7 +154,7 @@ def class_balance(units: Sequence[Unit], prompts: Sequence[Prompt], pairs: Seque
 
 
 def edited_labels(pair: Pair, gold: str) -> list[str]:
-    """The label of the record that each edit of a pair is about: the one in the gold answer, or the invented one."""
+    """Return, for each edit of a pair, the label of the gold record that it changes or of the record it inserts."""
     return [_edited_label(edit, json.loads(gold)) for edit in pair.edits]
 
 
@@ -168,7 +170,7 @@ def _edited_label(edit: Edit, gold: dict[str, Any]) -> str:
 
 
 def sizes(measures: Sequence[Measure]) -> dict[str, Any]:
-    """Spreads of the distances between the two answers, and of the share of tokens that differ."""
+    """Describe the distributions of the distances between two answers and of the share of tokens that differ."""
     return {
         "token_edit_distance": _spread([measure.tokens for measure in measures]),
         "character_edit_distance": _spread([measure.characters for measure in measures]),
@@ -177,7 +179,7 @@ def sizes(measures: Sequence[Measure]) -> dict[str, Any]:
 
 
 def token_edits(measures: Sequence[Measure]) -> dict[str, int]:
-    """Pairs by the number of tokens that their answers differ in."""
+    """Count the pairs in each bin of token edit distance."""
     bins = Counter(bisect_left(TOKEN_EDITS, measure.tokens) for measure in measures)
     names = [str(TOKEN_EDITS[0])]
     names += [f"{low + 1}-{high}" if low + 1 < high else str(high) for low, high in pairwise(TOKEN_EDITS)]
@@ -185,7 +187,7 @@ def token_edits(measures: Sequence[Measure]) -> dict[str, int]:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float] | None:
-    """Mean and quantiles; None where there is nothing to describe."""
+    """Return the mean and quantiles of some values, or None if there are no values."""
     if not values:
         return None
     ordered = sorted(values)

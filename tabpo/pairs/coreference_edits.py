@@ -1,4 +1,4 @@
-"""The edit of coreference links, for drafts of whole documents; None where it cannot apply."""
+"""The edit of coreference links, for drafts of whole documents."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,63 +14,68 @@ Cluster = tuple[int, ...]
 
 
 def change_link(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """One mention with another antecedent than gold, with none, or with one where gold has none.
+    """Give one mention a wrong antecedent, remove its antecedent, or add one where gold has none.
 
-    A mention with an antecedent is moved to the cluster of a wrong one, or removed from its cluster; a record that is
-    in no cluster is added to that of an antecedent, which may be another such record. Wrong antecedents are earlier
-    records of other clusters, in proportion to how often gold links join two such labels. A cluster of one is none. A
-    move makes two Edits, one for each cluster; they show clusters as gold ids.
+    A mention with an antecedent is moved to the cluster of a wrong antecedent or removed from its cluster. A span
+    without a cluster is added to the cluster of an antecedent, which may itself be a span without a cluster. Wrong
+    antecedents are earlier spans of other clusters, drawn in proportion to how often gold links join two spans with
+    these labels. A cluster with a single mention does not count as a cluster. A move makes two Edits, one for each
+    cluster; an Edit shows a cluster as gold ids.
+
+    Returns None if no such change is possible.
     """
     cluster_of = {mention: cluster for cluster in draft.clusters for mention in cluster}
     options: list[tuple[float, tuple[Span, Cluster, Cluster, Target]]] = []
     for span in draft.free_spans():
-        own = cluster_of.get(span.id, ())
-        if not draft.touched.isdisjoint(own) or own[:1] == (span.id,):
+        current = cluster_of.get(span.id, ())
+        if not draft.touched.isdisjoint(current) or current[:1] == (span.id,):
             continue
-        gold, outcomes = (span.label, (MOVED, REMOVED)) if own else (NONE, (ADDED,))
+        gold, outcomes = (span.label, (MOVED, REMOVED)) if current else (NONE, (ADDED,))
         for target in context.proposals.targets(COREFERENCE, gold, outcomes):
             if target.wrong == REMOVED:
-                options.append((target.weight, (span, own, (), target)))
+                options.append((target.weight, (span, current, (), target)))
                 continue
-            found = [
+            antecedents = [
                 (context.signatures.get((earlier.label, COREFERENCE, span.label), 0), other)
                 for earlier in draft.free_spans()
-                if earlier.id < span.id and earlier.id not in own
+                if earlier.id < span.id and earlier.id not in current
                 for other in [cluster_of.get(earlier.id, (earlier.id,))]
                 if draft.touched.isdisjoint(other)
             ]
-            total = sum(weight for weight, _ in found)
+            total = sum(weight for weight, _ in antecedents)
             options += [
-                (target.weight * weight / total, (span, own, other, target)) for weight, other in found if weight
+                (target.weight * weight / total, (span, current, other, target))
+                for weight, other in antecedents
+                if weight
             ]
     picked = pick(rng, options)
     return None if picked is None else _relinked(draft, *picked)
 
 
-def _relinked(draft: Draft, span: Span, own: Cluster, other: Cluster, target: Target) -> Draft:
-    """The draft with the mention taken out of its own cluster, if it has one, and put into the other, if there is one.
+def _relinked(draft: Draft, span: Span, current: Cluster, other: Cluster, target: Target) -> Draft:
+    """Move a mention from its `current` cluster to the `other` one; either may be empty.
 
-    Both may be a record alone, which is no cluster.
+    Either may also hold a single span, which is not written as a cluster.
     """
-    left = tuple(mention for mention in own if mention != span.id)
+    left = tuple(mention for mention in current if mention != span.id)
     joined = tuple(sorted((*other, span.id))) if other else ()
-    kept = [cluster for cluster in draft.clusters if cluster not in (own, other)]
+    kept = [cluster for cluster in draft.clusters if cluster not in (current, other)]
     made = [cluster for cluster in (left, joined) if len(cluster) > 1]
     edits = [
         Edit(COREFERENCE, _path(draft, before), _shown(before), _shown(after), target.source)
-        for before, after in ((own, left), (other, joined))
+        for before, after in ((current, left), (other, joined))
         if before
     ]
     return replace(
         draft,
         clusters=tuple(sorted((*kept, *made))),
-        touched=draft.touched.union(own, joined),
+        touched=draft.touched.union(current, joined),
         edits=(*draft.edits, *edits),
     )
 
 
 def left_cluster(draft: Draft, cluster: Cluster, spans: Sequence[Span]) -> Edit:
-    """What a deletion does to a cluster of gold: it loses the mentions that are not among the remaining spans."""
+    """Return the Edit of a gold cluster that loses the mentions which a deletion removed from `spans`."""
     remaining = {span.id for span in spans}
     after = tuple(mention for mention in cluster if mention in remaining)
     return Edit(COREFERENCE, _path(draft, cluster), _shown(cluster), _shown(after), CONSEQUENCE)

@@ -1,4 +1,4 @@
-"""A gold unit in the course of being edited, and what its operators share."""
+"""A gold unit that is being edited, and the functions that all edit operators share."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -21,12 +21,13 @@ class Context:
     """What the operators of one pairing share.
 
     Attributes:
-        ontology: What is valid.
-        proposals: What is likely.
-        shape: How gold spans of the training units look; invented ones look alike.
-        sublabels: Gold spans of the training units by (label, sub-label); invented records follow them, plus one each.
-        signatures: Gold links of the training units by (label of the head, relation, label of the tail), for a link
-            of coreference (label of the antecedent, "coreference", label of the mention); invented links follow them.
+        ontology: Says which labels and relations are valid.
+        proposals: Say which wrong values are likely.
+        shape: Lengths and edge tokens of the gold spans of the training units; invented spans follow them.
+        sublabels: Number of gold spans of the training units by (label, sub-label). The sub-labels of invented records
+            follow these counts plus one.
+        signatures: Number of gold links of the training units by (label of the head, relation, label of the tail), or
+            (label of the antecedent, "coreference", label of the mention). Invented links follow these counts.
     """
 
     ontology: Ontology
@@ -38,17 +39,18 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A gold unit with some edits; `unit` itself stays as it is.
+    """A gold unit with some edits; `unit` itself is not changed.
 
     Attributes:
         unit: The gold unit.
-        spans: As edited, with the gold ids; invented ones are numbered on.
-        relations: As edited, between these ids.
-        clusters: As edited, of these ids, sorted; mentions that were deleted are still there. None for a sentence.
-        touched: Ids of spans that later edits leave alone.
-        edits: What was done, in order.
-        smallest: Whether edits that change least come first: deletions that take no relation along, ends that leave
-            their relation in its place.
+        spans: The edited spans. Gold spans keep their ids; invented spans get the next higher ids.
+        relations: The edited relations between these ids.
+        clusters: The edited clusters of these ids, sorted; None for a sentence. Mentions whose spans were deleted are
+            still listed.
+        touched: Ids of the spans that later edits must not change.
+        edits: The edits made so far, in order.
+        smallest: Whether to prefer the smallest edits: deletions that remove no relation, and changed relation ends
+            that leave the relation at its position in the answer.
     """
 
     unit: Unit
@@ -60,21 +62,25 @@ class Draft:
     smallest: bool = True
 
     def free_spans(self) -> list[Span]:
-        """Spans that no edit has touched."""
+        """Return the spans that no edit has touched."""
         return [span for span in self.spans if span.id not in self.touched]
 
     def free_relations(self) -> list[Relation]:
-        """Relations between spans that no edit has touched."""
+        """Return the relations between spans that no edit has touched."""
         return [relation for relation in self.relations if self.touched.isdisjoint((relation.head, relation.tail))]
 
 
 def gold_draft(unit: Unit, *, smallest: bool = True) -> Draft:
-    """The draft without edits."""
+    """Return the draft of a gold unit, without edits."""
     return Draft(unit, unit.spans, unit.relations, unit.clusters, smallest=smallest)
 
 
 def draft_answer(draft: Draft) -> Answer:
-    """The answer that a draft makes: spans back in text order, ids from 1, clusters of at least two kept mentions."""
+    """Return the answer of a draft.
+
+    Spans are in text order with ids from 1. Clusters keep the mentions whose spans remain; clusters with fewer than two
+    are dropped.
+    """
     number = draft_numbers(draft)
     spans = sorted(draft.spans, key=lambda span: number[span.id])
     relations = sorted((number[item.head], number[item.tail], item.label) for item in draft.relations)
@@ -92,7 +98,7 @@ def draft_answer(draft: Draft) -> Answer:
 
 
 def pick(rng: Random, options: Sequence[tuple[float, Option]]) -> Option | None:
-    """One option in proportion to its weight; None where no weight is positive."""
+    """Draw one option in proportion to its weight; return None if no weight is positive."""
     remaining = rng.random() * sum(weight for weight, _ in options)
     chosen = None
     for weight, option in options:
@@ -108,52 +114,52 @@ def pick(rng: Random, options: Sequence[tuple[float, Option]]) -> Option | None:
 def pick_preferred(
     rng: Random, options: Sequence[tuple[float, Option]], preferred: Sequence[tuple[float, Option]], draft: Draft
 ) -> Option | None:
-    """One of the preferred options where there is any and the draft asks for the smallest edits, else one of all."""
+    """Draw a preferred option if the draft asks for the smallest edits and there is one, else any option."""
     picked = pick(rng, preferred) if draft.smallest else None
     return pick(rng, options) if picked is None else picked
 
 
 def pick_target(rng: Random, targets: Sequence[Target]) -> Target | None:
-    """One target in proportion to its weight; None where there is none."""
+    """Draw one target in proportion to its weight; return None if there is none."""
     return pick(rng, [(target.weight, target) for target in targets])
 
 
 def others(values: Mapping[str, object], value: str | None) -> tuple[str, ...]:
-    """All names but one."""
+    """Return all names except `value`."""
     return tuple(name for name in values if name != value)
 
 
 def span_path(draft: Draft, context: Context, span: Span) -> str:
-    """Where a gold record is in the gold answer, positions counted from 0: `entities/2`, `results/2`."""
+    """Return the path of a gold span in the gold answer, counted from 0, such as `entities/2` or `results/2`."""
     return f"{context.ontology.answer}/{draft.unit.spans.index(span)}"
 
 
 def relation_path(draft: Draft, relation: Relation) -> str:
-    """Where a gold relation is in the gold answer, positions counted from 0: `relations/2`."""
+    """Return the path of a gold relation in the gold answer, counted from 0, such as `relations/2`."""
     return f"relations/{draft.unit.relations.index(relation)}"
 
 
 def draft_numbers(draft: Draft) -> dict[int, int]:
-    """The number in the draft's answer of each span, by its id in the draft: records are numbered in text order."""
+    """Map the id of each span in the draft to its number in the draft's answer; spans are numbered in text order."""
     spans = sorted(draft.spans, key=lambda span: (span.start, span.end, span.label, span.sublabel or ""))
     return {span.id: position for position, span in enumerate(spans, start=1)}
 
 
 def span_text(draft: Draft, span: Span) -> str:
-    """The span's stretch of the unit's text."""
+    """Return the text of a span."""
     return draft.unit.text[span.start - draft.unit.start : span.end - draft.unit.start]
 
 
 def relation_record(relation: Relation) -> str:
-    """A relation as an Edit shows it."""
+    """Write a relation as an Edit shows it."""
     return compact_json(head=relation.head, label=relation.label, tail=relation.tail)
 
 
 def compact_json(**values: object) -> str:
-    """A record as an Edit shows it."""
+    """Write a record as an Edit shows it."""
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
 def compact_ids(ids: Sequence[int]) -> str:
-    """A cluster as an Edit shows it."""
+    """Write a cluster as an Edit shows it."""
     return json.dumps(ids, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""Preference pairs: the gold answer, and the gold answer with one to three likely errors."""
+"""Draw preference pairs: the gold answer is chosen, and a copy with one to three likely errors is rejected."""
 
 import json
 from collections import Counter
@@ -48,33 +48,33 @@ OPERATORS: dict[str, Callable[[Draft, Context, Random], Draft | None]] = {
     "relation_spurious": insert_relation,
     COREFERENCE: change_link,
 }
-"""By the kind of error that they make."""
+"""The function that makes each kind of error."""
 
 ATTEMPTS = 20
-"""Draws for one pair before it is given up."""
+"""Number of draws for one pair before it is given up."""
 
 NO_OPERATOR = "no operator applies"
 
 Encode = Callable[[str], list[int]]
 
 Contexts = Sequence[tuple[float, Context]]
-"""What edits are drawn from, each with its share of them."""
+"""The contexts from which edits are drawn, each with its share of the edits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """A recipe of pairs.
+    """The settings of one recipe of pairs.
 
     Attributes:
-        name: For messages.
-        negatives: Rejected answers to each prompt.
-        edits: Edits of each, at most: an answer that allows fewer gets fewer.
-        flip_rate: Share of pairs whose chosen and rejected answers change places, from 0 to 0.5: label noise.
-        seed: The run's.
-        max_completion_tokens: Longer answers, end-of-turn token included, make no pair.
-        kinds: Kinds of error that edits make, all that the answers can hold where None; or `ONE_OF_EACH`, which needs
-            three negatives of one edit.
-        max_token_edits: Pairs whose answers are further apart, by Levenshtein's distance of their tokens, are none.
+        name: The pairing's name, for messages.
+        negatives: Number of rejected answers per prompt.
+        edits: Number of edits per rejected answer, 1 to 3; an answer that allows fewer gets fewer.
+        flip_rate: Share of pairs whose chosen and rejected answers are exchanged as label noise, from 0 to 0.5.
+        seed: The seed of the run.
+        max_completion_tokens: Answers that are longer, counting the end-of-turn token, make no pair.
+        kinds: Kinds of error to draw; None for all kinds that the answers can hold. `ONE_OF_EACH` needs three negatives
+            of one edit each.
+        max_token_edits: Largest Levenshtein distance in tokens between the two answers of a pair; None for no limit.
     """
 
     name: str
@@ -95,14 +95,16 @@ class Pairing:
         check_kinds(f"pairing {self.name}", asdict(self))
 
     def kinds_of_negatives(self) -> list[Kinds | None]:
-        """The kinds that each negative of an example may have."""
+        """Return, for each negative of an example, the kinds of error that it may have."""
         if self.kinds == ONE_OF_EACH:
             return [("label", "sublabel"), ("missed",), ("spurious",)]
         return [self.kinds] * self.negatives
 
 
 def token_encoder(base: Path) -> Encode:
-    """Text to ids without special tokens, as `base/tokenizer.json` says; no truncation, no padding.
+    """Return a function from text to token ids, as `base/tokenizer.json` defines them.
+
+    It adds no special tokens, does not truncate and does not pad.
 
     Raises:
         DataError: The folder has no such file.
@@ -122,9 +124,9 @@ def pairing_contexts(
     tables: Sequence[tuple[float, Proposals]],
     kinds: Kinds | str | None = None,
 ) -> list[tuple[float, Context]]:
-    """What operators share, for each table, with the shape, sub-labels and signatures of these units' gold answers.
+    """Make one context per table of proposals, with the counts of these units' gold answers.
 
-    Of one_of_each an invented span is any phrase of the text that is as long as gold spans are, wherever it begins.
+    With `kinds` of one_of_each, an invented span may begin and end at any token, and its length follows the gold spans.
     """
     sublabels = Counter((span.label, span.sublabel) for unit in units for span in unit.spans)
     signatures = Counter(signature for unit in units for signature in _signatures(unit))
@@ -137,7 +139,10 @@ def pairing_contexts(
 
 
 def _signatures(unit: Unit) -> Iterator[tuple[str, str, str]]:
-    """The labels that each gold link of a unit joins, with the link's own; coreference links the nearest mentions."""
+    """Yield (label, link label, label) for each gold link of a unit.
+
+    The links of a cluster are those between neighbouring mentions.
+    """
     label_of = {span.id: span.label for span in unit.spans}
     for relation in unit.relations:
         yield label_of[relation.head], relation.label, label_of[relation.tail]
@@ -147,51 +152,59 @@ def _signatures(unit: Unit) -> Iterator[tuple[str, str, str]]:
 
 
 def check_answers(units: Sequence[Unit], prompts: Sequence[Prompt], answer_format: str) -> None:
-    """Refuse prompts whose answers are not what their documents' annotations render to.
+    """Refuse prompts whose answers differ from the rendered annotations of their documents.
 
     Raises:
         DataError: Names the first prompt that differs.
     """
     for number, (unit, prompt) in enumerate(zip(units, prompts, strict=True), start=1):
         if render(gold_answer(unit), answer_format) != prompt.answer:
-            raise DataError(f"prompt {number}: its answer is not that of its document; were both made together?")
+            raise DataError(
+                f"prompt {number}: its answer differs from the annotations of its document; accepted: prompts that were"
+                " made from these documents"
+            )
 
 
 def check_confusions(settings: Mapping[str, Any], confusions: Sequence[Confusion], metadata: Mapping[str, str]) -> None:
-    """Refuse a confusion table of other records than the pairing names, and an empty one if counts are drawn from.
+    """Refuse a confusion table of the wrong split, and an empty table that the pairing needs counts from.
 
     Args:
         settings: `name`, `heldout` and `confusions` (the mode) of the pairing.
         confusions: Rows of the table.
-        metadata: Of its file.
+        metadata: Metadata of the table's file.
 
     Raises:
-        DataError: Says which split was asked for and which the table is of; or why it is empty and what to do.
+        DataError: The table is of another split; names both. Or the table is empty; says why and what to do.
     """
     name, split = settings["name"], metadata.get("split")
     if split != settings["heldout"]:
         raise DataError(f"pairing {name}: heldout is {settings['heldout']!r}, but the confusion table is of {split!r}")
     if not confusions and settings["confusions"] in ("empirical", "mixed"):
         raise DataError(
-            f"pairing {name}: the confusion table of {split} is empty, there are no counts to draw from: the answers of"
-            " SFT to these prompts cannot be read, or hold no span; accepted: longer SFT (training.sft.steps), a"
-            " max_completion_tokens that answers fit in, or a pairing without counts (confusions: expert, uniform)"
+            f"pairing {name}: the confusion table of {split} is empty, so there are no counts to draw from: the answers"
+            " of the SFT model to these prompts cannot be read or hold no span; accepted: longer SFT"
+            " (training.sft.steps), a max_completion_tokens that answers fit in, or a pairing without counts"
+            " (confusions: expert, uniform)"
         )
 
 
 def draw_pairs(units: Sequence[Unit], pairing: Pairing, contexts: Contexts, encode: Encode) -> tuple[list[Pair], Tally]:
-    """Pairs of all units, in their order, and the tally of how they came about.
+    """Draw pairs for all units, in their order, and count how they came about.
 
-    Each pair has a random generator of its own, from seed, prompt id and number: the order of the units does not
-    matter, and pairings that differ in their negatives or flips alone have the same pairs otherwise. A draw is
-    refused, and made again at most `ATTEMPTS` times, if the rejected answer equals the chosen one, as text or as
-    tokens, repeats another one of the example, is too long or too far from the chosen one. The smallest edits come
-    first in the first half of these draws; negatives that have used them up take others in the second. The edits of a
-    flipped pair still lead from the right answer, now the rejected one, to the wrong one. Of one_of_each an example
-    with a single record has no pair with a deletion, as in the source.
+    Each pair has its own random generator, seeded by the run's seed, the prompt id and the pair's number. So the order
+    of the units does not matter, and pairings that differ only in `negatives` or `flip_rate` draw the same pairs
+    otherwise.
+
+    A draw is refused if the rejected answer equals the chosen one (as text or as tokens), repeats another negative of
+    the example, is too long, or is too far from the chosen answer. A refused draw is repeated, at most `ATTEMPTS` times
+    in all. The first half of the attempts prefers the smallest edits; the second half takes any edit, for negatives
+    whose smallest edits are used up.
+
+    The edits of a flipped pair still lead from the right answer, which is then the rejected one, to the wrong answer.
+    With one_of_each, an example with a single record gets no pair with a deletion, as in the source.
 
     Raises:
-        DataError: No unit allows a pair, or from `wanted_kinds`.
+        DataError: No unit allows a pair, or `wanted_kinds` raises it.
     """
     tables = [(share, context.proposals) for share, context in contexts]
     mixes = [wanted_kinds(tables, kinds) for kinds in pairing.kinds_of_negatives()]
@@ -217,7 +230,7 @@ def _unit_pairs(
     reason = ""
     for number, mix in enumerate(mixes):
         if pairing.kinds == ONE_OF_EACH and set(mix) == {"missed"} and len(unit.spans) < 2:
-            continue  # the answer would be empty
+            continue  # without its only record the answer would be empty
         rng = _generator(pairing.seed, unit.prompt_id, number)
         for attempt in range(ATTEMPTS):
             start = gold_draft(unit, smallest=attempt < ATTEMPTS // 2)
@@ -243,7 +256,7 @@ def _unit_pairs(
 def make_pair(
     prompt_id: str, number: int, gold: str, wrong: str, edits: tuple[Edit, ...], distance: int, pairing: Pairing
 ) -> tuple[Pair, bool]:
-    """A pair, and whether its answers have changed places, which its own draw decides."""
+    """Make a pair and say whether its answers are exchanged, which a random generator for this alone decides."""
     is_flipped = _generator(pairing.seed, prompt_id, number, "flip").random() < pairing.flip_rate
     chosen, rejected = (wrong, gold) if is_flipped else (gold, wrong)
     return Pair(f"{prompt_id}/{number}", prompt_id, chosen, rejected, edits, distance), is_flipped
@@ -261,7 +274,7 @@ def _edited(
     rng: Random,
     inapplicable: Counter[str],
 ) -> tuple[Draft, list[str]]:
-    """The draft with as many edits as apply, at most `edits`, and their kinds."""
+    """Make at most `edits` edits, as many as apply; return the edited draft and the kinds of the edits."""
     kinds = []
     for _ in range(edits):
         edited = _edited_once(draft, mix, contexts, rng, inapplicable)
@@ -275,7 +288,11 @@ def _edited(
 def _edited_once(
     draft: Draft, mix: Mapping[str, float], contexts: Contexts, rng: Random, inapplicable: Counter[str]
 ) -> tuple[Draft, str] | None:
-    """One edit more and its kind, drawn by the mix; a table by its part in the kind; others where none applies."""
+    """Make one more edit and return its kind; None if no kind applies.
+
+    The kind is drawn by its share in the mix, then the table by its share in that kind. Where an edit does not apply,
+    the other tables and kinds are tried.
+    """
     kinds = dict(mix)
     while kind := pick(rng, [(share, kind) for kind, share in kinds.items()]):
         tables = [(share * context.proposals.mix[kind], context) for share, context in contexts]
@@ -292,7 +309,7 @@ def _edited_once(
 def refusal(
     gold: str, gold_ids: list[int], wrong: str, ids: list[int], taken: set[tuple[int, ...]], pairing: Pairing
 ) -> str:
-    """Why a wrong answer makes no pair; "" if it does."""
+    """Return the reason why a wrong answer makes no pair; "" if it makes one."""
     if wrong == gold:
         return "equal"
     if ids == gold_ids:

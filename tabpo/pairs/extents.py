@@ -1,4 +1,4 @@
-"""Stretches of a unit's text that a wrong span can take: beside a gold span, or where there is none."""
+"""Find the extents that a wrong span can take: near a gold span, or in text without gold spans."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,18 +8,20 @@ from tabpo.answers.units import Unit
 from tabpo.records import Span
 
 MAX_BOUNDARY_TOKENS = 2
-"""Tokens by which each end of a wrong span differs from the gold one, at most."""
+"""Largest number of tokens by which each end of a wrong span differs from the gold end."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpanShape:
-    """How gold spans look, so that an invented one looks alike: not recognisable by length or by its first word.
+    """Lengths and edge tokens of gold spans.
+
+    Invented spans follow them, so that a model cannot recognise a wrong span by its length or first word.
 
     Attributes:
-        lengths: Gold spans by their number of tokens.
-        first: Rate at which a token is the first of a gold span, by its text.
-        last: Rate at which it is the last.
-        unseen: Rate of a token that is in no training text.
+        lengths: Number of gold spans by their length in tokens.
+        first: For each token text, the rate at which it is the first token of a gold span.
+        last: For each token text, the rate at which it is the last token of a gold span.
+        unseen: Rate for a token that is in no training text.
     """
 
     lengths: dict[int, int]
@@ -29,7 +31,10 @@ class SpanShape:
 
 
 def span_shape(units: Sequence[Unit]) -> SpanShape:
-    """Counts over units; rates are smoothed by one occurrence at the overall rate. One token if there are no spans."""
+    """Count the shape of the gold spans of these units.
+
+    Rates are smoothed by one occurrence at the overall rate. Without any span, the only length is one token.
+    """
     tokens: Counter[str] = Counter()
     first: Counter[str] = Counter()
     last: Counter[str] = Counter()
@@ -52,7 +57,7 @@ def span_shape(units: Sequence[Unit]) -> SpanShape:
 
 
 def free_extents(unit: Unit, spans: Sequence[Span], shape: SpanShape) -> list[tuple[float, tuple[int, int]]]:
-    """Extents of whole tokens that overlap none of the spans, each with the weight that its shape gives it."""
+    """Return the extents of whole tokens that overlap none of the spans, weighted by the shape."""
     tokens = unit.token_offsets
     texts = token_texts(unit)
     free = [not any(_overlaps(token, span) for span in spans) for token in tokens]
@@ -70,13 +75,14 @@ def free_extents(unit: Unit, spans: Sequence[Span], shape: SpanShape) -> list[tu
 
 
 def changed_extents(unit: Unit, start: int, end: int, shape: SpanShape) -> list[tuple[float, int, int]]:
-    """Extents that share text with `start:end`, each end the same or moved by one or two tokens, with their weights.
+    """Return the extents that differ from `start:end` but share text with it, with their weights.
 
-    A moved end lies at a token's edge; one that stays may lie inside a token, as published spans may. A moved end
-    weighs what the shape gives to its token, halved for a step of two; weights of both ends multiply.
+    Each end stays or moves by one or two tokens. A moved end lies at the edge of a token; an unchanged end may lie
+    inside a token, as in some published annotations. A moved end has the weight that the shape gives to its token,
+    halved for a step of two tokens; the weights of both ends are multiplied.
 
     Returns:
-        (weight, start, end), characters of the document; without the extents themselves.
+        (weight, start, end) in characters of the document.
     """
     texts = token_texts(unit)
     first = {
@@ -92,12 +98,12 @@ def changed_extents(unit: Unit, start: int, end: int, shape: SpanShape) -> list[
 
 
 def token_texts(unit: Unit) -> list[str]:
-    """The unit's tokens."""
+    """Return the texts of the unit's tokens."""
     return [unit.text[start - unit.start : end - unit.start] for start, end in unit.token_offsets]
 
 
 def _moved(rates: dict[int, float], edge: int) -> list[tuple[float, int]]:
-    """The edge itself at weight 1, and the nearest token edges on either side at their rates by the step."""
+    """Return the edge itself with weight 1, and the nearest token edges with their rate divided by the step."""
     before = [item for item in rates if item < edge][-MAX_BOUNDARY_TOKENS:]
     after = [item for item in rates if item > edge][:MAX_BOUNDARY_TOKENS]
     steps = [*enumerate(reversed(before), start=1), *enumerate(after, start=1)]

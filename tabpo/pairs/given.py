@@ -1,4 +1,4 @@
-"""Pairs that the data themselves give: prompt, chosen and rejected answer."""
+"""Take over pairs that the data provide: prompt, chosen and rejected answer."""
 
 from collections.abc import Sequence
 
@@ -13,10 +13,10 @@ from tabpo.records import Pair
 
 
 def given_pairs(rows: Sequence[Preference], pairing: Pairing, encode: Encode) -> tuple[list[Pair], Tally]:
-    """One pair of each row, in their order, without edits, and the tally of how they came about.
+    """Make one pair without edits for each row, in their order, and count them.
 
     Raises:
-        DataError: An answer is over the limit, or both are the same tokens: names the first such row.
+        DataError: An answer is over the limit, or both answers are the same tokens; names the first such row.
     """
     pairs, tally = [], Tally(negatives=1, edits_wanted=0)
     for number, row in enumerate(rows, start=1):
@@ -24,7 +24,7 @@ def given_pairs(rows: Sequence[Preference], pairing: Pairing, encode: Encode) ->
         longest = max(len(chosen), len(rejected))
         if longest >= pairing.max_completion_tokens:
             raise DataError(
-                f"prompt {number}: an answer has {longest + 1} tokens, that of the end among them;"
+                f"prompt {number}: an answer has {longest + 1} tokens, including the end-of-turn token;"
                 f" max_completion_tokens is {pairing.max_completion_tokens}, and nothing is truncated"
             )
         if chosen == rejected:

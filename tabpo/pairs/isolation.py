@@ -1,4 +1,4 @@
-"""The proof that nothing a choice or a score is made on has reached confusions or pairs."""
+"""Prove that no record used for choices or scores was used for confusions or pairs."""
 
 from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
@@ -11,28 +11,28 @@ from tabpo.study.heldout import PARTS
 def prove_isolation(
     heldout: str | None, confusion_ids: Sequence[str], pairs: Sequence[Pair], prompts: Mapping[str, Sequence[Prompt]]
 ) -> dict[str, object]:
-    """Counts of what was compared, once everything holds.
+    """Check that splits stay apart, and return the counts of what was compared.
 
-    The splits share no prompt and no document; confusions come from the parts that the pairing names, pairs from
-    `train` alone. Choices (epochs, checkpoints, settings) may be made on what fed neither: `dev_select`, unless all of
-    dev gave confusions, when they may be made on nothing.
+    The splits must share no prompt and no document. Confusions must come from the splits that the pairing names, and
+    pairs from `train` alone. Choices (epochs, checkpoints, settings) may be made on `dev_select` if it was not used for
+    confusions, and on nothing otherwise.
 
     Args:
-        heldout: Of the pairing, a key of `PARTS`.
-        confusion_ids: Prompts whose predictions were counted.
+        heldout: The pairing's value of `heldout`, a key of `PARTS`.
+        confusion_ids: Ids of the prompts whose predictions were counted as confusions.
         pairs: All preference pairs.
-        prompts: By split: train, dev_confusion, dev_select, test.
+        prompts: The prompts of each split: train, dev_confusion, dev_select, test.
 
     Raises:
-        DataError: The rule that is broken, and how many ids break it.
+        DataError: Names the rule that is broken and the number of ids that break it.
     """
     prompt_ids = {split: {prompt.prompt_id for prompt in members} for split, members in prompts.items()}
     doc_ids = {split: {prompt.doc_id for prompt in members} for split, members in prompts.items()}
-    for one, other in combinations(prompts, 2):
+    for first, second in combinations(prompts, 2):
         for kind, ids in (("prompt", prompt_ids), ("document", doc_ids)):
-            shared = ids[one] & ids[other]
+            shared = ids[first] & ids[second]
             if shared:
-                raise DataError(f"splits share no {kind}: {one} and {other} have {len(shared)} in common")
+                raise DataError(f"splits must share no {kind}: {first} and {second} have {len(shared)} in common")
     paired = {pair.prompt_id for pair in pairs}
     _only_from(PARTS[heldout], "confusions", confusion_ids, prompt_ids)
     _only_from(("train",), "pairs", paired, prompt_ids)
@@ -49,6 +49,8 @@ def _only_from(
 ) -> None:
     outside = sorted(set(ids).difference(*(prompt_ids[split] for split in splits)))
     if outside:
-        found = next((other for other, members in prompt_ids.items() if outside[0] in members), "no split")
+        other_split = next((other for other, members in prompt_ids.items() if outside[0] in members), "no split")
         named = " and ".join(splits) or "nothing"
-        raise DataError(f"{what} come from {named} alone: {len(outside)} of other prompts, the first in {found}")
+        raise DataError(
+            f"{what} must come from {named} only: {len(outside)} prompts do not, the first is in {other_split}"
+        )

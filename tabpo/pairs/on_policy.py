@@ -1,4 +1,4 @@
-"""Preference pairs from a model's own answers: gold, and what the model said instead."""
+"""Make preference pairs of a model's own answers: gold is chosen, the model's wrong answer is rejected."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,21 +18,21 @@ from tabpo.pairs.draw import Encode, Pairing, make_pair, refusal
 from tabpo.records import Pair, PredictedSpan, Prediction, Relation, Span
 
 VALID = ("ok", "normalised_span")
-"""Classes of items that may stand in a rejected answer."""
+"""Classes of items that a rejected answer may contain."""
 
 
 def on_policy_pairs(
     units: Sequence[Unit], predictions: Sequence[Prediction], pairing: Pairing, ontology: Ontology, encode: Encode
 ) -> tuple[list[Pair], Tally]:
-    """One pair of each unit that the model answered wrongly, in their order, and the tally of how they came about.
+    """Make one pair for each unit that the model answered wrongly, in their order, and count them.
 
-    The rejected answer is rendered as gold is, so that nothing but what it says sets the two apart. What no valid
-    answer can hold (an unknown label, a span that is not in the text, a relation to one) is left out, the least repair
-    there is, and the pair counts as repaired. No pair is made where the answer is unreadable, right once repaired, or
-    too long.
+    The rejected answer is rendered like gold, so that the two answers differ only in content. Items that no valid
+    answer can hold (an unknown label, a span that is not in the text, a relation with such an end) are left out, and
+    the pair is then counted as repaired. An answer makes no pair if it cannot be read, is right after this repair, or
+    is too long.
 
     Raises:
-        DataError: The predictions are not for these units, in their order, or no unit allows a pair.
+        DataError: The predictions are not for these units in their order, or no unit allows a pair.
     """
     if [unit.prompt_id for unit in units] != [prediction.prompt_id for prediction in predictions]:
         raise DataError(f"{len(predictions)} predictions do not answer the {len(units)} prompts one by one, in order")
@@ -40,8 +40,8 @@ def on_policy_pairs(
     pairs = []
     for unit, prediction in zip(units, predictions, strict=True):
         gold = render(gold_answer(unit), ontology.answer)
-        said = _repaired(unit, reground_in_order(prediction, unit, ontology), ontology)
-        wrong = render(draft_answer(said), ontology.answer)
+        rejected = _repaired(unit, reground_in_order(prediction, unit, ontology), ontology)
+        wrong = render(draft_answer(rejected), ontology.answer)
         gold_ids, ids = encode(gold), encode(wrong)
         edits = answer_edits(gold, wrong, *(read_in_order(text, unit, ontology) for text in (gold, wrong)))
         if prediction.answer_class != "ok":
@@ -67,7 +67,10 @@ def on_policy_pairs(
 
 
 def _repaired(unit: Unit, prediction: Prediction, ontology: Ontology) -> Draft:
-    """What is valid of an answer, in the place of the unit's own annotations; symmetric relations run as in gold."""
+    """Return the valid items of an answer as a draft of the unit.
+
+    Symmetric relations get the direction that they have in gold.
+    """
     spans = _placed(unit, prediction)
     place = {span.id: (span.start, span.end) for span in spans}
     gold_place = {span.id: (span.start, span.end) for span in unit.spans}
@@ -85,7 +88,10 @@ def _repaired(unit: Unit, prediction: Prediction, ontology: Ontology) -> Draft:
 
 
 def _placed(unit: Unit, prediction: Prediction) -> tuple[Span, ...]:
-    """The valid spans of an answer; a text that occurs several times stands where gold has it, if nothing else does."""
+    """Return the valid spans of an answer.
+
+    A span whose place is no gold place moves to a gold span of the same text that no other span of the answer takes.
+    """
     valid = [span for span in prediction.spans if span.item_class in VALID]
     claimed = {(span.start, span.end) for span in valid}
     free = [span for span in unit.spans if (span.start, span.end) not in claimed]
@@ -95,9 +101,9 @@ def _placed(unit: Unit, prediction: Prediction) -> tuple[Span, ...]:
         start, end = span.start, span.end
         same = [item for item in free if _text(unit, item) == _text(unit, span)] if (start, end) not in taken else []
         if same:
-            found = min(same, key=lambda item: item.label != span.label)
-            free.remove(found)
-            start, end = found.start, found.end
+            gold_span = min(same, key=lambda item: item.label != span.label)
+            free.remove(gold_span)
+            start, end = gold_span.start, gold_span.end
         placed.append(Span(span.id, span.label, span.sublabel, start, end))
     return tuple(placed)
 
@@ -107,6 +113,6 @@ def _text(unit: Unit, span: Span | PredictedSpan) -> str:
 
 
 def _links(prediction: Prediction, place: Mapping[int, tuple[int, int]]) -> tuple[tuple[int, ...], ...]:
-    """The clusters of an answer in ids of its valid spans, each in one cluster at most."""
+    """Return the clusters of an answer in ids of its valid spans; each span is in one cluster at most."""
     at = {(span.start, span.end): span.id for span in prediction.spans if span.id in place}
     return tuple(tuple(at[mention] for mention in mentions if mention in at) for mentions in mention_sets(prediction))

@@ -1,4 +1,4 @@
-"""The proof that both answers of every pair are what a model is asked for, and that one of them is gold."""
+"""Prove that both answers of every pair are valid answers and that one of them is gold."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,15 @@ from tabpo.records import Pair, Prompt
 def prove_answers(
     pairs: Sequence[Pair], prompts: Sequence[Prompt], units: Sequence[Unit], ontology: Ontology
 ) -> dict[str, int]:
-    """Counts of what was looked at, once everything holds.
+    """Check the answers of all pairs, and return how many answers and records were checked.
 
-    One answer of a pair is the gold answer of its prompt, the other differs from it; both are rendered as gold is, to
-    the character, so that no layout tells them apart; labels, their combinations and relations are of the ontology;
-    spans stand in the text of the unit; ends of relations and mentions of clusters are ids of records.
+    One answer of a pair must be the gold answer of its prompt, and the other must differ from it. Both must be rendered
+    like gold, to the character, so that no layout tells them apart. Labels, their combinations and relations must be in
+    the ontology. Spans must occur in the text of the unit. Ends of relations and mentions of clusters must be ids of
+    spans of the answer.
 
     Raises:
-        DataError: What does not hold, of which pair; never text of a record.
+        DataError: Names the pair and what is wrong with it, without text of a record.
     """
     unit_of = {unit.prompt_id: unit for unit in units}
     records = 0
@@ -37,10 +38,12 @@ def prove_answers(
 
 
 def prove_gold(pairs: Sequence[Pair], prompts: Sequence[Prompt]) -> dict[str, int]:
-    """That one answer of each pair is its prompt's, and the other is not: all there is to prove of preferences.
+    """Check that exactly one answer of each pair is the answer of its prompt; return how many answers were checked.
+
+    For preference data this is the only check.
 
     Raises:
-        DataError: The first pair of which it does not hold.
+        DataError: Names the first pair that fails.
     """
     gold = {prompt.prompt_id: prompt.answer for prompt in prompts}
     for number, pair in enumerate(pairs, start=1):
@@ -50,7 +53,7 @@ def prove_gold(pairs: Sequence[Pair], prompts: Sequence[Prompt]) -> dict[str, in
 
 
 def _fault(text: str, answer: Answer, unit: Unit, ontology: Ontology) -> str:
-    """What is wrong with a readable answer; "" where nothing is."""
+    """Return what is wrong with a readable answer; "" if nothing is."""
     ids = {span.id for span in answer.spans}
     if render(answer, ontology.answer) != text:
         return "it is not rendered as gold answers are: an indent, other spaces or another order of keys"

@@ -1,19 +1,23 @@
-"""What rejected answers should get wrong: the mix of kinds of error, and the wrong values for each gold value.
+"""Propose the errors of rejected answers: the mix of kinds of error, and wrong values for each gold value.
 
-With c(g, w) the count of gold value g taken for w, n(g) all cases of g, s the smoothing, e the pooled error rate of
-the kind (add-one: (errors + 1) / (cases + 2)) and p(g, w) expert weights, a wrong value gets the weight
+Let c(g, w) be the count of gold value g predicted as w, n(g) the number of all cases of g, s the smoothing, e the
+pooled error rate of the kind with add-one smoothing, (errors + 1) / (cases + 2), p(g, w) the expert weights and V the
+number of valid wrong values. A wrong value gets the weight
 
-    uniform     1 / number of valid wrong values
-    empirical   (c(g, w) + s e / number of valid wrong values) / (n(g) + s)
-    expert      p(g, w) + s / number of valid wrong values
+    uniform     1 / V
+    empirical   (c(g, w) + s e / V) / (n(g) + s)
+    expert      p(g, w) + s / V
 
-so that empirical weights estimate P(w | g), and a value that is often confused is edited more often than one that
-never is; `disagreement` is the same of counts between two annotators. The kinds are mixed by their error counts
-(expert: by their patterns' total weight) plus s each; all alike for uniform. `mixed` draws an edit from the patterns in
-a stated share of cases, from the counts in the others: as if the patterns were so many errors more, which a
-pseudo-count would make depend on the size of the held-out set. (The
-first version of arXiv 2603.00025 reports 40 % of its pairs from expert patterns; proportions for SciERC are not
-published.)
+Empirical weights estimate P(w | g), so a value that is often confused is edited more often than one that never is.
+`disagreement` uses the empirical formula with counts between two annotators.
+
+The kinds of error are mixed in proportion to their error counts plus s (expert: the total weight of their patterns plus
+s); uniform gives every kind the same share. `mixed` draws each edit from the expert patterns with a stated probability,
+and from the counts otherwise. Adding the patterns to the counts as pseudo-counts would make their share depend on the
+size of the held-out set.
+
+The first version of arXiv 2603.00025 reports 40 % of its pairs from expert patterns; proportions for SciERC are not
+published.
 """
 
 from collections import Counter, defaultdict
@@ -31,15 +35,15 @@ from tabpo.records import Confusion
 MODES = ("expert", "empirical", "disagreement", "uniform")
 
 Kinds = Sequence[str] | Mapping[str, float]
-"""Kinds of error that are drawn, mixed as the tables have them, or each with its share."""
+"""Kinds of error to draw: names, mixed in the proportions of the tables, or a mapping from name to share."""
 
 CONSEQUENCE = "consequence"
-"""Source of an Edit that another one entails: a record that is deleted takes its relations and mentions along."""
+"""Source of an Edit that another Edit entails: deleting a span also deletes its relations and mentions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A wrong value, its weight, and what proposed it: empirical, disagreement, expert or uniform."""
+    """A wrong value, its weight, and its source: empirical, disagreement, expert or uniform."""
 
     wrong: str
     weight: float
@@ -47,11 +51,11 @@ class Target:
 
 
 class Proposals:
-    """One table of proposals, from a confusion table or expert patterns.
+    """One table of proposals, from a confusion table or from expert patterns.
 
     Attributes:
         mix: Share of each kind of error that the answers can hold.
-        evidence: Errors and cases of each of these kinds in the confusion table.
+        evidence: Numbers of errors and cases of each of these kinds in the confusion table.
     """
 
     def __init__(
@@ -64,20 +68,20 @@ class Proposals:
         *,
         links: bool = False,
     ) -> None:
-        """Take over counts and patterns.
+        """Read the counts and patterns.
 
         Args:
             mode: One of `MODES`.
-            smoothing: s above.
+            smoothing: The value s of the module's formulas.
             confusions: Rows of the confusion table.
             ambiguities: Expert patterns.
-            ontology: Of both.
+            ontology: The ontology of both.
             links: Whether the answers state coreference.
 
         Raises:
-            ConfigError: A mode that does not exist, or a negative smoothing.
-            DataError: A confusion between values that the ontology does not have; names kind and values. There is
-                nothing to draw from: no error is counted, or no pattern is there, and smoothing is 0.
+            ConfigError: The mode does not exist, or the smoothing is negative.
+            DataError: A confusion has values that the ontology does not have; names kind and values. Or there is
+                nothing to draw from, because there is no counted error or no pattern and smoothing is 0.
         """
         if mode not in MODES:
             raise ConfigError(f"pairing: proposals from {mode!r}; accepted: {', '.join(MODES)}")
@@ -101,12 +105,14 @@ class Proposals:
         self.mix = self._mix()
 
     def targets(self, kind: str, gold: str, valid: tuple[str, ...]) -> tuple[Target, ...]:
-        """Wrong values for a gold value, one entry for each that has proposed it; none where nothing does.
+        """Return the wrong values for a gold value; empty if nothing proposes one.
+
+        A value that two sources propose is listed once for each.
 
         Args:
             kind: A kind of error.
-            gold: The value in the gold answer; "NONE" for what is to be invented.
-            valid: Wrong values that the ontology allows in its place, without `gold` itself.
+            gold: The value in the gold answer; "NONE" for a record that is to be invented.
+            valid: The wrong values that the ontology allows in its place, without `gold` itself.
         """
         key = (kind, gold, valid)
         if key not in self._cache:
@@ -158,17 +164,17 @@ def proposal_tables(
     *,
     links: bool,
 ) -> list[tuple[float, Proposals]]:
-    """The tables of a pairing, each with the share of edits that it proposes; two for `mixed`, else one.
+    """Return the tables of a pairing, each with its share of the edits: two for `mixed`, else one.
 
-    The expert table of a mix is not smoothed: what it proposes stands in the patterns. Without any pattern the counts
-    have its share too.
+    The expert table of `mixed` has no smoothing, so it proposes only what its patterns list. If there are no patterns,
+    the empirical table gets the whole share.
 
     Args:
         settings: `confusions` (a mode or "mixed"), `smoothing` and `expert_share` of the pairing.
-        confusions: As for `Proposals`.
-        ambiguities: As for `Proposals`.
-        ontology: As for `Proposals`.
-        links: As for `Proposals`.
+        confusions: Passed to `Proposals`.
+        ambiguities: Passed to `Proposals`.
+        ontology: Passed to `Proposals`.
+        links: Passed to `Proposals`.
 
     Raises:
         ConfigError: As `Proposals` does.
@@ -186,11 +192,11 @@ def proposal_tables(
 
 
 def wanted_kinds(tables: Sequence[tuple[float, Proposals]], kinds: Kinds | None) -> dict[str, float]:
-    """Share of the edits that each kind of error shall have.
+    """Return the share of the edits that each kind of error should get.
 
     Args:
-        tables: Each with the share of edits that it proposes.
-        kinds: Those to draw, of which the answers can hold some; None for all.
+        tables: Each table with its share of the edits.
+        kinds: The kinds to draw, some of which the answers may be unable to hold; None for all.
 
     Raises:
         DataError: The answers can hold none of the kinds, or no table proposes one.
@@ -216,7 +222,7 @@ def _targets(weights: dict[str, float], factor: float, source: str) -> list[Targ
 
 
 def _kinds(ontology: Ontology) -> tuple[str, ...]:
-    """Kinds of error that an answer in this scheme can hold."""
+    """Return the kinds of error that an answer in this annotation scheme can hold."""
     has_choice = any(len(label.sublabels) > 1 for label in ontology.labels.values())
     span_kinds = tuple(kind for kind in SPAN_KINDS if kind != "sublabel" or has_choice)
     return span_kinds + RELATION_KINDS if ontology.relations else span_kinds

@@ -1,4 +1,4 @@
-"""What the reference makes of pairs before training: which it ranks right, and which tokens a gate would see."""
+"""Describe how the reference model ranks pairs before training, and how many tokens each gate selects."""
 
 import json
 from bisect import bisect_left
@@ -14,15 +14,15 @@ from tabpo.pairs.proposals import CONSEQUENCE
 from tabpo.records import Pair, Prompt, Reference
 
 TAUS = (0.5, 0.66, 0.8, 0.9, 0.99)
-"""Gates of TAB-PO that the presets have."""
+"""Values of TAB-PO's gate tau in the presets."""
 
 EDGES = (-10.0, -5.0, -2.0, -1.0, 0.0, 1.0, 2.0, 5.0, 10.0)
-"""Between the bins of a margin histogram, in nats; a margin on an edge falls below it."""
+"""Edges between the bins of a margin histogram, in nats; a margin on an edge falls in the bin below it."""
 
 
 @dataclass(slots=True)
 class _Gates:
-    """Tokens of some answers, and how many of them are under each gate."""
+    """Number of tokens of some answers, and how many of them have a probability under each gate."""
 
     answers: int = 0
     tokens: int = 0
@@ -40,7 +40,7 @@ class _Gates:
 
 @dataclass(slots=True)
 class _Group:
-    """Pairs of one operator or label: their margins, and their chosen answers."""
+    """The pairs of one operator or label: their margins, and the gate counts of their chosen answers."""
 
     margins: list[float] = field(default_factory=list)
     chosen: _Gates = field(default_factory=_Gates)
@@ -65,18 +65,18 @@ class _Group:
 def reference_audit(
     pairs: Sequence[Pair], references: Sequence[Reference], prompts: Sequence[Prompt]
 ) -> dict[str, Any]:
-    """Margins and gate rates of all pairs, and by operator and label of what was edited.
+    """Describe margins and gate rates of all pairs, and of the pairs of each edited operator and label.
 
-    A margin is the log-prob of the right answer less that of the wrong one, end-of-turn tokens included, also where a
-    pair is flipped. A gate rate is the share of chosen tokens whose probability is under tau, which at step 0, when
-    the policy is the reference, are the tokens that TAB-PO's barrier acts on. A pair with several edits counts once
-    for each operator, and for each label, that they have.
+    A margin is the log-prob of the right answer minus that of the wrong answer, end-of-turn tokens included; this holds
+    for flipped pairs too. A gate rate is the share of chosen tokens whose probability is under tau. At step 0, when the
+    policy equals the reference, these are the tokens that TAB-PO's barrier acts on. A pair with several edits is
+    counted once for each of their operators and once for each of their labels.
 
     Raises:
-        DataError: The references are not of these pairs, in their order.
+        DataError: The references are not for these pairs in their order.
     """
     if [pair.pair_id for pair in pairs] != [reference.pair_id for reference in references]:
-        raise DataError(f"{len(references)} references are not of the {len(pairs)} pairs, one by one, in order")
+        raise DataError(f"{len(references)} references do not match the {len(pairs)} pairs one by one, in order")
     gold = {prompt.prompt_id: prompt.answer for prompt in prompts}
     whole, by_operator, by_label = _Group(), defaultdict(_Group), defaultdict(_Group)
     for pair, reference in zip(pairs, references, strict=True):
@@ -98,18 +98,19 @@ def reference_audit(
 
 
 def gold_audit(prompts: Sequence[Prompt], references: Sequence[Reference], *, labelled: bool = True) -> dict[str, Any]:
-    """Gate rates of gold answers that no pair is of: of all tokens, and by label of those of answers that state it.
+    """Describe the gate rates of held-out gold answers: of all tokens, and by label of the answers that state it.
 
     Args:
-        prompts: Held-out ones.
-        references: Of their gold answers.
-        labelled: Whether answers have labels; those of preferences are any text, also one that looks as if it had.
+        prompts: The held-out prompts.
+        references: The log-probs of their gold answers.
+        labelled: Whether answers have labels. The answers of preference data are free text, even if one looks like a
+            labelled answer.
 
     Raises:
-        DataError: The references are not of these prompts, in their order.
+        DataError: The references are not for these prompts in their order.
     """
     if [prompt.prompt_id for prompt in prompts] != [reference.pair_id for reference in references]:
-        raise DataError(f"{len(references)} log-probs are not of the {len(prompts)} prompts, one by one, in order")
+        raise DataError(f"{len(references)} log-probs do not match the {len(prompts)} prompts one by one, in order")
     whole, by_label = _Gates(), defaultdict(_Gates)
     for prompt, reference in zip(prompts, references, strict=True):
         labels = _stated_labels(prompt.answer) if labelled else ()

@@ -1,4 +1,4 @@
-"""Edits of the relations of a draft, one function per kind of error; None where it cannot apply."""
+"""Edit the relations of a draft, one function per kind of error; each returns None if it cannot apply."""
 
 from dataclasses import replace
 from random import Random
@@ -19,7 +19,7 @@ from tabpo.records import Edit, Relation
 
 
 def relabel_relation(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """Another label between the same ends, in the same order."""
+    """Give a relation another label, with the same ends in the same order."""
     options = [
         (target.weight, (relation, replace(relation, label=target.wrong), target))
         for relation in draft.free_relations()
@@ -36,7 +36,7 @@ def relabel_relation(draft: Draft, context: Context, rng: Random) -> Draft | Non
 
 
 def reverse_relation(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """Head and tail of a directed relation exchanged; the Edit shows both as `head>tail` in gold ids."""
+    """Exchange head and tail of a directed relation; the Edit shows both versions as `head>tail` in gold ids."""
     options = [
         (target.weight, (relation, _reversed(relation), target))
         for relation in draft.free_relations()
@@ -52,11 +52,12 @@ def reverse_relation(draft: Draft, context: Context, rng: Random) -> Draft | Non
 
 
 def move_relation_end(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """Another record as head or tail, in proportion to how often gold relations of the label join two such records.
+    """Give a relation another head or tail.
 
-    Relations that keep their place in the answer's list come first: others move text and ids between them. The new
-    ends have no other relation; those of a symmetric relation run in text order. The Edit shows both ends, as
-    `head>tail` in gold ids.
+    The new end is drawn in proportion to how often gold relations with this label join spans with these labels. Two
+    spans that are already related are not joined again. The ends of a symmetric relation are put in text order.
+    Relations that keep their position in the answer's list are preferred, because moving a relation would change more
+    tokens. The Edit shows both versions as `head>tail` in gold ids.
     """
     related = {frozenset((relation.head, relation.tail)) for relation in draft.relations}
     options = []
@@ -86,7 +87,7 @@ def move_relation_end(draft: Draft, context: Context, rng: Random) -> Draft | No
 
 
 def delete_relation(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """A relation less."""
+    """Delete a relation."""
     options = [
         (target.weight, (relation, target))
         for relation in draft.free_relations()
@@ -101,9 +102,9 @@ def delete_relation(draft: Draft, context: Context, rng: Random) -> Draft | None
 
 
 def insert_relation(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """A superfluous relation between two gold records that have none and that gold relations of its label may join.
+    """Insert a relation between two spans that have none and whose labels gold relations with this label join.
 
-    A symmetric one runs in text order.
+    The ends of a symmetric relation are put in text order.
     """
     target = pick_target(rng, context.proposals.targets("relation_spurious", NONE, tuple(context.ontology.relations)))
     if target is None:
@@ -124,7 +125,7 @@ def insert_relation(draft: Draft, context: Context, rng: Random) -> Draft | None
 
 
 def _changed(draft: Draft, old: Relation | None, new: Relation | None, edit: Edit) -> Draft:
-    """The draft with one relation in the place of another, either of them None, and their ends touched."""
+    """Return the draft with one relation replaced, deleted or added, and its ends touched; `old` or `new` is None."""
     kept = tuple(relation for relation in draft.relations if relation != old)
     ends = {end for relation in (old, new) if relation is not None for end in (relation.head, relation.tail)}
     return replace(
@@ -136,7 +137,7 @@ def _changed(draft: Draft, old: Relation | None, new: Relation | None, edit: Edi
 
 
 def _keeps_place(draft: Draft, relation: Relation, wrong: Relation) -> bool:
-    """Whether the answer lists as many relations before `wrong`, in the place of `relation`, as before that one."""
+    """Return whether `wrong` has the same position in the answer's list as `relation`, which it replaces."""
     number = draft_numbers(draft)
 
     def before(placed: Relation) -> int:
@@ -149,7 +150,7 @@ def _keeps_place(draft: Draft, relation: Relation, wrong: Relation) -> bool:
 
 
 def _in_order(relation: Relation, context: Context) -> Relation:
-    """The relation itself, or with its ends in text order if it is symmetric."""
+    """Return the relation; if it is symmetric, its ends are in text order."""
     if not context.ontology.relations[relation.label].symmetric:
         return relation
     head, tail = sorted((relation.head, relation.tail))
@@ -157,7 +158,10 @@ def _in_order(relation: Relation, context: Context) -> Relation:
 
 
 def _signature_weight(draft: Draft, context: Context, relation: Relation) -> int:
-    """Gold relations of this label between two records with the labels of these; in either order if it is symmetric."""
+    """Count the gold relations with this label that join spans with these labels.
+
+    If the relation is symmetric, both orders count.
+    """
     label_of = {span.id: span.label for span in draft.spans}
     head, tail = label_of[relation.head], label_of[relation.tail]
     orders = {(head, tail), (tail, head)} if context.ontology.relations[relation.label].symmetric else {(head, tail)}

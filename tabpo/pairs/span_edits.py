@@ -1,8 +1,8 @@
-"""Edits of the spans of a draft, one function per kind of error; None where it cannot apply.
+"""Edit the spans of a draft, one function per kind of error; each returns None if it cannot apply.
 
-Every edit is schema-valid by construction: labels and their combinations come from the ontology, spans are stretches
-of the unit's text. A span that an edit has touched, or an end of a relation that it has, is left alone by the next
-one, so that several edits never undo each other.
+Every edit is schema-valid by construction: labels and their combinations come from the ontology, and spans are
+stretches of the unit's text. Later edits do not change a span that an edit has touched, nor the ends of a relation that
+it has touched, so no edit undoes another.
 """
 
 from collections import defaultdict
@@ -33,11 +33,11 @@ FIELDS = {
     "entities": {"label": "label", "boundary": "span"},
     "results": {"label": "Code", "sublabel": "Sub-code", "boundary": "Span"},
 }
-"""Key of an answer that an operator changes, by format of the answer."""
+"""Key of the answer that each operator changes, by format of the answer."""
 
 
 def relabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """Another label; a sub-label that is not legal under it is replaced too, which makes a second Edit."""
+    """Give a span another label; a sub-label that is not legal under it is replaced too, in a second Edit."""
     options = [
         (target.weight * share, (span, Span(span.id, target.wrong, sublabel, span.start, span.end), target))
         for span in draft.free_spans()
@@ -48,7 +48,7 @@ def relabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
 
 
 def resublabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """Another sub-label that is legal under the label."""
+    """Give a span another sub-label that is legal under its label."""
     options = [
         (target.weight, (span, Span(span.id, span.label, target.wrong, span.start, span.end), target))
         for span in draft.free_spans()
@@ -60,10 +60,10 @@ def resublabel(draft: Draft, context: Context, rng: Random) -> Draft | None:
 
 
 def move_boundary(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """Other extents with another text, each end by at most two tokens: shortened, extended or shifted.
+    """Move one or both ends of a span by at most two tokens: it gets shorter, longer or shifted, with another text.
 
-    As much stays in common as makes the two stand for each other in `alignment`: less would be counted as a missed
-    and a spurious span.
+    Both versions overlap enough for `alignment` to pair them. With less overlap the edit would be counted as a missed
+    span and a spurious span.
     """
     options = []
     for span in draft.free_spans():
@@ -84,9 +84,10 @@ def move_boundary(draft: Draft, context: Context, rng: Random) -> Draft | None:
 
 
 def delete_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """A record less: one that ends no relation, or, where all do, one with its relations.
+    """Delete a span; prefer one that ends no relation, else delete its relations with it.
 
-    Never the end of a relation that an edit has touched. Relations and mentions that go with the record are Edits, too.
+    A span at the end of a relation that an edit has touched is not deleted. Relations and mentions that are deleted
+    with the span are Edits too.
     """
     ends = {end for relation in draft.relations for end in (relation.head, relation.tail)}
     options = [
@@ -116,7 +117,7 @@ def delete_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
 
 
 def insert_span(draft: Draft, context: Context, rng: Random) -> Draft | None:
-    """A superfluous record: a stretch that overlaps no record, deleted ones included, and looks like gold spans."""
+    """Insert a span that resembles gold spans and overlaps no span, deleted ones included."""
     target = pick_target(rng, context.proposals.targets("spurious", NONE, tuple(context.ontology.labels)))
     extents = pick(rng, free_extents(draft.unit, (*draft.unit.spans, *draft.spans), context.shape))
     if target is None or extents is None:
@@ -135,11 +136,13 @@ def _replace_span(
     options: list[tuple[float, tuple[Span, Span, Target]]],
     operator: str,
 ) -> Draft | None:
-    """Draw one of (gold span, wrong span, what proposed it) that repeats no other record, and put it in place."""
-    said = defaultdict(set)
+    """Draw one (gold span, wrong span, target) whose wrong span repeats no other record, and replace the span."""
+    stated_by = defaultdict(set)
     for item in draft.spans:
-        said[_statement(item, context)].add(item.id)
-    picked = pick(rng, [option for option in options if said[_statement(option[1][1], context)] <= {option[1][1].id}])
+        stated_by[_statement(item, context)].add(item.id)
+    picked = pick(
+        rng, [option for option in options if stated_by[_statement(option[1][1], context)] <= {option[1][1].id}]
+    )
     if picked is None:
         return None
     span, wrong, target = picked
@@ -162,13 +165,19 @@ def _replace_span(
 
 
 def _statement(span: Span, context: Context) -> tuple[object, ...]:
-    """What no two records may share: the place in "entities", place and labels in "results" (spans with several)."""
+    """Return what no two records may share: the place ("entities"), or the place and labels ("results").
+
+    In "results" a span may have several labels.
+    """
     place = (span.start, span.end)
     return place if context.ontology.answer == "entities" else (*place, span.label, span.sublabel)
 
 
 def _legal_sublabels(context: Context, label: str, sublabel: str | None) -> list[tuple[float, str | None]]:
-    """The sub-label itself if it is legal under the label, else all that are, in shares that follow the gold spans."""
+    """Return the sub-labels that a span may have under a label, with their shares.
+
+    A sub-label that is legal stays. Otherwise all legal ones share in proportion to their gold spans plus one.
+    """
     if context.ontology.valid(label, sublabel):
         return [(1.0, sublabel)]
     legal = list(context.ontology.labels[label].sublabels) or [None]

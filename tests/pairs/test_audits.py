@@ -97,7 +97,7 @@ def test_gates_on_held_out_gold_by_hand():
     assert report["labels"] == {
         name: {"answers": 1, "gate_rates": [0.0, 0.0, 0.5, 0.5, 1.0]} for name in ("Method", "Task", "USED-FOR")
     }
-    with pytest.raises(DataError, match="2 log-probs are not of the 1 prompts"):
+    with pytest.raises(DataError, match="2 log-probs do not match the 1 prompts"):
         gold_audit(prompts[:1], logps)
 
 
@@ -120,7 +120,7 @@ def test_a_flipped_pair_has_the_margin_of_the_right_answer_and_the_gate_of_the_c
 
 
 def test_references_of_other_pairs_are_refused():
-    with pytest.raises(DataError, match="2 references are not of the 1 pairs"):
+    with pytest.raises(DataError, match="2 references do not match the 1 pairs"):
         reference_audit([pair()], [Reference("d#0/0", (), ())] * 2, [PROMPT])
 
 

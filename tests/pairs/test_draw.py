@@ -390,7 +390,7 @@ def test_the_label_that_an_edit_is_about():
 def test_prompts_and_documents_must_belong_together():
     prompt = Prompt("d#0", "d", (Message("user", ""),), render(gold_answer(unit()), "entities"))
     check_answers([unit()], [prompt], "entities")
-    with pytest.raises(DataError, match="prompt d#0: its answer is not that of its document") as raised:
+    with pytest.raises(DataError, match="prompt 1: its answer differs from the annotations of its document") as raised:
         check_answers([unit(spans=[])], [prompt], "entities")
     assert "neural" not in str(raised.value)
 

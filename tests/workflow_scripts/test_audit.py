@@ -45,14 +45,19 @@ def test_counts(prompts):
 @pytest.mark.parametrize(
     ("heldout", "ids", "choices", "refused"),
     [
-        ("dev", ["C#0", "D#0"], None, ("A#0", "and dev_select alone: 1 of other prompts, the first in train")),
+        ("dev", ["C#0", "D#0"], None, ("A#0", "and dev_select only: 1 prompts do not, the first is in train")),
         (
             "crossfit",
             ["A#0", "B#0"],
             "dev_select",
-            ("C#0", "confusions come from train alone: 1 of other prompts, the first in dev_confusion"),
+            ("C#0", "confusions must come from train only: 1 prompts do not, the first is in dev_confusion"),
         ),
-        (None, [], "dev_select", ("A#0", "confusions come from nothing alone: 1 of other prompts, the first in train")),
+        (
+            None,
+            [],
+            "dev_select",
+            ("A#0", "confusions must come from nothing only: 1 prompts do not, the first is in train"),
+        ),
     ],
 )
 def test_where_else_confusions_may_come_from(prompts, heldout, ids, choices, refused):
@@ -66,12 +71,16 @@ def test_where_else_confusions_may_come_from(prompts, heldout, ids, choices, ref
 @pytest.mark.parametrize(
     ("ids", "pairs", "message"),
     [
-        (["C#0", "D#0"], [], "confusions come from dev_confusion alone: 1 of other prompts, the first in dev_select"),
-        (["E#0"], [], "confusions come from dev_confusion alone: 1 of other prompts, the first in test"),
-        (["A#1"], [], "confusions come from dev_confusion alone: 1 of other prompts, the first in train"),
-        (["Z#9"], [], "confusions come from dev_confusion alone: 1 of other prompts, the first in no split"),
-        ([], ["A#0", "E#0"], "pairs come from train alone: 1 of other prompts, the first in test"),
-        ([], ["C#1"], "pairs come from train alone: 1 of other prompts, the first in dev_confusion"),
+        (
+            ["C#0", "D#0"],
+            [],
+            "confusions must come from dev_confusion only: 1 prompts do not, the first is in dev_select",
+        ),
+        (["E#0"], [], "confusions must come from dev_confusion only: 1 prompts do not, the first is in test"),
+        (["A#1"], [], "confusions must come from dev_confusion only: 1 prompts do not, the first is in train"),
+        (["Z#9"], [], "confusions must come from dev_confusion only: 1 prompts do not, the first is in no split"),
+        ([], ["A#0", "E#0"], "pairs must come from train only: 1 prompts do not, the first is in test"),
+        ([], ["C#1"], "pairs must come from train only: 1 prompts do not, the first is in dev_confusion"),
     ],
 )
 def test_what_stems_from_elsewhere_is_refused(prompts, ids, pairs, message):
@@ -80,9 +89,9 @@ def test_what_stems_from_elsewhere_is_refused(prompts, ids, pairs, message):
 
 
 def test_splits_that_share_a_prompt_or_a_document_are_refused(prompts):
-    with pytest.raises(DataError, match="splits share no document: dev_confusion and dev_select have 1 in common"):
+    with pytest.raises(DataError, match="splits must share no document: dev_confusion and dev_select have 1 in common"):
         prove_isolation("dev_confusion", [], [], {**prompts, "dev_select": [prompt("C#7")]})
-    with pytest.raises(DataError, match="splits share no prompt: train and test have 1 in common"):
+    with pytest.raises(DataError, match="splits must share no prompt: train and test have 1 in common"):
         prove_isolation("dev_confusion", [], [], {**prompts, "test": [prompt("A#1")]})
 
 
@@ -91,6 +100,7 @@ OF_PREFERENCES = {"pairs": 1, "pairs_flipped": 1} | SPREADS
 OF_ANNOTATIONS = OF_PREFERENCES | {
     **{name: {} for name in ("examples_without_pair", "refusals", "kinds", "sources", "labels")},
     **dict.fromkeys(("examples", "pairs_wanted"), 1),
+    "token_edits": {"1": 1},
 }
 
 
@@ -157,7 +167,7 @@ def test_the_program_reads_and_writes_files(tmp_path: Path, prompts, audited):
     assert "# Pairs of d\n" in page and "## Examples" in page
     assert "## Examples" not in audited(right, OF_ANNOTATIONS, private=True, **settings)[1]
 
-    with pytest.raises(DataError, match="1 of other prompts, the first in test"):
+    with pytest.raises(DataError, match="1 prompts do not, the first is in test"):
         audited(right, OF_ANNOTATIONS, "C#0\nE#0\n", **settings)
     with pytest.raises(DataError, match="pair 1: its rejected answer is refused: it is not rendered as gold"):
         audited(odd, OF_ANNOTATIONS, **settings)
