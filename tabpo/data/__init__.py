@@ -1,1 +1,1 @@
-"""Documents, prompts, answers, confusions and pairs; nothing here imports torch."""
+"""Annotated documents: how they are fetched, read, checked, split and made into prompts. Nothing here imports torch."""

@@ -1,4 +1,4 @@
-"""The card of a dataset: what is in each split, and what splits have in common."""
+"""The card of a dataset: counts of each split, and what the splits have in common."""
 
 import re
 from collections import Counter
@@ -15,7 +15,7 @@ GROUPS = {
     frozenset({False}): "absent: each document is taken for a group of its own",
     frozenset({True, False}): "absent from some documents, each taken for a group of its own",
 }
-"""What a card says of `group_id`, by whether documents have one."""
+"""What a card says about `group_id`. The keys are the answers to "has this document a group_id?" in the dataset."""
 
 
 def build_card(
@@ -23,16 +23,18 @@ def build_card(
     ontology: Ontology,
     variants: Mapping[str, Mapping[str, int]],
 ) -> dict[str, Any]:
-    """Counts of each split, and a leak check of each pair of splits; the same documents give the same card.
+    """Count what each split holds, and check each pair of splits for leaks. Equal documents give equal cards.
 
     Args:
-        documents: By split.
-        ontology: Of their labels.
-        variants: By what was read, the spellings that were put right.
+        documents: The documents of each split.
+        ontology: It defines the labels of the documents.
+        variants: For each split or further file that was read, how often each spelling was corrected.
 
     Returns:
-        `group_id` in words, `splits` by name, `variants`, and `leaks` by `first-second`. Texts leak when they are
-        equal, runs when 8 words in a row are (letters and digits, lower-cased; different runs are counted).
+        A dict with four keys: `group_id` is a sentence, `splits` has the counts of each split by its name, `variants`
+        is the argument, and `leaks` has what two splits share under the key `first-second`. A text is shared if it is
+        equal in both splits. A run is shared if 8 consecutive words are equal, where a word consists of letters and
+        digits and case is ignored; each different run counts once.
     """
     return {
         "group_id": groups_known(documents),
@@ -43,12 +45,12 @@ def build_card(
 
 
 def groups_known(documents: Mapping[str, Sequence[Document]]) -> str:
-    """What is known of groups, in words."""
+    """Say in words whether all, some or no documents have a `group_id`."""
     return GROUPS[frozenset(document.group_id is not None for items in documents.values() for document in items)]
 
 
 def in_common(documents: Mapping[str, Sequence[Document]]) -> dict[str, dict[str, int]]:
-    """What two splits share, by `first-second`: documents, groups, texts, and runs of 8 words."""
+    """Count the documents, groups, texts and runs of 8 words that two splits share; the keys are `first-second`."""
     runs = {split: _runs(items) for split, items in documents.items()}
     return {
         f"{first}-{second}": {
@@ -92,7 +94,7 @@ def _describe(documents: Sequence[Document], ontology: Ontology) -> dict[str, An
 
 
 def _against(document: Document, directions: Directions | None) -> int:
-    """How many spans have a label that documents with this value of the attribute do not have."""
+    """Count the spans whose label the ontology does not allow for the document's value of the direction attribute."""
     if directions is None:
         return 0
     value = dict(document.attributes).get(directions.attribute)
@@ -100,7 +102,7 @@ def _against(document: Document, directions: Directions | None) -> int:
 
 
 def _nested(document: Document) -> int:
-    """How many spans lie inside another one of other offsets."""
+    """Count the spans that lie inside another span; spans with equal offsets are not nested."""
     return sum(
         any(
             outer.start <= span.start and span.end <= outer.end and (outer.start, outer.end) != (span.start, span.end)
@@ -115,14 +117,14 @@ def _lengths(values: Sequence[int]) -> dict[str, float]:
 
 
 def _histogram(values: Sequence[str | None], accepted: Sequence[str]) -> dict[str, int]:
-    """Counts in the ontology's order, zeros included."""
+    """Count each accepted value, in the ontology's order; a value that does not occur has the count 0."""
     counts = Counter(values)
     return {name: counts[name] for name in accepted}
 
 
 def _runs(documents: Sequence[Document]) -> set[tuple[str, ...]]:
-    found = set()
+    runs = set()
     for document in documents:
         words = re.findall(r"[^\W_]+", document.text.lower())
-        found.update(tuple(words[start : start + COPIED_WORDS]) for start in range(len(words) - COPIED_WORDS + 1))
-    return found
+        runs.update(tuple(words[start : start + COPIED_WORDS]) for start in range(len(words) - COPIED_WORDS + 1))
+    return runs

@@ -1,4 +1,4 @@
-"""Examples for a prompt: the training texts that are most like its own, never of its own group."""
+"""Demonstrations for a prompt: the training texts most similar to its text, never from its own group."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from tabpo.errors import DataError
 
 CHUNK = 512
-"""Texts that are compared with all others at a time."""
+"""How many texts are compared with the whole pool at a time, which bounds the memory of the similarity matrix."""
 
 DIGITS = 9
-"""Similarities that agree in these decimals are equal: sums in another order differ in the last bits."""
+"""Similarities are rounded to this many decimals, because the order of a floating-point sum changes its last bits."""
 
 
 def most_similar(
@@ -22,28 +22,28 @@ def most_similar(
     pool_names: Sequence[str],
     number: int,
 ) -> list[tuple[int, ...]]:
-    """Positions in the pool of the `number` texts most like each text, the most like last.
+    """Find for each text the positions of the `number` most similar pool texts; the most similar one comes last.
 
-    Similarity is the cosine of TF-IDF vectors of lower-cased words, with the pool's document frequencies. Of equally
-    similar texts the one whose name comes first is taken first, so that the order of the pool does not matter.
+    Similarity is the cosine of TF-IDF vectors of lower-cased words, with the pool's document frequencies. Equally
+    similar texts are ranked by their names, so the order of the pool does not matter.
 
     Args:
-        texts: To find examples for.
-        groups: Of each text; no example is of the text's own group.
-        pool_texts: Texts of train; so are the next two.
-        pool_groups: Of each.
-        pool_names: Of each, all different.
-        number: Examples of each text, at least one.
+        texts: The texts that need examples.
+        groups: The group of each text; no example comes from the text's own group.
+        pool_texts: The texts of train, from which examples are taken.
+        pool_groups: The group of each pool text.
+        pool_names: The name of each pool text; all names differ.
+        number: How many examples each text gets, at least 1.
 
     Raises:
-        DataError: A text has fewer texts of other groups.
+        DataError: The pool has fewer than `number` texts of other groups for some text.
     """
     names = np.asarray(pool_names)
     order = np.argsort(names, kind="stable")
     pool_group = np.asarray(pool_groups)[order]
     vectorizer = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]")
     pool = vectorizer.fit_transform([pool_texts[position] for position in order])
-    found = []
+    examples = []
     for start in range(0, len(texts), CHUNK):
         similarity = (vectorizer.transform(texts[start : start + CHUNK]) @ pool.T).toarray().round(DIGITS)
         for row, group in zip(similarity, groups[start : start + CHUNK], strict=True):
@@ -52,5 +52,5 @@ def most_similar(
             if len(best) < number or row[best[-1]] < 0:
                 others = int((pool_group != group).sum())
                 raise DataError(f"train has {others} texts of other groups for a prompt; demonstrations: {number}")
-            found.append(tuple(int(order[position]) for position in reversed(best)))
-    return found
+            examples.append(tuple(int(order[position]) for position in reversed(best)))
+    return examples

@@ -1,4 +1,4 @@
-"""Published files: their addresses and hashes; copied from a local folder, or downloaded."""
+"""Published files with their addresses and hashes; each is copied from a local folder or downloaded."""
 
 import hashlib
 import io
@@ -21,12 +21,12 @@ ADVICE = "run again, or set TABPO_DATA to an absolute path that holds {name}/ wi
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """One file as published.
+    """One published file.
 
     Attributes:
-        url: The file, or the archive that it is in.
-        sha256: Of the file, not of the archive.
-        member: Its path in the archive; None for a file that is no archive.
+        url: Address of the file, or of the archive that contains it.
+        sha256: Hash of the file itself, not of the archive.
+        member: Path of the file in the archive; None if the address is that of the file itself.
     """
 
     url: str
@@ -66,20 +66,21 @@ SOURCES: dict[str, dict[str, PublishedFile]] = {
         "test": PublishedFile(f"{_PHEE}/test.json", "230bca8c6164d40c54b5e7b7eb9f7eb560da94b27229d940cbc516f157aba4e8"),
     },
 }
-"""By source, then by split."""
+"""The published files by source, then by split."""
 
 
 def fetch(name: str, outputs: Mapping[str, Path], local: str) -> None:
-    """Write the files of a source, each checked against its published hash.
+    """Write the files of a source, after checking each against its published hash.
 
     Args:
         name: A key of SOURCES.
-        outputs: Where the file of each split goes.
-        local: The value of TABPO_DATA; files are copied from its folder `name`. Empty: they are downloaded.
+        outputs: The path to write for each split.
+        local: The value of TABPO_DATA. Files are copied from its folder `name`; if it is empty, they are downloaded.
 
     Raises:
-        ConfigError: `local` is not absolute.
-        DataError: A file is missing or has another hash, or an address cannot be read; says what to do.
+        ConfigError: `local` is not an absolute path.
+        DataError: A file is missing or has a different hash, or an address cannot be read. The message says what the
+            user can do.
     """
     files = SOURCES[name]
     if local:
@@ -109,15 +110,15 @@ def _copy(name: str, files: Mapping[str, PublishedFile], outputs: Mapping[str, P
 
 
 def _write_checked(content: bytes, file: PublishedFile, output: Path, origin: str) -> None:
-    found = hashlib.sha256(content).hexdigest()
-    if found != file.sha256:
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != file.sha256:
         part = f", {file.member}" if file.member and origin == file.url else ""
-        raise DataError(f"{origin}{part}: sha256 is {found}; accepted: {file.sha256}, the published file unchanged")
+        raise DataError(f"{origin}{part}: sha256 is {digest}; accepted: {file.sha256}, the published file unchanged")
     write_whole(output, content)
 
 
 def _member(content: bytes, file: PublishedFile) -> bytes:
-    """The file's bytes: all that was downloaded, or one member of it."""
+    """Return the file's bytes: the whole download, or one member of the downloaded archive."""
     if file.member is None:
         return content
     try:
@@ -127,13 +128,13 @@ def _member(content: bytes, file: PublishedFile) -> bytes:
                     return archive.extractfile(entry).read()
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise DataError(
-            f"{file.url}: is no archive that can be read ({error}); run again to download it anew"
+            f"{file.url}: is no archive that can be read ({error}); run again to download it once more"
         ) from error
     raise DataError(f"{file.url}: the archive lacks {file.member}; accepted: the published archive")
 
 
 def _download(url: str, advice: str) -> bytes:
-    """All of the file at `url`, in memory: the largest has a few megabytes."""
+    """Download a file into memory; the largest published file has a few megabytes."""
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             content = answer.read()

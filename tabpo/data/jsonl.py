@@ -1,4 +1,4 @@
-"""Published files of JSON lines: one document a line, every fault reported by its place, never by a text or a name."""
+"""Files of JSON lines with one document per line. Errors name the place of a fault, never a text or a document's id."""
 
 import codecs
 import json
@@ -13,12 +13,14 @@ from tabpo.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a document is, for messages, which do not name it: an id or the name of a file may be a patient's.
+    """The place of a document in its file, for error messages.
+
+    Messages do not contain the document's id or the name of its file in a folder, which may be the name of a patient.
 
     Attributes:
-        path: Its file, or the folder and the number of its file.
-        line: Counts from 1.
-        doc_id: Of the document.
+        path: The file, or the folder and the number of the file in it.
+        line: Line number, from 1.
+        doc_id: Id of the document.
     """
 
     path: Path | str
@@ -26,11 +28,11 @@ class Place:
     doc_id: str
 
     def error(self, field: str, problem: str) -> DataError:
-        """What is wrong with one field, and what is accepted."""
+        """Make the error for one field; `problem` says what is wrong and what is accepted."""
         return DataError(f"{self.path}, line {self.line}, {field}: {problem}")
 
     def fields(self, field: str, value: Any, required: Collection[str], optional: Collection[str] = ()) -> None:
-        """Refuse what is no object, lacks a required key, or has a key that nobody reads."""
+        """Refuse a value that is not an object, lacks a required key, or has a key that is not accepted."""
         if not isinstance(value, dict):
             raise self.error(field, f"is no object; accepted: an object with {', '.join(required)}")
         missing = sorted(set(required) - set(value))
@@ -39,7 +41,7 @@ class Place:
             raise self.error(field, _keys_differ(missing, unknown, [*required, *optional]))
 
     def items(self, field: str, value: Any, length: int | None = None) -> list[Any]:
-        """The list that `value` is; `length` is how many items it must have."""
+        """Return `value` if it is a list, and has `length` items where a length is given; else raise."""
         if not isinstance(value, list):
             raise self.error(field, "is no list; accepted: a list")
         if length is not None and len(value) != length:
@@ -47,45 +49,49 @@ class Place:
         return value
 
     def string(self, field: str, value: Any) -> str:
-        """The string that `value` is, with more in it than white space."""
+        """Return `value` if it is a string with more than white space in it; else raise."""
         if not isinstance(value, str) or not value.strip():
             raise self.error(field, "is no text; accepted: a string with more than white space")
         return value
 
     def integer(self, field: str, value: Any, low: int, end: int) -> int:
-        """The whole number that `value` is, from `low` to below `end`."""
+        """Return `value` if it is an integer with `low <= value < end`; else raise. True and False are refused."""
         if type(value) is not int or not low <= value < end:
-            found = value if type(value) is int else f"a {type(value).__name__}"
-            raise self.error(field, f"is {found}; accepted: a whole number from {low} to {end - 1}")
+            shown = value if type(value) is int else f"a {type(value).__name__}"
+            raise self.error(field, f"is {shown}; accepted: a whole number from {low} to {end - 1}")
         return value
 
 
 def read_objects(
     path: Path, id_key: str, keys: Collection[str], optional: Collection[str] = ()
 ) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """Each line's object with its place; all have these keys and no other, and the value of `id_key` is unique.
+    """Yield the object of each line with its place.
+
+    Every object has all of `keys`, perhaps some of `optional`, and no others. The value of `id_key` is unique in the
+    file.
 
     Raises:
-        DataError: The file cannot be read or has no lines; a line is empty, not UTF-8, no JSON object, or has
-            other keys or one twice; an id is no string, holds white space, `#` or `/`, or comes twice. Names file and
-            line.
+        DataError: The file cannot be read or is empty; a line is empty, is not UTF-8, is not a JSON object, or has
+            wrong or repeated keys; an id is not a string, contains white space, `#` or `/`, or occurs twice. The
+            message names file and line.
     """
     seen: dict[str, int] = {}
     for line, row in read_lines(path):
         doc_id = identifier(f"{path}, line {line}", row, id_key)
         place = Place(path, line, doc_id)
         if doc_id in seen:
-            raise place.error(id_key, f"was line {seen[doc_id]}'s already; accepted: an id that no other line has")
+            raise place.error(id_key, f"is already that of line {seen[doc_id]}; accepted: an id that no other line has")
         seen[doc_id] = line
         place.fields("the line", row, keys, optional)
         yield place, row
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number, from 1, and object of each line.
+    """Yield the number of each line, from 1, and its JSON object.
 
     Raises:
-        DataError: As `read_objects`, where keys and ids are not looked at.
+        DataError: The file cannot be read or is empty, or a line is empty, is not UTF-8 or is not a JSON object with
+            each key once. The message names file and line.
     """
     try:
         content = path.read_bytes()
@@ -99,10 +105,10 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def check_mark(path: Path | str, content: bytes) -> None:
-    """Refuse a file that begins with a mark of its encoding, which would be a part of its first text or key.
+    """Refuse a file that begins with a byte order mark, which would become part of its first text or key.
 
     Raises:
-        DataError: Names the file.
+        DataError: The file begins with the mark. The message names the file.
     """
     if content.startswith(codecs.BOM_UTF8):
         raise DataError(f"{path}, line 1: begins with a byte order mark; accepted: UTF-8 without one")
@@ -131,22 +137,22 @@ def _parse(where: str, raw: bytes) -> dict[str, Any]:
 
 
 class _RepeatedKeyError(Exception):
-    """Holds the place of the key's first, from 1, among the object's: the key itself may be a text."""
+    """An object has a key twice. The argument is the position of its first use, from 1; the key may be private text."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    row = dict(pairs)
+    if len(row) < len(pairs):
         keys = [key for key, _ in pairs]
         raise _RepeatedKeyError(next(place for place, key in enumerate(keys, start=1) if key in keys[place:]))
-    return found
+    return row
 
 
 def identifier(where: str, row: dict[str, Any], id_key: str) -> str:
-    """The document's id, which is a part of ids of prompts and pairs.
+    """Return the document's id, from which the ids of its prompts and pairs are made.
 
     Raises:
-        DataError: There is none, or it is no string, or holds white space, `#` or `/`.
+        DataError: The key `id_key` is missing, or its value is not a string or contains white space, `#` or `/`.
     """
     if id_key not in row:
         raise DataError(f"{where}: has no {id_key}; accepted: a string that no other line has")
@@ -157,7 +163,7 @@ def identifier(where: str, row: dict[str, Any], id_key: str) -> str:
 
 
 def _keys_differ(missing: list[str], unknown: list[int], accepted: list[str]) -> str:
-    """Unknown keys by their places from 1: what stands there may be a text."""
+    """Describe wrong keys; unknown keys are given by their positions, from 1, because a key may be private text."""
     faults = [f"lacks {', '.join(missing)}"] * bool(missing)
-    faults += [f"has a key that is not known in place {', '.join(map(str, unknown))}"] * bool(unknown)
+    faults += [f"has an unknown key in place {', '.join(map(str, unknown))}"] * bool(unknown)
     return f"{' and '.join(faults)}; accepted: {', '.join(accepted)}"

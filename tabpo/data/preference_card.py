@@ -1,4 +1,4 @@
-"""The card of a dataset of preferences: what is in each split, and what prompts of two splits have in common."""
+"""The card of a dataset of preferences: counts of each split, and what the prompts of two splits have in common."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -11,15 +11,15 @@ from tabpo.records import Document
 
 
 def preference_card(rows: Mapping[str, Sequence[Preference]]) -> dict[str, Any]:
-    """Counts and lengths of each split, and a leak check of each pair of splits; the same rows give the same card.
+    """Count and measure each split, and check each pair of splits for leaks. Equal rows give equal cards.
 
     Args:
-        rows: By split.
+        rows: The preferences of each split.
 
     Returns:
-        `group_id` in words, `splits` by name, `variants`, of which there are none, and `leaks` as `in_common` gives
-        them. Of `preferences`, `chosen_longer` are those whose chosen answer has more characters than the rejected one:
-        a model may learn no more than that.
+        A dict with the keys of `build_card`; `variants` is empty. In a split, `chosen_longer` counts the preferences
+        whose chosen answer has more characters than the rejected one: if it is high, a model may learn to prefer long
+        answers and nothing else.
     """
     documents = {split: as_documents(items) for split, items in rows.items()}
     splits = {split: _describe(items, documents[split]) for split, items in rows.items()}

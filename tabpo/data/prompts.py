@@ -1,4 +1,4 @@
-"""Prompts with their gold answers."""
+"""Prompts and their gold answers, made from documents."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ from tabpo.records import Document, Message, Prompt, Relation
 STYLES = ("bare", "instruct")
 
 TEXT = "Text:\n"
-"""What stands right before the text of an `instruct` prompt."""
+"""The heading before the text of an `instruct` prompt."""
 
 EXAMPLES = "Examples, each a text and its answer:\n\n"
-"""What stands before demonstrations."""
+"""The heading before the demonstrations."""
 
 
 @dataclass(frozen=True)
 class Style:
-    """How prompts look.
+    """The settings that determine the form of prompts.
 
     Attributes:
-        unit: "sentence" or "document".
+        unit: "sentence" or "document": what one prompt asks about.
         prompt: "bare" (the text alone) or "instruct" (instructions, ontology, rules, then the text).
-        context: Attributes that stand before the text, one a line, where a document has them.
-        demonstrations: Texts of train with their answers that an `instruct` prompt shows before its own.
+        context: Names of attributes that a prompt states before its text, one per line, if the document has them.
+        demonstrations: Number of training texts with their answers that an `instruct` prompt shows before its text.
     """
 
     unit: str
@@ -44,17 +44,17 @@ class Style:
 def build_prompts(
     documents: Sequence[Document], ontology: Ontology, style: Style, train: Sequence[Document] = ()
 ) -> list[Prompt]:
-    """One prompt and gold answer for each unit, in the order of the documents.
+    """Make one prompt with its gold answer for each unit, in the order of the documents.
 
     Args:
-        documents: Of one split.
-        ontology: Of their labels.
-        style: How prompts look.
-        train: Documents of train, for demonstrations: those most like the prompt's own text, of other groups.
+        documents: The documents of one split.
+        ontology: It defines the labels of the documents.
+        style: The form of the prompts.
+        train: The documents of train; demonstrations are the texts of other groups most similar to the prompt's text.
 
     Raises:
-        DataError: The tokens of a document are not in its text, a span crosses the end of a sentence that is a unit, or
-            train has too few other groups for demonstrations.
+        DataError: The tokens of a document are not in its text, a span crosses the end of a sentence although units
+            are sentences, or train has too few texts of other groups for the demonstrations.
     """
     asked = _asked(documents, style)
     shown = _demonstrations(asked, _asked(train, style), ontology, style)
@@ -71,7 +71,7 @@ def build_prompts(
 
 
 def _asked(documents: Sequence[Document], style: Style) -> list[tuple[Document, Unit]]:
-    """Every unit with its document."""
+    """Cut the documents into units, and return each unit with its document."""
     asked = []
     for number, document in enumerate(documents, start=1):
         units = document_units(document, style.unit)
@@ -95,7 +95,7 @@ def _text(document: Document, unit: Unit, style: Style) -> str:
 def _demonstrations(
     asked: Sequence[tuple[Document, Unit]], pool: Sequence[tuple[Document, Unit]], ontology: Ontology, style: Style
 ) -> list[str]:
-    """What stands between the instructions and the text of each prompt."""
+    """Return for each prompt the demonstrations between its instructions and its text; "" if the style has none."""
     if not style.demonstrations:
         return [""] * len(asked)
     examples = [
@@ -114,11 +114,12 @@ def _demonstrations(
 
 
 def instructions(ontology: Ontology, coreference: bool, context: Sequence[str] = ()) -> str:
-    """What an `instruct` prompt begins with: the task, the ontology and the rules of the answer.
+    """Return the beginning of an `instruct` prompt: the task, the ontology and the rules for the answer.
 
     Args:
-        coreference: Whether answers in the format "entities" list clusters.
-        context: Attributes that prompts state; the one that labels depend on comes with its rules.
+        ontology: It defines the labels, and the format of the answer.
+        coreference: Whether answers in the format "entities" list coreference clusters.
+        context: Names of attributes that prompts state. If labels depend on one of them, its rules are included.
     """
     parts = _results_parts(ontology) if ontology.answer == "results" else _entities_parts(ontology, coreference)
     directions = ontology.directions

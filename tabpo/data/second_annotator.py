@@ -1,4 +1,4 @@
-"""A second annotator's reading of the same texts: what people disagree on, and how far they agree."""
+"""A second annotator's annotations of the dataset's texts, to measure on what and how much two people disagree."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,50 +16,51 @@ from tabpo.records import Document, PredictedRelation, PredictedSpan, Prediction
 def read_second(
     paths: Sequence[Path], documents: Sequence[Document], ontology: Ontology, *, private: bool
 ) -> list[Document]:
-    """The documents that a second annotator has annotated, with those annotations in the place of the first one's.
+    """Read the documents that a second annotator has annotated.
 
-    Texts, tokens, sentences and groups stay the first one's, so that both are cut into the same units.
+    Spans, relations and clusters are the second annotator's. Texts, tokens, sentences and groups are taken from the
+    first annotator's documents, so that both versions are cut into the same units.
 
     Args:
-        paths: Files or folders in the format of `custom`; each document in one of them, any number left out.
-        documents: As the first annotator has annotated them.
-        ontology: Of both.
-        private: As for `check_labels`.
+        paths: Files or folders in the format of `custom`. They need not hold every document, and hold none twice.
+        documents: The documents with the first annotator's annotations.
+        ontology: It defines the labels of both annotators.
+        private: Whether error messages leave out labels; see `check_labels`.
 
     Raises:
-        DataError: As `custom.read_documents` and `check_labels` do; or a document is none of the first annotator's,
-            has another text, or is there twice.
+        DataError: A file is refused by `custom.read_documents` or `check_labels`, or a document has an id that the
+            first annotator's documents do not have, has a different text, or occurs twice.
     """
     first = {document.doc_id: document for document in documents}
-    found: dict[str, Document] = {}
+    annotated: dict[str, Document] = {}
     for path in paths:
         second, _ = conform(custom.read_documents(path), ontology)
         check_labels(second, ontology, path, private=private)
         for number, document in enumerate(second, start=1):
             where = f"{path}, document {number}"
             if document.doc_id not in first:
-                raise DataError(f"{where}: the first annotator has none of that id; accepted: an id of this split")
+                raise DataError(f"{where}: the first annotator has no document of that id; accepted: ids of this split")
             if document.text != first[document.doc_id].text:
                 raise DataError(f"{where}: has another text than the first annotator's; accepted: the same characters")
-            if document.doc_id in found:
+            if document.doc_id in annotated:
                 raise DataError(f"{where}: is there twice; accepted: each document once")
             marked = {"spans": document.spans, "relations": document.relations, "clusters": document.clusters}
-            found[document.doc_id] = replace(first[document.doc_id], **marked)
-    return list(found.values())
+            annotated[document.doc_id] = replace(first[document.doc_id], **marked)
+    return list(annotated.values())
 
 
 def second_reading(
     prompt_ids: Sequence[str], documents: Sequence[Document], second: Sequence[Document]
 ) -> tuple[list[Unit], list[Prediction]]:
-    """The units of prompts that both have annotated, as the first has them, and what the second says as predictions.
+    """Return the units that both have annotated: the first annotator's as gold, the second's as predictions.
 
     Args:
-        prompt_ids: Of these documents; those without a second annotation are left out.
-        documents: Of the first annotator.
-        second: From `read_second`.
+        prompt_ids: Ids of prompts about `documents`. Prompts without a second annotation are left out.
+        documents: The documents with the first annotator's annotations.
+        second: The result of `read_second`.
 
     Raises:
-        DataError: None of the prompts is of a document that both have annotated.
+        DataError: No prompt is about a document that both have annotated.
     """
     both = {document.doc_id for document in second}
     shared = [prompt_id for prompt_id in prompt_ids if prompt_id.split("#")[0] in both]
@@ -67,10 +68,10 @@ def second_reading(
         raise DataError(
             f"none of the {len(prompt_ids)} prompts is of one of the {len(both)} documents with a second annotation"
         )
-    return units_of_prompts(documents, shared), [_said(unit) for unit in units_of_prompts(second, shared)]
+    return units_of_prompts(documents, shared), [_prediction(unit) for unit in units_of_prompts(second, shared)]
 
 
-def _said(unit: Unit) -> Prediction:
+def _prediction(unit: Unit) -> Prediction:
     return Prediction(
         unit.prompt_id,
         "ok",

@@ -1,4 +1,4 @@
-"""Documents as their ontology says: other spellings put right and counted, links of coreference made clusters."""
+"""Fit documents to their ontology: correct and count variant spellings, and turn coreference links into clusters."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from tabpo.records import Document
 
 
 def conform(documents: Sequence[Document], ontology: Ontology) -> tuple[list[Document], dict[str, int]]:
-    """Documents with the ontology's names in the place of their variants, and its coreference relation as clusters.
+    """Replace variant spellings by the ontology's names, and relations of its coreference label by clusters.
 
     Returns:
-        The documents, and counts of `kind: variant -> name`.
+        The documents, and how often each variant was replaced, by `kind: variant -> name`.
     """
     counts: Counter[str] = Counter()
 
-    def name(kind: str, found: str | None) -> str | None:
-        right = ontology.variants.get(kind, {}).get(found, found)
-        if right != found:
-            counts[f"{kind}: {found} -> {right}"] += 1
-        return right
+    def name(kind: str, spelling: str | None) -> str | None:
+        accepted = ontology.variants.get(kind, {}).get(spelling, spelling)
+        if accepted != spelling:
+            counts[f"{kind}: {spelling} -> {accepted}"] += 1
+        return accepted
 
-    spelt = [
+    corrected = [
         replace(
             document,
             spans=tuple(
@@ -35,11 +35,11 @@ def conform(documents: Sequence[Document], ontology: Ontology) -> tuple[list[Doc
         )
         for document in documents
     ]
-    return [_linked(document, ontology.coreference) for document in spelt], dict(sorted(counts.items()))
+    return [_linked(document, ontology.coreference) for document in corrected], dict(sorted(counts.items()))
 
 
 def _linked(document: Document, label: str | None) -> Document:
-    """Relations of this label, which say that two spans name the same thing, and clusters, joined into clusters."""
+    """Merge relations with the coreference label, and existing clusters, into clusters without common spans."""
     links = [{relation.head, relation.tail} for relation in document.relations if relation.label == label]
     if not links:
         return document

@@ -1,4 +1,4 @@
-"""Splits by group: what a group has in it stays together, and the order of the documents does not matter."""
+"""Splits by group: the documents of a group stay together, and the order of the documents does not matter."""
 
 import hashlib
 from collections import defaultdict
@@ -10,27 +10,28 @@ from tabpo.records import Document, Prompt
 
 
 def group(document: Document) -> str:
-    """What must not straddle splits: the group, or the document where no group is known."""
+    """Return the name of the group that must stay in one split: `group_id`, or `doc_id` if no group is known."""
     return document.doc_id if document.group_id is None else document.group_id
 
 
 def carve_dev(documents: Sequence[Document], share: float) -> tuple[list[Document], list[Document]]:
-    """Take dev from train where a dataset has none: whole groups, in the order of their names' SHA-256.
+    """Take dev from train for a dataset without a dev split: whole groups, in the order of their names' SHA-256.
 
     Args:
-        share: Of the groups; rounded, at least one.
+        documents: The documents of train.
+        share: Share of the groups that become dev; their number is rounded, and is at least 1.
 
     Returns:
         `train` and `dev`, each in the order of the documents.
 
     Raises:
-        DataError: All groups would go to dev; names the key that makes them.
+        DataError: All groups would go to dev.
     """
     groups = sorted({group(document) for document in documents}, key=_digest)
     taken = set(groups[: max(1, round(share * len(groups)))])
     if len(taken) == len(groups):
         raise DataError(
-            f"train has {len(groups)} group (by group_id; what has none is a group of its own) and dev would take all;"
+            f"train has {len(groups)} group (by group_id; a document without one is a group) and dev would take all;"
             " accepted: more groups, or a smaller dev_share"
         )
     return (
@@ -40,10 +41,10 @@ def carve_dev(documents: Sequence[Document], share: float) -> tuple[list[Documen
 
 
 def halve_dev(documents: Sequence[Document]) -> tuple[list[Document], list[Document]]:
-    """Split dev in two, groups whole: for confusions, and for choices.
+    """Split dev into one half for counting confusions and one half for every choice; groups stay whole.
 
-    Groups (documents where no group is known) go in the order of their names' SHA-256, each to the half that has fewer
-    documents so far: the order of the documents does not matter, and each half keeps it.
+    Groups (or documents, if no group is known) are taken in the order of their names' SHA-256. Each goes to the half
+    that has fewer documents so far. The order of the documents does not change the halves, and each half keeps it.
 
     Returns:
         `dev_confusion` and `dev_select`.
@@ -56,7 +57,7 @@ def halve_dev(documents: Sequence[Document]) -> tuple[list[Document], list[Docum
         sizes[group(document)] += 1
     if len(sizes) < 2:
         raise DataError(
-            f"dev has {len(sizes)} group (by group_id; what has none is a group of its own) and cannot be halved;"
+            f"dev has {len(sizes)} group (by group_id; a document without one is a group) and cannot be halved;"
             " accepted: two or more"
         )
     confusion, confusion_size, select_size = set(), 0, 0
@@ -79,10 +80,10 @@ def _digest(name: str) -> str:
 def fold_prompts(
     prompts: Sequence[Prompt], documents: Sequence[Document], folds: int
 ) -> list[tuple[list[Prompt], list[Prompt]]]:
-    """Prompts outside and inside of each fold, both in their order.
+    """Return for each fold the prompts outside and inside of it, both in the order of `prompts`.
 
-    Groups (documents where no group is known) go in the order of their names' SHA-256, each to the first of the folds
-    with the fewest prompts so far: neither the order of documents nor that of prompts matters.
+    Groups (or documents, if no group is known) are taken in the order of their names' SHA-256. Each goes to the first
+    of the folds that have the fewest prompts so far. The order of documents and prompts does not change the folds.
 
     Raises:
         DataError: There are fewer groups than folds.

@@ -1,4 +1,4 @@
-"""Documents from a text and annotations at character offsets: what every such format must satisfy."""
+"""Documents from a text and annotations at character offsets; the checks hold for every format of this kind."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,13 +14,16 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One annotated span as a file states it.
+    """One annotated span as its file states it.
 
     Attributes:
-        place: Where it stands, for messages; so does `field`.
-        start: First character.
-        end: Last character and one.
-        text: What the file says stands there.
+        place: Place of its document in the file, for error messages.
+        field: Field of the document that states it, for error messages.
+        start: Offset of its first character.
+        end: Offset after its last character.
+        label: Entity type, or code.
+        sublabel: Sub-code, or None.
+        text: The text of the span according to the file, which is checked against the offsets.
     """
 
     place: Place
@@ -34,7 +37,14 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A relation between two annotations, by their names; or a cluster of any number, without a label."""
+    """A relation between two annotations, or a cluster of any number of them; a cluster has no label.
+
+    Attributes:
+        place: Place of its document in the file, for error messages.
+        field: Field of the document that states it, for error messages.
+        ends: Names of the annotations.
+        label: Type of the relation; None for a cluster.
+    """
 
     place: Place
     field: str
@@ -52,22 +62,25 @@ def build_document(
     group_id: str | None = None,
     attributes: tuple[tuple[str, str], ...] = (),
 ) -> Document:
-    """The document that a text and its annotations make.
+    """Make a document from a text and its annotations.
 
-    Tokens are words and single other characters, cut also where a span begins or ends: every span is whole tokens.
+    A token is a word or a single other character that is not white space. Tokens also end where a span begins or ends,
+    so every span consists of whole tokens.
 
     Args:
-        place: Of the document.
-        text: As published; it keeps its white space.
-        annotations: By the names that links use.
-        links: Relations and clusters; a relation that is there twice is kept once.
-        sentences: Characters of each, end excluded, in order; together they hold every token. None: the text is one.
-        group_id: What must not straddle splits.
-        attributes: Further facts, as (name, value).
+        place: Place of the document, for error messages.
+        text: The text as published, white space included.
+        annotations: The spans, by the names that links use.
+        links: Relations and clusters; a repeated relation is kept once.
+        sentences: Character ranges (start, end excluded) in order, which together hold every token; None makes the
+            whole text one sentence.
+        group_id: The group that must stay in one split; None if it is unknown.
+        attributes: Further facts as (name, value).
 
     Raises:
-        DataError: A span is outside the text, is not the text that its file says, begins or ends with white space, or
-            is there twice; a link names no annotation, one twice, or one that is in another cluster.
+        DataError: A span lies outside the text, differs from the text that its file states, begins or ends with white
+            space, or occurs twice; a link names an unknown annotation, names one twice, or puts one into two clusters;
+            or a token lies in no sentence.
     """
     for annotation in annotations.values():
         _check_span(annotation, text)
@@ -97,10 +110,10 @@ def _check_span(annotation: Annotation, text: str) -> None:
     place, field, start, end = annotation.place, annotation.field, annotation.start, annotation.end
     place.integer(f"{field} start", start, 0, len(text))
     place.integer(f"{field} end", end, start + 1, len(text) + 1)
-    found = text[start:end]
-    if found != annotation.text:
+    covered = text[start:end]
+    if covered != annotation.text:
         raise _error(annotation, f"is not the text at {start}-{end}; accepted: offsets of characters, end excluded")
-    if found != found.strip():
+    if covered != covered.strip():
         raise _error(annotation, "begins or ends with white space; accepted: a span without it")
 
 
@@ -129,7 +142,7 @@ def _token_offsets(text: str, annotations: Iterable[Annotation]) -> list[tuple[i
 def _token_ranges(
     place: Place, sentences: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]
 ) -> tuple[tuple[int, int], ...]:
-    """Sentences as ranges of tokens; those without a token are left out."""
+    """Return each sentence as a range of tokens; sentences without a token are left out."""
     ranges, first = [], 0
     for start, end in sentences:
         last = first

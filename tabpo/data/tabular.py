@@ -1,4 +1,4 @@
-"""Tables of rows in the forms that data sets are handed around in: a datasets folder, Parquet, JSON lines or CSV."""
+"""Rows of a table, read from a Hugging Face datasets folder, Parquet, JSON lines or CSV."""
 
 import csv
 from collections.abc import Collection, Iterator, Sequence
@@ -16,34 +16,37 @@ FORMS = "a datasets folder (save_to_disk), .parquet, .jsonl or .csv"
 
 
 def read_rows(path: Path, forms: Collection[Collection[str]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Number, from 1, and content of each row; in a CSV the number of its last line. Further columns are passed on.
+    """Yield the number and the content of each row, with all of its columns.
+
+    Rows are numbered from 1; in a CSV file the number is that of the row's last line.
 
     Args:
-        path: What it is, its ending says: a folder, .parquet, .jsonl or .csv.
-        forms: Sets of columns, one of which every row must have.
+        path: A datasets folder, or a file that ends in .parquet, .jsonl or .csv.
+        forms: Sets of column names; every row must have all columns of one of them.
 
     Raises:
-        DataError: The file cannot be read as what it is, has no rows, or has none of the sets of columns; names it.
+        DataError: The file cannot be read in the format of its ending, has no rows, or a row has none of the sets of
+            columns. The message names the file.
     """
     reader = _READERS["" if path.is_dir() else path.suffix]
-    found = False
+    has_rows = False
     for number, row in reader(path):
         missing = min(([name for name in columns if name not in row] for columns in forms), key=len)
-        if missing:  # names of columns may be texts, where a header is not there
+        if missing:  # the row's own column names are not shown: without a header line they may be private text
             accepted = " or ".join(", ".join(columns) for columns in forms)
             raise DataError(f"{path}, line {number}: has no column {', '.join(missing)}; accepted: {accepted}")
-        found = True
+        has_rows = True
         yield number, row
-    if not found:
+    if not has_rows:
         raise DataError(f"{path}: holds no row; accepted: {FORMS} with at least one")
 
 
 def _datasets_folder(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    from datasets import Dataset, load_from_disk  # half a second that other formats need not wait for
+    from datasets import Dataset, load_from_disk  # the import takes half a second, which other formats save
 
     try:
         table = load_from_disk(str(path))
-    except (OSError, ValueError, KeyError) as error:  # Arrow's own are among these
+    except (OSError, ValueError, KeyError) as error:  # Arrow's exceptions are subclasses of these
         raise DataError(f"{path}: is no datasets folder; accepted: what save_to_disk wrote for one split") from error
     if not isinstance(table, Dataset):
         raise DataError(f"{path}: holds splits itself; accepted: what save_to_disk wrote for one split")
@@ -63,7 +66,7 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 @contextmanager
 def _in_utf8(path: Path) -> Iterator[None]:
-    """Arrow does not look into texts until they are read."""
+    """Turn an encoding error inside the block into a DataError; Arrow decodes a text only when it is read."""
     try:
         yield
     except UnicodeDecodeError as error:
@@ -91,7 +94,7 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _check_names(where: str, names: Sequence[str]) -> None:
-    """Refuse two columns of one name, of which the last one would be read; where a header is missing, it is a text."""
+    """Refuse two columns of one name. The message gives their positions: without a header line a name may be text."""
     for number, name in enumerate(names, start=1):
         first = names.index(name) + 1
         if first < number:

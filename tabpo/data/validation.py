@@ -1,4 +1,4 @@
-"""What documents must satisfy before anything is built on them."""
+"""Checks that documents must pass before prompts are made from them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
@@ -9,19 +9,21 @@ from tabpo.errors import DataError
 from tabpo.records import Document, Span
 
 COPIED_WORDS = 8
-"""Words of a run that counts as copied when two splits have it, and of a text that may be in one split only."""
+"""A run of this many words in two splits counts as copied; a text with at least this many may be in one split only."""
 
 
 def check_labels(documents: Sequence[Document], ontology: Ontology, source: Path | str, *, private: bool) -> None:
-    """Refuse labels, sub-labels and relations that the ontology does not have, and spans that answers cannot hold.
+    """Refuse labels, sub-labels and relations that the ontology lacks, and spans that an answer cannot express.
 
     Args:
-        source: The file that record n of `documents` is line n of (a CSV's are not: it has a header, and texts of
-            several lines), a folder whose files are sorted by name, or what else they come from.
-        private: Whether messages leave out what stands for a label: it may be anything.
+        documents: The documents of one split.
+        ontology: It defines the accepted labels.
+        source: The file or folder that the documents come from, or a name for it. Messages call document n "line n";
+            for a folder and a CSV file, where documents are not lines, they call it "document n".
+        private: Whether messages leave out unknown labels, which may be private text.
 
     Raises:
-        DataError: Names source, number of the document, span and label, and what is accepted.
+        DataError: The message names source, number of the document, span and label, and what is accepted.
     """
     by_line = not (isinstance(source, Path) and (source.is_dir() or source.suffix == ".csv"))
     for number, document in enumerate(documents, start=1):
@@ -29,27 +31,27 @@ def check_labels(documents: Sequence[Document], ontology: Ontology, source: Path
         keys = [_key(span, ontology.answer) for span in document.spans]
         for position, span in enumerate(document.spans):
             if not ontology.valid(span.label, span.sublabel):
-                found, accepted = _refused(span, ontology, private=private)
-                raise DataError(f"{where}, span {span.id}: {found}; accepted: {', '.join(accepted)}")
+                problem, accepted = _refused(span, ontology, private=private)
+                raise DataError(f"{where}, span {span.id}: {problem}; accepted: {', '.join(accepted)}")
             if keys[position] in keys[:position]:
                 raise DataError(f"{where}, span {span.id}: is there twice; accepted: {ONCE[ontology.answer]}")
         for relation in document.relations:
             if relation.label not in ontology.relations:
-                found = (
+                problem = (
                     f"relation {relation.head}-{relation.tail}: {_shown('label', relation.label, private)} is unknown"
                 )
-                raise DataError(f"{where}, {found}; accepted: {', '.join(ontology.relations) or 'no relations'}")
+                raise DataError(f"{where}, {problem}; accepted: {', '.join(ontology.relations) or 'no relations'}")
 
 
 ONCE = {"entities": "one label a span", "results": "a span once with each label and sub-label"}
-"""How often a span may be annotated, by format of the answer."""
+"""How often one stretch of text may be annotated, by format of the answer."""
 
 
 def check_splits(documents: Mapping[str, Sequence[Document]]) -> None:
-    """Refuse documents and groups that straddle splits, and a text of eight words or more that does.
+    """Refuse documents and groups that are in two splits, and texts of eight or more words that are in two splits.
 
     Raises:
-        DataError: Names the two splits, and the first two such documents by their numbers in them.
+        DataError: The message names the two splits, and the first such documents by their numbers in them.
     """
     for (first, some), (second, others) in combinations(documents.items(), 2):
         for what, name in NAMES.items():
@@ -70,12 +72,12 @@ def check_splits(documents: Mapping[str, Sequence[Document]]) -> None:
 def _in_both(
     some: Sequence[Document], others: Sequence[Document], value: Callable[[Document], str | None]
 ) -> list[tuple[int, int]]:
-    """Numbers, from 1, of documents with the same value: of each of `others` that has one, and of one of `some`."""
+    """Find documents of `others` whose value a document of `some` has too; return the numbers of both, from 1."""
     numbers = {value(document): number for number, document in enumerate(some, start=1)}
     return [
-        (numbers[found], number)
+        (numbers[shared], number)
         for number, document in enumerate(others, start=1)
-        if (found := value(document)) is not None and found in numbers
+        if (shared := value(document)) is not None and shared in numbers
     ]
 
 
@@ -87,12 +89,12 @@ NAMES: dict[str, Callable[[Document], str | None]] = {
     "document": lambda document: document.doc_id,
     "group": lambda document: document.group_id,
 }
-"""What may be in one split only."""
+"""How to get each kind of name that may be in one split only."""
 
 
 def names(documents: Sequence[Document], name: Callable[[Document], str | None]) -> set[str]:
-    """The different names of documents; those without one are left out."""
-    return {found for found in map(name, documents) if found is not None}
+    """Return the set of the documents' names; documents without a name are left out."""
+    return {value for value in map(name, documents) if value is not None}
 
 
 def _key(span: Span, answer_format: str) -> tuple:
@@ -107,5 +109,5 @@ def _refused(span: Span, ontology: Ontology, *, private: bool) -> tuple[str, lis
     return f"{_shown('sub-label', span.sublabel, private)} is none of label {span.label!r}", accepted
 
 
-def _shown(what: str, found: str | None, private: bool) -> str:
-    return what if private else f"{what} {found!r}"
+def _shown(what: str, value: str | None, private: bool) -> str:
+    return what if private else f"{what} {value!r}"

@@ -1,4 +1,4 @@
-"""The card of a dataset, counted by hand."""
+"""The card of a dataset, compared with counts made by hand."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ DEV = [document("c", "x , B c D , e f g H i y"), document("d", "one two three fo
 
 def test_counts_by_hand():
     card = card_of({"train": TRAIN, "dev": DEV})
-    # span 1 lies inside 2 and 3; 2 and 3 are the same stretch, so neither lies inside the other
+    # span 1 lies inside 2 and 3; 2 and 3 have equal offsets, so neither lies inside the other
     assert card["splits"]["train"] == {
         "documents": 2,
         "documents_with_group": 2,
@@ -72,7 +72,7 @@ def test_counts_by_hand():
 
 
 def test_leaks_by_hand():
-    # shared words in a row: b c d e f g h i, punctuation and case levelled: one run of eight; one equal text
+    # shared consecutive words, without punctuation and case: b c d e f g h i, one run of eight; and one equal text
     leaks = card_of({"train": TRAIN, "dev": DEV})["leaks"]
     assert leaks == {"train-dev": {"documents": 0, "groups": 0, "texts": 1, "runs_of_8_words": 1}}
     leaks = card_of({"train": TRAIN, "dev": DEV, "test": TRAIN[1:]})["leaks"]
@@ -80,7 +80,7 @@ def test_leaks_by_hand():
     assert leaks["dev-test"] == {"documents": 0, "groups": 0, "texts": 0, "runs_of_8_words": 1}
 
 
-def test_groups_in_words():
+def test_the_card_says_in_words_which_documents_have_groups():
     assert card_of({"train": TRAIN})["group_id"] == "all documents have one"
     assert card_of({"dev": DEV})["group_id"] == "absent: each document is taken for a group of its own"
 

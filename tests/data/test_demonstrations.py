@@ -1,4 +1,4 @@
-"""Which training texts are most like a prompt's own."""
+"""Which training texts are chosen as the most similar to a prompt's text."""
 
 import random
 
@@ -13,11 +13,11 @@ POOL = ["red fox", "blue fox", "red hen", "stone", "red fox"]
 NAMES = ["e", "d", "c", "b", "a"]
 
 
-def test_by_hand():
-    # "red fox" twice (equal: a before e), then one word in common; the most similar last
+def test_the_most_similar_texts_of_a_small_pool():
+    # "red fox" is in the pool twice; of equal texts name a is ranked before e; the most similar text comes last
     groups = list("12345")
     assert most_similar(["Red fox"], ["0"], POOL, groups, NAMES, 2) == [(0, 4)]
-    # without group 5 its one twin, and of those that share a word, fox and red being in three of five each, c before d
+    # without group 5, one "red fox" is left; "red" and "fox" are equally frequent, so of d and c name c is taken
     assert most_similar(["Red fox"], ["5"], POOL, groups, NAMES, 2) == [(2, 0)]
 
 
@@ -33,12 +33,13 @@ def test_the_order_of_the_pool_does_not_matter(asked, pool, rng):
 
     def chosen(order: list[int]) -> list[list[str]]:
         columns = ([items[position] for position in order] for items in (pool, groups, names))
-        found = most_similar(asked, ["g0"] * len(asked), *columns, 2)
-        return [[names[order[position]] for position in positions] for positions in found]
+        examples = most_similar(asked, ["g0"] * len(asked), *columns, 2)
+        return [[names[order[position]] for position in positions] for positions in examples]
 
-    straight = chosen(list(range(len(pool))))
-    assert chosen(order) == straight
-    assert not {names[number] for number in range(0, len(pool), 3)} & {name for found in straight for name in found}
+    unshuffled = chosen(list(range(len(pool))))
+    assert chosen(order) == unshuffled
+    own_group = {names[number] for number in range(0, len(pool), 3)}
+    assert not own_group & {name for examples in unshuffled for name in examples}
 
 
 def test_too_few_other_groups():

@@ -1,4 +1,4 @@
-"""Published files: copied, downloaded from a server on this machine, refused."""
+"""Published files are copied, downloaded from a local server, or refused."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ CONTENTS = {split: f"{split} line\n".encode() * 400 for split in ("train", "dev"
 
 
 class Server(ThreadingHTTPServer):
-    """Serves `files`; keeps the path of each request; may stop in the middle."""
+    """Serves `files`, keeps the path of each request, and ends each answer after `stop_after` bytes."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -95,9 +95,9 @@ def outputs(folder: Path) -> dict[str, Path]:
 
 
 def assert_fetched(folder: Path) -> None:
-    """Exactly the three files are there, whole."""
-    found = {path.name: path.read_bytes() for path in (folder / "source").iterdir()}
-    assert found == {f"{split}.json": content for split, content in CONTENTS.items()}
+    """Check that the folder has exactly the three files, each complete."""
+    contents = {path.name: path.read_bytes() for path in (folder / "source").iterdir()}
+    assert contents == {f"{split}.json": content for split, content in CONTENTS.items()}
 
 
 def test_files_are_downloaded(server, plain, tmp_path, caplog):
@@ -114,7 +114,7 @@ def test_members_come_from_one_download(server, packed, tmp_path):
     assert server.requests == ["/data.tar.gz"]
 
 
-def test_a_broken_download_leaves_nothing_and_starts_anew(server, plain, tmp_path):
+def test_a_broken_download_leaves_no_file_and_can_be_repeated(server, plain, tmp_path):
     server.stop_after = 2000
     message = (
         "train.json: the connection ended after 2000 of 4400 bytes; run again, or set TABPO_DATA to an absolute path"
@@ -127,7 +127,7 @@ def test_a_broken_download_leaves_nothing_and_starts_anew(server, plain, tmp_pat
     assert_fetched(tmp_path)
 
 
-def test_another_hash_stops_with_both_values_and_starts_anew(server, plain, tmp_path):
+def test_a_wrong_hash_is_refused_with_both_values_and_can_be_repeated(server, plain, tmp_path):
     server.files["/dev.json"] = b"changed"
     with pytest.raises(DataError, match=r"dev.json: sha256 is ") as caught:
         fetch("plain", outputs(tmp_path), local="")
@@ -160,7 +160,7 @@ def test_a_wrong_archive_is_refused(server, packed, tmp_path, content, message):
     assert not (tmp_path / "source").exists()
 
 
-def test_what_the_server_lacks_is_one_line_that_says_what_to_do(server, plain, tmp_path):
+def test_the_error_about_a_file_missing_on_the_server_says_what_to_do(server, plain, tmp_path):
     del server.files["/train.json"]
     message = (
         "train.json: the server answered 404 Not Found; run again, or set TABPO_DATA .* holds plain/ with train.json"
@@ -170,7 +170,7 @@ def test_what_the_server_lacks_is_one_line_that_says_what_to_do(server, plain, t
     assert "\n" not in str(caught.value)
 
 
-def test_without_network_one_line_says_what_to_do(tmp_path, monkeypatch):
+def test_the_error_about_a_missing_network_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/train.json"
@@ -181,7 +181,7 @@ def test_without_network_one_line_says_what_to_do(tmp_path, monkeypatch):
     assert "\n" not in str(caught.value)
 
 
-def test_a_local_folder_wins(server, plain, tmp_path):
+def test_files_of_a_local_folder_are_copied_and_nothing_is_downloaded(server, plain, tmp_path):
     for split, content in CONTENTS.items():
         path = tmp_path / "data" / "plain" / f"{split}.json"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Faults of a file of JSON lines, each named by its place."""
+"""Each fault in a file of JSON lines is reported with its place and without text."""
 
 import json
 import re
@@ -17,7 +17,7 @@ def read(path, content: bytes):
 
 
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
-def test_last_line_may_end_or_not(tmp_path, end):
+def test_a_line_feed_after_the_last_line_is_optional(tmp_path, end):
     assert read(tmp_path / "train.json", GOOD + end) == [json.loads(GOOD)]
 
 
@@ -48,11 +48,11 @@ FAULTS = {
     "id is a number": (b'{"id": 1, "text": "a secret"}', "line 1, id: is no identifier"),
     "id with #": (b'{"id": "d#1", "text": "a secret"}', "line 1, id: is no identifier"),
     "id with a line feed": (b'{"id": "d\\n1", "text": "a secret"}', "line 1, id: is no identifier"),
-    "id twice": (GOOD + b"\n" + GOOD, r"line 2, id: was line 1's already"),
+    "id twice": (GOOD + b"\n" + GOOD, r"line 2, id: is already that of line 1"),
     "key missing": (b'{"id": "d1"}', "line 1, the line: lacks text; accepted: id, text"),
     "key unknown": (
         b'{"id": "d1", "text": "a", "a secret": 1}',
-        "line 1, the line: has a key that is not known in place 3; accepted: id, text",
+        "line 1, the line: has an unknown key in place 3; accepted: id, text",
     ),
 }
 

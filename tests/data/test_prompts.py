@@ -1,4 +1,4 @@
-"""Prompts and gold answers."""
+"""Prompts and their gold answers."""
 
 import json
 from dataclasses import replace
@@ -118,8 +118,8 @@ def test_attributes_of_a_document_stand_before_its_text():
 
 
 def test_rules_of_directions_are_stated_where_prompts_state_the_direction():
-    told = instructions(PVMINER, False, ("TO_PAT_YN",))
-    assert "- N: The patient writes to the provider. Codes: SDOH, PartnershipPatient, SharedDecisionPatient, " in told
+    head = instructions(PVMINER, False, ("TO_PAT_YN",))
+    assert "- N: The patient writes to the provider. Codes: SDOH, PartnershipPatient, SharedDecisionPatient, " in head
     assert "TO_PAT_YN" not in instructions(PVMINER, False)
 
 
@@ -139,18 +139,18 @@ def train(*texts: str) -> list[Document]:
 
 def test_demonstrations_are_the_most_similar_texts_of_other_groups_the_most_similar_last():
     pool = [*train("Fever after aspirin", "Nothing of note", "Rash after ibuprofen"), SENTENCE]
-    own = replace(SENTENCE, doc_id="t9", group_id="123", text="Rash after  aspirin")
+    asked = replace(SENTENCE, doc_id="t9", group_id="123", text="Rash after  aspirin")
     style = Style("document", "instruct", demonstrations=2)
     for order in (pool, pool[::-1]):
-        (prompt,) = build_prompts([own], PHEE, style, order)
-        before, own_text = prompt.messages[0].content.split(EXAMPLES)[1].rsplit("Answer:\n", 1)
+        (prompt,) = build_prompts([asked], PHEE, style, order)
+        before, end = prompt.messages[0].content.split(EXAMPLES)[1].rsplit("Answer:\n", 1)
         assert before.index("Fever after aspirin") != before.index("Rash after ibuprofen")
-        assert "Nothing" not in before and before.count("Rash after  aspirin") == 0  # its own group shows nothing
-        assert own_text == '{"results":[]}\n\nText:\nRash after  aspirin'
+        assert "Nothing" not in before and before.count("Rash after  aspirin") == 0  # no example is of its own group
+        assert end == '{"results":[]}\n\nText:\nRash after  aspirin'
         shown = [line for line in before.split("\n") if " after " in line]
         assert sorted(shown) == ["Fever after aspirin", "Rash after ibuprofen"]
-    assert prompt == build_prompts([own], PHEE, style, pool)[0]
-    assert prompt.answer == build_prompts([own], PHEE, Style("document", "bare"))[0].answer
+    assert prompt == build_prompts([asked], PHEE, style, pool)[0]
+    assert prompt.answer == build_prompts([asked], PHEE, Style("document", "bare"))[0].answer
 
 
 def test_a_train_without_enough_other_groups_is_refused():
@@ -160,5 +160,5 @@ def test_a_train_without_enough_other_groups_is_refused():
 
 def test_a_scheme_without_relations_says_so():
     entities = replace(SCIERC, relations={})
-    told = instructions(entities, False)
-    assert "There are no relations." in told and "Labels of relations" not in told
+    head = instructions(entities, False)
+    assert "There are no relations." in head and "Labels of relations" not in head

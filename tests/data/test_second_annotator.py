@@ -1,4 +1,4 @@
-"""Two annotators of the same texts: by hand, from raw files to confusions, pairs' source and the row `human`."""
+"""Two annotators of one set of texts, from raw files to the confusion table, the edits and the row `human`."""
 
 import json
 from pathlib import Path
@@ -35,13 +35,13 @@ def row(number: int, labels=("Drug", "Symptom"), end=20, related=True) -> dict:
 
 
 def write(path: Path, rows: list[dict]) -> Path:
-    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    path.write_text("".join(json.dumps(item) + "\n" for item in rows))
     return path
 
 
 @pytest.fixture
 def study(tmp_path):
-    """Three documents a split; the second annotator leaves one out of each, and reads the others differently."""
+    """Three documents per split; the second annotator leaves out some of them, and annotates others differently."""
     (tmp_path / "labels.yaml").write_text(LABELS)
     first = {split: [row(3 * place + number) for number in range(3)] for place, split in enumerate(SPLITS)}
     second = {
@@ -81,10 +81,10 @@ def read(study: Path, split: str, rows: list[dict] | None = None) -> list[Docume
 
 
 def test_what_both_have_annotated_becomes_units_and_predictions(study):
-    units, said = second_reading(["n0", "n1", "n2"], gold(study, "train"), read(study, "train"))
-    assert [unit.prompt_id for unit in units] == [one.prompt_id for one in said] == ["n0", "n1"]
-    assert [(span.label, span.text) for span in said[1].spans] == [("Drug", "Drug1"), ("Drug", "nausea1")]
-    assert (len(said[0].relations), len(said[1].relations), len(units[0].relations)) == (0, 1, 1)
+    units, second = second_reading(["n0", "n1", "n2"], gold(study, "train"), read(study, "train"))
+    assert [unit.prompt_id for unit in units] == [prediction.prompt_id for prediction in second] == ["n0", "n1"]
+    assert [(span.label, span.text) for span in second[1].spans] == [("Drug", "Drug1"), ("Drug", "nausea1")]
+    assert (len(second[0].relations), len(second[1].relations), len(units[0].relations)) == (0, 1, 1)
     with pytest.raises(DataError, match="none of the 1 prompts is of one of the 2 documents with a second annotation"):
         second_reading(["n2"], gold(study, "train"), read(study, "train"))
 
@@ -92,13 +92,13 @@ def test_what_both_have_annotated_becomes_units_and_predictions(study):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([row(9)], "document 1: the first annotator has none of that id; accepted: an id of this split"),
+        ([row(9)], "document 1: the first annotator has no document of that id; accepted: ids of this split"),
         (
             [row(0) | {"text": "Drug0 caused nausea0 at noon."}],
             "document 1: has another text than the first",
         ),
         ([row(0, ("Drug", "Secret"))], "line 1, span 2: label is unknown; accepted: Drug, Symptom"),
-        ([row(0), row(0)], "was line 1's already"),
+        ([row(0), row(0)], "is already that of line 1"),
     ],
 )
 def test_faults_of_a_second_annotation_are_named_without_text(study, rows, message):
@@ -136,10 +136,10 @@ def test_disagreement_is_counted_on_train_and_the_half_of_dev_for_confusions_alo
     assert "two annotators" in (study / "map.svg").read_text()
 
 
-def test_edits_from_disagreement_say_so(study):
+def test_edits_from_disagreement_name_it_as_their_source(study):
     ontology = read_ontology(study / "labels.yaml")
     proposals = Proposals("disagreement", 0.0, run_disagreement(study), (), ontology)
-    assert [(one.wrong, one.source) for one in proposals.targets("label", "Symptom", ("Drug",))] == [
+    assert [(target.wrong, target.source) for target in proposals.targets("label", "Symptom", ("Drug",))] == [
         ("Drug", "disagreement")
     ]
 
@@ -150,13 +150,13 @@ def test_the_row_human_scores_the_second_annotation_of_test(study):
             *("--settings", '{"private": true}', "--second", str(study / "second_test.jsonl")),
             *("--prompts", str(study / "asked_test.parquet"), "--documents", str(study / "test.parquet")),
             *("--ontology", str(study / "labels.yaml")),
-            *("--output-predictions", str(study / "said.parquet"), "--output-scores", str(study / "scores.json")),
+            *("--output-predictions", str(study / "second.parquet"), "--output-scores", str(study / "scores.json")),
             *("--output-counts", str(study / "counts.parquet")),
         ]
     )
     scores = json.loads((study / "scores.json").read_text())
     # two documents of two spans and a relation; in n8 the Drug is a Symptom to the second
-    assert scores["prompts"] == 2 and len(read_records(study / "said.parquet", Prediction)) == 2
-    found = {name: scores["metrics"][name]["set_directed"]["f1"] for name in ("ner_strict", "ner_boundary", "rel")}
-    assert found == {"ner_strict": 0.75, "ner_boundary": 1.0, "rel": 1.0}
+    assert scores["prompts"] == 2 and len(read_records(study / "second.parquet", Prediction)) == 2
+    f1 = {name: scores["metrics"][name]["set_directed"]["f1"] for name in ("ner_strict", "ner_boundary", "rel")}
+    assert f1 == {"ner_strict": 0.75, "ner_boundary": 1.0, "rel": 1.0}
     assert scores["metrics"]["rel_plus"]["set_directed"]["f1"] == 0.5

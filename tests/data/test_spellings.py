@@ -1,4 +1,4 @@
-"""Other spellings put right and counted; coreference links joined."""
+"""Variant spellings are corrected and counted, and coreference links are merged into clusters."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,12 +26,13 @@ DOCUMENT = Document(
 )
 
 
-def test_variants_are_put_right_and_counted():
+def test_variants_are_corrected_and_counted():
     spans = (Span(1, "drug", "Brand", 0, 1), Span(2, "drug", "brand", 2, 3), Span(3, "other", None, 4, 5))
     document = replace(DOCUMENT, spans=spans, relations=(Relation(1, 2, "used"), Relation(2, 1, "USED-FOR")))
-    [right], counts = conform([document], ONTOLOGY)
-    assert right.spans == (Span(1, "Drug", "Brand", 0, 1), Span(2, "Drug", "Brand", 2, 3), Span(3, "other", None, 4, 5))
-    assert right.relations == (Relation(1, 2, "USED-FOR"), Relation(2, 1, "USED-FOR"))
+    [corrected], counts = conform([document], ONTOLOGY)
+    drugs = (Span(1, "Drug", "Brand", 0, 1), Span(2, "Drug", "Brand", 2, 3))
+    assert corrected.spans == (*drugs, Span(3, "other", None, 4, 5))
+    assert corrected.relations == (Relation(1, 2, "USED-FOR"), Relation(2, 1, "USED-FOR"))
     assert counts == {"labels: drug -> Drug": 2, "relations: used -> USED-FOR": 1, "sublabels: brand -> Brand": 1}
 
 

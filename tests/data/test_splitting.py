@@ -1,4 +1,4 @@
-"""Splits by group: the halves of dev, and a dev carved from train."""
+"""Splits by group: the halves of dev, a dev taken from train, and folds of train."""
 
 from random import Random
 
@@ -45,7 +45,7 @@ def test_halves_of_dev(groups, random):
 
 
 def test_halves_do_not_change_between_versions():
-    # sha256 in hex: d 18ac.., c 2e7d.., b 3e23.., a ca97..; taken in turns
+    # sha256 in hex: d 18ac.., c 2e7d.., b 3e23.., a ca97..; they go to the halves alternately
     confusion, select = halve_dev(dev([("a", None), ("b", None), ("c", None), ("d", None)]))
     assert [document.doc_id for document in confusion] == ["b", "d"]
     assert [document.doc_id for document in select] == ["a", "c"]
@@ -78,7 +78,7 @@ def test_the_carved_dev_does_not_change_between_versions():
 
 
 def document(number):
-    """Documents 3k, 3k + 1 and 3k + 2 are of one group, but the last six are of none."""
+    """Documents 3k, 3k + 1 and 3k + 2 are of one group; those from 24 on have no group."""
     group = f"g{number // 3}" if number < 24 else None
     return Document(f"d{number}", group, "a", ("a",), ((0, 1),), ())
 
@@ -106,7 +106,7 @@ def test_every_prompt_is_held_out_once_by_a_model_that_saw_the_others():
     assert max(sizes) - min(sizes) <= 9  # the largest group has nine prompts
 
 
-def test_no_order_matters():
+def test_the_order_of_documents_and_prompts_does_not_change_folds():
     documents, prompts = DOCUMENTS[:], PROMPTS[:]
     Random(1).shuffle(documents)
     Random(2).shuffle(prompts)
@@ -127,5 +127,5 @@ def test_the_program_writes_two_files_a_fold(tmp_path):
     paths = {part: [str(tmp_path / f"{fold}.{part}.parquet") for fold in range(2)] for part in ("train", "held-out")}
     inputs = ["--prompts", str(tmp_path / "prompts.parquet"), "--documents", str(tmp_path / "documents.parquet")]
     folds_script.main([*inputs, "--output-train", *paths["train"], "--output-held-out", *paths["held-out"]])
-    found = [[read_records(path, Prompt) for path in paths[part]] for part in ("train", "held-out")]
-    assert list(zip(*found, strict=True)) == fold_prompts(PROMPTS, DOCUMENTS, 2)
+    written = [[read_records(path, Prompt) for path in paths[part]] for part in ("train", "held-out")]
+    assert list(zip(*written, strict=True)) == fold_prompts(PROMPTS, DOCUMENTS, 2)

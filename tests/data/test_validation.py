@@ -1,4 +1,4 @@
-"""Labels outside the ontology, and documents or groups in two splits."""
+"""Labels outside the ontology are refused, and documents, groups and texts that are in two splits."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_other_labels_are_refused_with_their_place(ontology, span, message):
         check_labels([good, document(span)], ontology, "a.json", private=False)
 
 
-def test_records_of_a_csv_have_no_line_of_their_own():
+def test_messages_about_a_csv_name_documents_instead_of_lines():
     with pytest.raises(DataError, match=r"^a.csv, document 1, span 1: label 'Metod' is unknown"):
         check_labels([document(("Metod", None))], ENTITIES, Path("a.csv"), private=False)
     with pytest.raises(DataError, match=r"^a.jsonl, line 1, span 1: label 'Metod' is unknown"):
@@ -61,7 +61,7 @@ def test_other_relations_are_refused_with_their_place():
         check_labels([wrong], ENTITIES, "a.json", private=False)
 
 
-def test_splits_apart_pass_without_groups_and_with():
+def test_splits_that_share_nothing_pass_with_and_without_groups():
     check_splits({"train": [document(doc_id="a")], "dev": [document(doc_id="b")], "test": [document(doc_id="c")]})
     check_splits({"train": [document(doc_id="a", group_id="g")] * 2, "dev": [document(doc_id="b", group_id="h")]})
 
@@ -95,7 +95,7 @@ def test_a_text_in_two_splits_is_refused_by_places():
     check_splits({split: [replace(item, text="Thank you !") for item in items] for split, items in splits.items()})
 
 
-def test_what_stands_for_a_label_in_private_data_is_not_shown():
+def test_an_unknown_label_in_private_data_is_not_shown():
     for ontology, span in ((ENTITIES, ("secret", None)), (CODES, ("Subject", "secret"))):
         with pytest.raises(DataError, match=r"line 1, span 1: (sub-)?label is ") as caught:
             check_labels([document(span)], ontology, "a.json", private=True)

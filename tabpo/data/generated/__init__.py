@@ -1,1 +1,1 @@
-"""Texts and annotations that the project generates, for the demo."""
+"""Texts and annotations that the project generates for the demo."""

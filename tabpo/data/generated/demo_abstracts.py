@@ -1,4 +1,4 @@
-"""Generated one-sentence abstracts with the labels of SciERC: learnable in minutes, never fully."""
+"""Generated one-sentence abstracts with SciERC's labels; a small model learns them in minutes, but never perfectly."""
 
 import random
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from tabpo.data.generated.documents import Mention, annotated_document, fresh_do
 from tabpo.records import Document
 
 MIXED_SHARE = 0.55
-"""Share of slots filled by a noun that can have two types."""
+"""Share of slots filled with a mixed noun, that is, a noun that can have two types."""
 
 TWO_CLAUSES = 0.45
 """Share of texts with two clauses."""
@@ -21,10 +21,10 @@ SECOND_MODIFIER = 0.35
 """Share of mentions with two modifiers."""
 
 RULE_KEPT = 0.85
-"""Share of mixed nouns in open slots whose modifier decides the type; the others draw it."""
+"""Share of mixed nouns in slots for two types whose modifier decides the type; the type of the others is drawn."""
 
 TYPE_NOISE = 0.12
-"""Share of mixed nouns whose type is drawn anew, whatever the clause says."""
+"""Share of mixed nouns that are annotated with a type drawn at random, whatever their true type."""
 
 RELATION_NOISE = {"relabelled": 0.04, "flipped": 0.02, "dropped": 0.04}
 """Shares of relations annotated as a confusable one, in the wrong direction, or not at all."""
@@ -39,7 +39,14 @@ _PARITY = random.Random(0).sample(range(len(WORDS["modifiers"])), len(WORDS["mod
 
 @dataclass(frozen=True, slots=True)
 class _Filler:
-    """What fills a slot: its words, its true type, and the type that it is annotated with."""
+    """A mention that fills a slot of a clause.
+
+    Attributes:
+        words: All of its words, joined by spaces.
+        noun: Its last word or words.
+        kind: Its true type.
+        annotated: The type that it is annotated with, which may be wrong.
+    """
 
     words: str
     noun: str
@@ -48,10 +55,10 @@ class _Filler:
 
 
 def generate(split: str, count: int, seed: int) -> list[Document]:
-    """`count` documents of one sentence; the same arguments give the same documents.
+    """Generate `count` documents of one sentence each; equal arguments give equal documents.
 
-    No text recurs within a split, and none can be in two splits whatever their seeds. A mention's words stand once in
-    its text.
+    No text occurs twice in a split, and none can be in two splits, whatever the seeds. The words of a mention occur
+    once in its text.
     """
     return fresh_documents(split, count, seed, _draw)
 

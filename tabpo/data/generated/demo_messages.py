@@ -1,4 +1,4 @@
-"""Generated patient messages with codes, sub-codes and spans: own templates, with confusable annotations."""
+"""Patient messages with codes, sub-codes and spans, generated from this project's templates, with confusable labels."""
 
 import random
 from pathlib import Path
@@ -12,13 +12,13 @@ PATIENT_SHARE = 2 / 3
 """Share of messages that the patient writes."""
 
 SALUTATION, SIGNOFF, FILLER = 0.35, 0.30, 0.25
-"""Shares of messages with a salutation, with a sign-off, and of segments followed by an unlabelled sentence."""
+"""Shares of messages with a salutation and with a sign-off, and share of segments before an unlabelled sentence."""
 
 CONFUSED = 0.30
-"""Share of the segments of a confusable kind that carry their partner's labels."""
+"""Share of the segments with a confusable label that are annotated with the label they are confused with."""
 
 RANDOM_LABEL = 0.02
-"""Share of segments that carry any labels of their direction."""
+"""Share of segments that are annotated with the labels of a segment drawn from all those of their direction."""
 
 LEFT_OUT = 0.05
 """Share of segments that are not annotated."""
@@ -31,10 +31,10 @@ _WEIGHTS = {
 
 
 def generate(split: str, count: int, seed: int) -> list[Document]:
-    """`count` messages of one sentence each; the same arguments give the same messages.
+    """Generate `count` messages of one sentence each; equal arguments give equal messages.
 
-    A text is `TO_PAT_YN: N | segment . segment .`. None recurs within a split, and none can be in two splits whatever
-    their seeds. A span's words stand once in its text.
+    A text has the form `TO_PAT_YN: N | segment . segment .`. No text occurs twice in a split, and none can be in two
+    splits, whatever the seeds. The words of a span occur once in its text.
     """
     return fresh_documents(split, count, seed, _draw)
 

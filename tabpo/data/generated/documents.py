@@ -1,4 +1,4 @@
-"""What the generated corpora share: documents from words and mentions, and splits that cannot have a text in common."""
+"""Code of both generated corpora: documents from words and mentions, and splits that cannot have a text in common."""
 
 import hashlib
 import random
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tabpo.records import Document, Relation, Span
 
 _BUCKETS = {"train": range(8), "dev": range(8, 9), "test": range(9, 10)}
-"""The split that a text may be in, by a hash of the text: eight tenths of all texts are train's."""
+"""The hash of a text, a number from 0 to 9, decides its split: eight tenths of all possible texts belong to train."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,17 @@ class Mention:
 def fresh_documents(
     split: str, count: int, seed: int, draw: Callable[[random.Random, str], Document]
 ) -> list[Document]:
-    """Draw documents until `count` of them are new, belong to this split, and hold each mention's text once."""
+    """Draw documents until `count` of them are usable.
+
+    A document is usable if its text is new, belongs to this split by its hash, and contains the words of each mention
+    once.
+
+    Args:
+        split: "train", "dev" or "test".
+        count: How many documents to return.
+        seed: Seed of the random numbers.
+        draw: Makes a document from random numbers and a document id.
+    """
     rng = random.Random(seed)
     documents: list[Document] = []
     seen: set[str] = set()
@@ -45,7 +55,15 @@ def annotated_document(
     relations: Sequence[tuple[int, int, str]] = (),
     attributes: tuple[tuple[str, str], ...] = (),
 ) -> Document:
-    """The document of one sentence that these words make; relations number the mentions from 0."""
+    """Make a document of one sentence.
+
+    Args:
+        doc_id: Id of the document.
+        words: The tokens; the text is these joined by one space.
+        mentions: Typed ranges of words.
+        relations: (head, tail, label), where head and tail are positions in `mentions`.
+        attributes: Further facts as (name, value).
+    """
     ends = [len(" ".join(words[: number + 1])) for number in range(len(words))]
     starts = [end - len(word) for end, word in zip(ends, words, strict=True)]
     numbered = sorted(

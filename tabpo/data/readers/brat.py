@@ -1,4 +1,4 @@
-"""brat standoff: a folder with a .txt and an .ann for each document."""
+"""Reader of brat's standoff format: a folder with a .txt and an .ann file for each document."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ from tabpo.errors import DataError
 from tabpo.records import Document
 
 SUBLABEL = "Sublabel"
-"""The attribute of a span that is its sub-label."""
+"""Name of the brat attribute that holds a span's sub-label."""
 
 _LINES = {
     "span": re.compile(r"(T\S+)\t(\S+) (\d{1,9}) (\d{1,9})\t(.+)"),
@@ -21,17 +21,20 @@ _LINES = {
     "sublabel": re.compile(rf"[AM]\S+\t{SUBLABEL} (T\S+) (.+)"),
     "nothing": re.compile(r"(?:[N#].*)?"),
 }
-"""Lines that are read, and those that are passed over: notes, normalisations and empty ones."""
+"""Accepted lines by kind. Lines of the kind "nothing" are skipped: notes, normalisations and empty lines."""
 
 
 def read_documents(path: Path) -> list[Document]:
-    """All documents below a folder, by id, which is the file's name; a sub-folder's name is the group of its documents.
+    """Read all documents in a folder and its sub-folders, sorted by id.
 
-    A line of the .txt is a sentence. Equivalences (`*`) become clusters, an attribute `Sublabel` a span's sub-label.
+    A document's id is the name of its files without the ending. The path of a sub-folder is the group of its documents;
+    documents in the folder itself have no group. Each line of the .txt file is a sentence. Equivalences (`*`) become
+    clusters, and the attribute `Sublabel` becomes a span's sub-label.
 
     Raises:
-        DataError: A file is missing, no UTF-8, or has a line of another kind; a span in pieces. Names the folder, the
-            number of the file among those with its ending, sorted by name, and the line.
+        DataError: A document lacks one of its files, two documents have one name, a file is not UTF-8, or a line has an
+            unknown form, as that of a span in several pieces. Files may be named after patients: the message names the
+            folder, the number of the file among those with its ending, sorted by name, and the line.
     """
     texts, notes = ({file.with_suffix("") for file in path.rglob(f"*.{ending}")} for ending in ("txt", "ann"))
     if not texts:
@@ -46,7 +49,7 @@ def read_documents(path: Path) -> list[Document]:
     for number, (first, second) in enumerate(pairwise(documents), start=1):
         if first.doc_id == second.doc_id:
             where = _place(path, "txt", number)
-            raise DataError(f"{where}: has the name of the next one; accepted: a name that no other one has")
+            raise DataError(f"{where}: has the same name as the next one; accepted: a name that no other one has")
     return documents
 
 
@@ -84,12 +87,12 @@ def _annotations(path: Path, where: Place, text: str) -> tuple[dict[str, Annotat
     for line, kind, match in _read_lines(path, where):
         field = f"annotation {match.group().split()[0]}" if match.group() else ""
         if kind == "span":
-            name, label, start, end, said = match.groups()
+            name, label, start, end, stated = match.groups()
             if name in annotations:
                 raise line.error(field, "has the id of another line; accepted: an id that no other line has")
-            found = text[int(start) : int(end)]
-            said = found if re.sub(r"[\r\n]", " ", found) == said else said  # brat writes a line's end as a space
-            annotations[name] = Annotation(line, field, int(start), int(end), label, None, said)
+            covered = text[int(start) : int(end)]
+            stated = covered if re.sub(r"[\r\n]", " ", covered) == stated else stated  # brat writes "\n" as a space
+            annotations[name] = Annotation(line, field, int(start), int(end), label, None, stated)
         elif kind == "relation":
             label, head, tail = match.groups()
             links.append(Link(line, field, (head, tail), label))
@@ -99,7 +102,7 @@ def _annotations(path: Path, where: Place, text: str) -> tuple[dict[str, Annotat
             sublabels.append((line, field, match[1], match[2].strip()))
     for line, field, name, sublabel in sublabels:
         if name not in annotations or annotations[name].sublabel is not None:
-            raise line.error(field, "is of no span, or of one that has another; accepted: one sub-label of a span")
+            raise line.error(field, "names no span, or one that has a sub-label; accepted: one sub-label for a span")
         annotations[name] = replace(annotations[name], sublabel=sublabel)
     return annotations, links
 
@@ -112,8 +115,7 @@ def _read_lines(path: Path, where: Place) -> Iterator[tuple[Place, str, re.Match
         if match is None:
             raise place.error(
                 "the line",
-                "is none that is read; accepted: T with one start and end, R, *,"
-                f" A {SUBLABEL}; N and # are passed over",
+                f"has an unknown form; accepted: T with one start and end, R, *, A {SUBLABEL}; N and # are skipped",
             )
         yield place, kind, match
 

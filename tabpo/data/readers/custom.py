@@ -1,4 +1,4 @@
-"""A label set of the user's own: JSON lines with character offsets, or a folder of brat standoff."""
+"""Reader of a user's data with a user's labels: JSON lines with character offsets, or a folder in brat's format."""
 
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ SPAN_KEYS = ("start", "end", "label", "text")
 
 
 def read_documents(path: Path) -> list[Document]:
-    """Documents in the order of the file; in that of their ids from a folder. docs/own_data.md describes both formats.
+    """Read the documents of a .jsonl file in its order, or those of a brat folder sorted by id.
+
+    docs/own_data.md describes both formats.
 
     Raises:
-        DataError: File, line, document, field, and what is accepted; never a text.
+        DataError: The input does not have the format. The message names file, line and field, and what is accepted; it
+            contains no text of a document.
     """
     if path.is_dir():
         return brat.read_documents(path)
@@ -43,7 +46,7 @@ def _document(place: Place, row: dict[str, Any]) -> Document:
 
 
 def _annotation(place: Place, number: int, span: Any) -> tuple[str, Annotation]:
-    """The span's id, or its place in the list where it has none, and the span."""
+    """Return the name of a span and the span; the name is its id, or its field in the row if it has no id."""
     field = f"spans[{number}]"
     place.fields(field, span, SPAN_KEYS, ("id", "sublabel"))
     name = place.string(f"{field}.id", span["id"]) if "id" in span else field

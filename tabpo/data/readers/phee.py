@@ -1,9 +1,11 @@
-"""PHEE 2.0 (Sun et al., EMNLP 2022, arXiv 2210.12560) from its published events, as code, sub-code and span.
+"""Reader of PHEE 2.0 (Sun et al., EMNLP 2022, arXiv 2210.12560): its published events become codes with spans.
 
-A code is an event type and a main argument; the argument's whole span has sub-code "None", its details their own
-names. The trigger of a combination of drugs is Treatment / Combination, a cue of an event attribute Attribute / the
-attribute's name. A span in several pieces becomes several spans, equal ones of several events become one, and the
-grouping into events is lost.
+- A code consists of an event type and a main argument, as in AdverseEvent.Subject.
+- The whole span of a main argument has the sub-code "None"; its sub-arguments have their names as sub-codes.
+- The trigger of a drug combination has the argument Treatment and the sub-code Combination.
+- The cue of an event attribute has the argument Attribute, and the attribute's name as sub-code.
+- A span in several pieces becomes several spans. Equal spans of several events become one span. Which spans belong to
+  the same event is not kept.
 """
 
 import re
@@ -17,7 +19,7 @@ from tabpo.records import Document, Span
 KEYS = ("id", "context", "is_mult_event", "annotations")
 
 EVENTS = {"Adverse_event": "AdverseEvent", "Potential_therapeutic_event": "TherapeuticEvent"}
-"""Event types of the files, and how codes name them."""
+"""Event types in the files, and their names in codes."""
 
 DETAILS = {
     "Trigger": (),
@@ -31,17 +33,19 @@ CUES = ("Speculated", "Negated", "Severity")
 
 _ENTITY = ("text", "start", "entity_id")
 
-_Found = tuple[int, int, str, str]
-"""Start, end, code, sub-code: the order of spans."""
+_CodedSpan = tuple[int, int, str, str]
+"""Start, end, code and sub-code; spans are sorted in this order."""
 
 
 def read_documents(path: Path) -> list[Document]:
-    """Sentences in the file's order; the group is the article (PubMed id), tokens are split at white space.
+    """Read one document per sentence, in the order of the file.
 
-    A span must stand in the text where the file says; only its white space may differ (it does once, in test).
+    The group of a document is its article (PubMed id), and its tokens are split at white space. A span must be in the
+    text at the offset that the file states; only its white space may differ, as it does once in the test split.
 
     Raises:
-        DataError: The file is not in the published format: names file, line, sentence, field and what is accepted.
+        DataError: The file is not in the published format. The message names file, line and field, and what is
+            accepted.
     """
     return [_document(place, row) for place, row in read_objects(path, "id", KEYS)]
 
@@ -52,7 +56,7 @@ def _document(place: Place, row: dict[str, Any]) -> Document:
         raise place.error("id", "names no article; accepted: article, underscore, sentence")
     text = place.string("context", row["context"])
     events = list(_events(place, row["annotations"]))
-    found = {item for field, event in events for item in _event(place, field, event, text)}
+    coded = {item for field, event in events for item in _event(place, field, event, text)}
     tokens = tuple(text.split())
     return Document(
         doc_id=place.doc_id,
@@ -62,7 +66,7 @@ def _document(place: Place, row: dict[str, Any]) -> Document:
         sentences=((0, len(tokens)),),
         spans=tuple(
             Span(position, code, subcode, start, end)
-            for position, (start, end, code, subcode) in enumerate(sorted(found), start=1)
+            for position, (start, end, code, subcode) in enumerate(sorted(coded), start=1)
         ),
         attributes=(("events", str(len(events))),),
     )
@@ -76,7 +80,7 @@ def _events(place: Place, value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{field}.events[{position}]", event
 
 
-def _event(place: Place, field: str, event: Any, text: str) -> Iterator[_Found]:
+def _event(place: Place, field: str, event: Any, text: str) -> Iterator[_CodedSpan]:
     place.fields(field, event, ("event_id", "event_type"), (*DETAILS, *CUES))
     kind = place.string(f"{field}.event_type", event["event_type"])
     if kind not in EVENTS:
@@ -93,7 +97,7 @@ def _event(place: Place, field: str, event: Any, text: str) -> Iterator[_Found]:
 
 
 def _argument(place: Place, field: str, argument: Any, role: str) -> Iterator[tuple[str, str, Any]]:
-    """Sub-code, field and entity of an argument and of each of its details."""
+    """Yield sub-code, field and entity of a main argument and of each of its sub-arguments."""
     combined = ("Combination",) if role == "Treatment" else ()
     place.fields(field, argument, _ENTITY, (*DETAILS[role], *combined))
     yield "None", field, {key: argument[key] for key in _ENTITY}
@@ -107,7 +111,7 @@ def _argument(place: Place, field: str, argument: Any, role: str) -> Iterator[tu
 
 
 def _pieces(place: Place, field: str, entity: Any, text: str) -> Iterator[tuple[int, int]]:
-    """Characters of each piece of each span of an entity, outer white space left out."""
+    """Yield (start, end) of each piece of each span of an entity, without white space around the piece."""
     place.fields(field, entity, ("text", "start"), ("entity_id", "value"))
     spans = place.items(f"{field}.text", entity["text"])
     starts = place.items(f"{field}.start", entity["start"], length=len(spans))

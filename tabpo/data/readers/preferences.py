@@ -1,4 +1,4 @@
-"""Preferences of the user's own: JSON lines with a prompt, a chosen and a rejected answer, as they are."""
+"""Reader of a user's preferences: JSON lines with a prompt, a chosen and a rejected answer; texts stay unchanged."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ OPTIONAL = ("id", "group_id")
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """One row.
+    """A prompt with two answers.
 
     Attributes:
-        name: Its `id`; the file's name and the line where it has none.
-        group_id: What must not straddle splits; None where unknown.
-        messages: The prompt as a chat; the last turn is the user's.
-        chosen: The better answer, as it is.
-        rejected: The other one.
+        name: The row's `id`, or `{file name}-{line}` if it has none.
+        group_id: The group that must stay in one split; None if it is unknown.
+        messages: The prompt as a chat; its last message is the user's.
+        chosen: The better answer.
+        rejected: The worse answer.
     """
 
     name: str
@@ -32,10 +32,11 @@ class Preference:
 
 
 def read_preferences(path: Path) -> list[Preference]:
-    """Rows in the order of the file. docs/own_data.md describes the format.
+    """Read the rows in the order of the file. docs/own_data.md describes the format.
 
     Raises:
-        DataError: File, line, row, key, and what is accepted; never a text.
+        DataError: The file does not have the format. The message names file, line and key, and what is accepted; it
+            contains no text of a row.
     """
     seen: dict[str, int] = {}
     rows = []
@@ -44,13 +45,13 @@ def read_preferences(path: Path) -> list[Preference]:
         name = identifier(where, row, "id") if "id" in row else f"{path.stem}-{line}"
         place = Place(path, line, name)
         if name in seen:
-            raise place.error("id", f"was line {seen[name]}'s already; accepted: an id that no other line has")
+            raise place.error("id", f"is already that of line {seen[name]}; accepted: an id that no other line has")
         seen[name] = line
         place.fields("the line", row, KEYS, OPTIONAL)
         group_id = row.get("group_id")
         chosen, rejected = (_answer(place, side, row[side]) for side in ("chosen", "rejected"))
         if chosen == rejected:
-            raise place.error("rejected", "is the chosen answer; accepted: another one")
+            raise place.error("rejected", "equals the chosen answer; accepted: another answer")
         rows.append(
             Preference(
                 name=name,
@@ -64,7 +65,11 @@ def read_preferences(path: Path) -> list[Preference]:
 
 
 def _prompt(place: Place, value: Any) -> tuple[Message, ...]:
-    """A text is the user's one turn; in a chat user and assistant alternate, perhaps after a system message."""
+    """Return a prompt as a chat; a string becomes the user's single message.
+
+    In a chat the user's and the assistant's messages alternate, perhaps after a system message; the user has the first
+    and the last.
+    """
     if isinstance(value, str):
         return (Message("user", place.string("prompt", value)),)
     messages = _messages(place, "prompt", value)
@@ -72,17 +77,17 @@ def _prompt(place: Place, value: Any) -> tuple[Message, ...]:
     turns = roles[1:] if roles[:1] == ["system"] else roles
     expected = [("user", "assistant")[number % 2] for number in range(len(turns))]
     if turns != expected or len(turns) % 2 == 0:
-        raise place.error("prompt", "has other turns; accepted: user, assistant, .., user, perhaps after one of system")
+        raise place.error("prompt", "has wrong roles; accepted: user, assistant, .., user, perhaps after one system")
     return messages
 
 
 def _answer(place: Place, field: str, value: Any) -> str:
-    """A text, or the one turn of the assistant that holds it."""
+    """Return an answer, which is a string or a chat with a single message of the assistant."""
     if isinstance(value, str):
         return place.string(field, value)
     messages = _messages(place, field, value)
     if [message.role for message in messages] != ["assistant"]:
-        raise place.error(field, "is not one turn of the assistant; accepted: a string, or a list of that turn alone")
+        raise place.error(field, "is not one message of the assistant; accepted: a string, or a list of one message")
     return messages[0].content
 
 
@@ -100,7 +105,7 @@ def _messages(place: Place, field: str, value: Any) -> tuple[Message, ...]:
 
 
 def as_documents(rows: Sequence[Preference]) -> list[Document]:
-    """The prompts as documents without annotations, for all that is asked of splits: ids, groups, texts in common."""
+    """Make documents without annotations from the prompts, so that splits can be checked for shared ids and texts."""
     texts = ["\n".join(message.content for message in row.messages) for row in rows]
     return [
         Document(row.name, row.group_id, text, tuple(text.split()), ((0, len(text.split())),), ())
@@ -109,5 +114,5 @@ def as_documents(rows: Sequence[Preference]) -> list[Document]:
 
 
 def as_prompts(rows: Sequence[Preference]) -> list[Prompt]:
-    """Prompts whose answer is the chosen one, which SFT trains on; the rows of a group are one document."""
+    """Make prompts with the chosen answer as gold, for SFT; the rows of one group count as one document."""
     return [Prompt(row.name, row.group_id or row.name, row.messages, row.chosen) for row in rows]

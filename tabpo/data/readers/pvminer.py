@@ -1,8 +1,8 @@
-"""PV-Miner's messages (arXiv 2603.00025) in their published format: what was asked and what was to be answered.
+"""Reader of PV-Miner's messages (arXiv 2603.00025) in their published format, which has a query and an answer per row.
 
-A row has a query, whose end holds the message and who writes it, and an answer; everything before the end is the prompt
-of others and is left out. The older form of EPPC Miner asks about one sentence and shows its neighbours. Rows may also
-have the message itself in the place of the query.
+The end of a query holds the message and its direction, which is who writes it. Everything before that end is the
+authors' prompt and is left out. The older format of EPPC Miner asks about one sentence and shows its neighbours. A row
+may also have the message and its direction in columns instead of a query.
 """
 
 import re
@@ -19,10 +19,10 @@ from tabpo.data.tabular import read_rows
 from tabpo.records import Document
 
 DIRECTION = "TO_PAT_YN"
-"""The attribute that says who writes: Y to the patient, N by the patient."""
+"""The attribute that says who writes: "Y" is a message to the patient, "N" one by the patient."""
 
 FORMS = (("query", "answer"), ("message", DIRECTION, "answer"))
-"""Columns of a row; `id` and `group_id` are read where they are there."""
+"""The two accepted sets of columns; the columns `id` and `group_id` are optional."""
 
 _MESSAGE = re.compile(r"TO_PAT_YN:[ \t]*(?P<direction>[YN])\b[^\n]*\n\s*Context:(?P<text>.*)", re.DOTALL)
 _SENTENCES = re.compile(
@@ -33,17 +33,19 @@ _OUTPUT = re.compile(r"\n\s*OUTPUT:\s*\Z")
 _AFTER_NEXT = re.compile(r"\n\s*(?:OUTPUT:|TO_PAT_YN:).*", re.DOTALL)
 
 _NO_ONTOLOGY = Ontology("results", {}, {})
-"""Places do not depend on labels, which are checked once all are read."""
+"""Stands for the real ontology while spans are placed, which does not depend on labels; they are checked later."""
 
 
 def read_documents(path: Path) -> list[Document]:
-    """Messages in the order of the rows; a span is placed at the first words that are its, as answers are grounded.
+    """Read one document per row, in the order of the rows.
 
-    A row without an id is called by its file and number. Attributes are TO_PAT_YN, and the neighbours of a sentence.
+    Spans are placed by the rule that grounds a model's answer: at the first occurrence of their words that no equal
+    result has taken. A row without an id gets `{file name}-{number}`. The attributes of a document are TO_PAT_YN and,
+    in EPPC Miner's format, the sentences before and after.
 
     Raises:
-        DataError: The file is none that can be read, lacks columns, or has an id twice; a query does not end in the
-            published way, an answer cannot be read, or a span is not in its message. Names file, row and document.
+        DataError: The file cannot be read, lacks columns, or has an id twice; a query does not end in the published
+            way, an answer cannot be read, or a span is not in its message. The message names file, line and field.
     """
     documents, rows = [], {}
     for number, row in read_rows(path, FORMS):
@@ -52,7 +54,7 @@ def read_documents(path: Path) -> list[Document]:
             doc_id = identifier(f"{path}, line {number}", {"id": str(row["id"])}, "id")
         place = Place(path, number, doc_id)
         if doc_id in rows:
-            raise place.error("id", f"was line {rows[doc_id]}'s already; accepted: an id that no other line has")
+            raise place.error("id", f"is already that of line {rows[doc_id]}; accepted: an id that no other line has")
         rows[doc_id] = number
         documents.append(_document(place, row))
     return documents
@@ -71,20 +73,20 @@ def _document(place: Place, row: dict[str, Any]) -> Document:
     for number, span in enumerate(ground(answered.answer, unit, _NO_ONTOLOGY)[0]):
         field = f"answer.results[{number}]"
         if span.start is None:
-            raise place.error(field, "has a Span that is not in the message; accepted: its words, as they stand there")
-        found = Annotation(place, field, span.start, span.end, span.label, span.sublabel, text[span.start : span.end])
-        annotations.setdefault((span.start, span.end, span.label, span.sublabel), found)
+            raise place.error(field, "has a Span that is not in the message; accepted: words copied from the message")
+        placed = Annotation(place, field, span.start, span.end, span.label, span.sublabel, text[span.start : span.end])
+        annotations.setdefault((span.start, span.end, span.label, span.sublabel), placed)
     return build_document(
         place,
         text,
-        {str(key): found for key, found in annotations.items()},
+        {str(key): annotation for key, annotation in annotations.items()},
         group_id=None if group_id is None else place.string("group_id", str(group_id)),
         attributes=attributes,
     )
 
 
 def _asked(place: Place, query: Any) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The message, or sentence, that a query ends with, and what it says of it."""
+    """Return the message or sentence at the end of a query, and its attributes."""
     query = place.string("query", query)
     starts = [match.start() for match in _DIRECTION.finditer(query)]
     message = next(filter(None, (_MESSAGE.match(query, start) for start in reversed(starts))), None)
@@ -105,5 +107,5 @@ def _asked(place: Place, query: Any) -> tuple[str, tuple[tuple[str, str], ...]]:
 def _written(place: Place, row: dict[str, Any]) -> tuple[str, tuple[tuple[str, str], ...]]:
     direction = row[DIRECTION]
     if direction not in ("Y", "N"):
-        raise place.error(DIRECTION, "is neither; accepted: Y, N")
+        raise place.error(DIRECTION, "is neither Y nor N; accepted: Y, N")
     return place.string("message", row["message"]), ((DIRECTION, direction),)

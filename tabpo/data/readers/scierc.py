@@ -1,7 +1,7 @@
-"""SciERC (Luan et al., EMNLP 2018) from its processed JSON: entities, relations and coreference clusters.
+"""Reader of SciERC (Luan et al., EMNLP 2018) in its processed JSON: entities, relations and coreference clusters.
 
-What the files repeat is kept, so that counts are the published ones: four relations of train are there twice, and so
-is a mention in a cluster of H05-1117. Units, which answers are made from, list each once.
+Repetitions in the files are kept, so that counts agree with the published ones: train has four relations twice, and a
+cluster of H05-1117 has a mention twice. Units, from which answers are made, list each relation and mention once.
 """
 
 from itertools import accumulate
@@ -14,15 +14,16 @@ from tabpo.records import Document, Relation, Span
 KEYS = ("doc_key", "sentences", "ner", "relations", "clusters")
 
 _Tokens = tuple[int, int]
-"""First and last token of a mention, counted in the document, as the files do."""
+"""First and last token of a mention, last included; tokens are counted from the start of the document."""
 
 
 def read_documents(path: Path) -> list[Document]:
-    """Documents in the file's order; text is the tokens joined by one space, and no group is known.
+    """Read the documents in the order of the file. A text is the tokens joined by one space, and no group is known.
 
     Raises:
-        DataError: The file is not in the published format: names file, line, document, field and what is accepted.
-            Beyond the format, a mention lies in its sentence and has one type; relations and clusters name mentions.
+        DataError: The file is not in the published format, a mention lies outside its sentence or has two types, or a
+            relation or cluster names something that is not a mention. The message names file, line and field, and what
+            is accepted.
     """
     return [_document(place, row) for place, row in read_objects(path, "doc_key", KEYS)]
 
@@ -79,7 +80,7 @@ def _spans(place: Place, value: Any, ranges: tuple[_Tokens, ...], last_character
 
 
 def _relations(place: Place, value: Any, sentences: int, ids: dict[_Tokens, int]) -> tuple[Relation, ...]:
-    found = []
+    triples = []
     for number, relations in enumerate(place.items("relations", value, length=sentences)):
         for position, item in enumerate(place.items(f"relations[{number}]", relations)):
             field = f"relations[{number}][{position}]"
@@ -87,8 +88,8 @@ def _relations(place: Place, value: Any, sentences: int, ids: dict[_Tokens, int]
             head, tail = _mention(place, field, ends[:2], ids), _mention(place, field, ends[2:], ids)
             if head == tail:
                 raise place.error(field, "relates a mention to itself; accepted: two mentions")
-            found.append((head, tail, place.string(f"{field} type", label)))
-    return tuple(Relation(*relation) for relation in sorted(found))
+            triples.append((head, tail, place.string(f"{field} type", label)))
+    return tuple(Relation(*triple) for triple in sorted(triples))
 
 
 def _clusters(place: Place, value: Any, ids: dict[_Tokens, int]) -> tuple[tuple[int, ...], ...]:

@@ -65,6 +65,6 @@ def test_clauses_fill_every_slot_their_relations_name():
         ("method_is_evaluated", ("recall", "Metric"), ("motion", "OtherScientificTerm"), "FEATURE-OF"),
     ],
 )
-def test_hidden_rules(rule, head, tail, label):
+def test_rules_for_relation_labels_by_the_types_of_the_mentions(rule, head, tail, label):
     fillers = [_Filler(noun, noun, kind, kind) for noun, kind in (head, tail)]
     assert _hidden(rule, *fillers) == label

@@ -33,7 +33,7 @@ def test_every_pair_of_the_codebook_is_in_train_and_nothing_else_anywhere(corpus
     assert seen["dev"] | seen["test"] <= pairs
 
 
-def test_direction_stands_in_text_and_attribute_and_decides_the_codes(corpus):
+def test_direction_is_in_text_and_attribute_and_limits_the_codes(corpus):
     wrong_side = {"N": "Provider", "Y": "Patient"}
     for document in corpus["train"]:
         (name, direction), *_ = document.attributes

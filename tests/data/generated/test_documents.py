@@ -15,7 +15,7 @@ GENERATORS = [demo_abstracts, demo_messages]
 @pytest.mark.parametrize("generator", GENERATORS)
 def test_splits_have_no_text_in_common_even_with_one_seed(generator):
     texts = {split: {d.text for d in generator.generate(split, 200, 5)} for split in ("train", "dev", "test")}
-    assert all(len(found) == 200 for found in texts.values())  # nor does a text recur within a split
+    assert all(len(different) == 200 for different in texts.values())  # no text occurs twice in a split
     assert not texts["train"] & texts["dev"]
     assert not texts["train"] & texts["test"]
     assert not texts["dev"] & texts["test"]
@@ -37,8 +37,12 @@ def test_spans_are_numbered_words_that_stand_once(generator):
         assert starts == sorted(starts)
         for span in document.spans:
             words = document.text[span.start : span.end].split()
-            found = [n for n in range(len(document.tokens)) if list(document.tokens[n : n + len(words)]) == words]
-            assert len(found) == 1
+            starts_of_words = [
+                start
+                for start in range(len(document.tokens))
+                if list(document.tokens[start : start + len(words)]) == words
+            ]
+            assert len(starts_of_words) == 1
         ids = {span.id for span in document.spans}
         assert all({relation.head, relation.tail} <= ids for relation in document.relations)
         assert list(document.relations) == sorted(document.relations, key=lambda r: (r.head, r.tail, r.label))
@@ -58,7 +62,7 @@ def test_another_process_with_another_hash_seed_gives_the_same_documents(generat
 
 
 def test_hand_made_document_sorts_spans_and_renumbers_relations():
-    # "a bb ccc": a = 0-1, bb = 2-4, ccc = 5-8; the mention given first stands second
+    # "a bb ccc": a = 0-1, bb = 2-4, ccc = 5-8; the mention that is given first comes second in the text
     mentions = [Mention(1, 3, "Task", None), Mention(0, 1, "Method", None)]
     document = annotated_document("d", ["a", "bb", "ccc"], mentions, [(1, 0, "USED-FOR")])
     assert document.spans == (Span(1, "Method", None, 0, 1), Span(2, "Task", None, 2, 8))

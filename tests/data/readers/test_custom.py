@@ -1,4 +1,4 @@
-"""A user's own labels as JSON lines or brat standoff: read, or refused by place and never by text."""
+"""A user's data as JSON lines or in brat's format is read, or refused with the place of the fault and without text."""
 
 import json
 from pathlib import Path
@@ -106,7 +106,7 @@ ROWS = {
     "no label": ({"spans": [{"start": 0, "end": 1, "text": "A"}]}, "spans[0]: lacks label; accepted: start, end, lab"),
     "misspelt key": (
         {"spans": span(sublable="x")},
-        "spans[0]: has a key that is not known in place 6; accepted: start",
+        "spans[0]: has an unknown key in place 6; accepted: start",
     ),
     "unknown end": (
         {"relations": [{"head": "T1", "label": "USED-FOR", "tail": "T8"}]},
@@ -139,11 +139,11 @@ def test_a_faulty_row_is_named_by_its_place(tmp_path, fault):
 LINES = {
     "pieces": (
         "T1\tMethod 2 8;9 15\tsecret parser",
-        "line 1, the line: is none that is read; accepted: T w",
+        "line 1, the line: has an unknown form; accepted: T w",
     ),
     "event": (
         "\nE1\tMethod:T1",
-        "line 2, the line: is none that is read; accepted: T with one start and en",
+        "line 2, the line: has an unknown form; accepted: T with one start and en",
     ),
     "another text": (
         "T1\tMethod 9 15\tsecret",
@@ -183,7 +183,7 @@ def test_faulty_folders(tmp_path):
     with pytest.raises(DataError, match=r"train, .txt file 2 by name, line 1: begins with a byte order mark"):
         read_documents(path)
     (path / "n2.txt").write_text("A secret")
-    (path / "n2.txt").rename(path / "p7/n2.txt")  # beside another one
+    (path / "n2.txt").rename(path / "p7/n2.txt")  # its .ann file stays in the other folder
     with pytest.raises(DataError, match=r"file 2 by name: has no .(ann|txt)"):
         read_documents(path)
     (path / "p7/n2.ann").write_text("")
@@ -191,7 +191,7 @@ def test_faulty_folders(tmp_path):
         (path / f"n2.{ending}").write_text("A secret" if ending == "txt" else "")
     with pytest.raises(
         DataError,
-        match=r"train, .txt file 2 by name: has the name of the next one",
+        match=r"train, .txt file 2 by name: has the same name as the next one",
     ):
         read_documents(path)
     (tmp_path / "empty").mkdir()

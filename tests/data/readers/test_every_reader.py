@@ -1,4 +1,4 @@
-"""Whatever is in a file, a reader gives documents that hold together or one DataError."""
+"""Whatever a file contains, a reader returns consistent documents or raises one DataError."""
 
 import copy
 import json
@@ -74,7 +74,7 @@ def places(value, path=()):
 @pytest.mark.parametrize(("reader", "row"), [(scierc, SCIERC), (phee, PHEE), (custom, CUSTOM), (pvminer, PVMINER)])
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_one_changed_value(tmp_path, reader, row, data):
+def test_a_row_with_one_changed_value_is_read_or_refused(tmp_path, reader, row, data):
     row = copy.deepcopy(row)
     *path, last = data.draw(st.sampled_from([place for place in places(row) if place]))
     parent = row

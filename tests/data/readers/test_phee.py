@@ -1,4 +1,4 @@
-"""PHEE from its published events."""
+"""The reader of PHEE's published events."""
 
 import copy
 import json
@@ -63,7 +63,7 @@ def read(folder: Path, *rows: dict) -> list:
 
 
 def changed(*path, to) -> dict:
-    """ROW with one value, found by keys and indices, set to another; keys of events need no way to them."""
+    """A copy of ROW with one value replaced; keys and indices give its path, which may start at the first event."""
     row = copy.deepcopy(ROW)
     place = row if path[0] in row else row["annotations"][0]["events"][0]
     for key in path[:-1]:
@@ -134,11 +134,11 @@ FAULTS = {
     ),
     "an unknown argument": (
         changed("Colour", to=entity("may")),
-        f"{EVENT}: has a key that is not known in place",
+        f"{EVENT}: has an unknown key in place",
     ),
     "an unknown detail": (
         changed("Subject", "Drug", to=entity("may")),
-        f"{EVENT}.Subject: has a key that is not known in place",
+        f"{EVENT}.Subject: has an unknown key in place",
     ),
     "an argument that is text": (changed("Effect", to="rash"), f"{EVENT}.Effect: is no object"),
     "an argument without offsets": (

@@ -1,4 +1,4 @@
-"""Preferences: what a line may be, what is refused, and the pairs and the card that lines make."""
+"""Preferences: which lines are read and which are refused, and the pairs and the card that are made from them."""
 
 import json
 
@@ -41,21 +41,21 @@ def test_texts_and_chats_are_read_as_they_are(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"rejected": "SECRET yes"}, "rejected: is the chosen answer; accepted: another one"),
+        ({"rejected": "SECRET yes"}, "rejected: equals the chosen answer; accepted: another answer"),
         ({"chosen": " "}, "chosen: is no text; accepted: a string with more than white space"),
         ({"chosen": None}, "chosen: is neither text nor chat; accepted: a string, or a list of role and content"),
-        ({"chosen": []}, "chosen: is not one turn of the assistant; accepted: a string, or a list of that turn alone"),
-        ({"chosen": [USER, ASSISTANT]}, "chosen: is not one turn of the assistant; accepted: a string, or a list"),
+        ({"chosen": []}, "chosen: is not one message of the assistant; accepted: a string, or a list of one message"),
+        ({"chosen": [USER, ASSISTANT]}, "chosen: is not one message of the assistant; accepted: a string, or a list"),
         ({"chosen": [ASSISTANT | {"role": "SECRET"}]}, "chosen[0].role: is unknown; accepted: system, user, assistant"),
         ({"chosen": [ASSISTANT | {"content": 3}]}, "chosen[0].content: is no text; accepted: a string with more than"),
         ({"chosen": ["SECRET"]}, "chosen[0]: is no object; accepted: an object with role, content"),
-        ({"prompt": []}, "prompt: has other turns; accepted: user, assistant, .., user, perhaps after one of system"),
-        ({"prompt": [USER, ASSISTANT]}, "prompt: has other turns"),
-        ({"prompt": [USER, USER, USER]}, "prompt: has other turns"),
-        ({"prompt": [USER, SYSTEM, USER]}, "prompt: has other turns"),
+        ({"prompt": []}, "prompt: has wrong roles; accepted: user, assistant, .., user, perhaps after one system"),
+        ({"prompt": [USER, ASSISTANT]}, "prompt: has wrong roles"),
+        ({"prompt": [USER, USER, USER]}, "prompt: has wrong roles"),
+        ({"prompt": [USER, SYSTEM, USER]}, "prompt: has wrong roles"),
         ({"prompt": 7}, "prompt: is neither text nor chat"),
         ({"group_id": 7}, "group_id: is no text"),
-        ({"id": "train-1"}, "id: was line 1's already; accepted: an id that no other line has"),
+        ({"id": "train-1"}, "id: is already that of line 1; accepted: an id that no other line has"),
         ({"score_chosen": 1.0}, "accepted: prompt, chosen, rejected, id, group_id"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The published format of the private corpus, on messages that the project generates."""
+"""The reader of the private corpus's published format, tested on generated messages in that format."""
 
 import csv
 import json
@@ -40,15 +40,15 @@ def write(path: Path, rows: list[dict]) -> Path:
 @pytest.mark.parametrize("name", ["train", "train.parquet", "train.jsonl", "train.csv"])
 def test_every_form_gives_the_messages_back(tmp_path, pvminer_row, name):
     messages = generate("train", 40, 1)
-    found = read_documents(write(tmp_path / name, [pvminer_row(message) for message in messages]))
-    assert len(found) == len(messages)
-    for message, document in zip(messages, found, strict=True):
+    documents = read_documents(write(tmp_path / name, [pvminer_row(message) for message in messages]))
+    assert len(documents) == len(messages)
+    for message, document in zip(messages, documents, strict=True):
         assert document.text == message.text[HEADER:]
         assert document.attributes == message.attributes
         assert [(span.label, span.sublabel, span.start + HEADER, span.end + HEADER) for span in document.spans] == [
             (span.label, span.sublabel, span.start, span.end) for span in message.spans
         ]
-    assert all(document.doc_id.startswith("train-") and document.group_id is None for document in found)
+    assert all(document.doc_id.startswith("train-") and document.group_id is None for document in documents)
 
 
 def test_directions_of_the_ontology_hold_in_generated_messages():
@@ -57,13 +57,13 @@ def test_directions_of_the_ontology_hold_in_generated_messages():
         assert {span.label for span in message.spans} <= set(directions.labels[dict(message.attributes)["TO_PAT_YN"]])
 
 
-def test_ids_groups_and_columns_that_nobody_reads(tmp_path):
+def test_ids_and_groups_are_read_and_further_columns_are_ignored(tmp_path):
     rows = [ROW | {"id": 7, "group_id": "p1", "source": "clinic"}, ROW | {"id": 8, "group_id": "p1", "source": ""}]
     first, second = read_documents(write(tmp_path / "dev.parquet", rows))
     assert (first.doc_id, first.group_id, second.doc_id) == ("7", "p1", "8")
 
 
-def test_a_message_by_itself(tmp_path):
+def test_a_row_with_a_message_instead_of_a_query(tmp_path):
     row = {"message": "A secret bill .", "TO_PAT_YN": "Y", "answer": ANSWER}
     (document,) = read_documents(write(tmp_path / "train.jsonl", [row]))
     assert (document.text, document.attributes) == ("A secret bill .", (("TO_PAT_YN", "Y"),))
@@ -94,7 +94,7 @@ def test_spans_stand_where_their_words_first_are_free(tmp_path):
     answer = json.dumps({"results": [triple, triple, triple, other, other | {"Span": "Bill"}]})
     row = {"message": "A bill , a bill .", "TO_PAT_YN": "N", "answer": answer}
     (document,) = read_documents(write(tmp_path / "train.jsonl", [row]))
-    # the third triple has no place left; "Bill" is the second bill but for its case
+    # no occurrence is left for the third triple; "Bill" differs from the second "bill" in case only
     places = [(span.start, span.end, span.sublabel[0]) for span in document.spans]
     assert places == [(2, 6, "E"), (2, 6, "S"), (11, 15, "E"), (11, 15, "S")]
 
@@ -105,7 +105,7 @@ FAULTS = {
     "other keys": ({"answer": ANSWER.replace("Sub-code", "Subcode")}, "answer: is wrong_shape; accepted: "),
     "not in the message": (
         {"answer": ANSWER.replace("secret bill", "secret bills")},
-        "answer.results[0]: has a Span that is not in the message; accepted: its words, as they stand there",
+        "answer.results[0]: has a Span that is not in the message; accepted: words copied from the message",
     ),
     "another query": (
         {"query": "A secret bill ."},
@@ -125,8 +125,8 @@ def test_a_faulty_row_is_named_by_its_place(tmp_path, fault):
     assert "secret" not in str(caught.value)
 
 
-def test_an_id_twice_and_an_id_that_is_none(tmp_path):
-    with pytest.raises(DataError, match=r"line 2, id: was line 1's already; accepted: an id that no other"):
+def test_a_repeated_id_and_a_malformed_id_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"line 2, id: is already that of line 1; accepted: an id that no other"):
         read_documents(write(tmp_path / "train.parquet", [ROW | {"id": "7"}] * 2))
     with pytest.raises(DataError, match=r"line 1, id: is no identifier; accepted: a string without white space"):
         read_documents(write(tmp_path / "train.parquet", [ROW | {"id": "a b"}]))
@@ -156,7 +156,7 @@ FILES = {
 @pytest.mark.parametrize(
     ("name", "content", "message"), [(name, *case) for name, cases in FILES.items() for case in cases]
 )
-def test_a_file_that_is_something_else(tmp_path, name, content, message):
+def test_a_file_that_does_not_have_the_format_of_its_ending(tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:

@@ -1,4 +1,4 @@
-"""SciERC from its published JSON."""
+"""The reader of SciERC's published JSON."""
 
 import copy
 import json
@@ -33,7 +33,7 @@ def read(folder: Path, *rows: dict) -> list:
 
 
 def changed(*path, to) -> dict:
-    """ROW with one value, found by keys and indices, set to another."""
+    """A copy of ROW with one value replaced; keys and indices give its path."""
     row = copy.deepcopy(ROW)
     place = row
     for key in path[:-1]:
@@ -208,7 +208,7 @@ def test_spans_are_their_tokens(data_root, split):
         assert [document.text[start:end] for start, end in token_offsets(document)] == tokens
 
 
-def test_labels_are_the_ontology_and_splits_are_apart(data_root):
+def test_labels_are_those_of_the_ontology_and_splits_share_no_document(data_root):
     documents = {split: read_documents(data_root / "scierc" / f"{split}.json") for split in SPLITS}
     ontology = read_ontology(ONTOLOGY)
     for split, items in documents.items():
