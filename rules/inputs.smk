@@ -32,6 +32,7 @@ second_settings = settings(job.second_settings, "dataset")
 table_settings = settings(job.table_settings, "table")
 metric_settings = settings(job.metric_settings, "metric")
 cost_settings = settings(job.cost_settings)
+macro_settings = settings(job.macro_settings)
 export_settings = settings(job.export_settings)
 
 

@@ -70,6 +70,8 @@ rule macros:
         tests=[results(f"{table}.tests.csv") for table in STUDY_TABLES],
     output:
         macros=results("tables/macros.tex"),
+    params:
+        settings=macro_settings,
     log:
         results("logs/macros.log"),
     benchmark:
@@ -81,7 +83,11 @@ rule macros:
         mem_mb=memory(1000),
         runtime=30,
     shell:
-        "python -m workflow_scripts.macros" " --tables {input.tables}" " --output {output.macros}" " 2>> {log}"
+        "python -m workflow_scripts.macros"
+        " --settings {params.settings:q}"
+        " --tables {input.tables}"
+        " --output {output.macros}"
+        " 2>> {log}"
 
 
 rule cost:

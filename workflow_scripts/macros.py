@@ -1,6 +1,7 @@
 """Write every number of a study's tables as a LaTeX macro."""
 
 import argparse
+import json
 import logging
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 
 from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
+from tabpo.privacy import marked
 from tabpo.reports.macros import render_macros
 
 
@@ -15,12 +17,13 @@ def main(argv: list[str] | None = None) -> None:
     """Read cells and differences of each table; write the definitions."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: private")
     parser.add_argument("--tables", type=Path, nargs="+", required=True, help="x.csv; x.tests.csv lies beside it")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
 
     tables = {path.stem: (pd.read_csv(path), pd.read_csv(path.with_suffix(".tests.csv"))) for path in args.tables}
-    write_whole(args.output, render_macros(tables))
+    write_whole(args.output, marked(render_macros(tables), args.settings["private"], "% "))
     logging.info("numbers of %d tables: %s", len(tables), args.output)
 
 

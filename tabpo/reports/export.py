@@ -25,6 +25,7 @@ from tabpo.metrics.counts import Counts
 from tabpo.metrics.scores import CONLL, HEADLINE, MACRO
 from tabpo.names import HUMAN
 from tabpo.records import ClusterCounts
+from tabpo.reports.macros import render_macros
 
 FEW = 5
 """Groups that something must have to be shown by itself; and what counts are rounded to."""
@@ -48,11 +49,6 @@ NOTE = (
 )
 """Under each table."""
 
-TEX_MACRO = (
-    r"\newcommand{\tabpo}[1]{\ifcsname tabpo:#1\endcsname\csname tabpo:#1\endcsname"
-    r"\else\PackageError{tabpo}{no cell #1}{}\fi}"
-)
-
 Row = tuple[str, str | None, str]
 """Data set, model (None for a baseline) and method."""
 
@@ -71,7 +67,7 @@ def export_files(tables: Mapping[str, str], runs: Mapping[Row, Sequence[Sequence
     frames = {name: pd.read_csv(StringIO(text), dtype=str, keep_default_na=False) for name, text in tables.items()}
     shown = {name: shareable(frame, groups) for name, frame in frames.items()}
     labels = pd.DataFrame(label_rows(runs), columns=[name for name in COLUMNS if name in _LABEL_COLUMNS])
-    files = {"macros.tex": _macros([frame for frame in shown.values() if "mean" in frame])}
+    files = {"macros.tex": _macros(shown)}
     for name, frame in shown.items():
         files |= _three(f"tables/{name}", _wide(frame) if "mean" in frame else frame, frame)
     return files | _three("labels", labels, labels)
@@ -199,19 +195,22 @@ def _three(name: str, shown: pd.DataFrame, long: pd.DataFrame) -> dict[str, str]
     markdown = shown.to_markdown(index=False, disable_numparse=True) if len(shown) else "None."
     styled = shown.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
     return {
-        f"{name}.csv": long.to_csv(index=False, lineterminator="\n"),
+        f"{name}.csv": _csv(long),
         f"{name}.md": f"{markdown}\n\n{NOTE}\n",
         f"{name}.tex": styled.to_latex(hrules=True, caption=NOTE, position="tbp"),
     }
 
 
-def _macros(tables: Sequence[pd.DataFrame]) -> str:
-    """One for each number: \\tabpo{data set/model/method/metric/mean}; the keys hold digits and underscores."""
-    values = {
-        "/".join([*(getattr(row, name) for name in (*KEYS, "metric")), kind]): getattr(row, kind)
-        for table in tables
-        for row in table.itertuples()
-        for kind in ("mean", "sd")
-    }
-    lines = [rf"\expandafter\def\csname tabpo:{key}\endcsname{{{text}}}" for key, text in values.items() if text]
-    return "\n".join([TEX_MACRO, *lines]) + "\n"
+def _macros(shown: Mapping[str, pd.DataFrame]) -> str:
+    """Of the study's own tables, those that have tests, what is not blank."""
+    tables = {}
+    for name in shown:
+        if f"{name}.tests" in shown and "/" not in name:  # tables of one metric repeat them
+            cells, tests = (pd.read_csv(StringIO(_csv(shown[one]))) for one in (name, f"{name}.tests"))
+            cells = cells.dropna(subset="mean").astype({"seeds": int})
+            tables[name] = (cells, tests.dropna(subset="difference"))
+    return render_macros(tables)
+
+
+def _csv(table: pd.DataFrame) -> str:
+    return table.to_csv(index=False, lineterminator="\n")

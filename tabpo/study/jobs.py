@@ -168,6 +168,11 @@ def cost_settings(study: Study) -> Settings:
     return {"runs": runs, "private": study.private({run["dataset"] for run in runs})}
 
 
+def macro_settings(study: Study) -> Settings:
+    """Settings of the rule `macros`."""
+    return {"private": study.private(study.datasets)}
+
+
 def export_settings(study: Study) -> Settings:
     """Settings of the rule `export`: every run that a table has."""
     return {"runs": _table_runs(study)}

@@ -49,8 +49,8 @@ mean of 2 data sets,tiny,sft,rel,70.1,,1,,,,,0
 mean of 2 data sets,tiny,sft,ner_strict,70.1,,1,,,,,0
 notes,tiny,human,ner_strict,88.8,,1,,,,Mrs Smith has read few,0
 """
-TESTS = """dataset,model,method,against,metric,seeds,documents,difference,low,high,p,p_holm,sd_seeds
-notes,tiny,dpo,sft,ner_strict,3,23,-1.254321,-3.0,0.51,0.0414444,0.0828888,1.23456
+TESTS = """dataset,model,method,against,metric,seeds,documents,difference,low,high,relative,p,p_holm,sd_seeds
+notes,tiny,dpo,sft,ner_strict,3,23,-1.254321,-3.0,0.51,-2.04,0.0414444,0.0828888,1.23456
 """
 NOTES = run({"Drug": patients(9, (1, 3, 2)), "Cough": patients(6, (0, 1, 1)), "Rare": patients(2, (1, 1, 1))})
 NOTES += run({"CAUSES": patients(3, (2, 3, 3))}, "rel")
@@ -74,8 +74,8 @@ def test_a_study_by_hand():
         "notes,tiny,human,ner_strict,,,,,,",  # who has read texts of four
     ]
     assert files["tables/main.tests.csv"].splitlines() == [
-        "dataset,model,method,against,metric,seeds,difference,low,high,p,p_holm,documents",
-        "notes,tiny,dpo,sft,ner_strict,3,-1.3,-3.0,0.5,0.041,0.083,25",
+        "dataset,model,method,against,metric,seeds,difference,low,high,relative,p,p_holm,documents",
+        "notes,tiny,dpo,sft,ner_strict,3,-1.3,-3.0,0.5,-2.0,0.041,0.083,25",
     ]
     # Drug: 2 * 9 / (27 + 18) = 40.0; of Rare's two patients nobody is told, with Cough's six: 2 * 2 / (8 + 8) = 25.0
     assert [row for row in rows(files, "labels") if (row["dataset"], row["method"]) == ("notes", "sft")] == [
@@ -84,7 +84,8 @@ def test_a_study_by_hand():
     ]
     assert {row["method"] for row in rows(files, "labels")} == {"sft", "dpo"}
     assert r"\csname tabpo:notes/tiny/sft/ner_strict/mean\endcsname{61.2}" in files["macros.tex"]
-    assert "tabpo:notes/tiny/sft/rel" not in files["macros.tex"]
+    assert r"dpo/ner_strict/against/sft/difference\endcsname{-1.3}" in files["macros.tex"]
+    assert "tabpo:notes/tiny/sft/rel" not in files["macros.tex"] and "nan" not in files["macros.tex"]
     assert "61.2 ± 1.0" in files["tables/main.md"] and r"ner\_strict" in files["tables/main.tex"]
 
 
@@ -110,15 +111,18 @@ def test_coreference_has_the_groups_of_its_three_metrics():
 
 PATIENT = st.from_regex(r"Mrs [A-Z][a-z]{6}-[0-9]{5}", fullmatch=True)
 SECRET = st.from_regex(r"[a-z]{5} [a-z]{7} [a-z]{6}", fullmatch=True)
-PARTS = st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 4))
-NAMES = [f"label{letter}" for letter in "ABCDEFGH"]
+PARTS = st.tuples(st.integers(0, 3), st.integers(0, 3), st.sampled_from([1, 2, 4, 0]))
+NAMES = [f"label{letter}" for letter in "ABCD"]
 
 
 @given(st.data())
 def test_no_text_no_name_and_no_small_count_leaves_whatever_the_data_are(data):
-    people = data.draw(st.lists(PATIENT, min_size=1, max_size=12, unique=True))
+    people = data.draw(st.lists(PATIENT, min_size=4, max_size=12, unique=True))
     secrets = data.draw(st.lists(SECRET, min_size=3, max_size=3))
-    by_label = data.draw(st.dictionaries(st.sampled_from(NAMES), st.dictionaries(st.sampled_from(people), PARTS)))
+    by_label = {}
+    for label in NAMES:  # each of some people who follow one another
+        first, number = data.draw(st.integers(0, 11)), data.draw(st.sampled_from([9, 6, 5, 4, 2, 1, 0]))
+        by_label[label] = {people[(first + place) % len(people)]: data.draw(PARTS) for place in range(number)}
     table = io.StringIO()
     lines = csv.writer(table)
     lines.writerow(["dataset", "model", "method", "metric", "mean", "sd", "reason", "text", "count", "prompt_id"])
