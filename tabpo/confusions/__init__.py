@@ -1,1 +1,1 @@
-"""What a model takes for what: gold and predicted spans and relations, aligned and counted."""
+"""Confusions of a model: gold and predicted spans and relations, aligned and counted."""

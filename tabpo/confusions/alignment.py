@@ -1,4 +1,4 @@
-"""Predicted spans against gold ones, one to one: exact extents first, then the best overlap."""
+"""Pair predicted spans with gold spans, one to one: equal extents first, then the best overlap."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from scipy.optimize import linear_sum_assignment
 from tabpo.records import PredictedSpan, Span
 
 MINIMUM_OVERLAP = 0.34
-"""Characters in common over characters in either (intersection over union) from which two spans may be the same one."""
+"""Smallest intersection over union, in characters, of two spans that are paired."""
 
 SAME_LABEL_BONUS = 1e-6
-"""Breaks ties of overlap in favour of the same label; far below any difference that two overlaps can have."""
+"""Added to the overlap of spans with equal labels to break ties; far below any difference of two overlaps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Which predicted span stands for which gold span.
+    """The pairs of gold and predicted spans.
 
     Attributes:
-        matches: (gold id, predicted id), by gold id; every id at most once.
+        matches: (gold id, predicted id), sorted by gold id; every id occurs at most once.
         missed: Gold ids without a partner.
-        spurious: Predicted ids without a partner, those that are not grounded among them.
+        spurious: Predicted ids without a partner, including spans that are not grounded.
     """
 
     matches: tuple[tuple[int, int], ...]
@@ -33,10 +33,10 @@ class Alignment:
 def align(gold: Sequence[Span], predicted: Sequence[PredictedSpan]) -> Alignment:
     """Pair predicted with gold spans, one to one.
 
-    Spans of equal extents are paired first: those with the same label and sub-label, then the same label, then any,
-    in the order given, so that a span with several labels (medical sets) finds the record it agrees with. What is
-    left is paired so that the total overlap is greatest (linear assignment), pairs under `MINIMUM_OVERLAP`
-    excluded. A predicted span that is not grounded has no extents and is spurious.
+    Spans with equal extents are paired first, in the order given: those with equal label and sub-label, then those with
+    equal label, then any. So among several labels on one span (medical datasets) each record finds its equal. The
+    remaining spans are paired so that the total overlap is greatest (linear assignment); pairs below `MINIMUM_OVERLAP`
+    are excluded. A predicted span that is not grounded has no extents and is spurious.
     """
     free_gold = list(gold)
     free_predicted = [span for span in predicted if span.start is not None]
@@ -53,7 +53,7 @@ def align(gold: Sequence[Span], predicted: Sequence[PredictedSpan]) -> Alignment
 
 
 def overlap(first: Span | PredictedSpan, second: Span | PredictedSpan) -> float:
-    """Characters in common over characters in either, 0 to 1; both spans have extents."""
+    """Return the intersection over union of two spans in characters, 0 to 1; both must have extents."""
     common = max(0, min(first.end, second.end) - max(first.start, second.start))
     return common / (first.end - first.start + second.end - second.start - common)
 
@@ -86,7 +86,7 @@ def _match_equal(
 
 
 def _match_overlapping(gold: list[Span], predicted: list[PredictedSpan], matches: list[tuple[int, int]]) -> None:
-    """Move the pairs of greatest total overlap from both lists to `matches`."""
+    """Move the pairs with the greatest total overlap from both lists to `matches`."""
     if not gold or not predicted:
         return
     scores = np.array([[_score(gold_span, span) for span in predicted] for gold_span in gold])

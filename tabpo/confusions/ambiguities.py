@@ -1,4 +1,4 @@
-"""Expert patterns of ambiguity: which value is easily taken for which, with a reason and where that comes from."""
+"""Expert patterns of ambiguity: which value is easily confused with which, the reason, and the source."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,23 +9,23 @@ from tabpo.confusions.counts import REVERSED
 from tabpo.errors import ConfigError
 
 KINDS = ("label", "sublabel", "relation_label", "relation_direction")
-"""Kinds of confusion that a pattern can be about."""
+"""Kinds of confusion that a pattern can describe."""
 
 KEYS = ("gold", "predicted", "weight", "reason", "source", "guideline")
 
 
 @dataclass(frozen=True, slots=True)
 class Ambiguity:
-    """One pattern.
+    """One expert pattern.
 
     Attributes:
         kind: One of `KINDS`.
         gold: The right value.
-        predicted: What it is taken for; "reversed" for relation_direction.
-        weight: Plausibility beside the other patterns of all kinds, > 0.
-        reason: Why the two are taken for each other, in one line.
-        source: Where the pattern comes from; "ours" where this project made it up.
-        guideline: Where the annotation guideline says what the two values are for.
+        predicted: The wrong value; "reversed" for relation_direction.
+        weight: Plausibility relative to the other patterns of all kinds, > 0.
+        reason: Why the two values are confused, in one line.
+        source: Where the pattern comes from; "ours" if this project made it up.
+        guideline: Where the annotation guideline defines the two values.
     """
 
     kind: str
@@ -38,11 +38,11 @@ class Ambiguity:
 
 
 def read_ambiguities(path: Path, ontology: Ontology) -> tuple[Ambiguity, ...]:
-    """Read `config/ambiguities/*.yaml`: per kind, a list of patterns.
+    """Read a file of `config/ambiguities/`, which has a list of patterns per kind.
 
     Raises:
-        ConfigError: The file is missing or no YAML, has another shape, or names a value that the ontology does not
-            have; names file, kind and position (from 1).
+        ConfigError: The file is missing, is no YAML or has another structure, or a pattern has a value that the
+            ontology does not have; names file, kind and position (from 1).
     """
     content = read_yaml(path, "file of ambiguities")
     if not isinstance(content, dict) or not set(content) <= set(KINDS):
@@ -58,7 +58,7 @@ def read_ambiguities(path: Path, ontology: Ontology) -> tuple[Ambiguity, ...]:
     seen = [(pattern.kind, pattern.gold, pattern.predicted) for pattern in patterns]
     twice = sorted({key for key in seen if seen.count(key) > 1})
     if twice:
-        raise ConfigError(f"{path}: {' '.join(twice[0])} is there more than once")
+        raise ConfigError(f"{path}: {' '.join(twice[0])} is listed more than once")
     return tuple(patterns)
 
 
@@ -92,7 +92,10 @@ def _values(kind: str, ontology: Ontology) -> list[str]:
 
 
 def partners(kind: str, gold: str, ontology: Ontology) -> list[str]:
-    """What a gold value of this kind may be taken for; sub-labels must share a label that both are legal under."""
+    """Return the values that a gold value of this kind may be confused with.
+
+    For a sub-label these are the other sub-labels that are legal under a label of its own.
+    """
     if kind == "sublabel":
         inventories = [label.sublabels for label in ontology.labels.values() if gold in label.sublabels]
         return sorted({sublabel for inventory in inventories for sublabel in inventory} - {gold})

@@ -1,29 +1,30 @@
-"""What a model confuses: counts over aligned spans and relations, with probabilities and their intervals.
+"""Count a model's confusions over aligned spans and relations, with probabilities and their intervals.
 
-Which cases count, by kind (gold -> predicted; the diagonal is listed where it says how often a value is got right):
+The cases that each kind counts, as gold -> predicted. "Diagonal" means that right cases (a value -> itself) are counted
+too:
 
-    label               aligned spans: label -> label, diagonal included; UNKNOWN for a label outside the ontology
-    sublabel            aligned spans whose label is right: sub-label -> sub-label, diagonal included; UNKNOWN for a
+    label               aligned spans: label -> label, with diagonal; UNKNOWN for a label outside the ontology
+    sublabel            aligned spans whose label is right: sub-label -> sub-label, with diagonal; UNKNOWN for a
                         sub-label that is not legal under that label
     boundary            aligned spans: gold label -> exact, shortened, extended, shifted
-    missed              all gold spans: label -> NONE, or -> itself where a predicted span was aligned with it
+    missed              all gold spans: label -> NONE, or -> itself if a predicted span is aligned with it
     spurious            predicted spans without a partner: NONE -> label
-    relation_label      relations between the same two aligned spans: label -> label, diagonal included
-    relation_direction  those of them that are directed on both sides: gold label -> kept, reversed
-    relation_endpoint   relations that have a predicted one of the same label and at least one right end: gold label
-                        -> kept, or the end (head, tail) that is wrong
-    relation_missed     gold relations whose two ends were found: label -> NONE, or -> itself where one was predicted
+    relation_label      relations between the same two aligned spans: label -> label, with diagonal
+    relation_direction  relations between the same two aligned spans, both directed: gold label -> kept, reversed
+    relation_endpoint   gold relations paired with a predicted one that has the same two ends, or the same label and
+                        one right end: gold label -> kept, or the end (head, tail) that is wrong
+    relation_missed     gold relations whose two ends are aligned: label -> NONE, or -> itself if one was predicted
     relation_spurious   predicted relations between two aligned spans that match no gold one: NONE -> label
     coreference         aligned spans of whole documents, by antecedent (the nearest earlier aligned span of the
-                        cluster): label -> kept where the predicted antecedent is of the gold cluster, moved where it
-                        is not, removed where there is none; of a span without a gold antecedent NONE -> NONE, added
+                        cluster): label -> kept if the predicted antecedent is in the gold cluster, moved if it is in
+                        another, removed if there is none; for a span without a gold antecedent NONE -> NONE, added
 
-A relation whose end was missed, or is spurious, follows from that error and is counted apart. So is an unreadable
-answer: it says nothing about which values are confused. Duplicates repeat what was said and are left out.
+Relations with a missed or spurious end follow from that error and are counted separately as left out. Unreadable
+answers do not say which values are confused and are left out too, as are duplicates.
 
-Spans are placed in the order of the text (`grounding.read_in_order`), not leftmost as the headline metric has them: of
-a text that a document repeats, a right answer would else stand at another occurrence than gold, and count as missed and
-spurious at once.
+Spans are placed in the order of the text (`grounding.read_in_order`), not leftmost as for the headline metric.
+Otherwise, if a document repeats a text, a right answer could be placed at another occurrence than gold and count as
+both missed and spurious.
 """
 
 import math
@@ -41,10 +42,10 @@ from tabpo.errors import DataError
 from tabpo.records import Confusion, PredictedSpan, Prediction, Span
 
 NONE = "NONE"
-"""Gold value of what is spurious, predicted value of what is missed."""
+"""Gold value of spurious items, and predicted value of missed items."""
 
 UNKNOWN = "UNKNOWN"
-"""Stands for whatever a model emits that the ontology does not have, so that no table quotes it."""
+"""Replaces every predicted value that is not in the ontology, so that no table quotes an answer."""
 
 EXACT, SHORTENED, EXTENDED, SHIFTED = "exact", "shortened", "extended", "shifted"
 
@@ -55,7 +56,7 @@ MOVED, REMOVED, ADDED = "moved", "removed", "added"
 SHAPES = (SHORTENED, EXTENDED, SHIFTED)
 
 OUTCOMES = {NONE, UNKNOWN, EXACT, *SHAPES, KEPT, REVERSED, HEAD, TAIL, MOVED, REMOVED, ADDED}
-"""Predicted values that stand in no ontology."""
+"""Predicted values that are in no ontology."""
 
 KINDS = (
     "label",
@@ -78,11 +79,11 @@ Z_95 = 1.959963984540054
 def count_confusions(
     units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology
 ) -> tuple[list[Confusion], dict[str, int]]:
-    """The confusion table of predictions for these units, and how much of what it leaves out.
+    """Return the confusion table of the predictions for these units, and counts of what it leaves out.
 
     Returns:
-        Rows by kind (in the order of `KINDS`), gold and predicted value, none if no answer can be read; and the numbers
-        of `unreadable` answers, `duplicates`, and `relations_of_unaligned_spans`.
+        Rows sorted by kind (in the order of `KINDS`), gold and predicted value; no rows if no answer can be read. And
+        the numbers of `unreadable` answers, `duplicates` and `relations_of_unaligned_spans`.
 
     Raises:
         DataError: The predictions are not for exactly these units.
@@ -96,7 +97,7 @@ def count_confusions(
     answered = [by_id[unit.prompt_id] for unit in units]
     return count_placed(
         units,
-        [reground_in_order(one, unit, ontology) for unit, one in zip(units, answered, strict=True)],
+        [reground_in_order(answer, unit, ontology) for unit, answer in zip(units, answered, strict=True)],
         ontology,
     )
 
@@ -104,7 +105,10 @@ def count_confusions(
 def count_placed(
     units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology
 ) -> tuple[list[Confusion], dict[str, int]]:
-    """The same of predictions that are in the order of the units, and whose places are not read from a text's order."""
+    """Return what `count_confusions` returns, for predictions in the order of the units.
+
+    The places of their spans are used as they are, not read again in the order of the text.
+    """
     cases: Counter[tuple[str, str, str]] = Counter()
     left_out = Counter(unreadable=0, duplicates=0, relations_of_unaligned_spans=0)
     for unit, prediction in zip(units, predictions, strict=True):
@@ -116,7 +120,7 @@ def count_placed(
 
 
 def states_links(unit: Unit, ontology: Ontology) -> bool:
-    """Whether the answer to a unit states coreference: whole documents, in the format that has room for it."""
+    """Return whether the answer to a unit states coreference: only for whole documents in the format "entities"."""
     return ontology.answer == "entities" and unit.clusters is not None
 
 
@@ -169,17 +173,19 @@ def _relation_cases(relations: RelationAlignment, ontology: Ontology) -> list[tu
 def _link_cases(
     unit: Unit, prediction: Prediction, gold_at: Mapping[tuple[int, int], int]
 ) -> list[tuple[str, str, str]]:
-    """Gold ids run in text order, so that antecedents are smaller; `gold_at` knows the places of aligned spans."""
+    """Count antecedents; gold ids are in text order, so an antecedent has a smaller id than its mention."""
     aligned = set(gold_at.values())
-    right = _antecedents(aligned.intersection(cluster) for cluster in unit.clusters)
-    said = _antecedents({gold_at[place] for place in places if place in gold_at} for places in mention_sets(prediction))
+    gold = _antecedents(aligned.intersection(cluster) for cluster in unit.clusters)
+    predicted = _antecedents(
+        {gold_at[place] for place in places if place in gold_at} for places in mention_sets(prediction)
+    )
     cluster_of = {mention: cluster for cluster in unit.clusters for mention in cluster}
     cases = []
     for span in unit.spans:
         if span.id not in aligned:
             continue
-        antecedent = said.get(span.id)
-        if span.id not in right:
+        antecedent = predicted.get(span.id)
+        if span.id not in gold:
             cases.append(("coreference", NONE, NONE if antecedent is None else ADDED))
         elif antecedent is None:
             cases.append(("coreference", span.label, REMOVED))
@@ -189,7 +195,7 @@ def _link_cases(
 
 
 def _antecedents(clusters: Iterable[Iterable[int]]) -> dict[int, int]:
-    """The mention before each one of its cluster."""
+    """Map each mention to the mention before it in its cluster."""
     return {mention: antecedent for cluster in clusters for antecedent, mention in pairwise(sorted(cluster))}
 
 
@@ -206,7 +212,7 @@ def _span_cases(gold: Span, predicted: PredictedSpan, ontology: Ontology) -> lis
 
 
 def boundary_shape(gold_start: int, gold_end: int, start: int, end: int) -> str:
-    """How `start:end` differs from the gold extents: exact, shortened (inside), extended (around) or shifted."""
+    """Name how `start:end` differs from the gold extents: exact, shortened (inside), extended (around) or shifted."""
     if (start, end) == (gold_start, gold_end):
         return EXACT
     if gold_start <= start and end <= gold_end:

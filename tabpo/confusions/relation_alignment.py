@@ -1,4 +1,4 @@
-"""Predicted relations against gold ones, through the alignment of their spans."""
+"""Pair predicted relations with gold relations, by the alignment of their spans."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from tabpo.answers.ontology import Ontology
 from tabpo.records import PredictedRelation, Relation
 
 COUNTED_CLASSES = ("ok", "unknown_label")
-"""Predicted relations that say something; one that dangles, repeats another or joins a span with itself does not."""
+"""Classes of predicted relations that are aligned; dangling, self and duplicate relations are not."""
 
 
 @dataclass(frozen=True, slots=True)
 class RelationAlignment:
-    """Which predicted relation stands for which gold one.
+    """The pairs of gold and predicted relations.
 
     Attributes:
-        matches: (gold, predicted, whether reversed); None where either is symmetric and has no direction.
-        misplaced: (gold, whether the head is wrong), one end right and the label too.
-        missed: Gold relations between found spans without a partner.
+        matches: (gold, predicted, whether reversed); the last is None if either relation is symmetric.
+        misplaced: (gold, whether the head is wrong), for pairs with equal labels and exactly one right end.
+        missed: Gold relations between aligned spans without a partner.
         spurious: Predicted relations between aligned spans without a partner.
-        unaligned: Gold relations with an end that was missed and predicted ones with an end that is spurious, together.
+        unaligned: Number of gold relations with a missed end plus predicted relations with a spurious end.
     """
 
     matches: list[tuple[Relation, PredictedRelation, bool | None]]
@@ -31,7 +31,7 @@ class RelationAlignment:
 
 @dataclass(slots=True)
 class _Mapped:
-    """A predicted relation with its ends as gold ids, None where the end stands for no gold span."""
+    """A predicted relation with its ends as gold ids; an end is None if its span is aligned with no gold span."""
 
     relation: PredictedRelation
     head: int | None
@@ -45,14 +45,17 @@ def align_relations(
     missed_spans: Collection[int],
     ontology: Ontology,
 ) -> RelationAlignment:
-    """Pair relations one to one: same ends first (best agreement in direction, then label), then one right end.
+    """Pair relations one to one.
+
+    Relations with the same two ends are paired first, preferring equal direction and label, then equal label, then
+    equal direction. After that, relations with equal labels and one right end are paired.
 
     Args:
-        gold: Of the unit.
-        predicted: Of the answer.
-        gold_of: Gold span that a predicted span stands for, by ids.
-        missed_spans: Ids of gold spans that no predicted span stands for.
-        ontology: Which relations are symmetric; an unknown one counts as directed.
+        gold: Gold relations of the unit.
+        predicted: Predicted relations of the answer.
+        gold_of: Maps the id of an aligned predicted span to its gold id.
+        missed_spans: Ids of gold spans without a partner.
+        ontology: Says which relations are symmetric; an unknown relation counts as directed.
     """
     free = [
         _Mapped(relation, gold_of.get(relation.head), gold_of.get(relation.tail))
@@ -79,7 +82,7 @@ def _directed(label: str, ontology: Ontology) -> bool:
 def _same_ends(
     gold: Sequence[Relation], free: list[_Mapped], ontology: Ontology
 ) -> tuple[list[tuple[Relation, PredictedRelation, bool | None]], list[Relation]]:
-    """Pairs between the same two spans, whole agreement before partial; what they use leaves `free`."""
+    """Pair relations between the same two spans, best agreement first; paired predictions are removed from `free`."""
     partners: dict[Relation, tuple[PredictedRelation, bool | None]] = {}
     for need_direction, need_label in ((True, True), (False, True), (True, False), (False, False)):
         for relation in gold:
@@ -103,7 +106,7 @@ def _same_ends(
 def _one_right_end(
     gold: Sequence[Relation], free: list[_Mapped], ontology: Ontology
 ) -> tuple[list[tuple[Relation, bool]], list[Relation]]:
-    """Pairs of one label that share one end; what they use leaves `free`."""
+    """Pair relations with equal labels that share one end; paired predictions are removed from `free`."""
     misplaced, rest = [], []
     for relation in gold:
         directed = _directed(relation.label, ontology)

@@ -14,26 +14,26 @@ Rows = dict[tuple[str, str], dict[str, int]]
 
 
 def stability(tables: Mapping[int, Sequence[Confusion]]) -> dict[str, Any]:
-    """Mean Jensen-Shannon distance (base 2: 0 equal, 1 disjoint) between the tables of two seeds, over all such pairs.
+    """Return the mean Jensen-Shannon distance (base 2: 0 equal, 1 disjoint) over all pairs of seeds.
 
-    A kind's distance is that between the predicted values of a gold value (Endres and Schindelin 2003,
-    doi:10.1109/TIT.2003.813506), averaged over gold values in proportion to their cases in both tables; the mean over
-    kinds is in proportion to cases too. A gold value without cases in one of the two is left out.
+    For each gold value of a kind, the distributions of predicted values of two seeds are compared (Endres and
+    Schindelin 2003, doi:10.1109/TIT.2003.813506). A mean over gold values, or over kinds, is weighted by the number of
+    cases in both tables. A gold value that has cases in only one of the two tables is left out.
 
     Args:
-        tables: By seed.
+        tables: The confusion table of each seed.
 
     Returns:
-        `seeds`, `mean` and `kinds`; distances are None where there are no two tables to compare.
+        `seeds`, `mean` and `kinds`; a distance is None if there are no two tables to compare.
     """
     rows = {seed: _rows(table) for seed, table in sorted(tables.items())}
     distances: dict[str, list[float]] = defaultdict(list)
     weights: dict[str, list[int]] = defaultdict(list)
     for first, second in combinations(rows.values(), 2):
         for kind, gold in sorted(first.keys() & second.keys()):
-            one, other = first[kind, gold], second[kind, gold]
-            values = sorted(one | other)
-            counts = [[table.get(value, 0) for value in values] for table in (one, other)]
+            row, other_row = first[kind, gold], second[kind, gold]
+            values = sorted(row | other_row)
+            counts = [[table.get(value, 0) for value in values] for table in (row, other_row)]
             distances[kind].append(float(jensenshannon(*counts, base=2)))
             weights[kind].append(sum(map(sum, counts)))
     kinds = sorted({kind for table in rows.values() for kind, _ in table})

@@ -1,6 +1,7 @@
-"""Counts of each cluster of documents: what the tests of tables leave out one by one.
+"""Sum the counts of each cluster of documents; the significance tests of tables resample these clusters.
 
-A cluster is a patient, a thread, whatever must not straddle splits; a document where nothing is known of such groups.
+A cluster holds documents that must stay in one split, such as those of a patient or of a thread. A document without
+such a group is a cluster by itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from tabpo.metrics.scores import HEADLINE, UnitCounts
 from tabpo.records import ClusterCounts, Document, Prediction, Prompt, Reference
 
 CLUSTERS = "clusters"
-"""Key of a file's metadata: the hash of the sorted names of its clusters."""
+"""Metadata key of a file of counts; its value is the hash of the sorted cluster names."""
 
 
 def cluster_counts(
@@ -23,15 +24,16 @@ def cluster_counts(
     by_unit: Sequence[UnitCounts],
     predictions: Sequence[Prediction],
 ) -> list[ClusterCounts]:
-    """The sums of each cluster that has units, by cluster, metric, convention and label; rows of zeros are left out.
+    """Sum the counts of each cluster, by metric, convention and label; rows of zeros are left out.
 
-    `valid` has readable answers for what is right, and prompts for what is predicted and gold.
+    For the metric `valid`, the right items are the readable answers, and the predicted and gold items are the prompts.
     """
     groups = {document.doc_id: document.group_id or document.doc_id for document in documents}
     clusters = [groups[unit.doc_id] for unit in units]
     parts = ({key: counts.parts for key, counts in row.items()} for row in by_unit)
     valid = (
-        {("valid", HEADLINE, None): (one.answer_class == "ok", 1, one.answer_class == "ok", 1)} for one in predictions
+        {("valid", HEADLINE, None): (prediction.answer_class == "ok", 1, prediction.answer_class == "ok", 1)}
+        for prediction in predictions
     )
     return summed_by_cluster(chain(zip(clusters, parts, strict=True), zip(clusters, valid, strict=True)))
 
@@ -39,17 +41,26 @@ def cluster_counts(
 def pair_counts(
     prompts: Iterable[Prompt], pairs: Sequence[Reference], scores: Sequence[Mapping[str, float]]
 ) -> list[ClusterCounts]:
-    """The same of preferences: sums of a score over pairs for what is right, pairs for what is predicted and gold."""
+    """Sum the scores of preference pairs in each cluster.
+
+    The right items are the sums of a score over pairs, and the predicted and gold items are the numbers of pairs.
+    """
     groups = {prompt.prompt_id: prompt.doc_id for prompt in prompts}
     clusters = (groups[pair.pair_id.rpartition("/")[0]] for pair in pairs)
-    parts = ({(name, HEADLINE, None): (value, 1, value, 1) for name, value in one.items()} for one in scores)
+    parts = (
+        {(name, HEADLINE, None): (value, 1, value, 1) for name, value in pair_scores.items()} for pair_scores in scores
+    )
     return summed_by_cluster(zip(clusters, parts, strict=True))
 
 
 def summed_by_cluster(
     rows: Iterable[tuple[str, Mapping[tuple[str, str, str | None], Sequence[float]]]],
 ) -> list[ClusterCounts]:
-    """The sums of what (cluster, {(metric, convention, label): right, predicted, right of gold, gold}) adds."""
+    """Sum rows by cluster, metric, convention and label.
+
+    Args:
+        rows: (cluster, {(metric, convention, label): (right predicted, predicted, right gold, gold)}).
+    """
     sums: dict[tuple, np.ndarray] = {}
     for cluster, counts in rows:
         for key, parts in counts.items():
@@ -60,5 +71,5 @@ def summed_by_cluster(
 
 
 def clusters_metadata(counts: Iterable[ClusterCounts]) -> dict[str, str]:
-    """The metadata of a file of counts."""
+    """Return the metadata of a file of counts."""
     return {CLUSTERS: sha256_text("\n".join(sorted({row.cluster for row in counts})))}

@@ -1,9 +1,10 @@
 """Coreference of documents: MUC, B-cubed, CEAF-e and their mean, over clusters of two or more mentions.
 
-Sums of all documents are divided, as the scorer of the CoNLL shared tasks does (Pradhan et al., ACL 2014): MUC (Vilain
-et al., 1995) counts links, B-cubed (Bagga and Baldwin, 1998) mentions, CEAF-e (Luo, 2005, with phi 4) clusters, aligned
-one to one so that the sum of phi is largest. Mentions are offsets; one that only one side has can be in no common
-cluster. On either side a cluster of a single mention links nothing and is left out.
+Sums over all documents are divided, as the scorer of the CoNLL shared tasks does (Pradhan et al., ACL 2014). MUC
+(Vilain et al., 1995) counts links, B-cubed (Bagga and Baldwin, 1998) counts mentions, and CEAF-e (Luo, 2005, with phi
+4) counts clusters, aligned one to one so that the sum of phi is largest. A mention is a pair of offsets; one that only
+gold or only the prediction has is in no common cluster. A cluster with a single mention links nothing and is left out,
+in gold and in the prediction.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Clusters = Sequence[set[Hashable]]
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """Of some documents: what is right and what there is, for precision and for recall; 0/0 is 0."""
+    """Sums over some documents: right and predicted items for precision, right and gold items for recall; 0/0 is 0."""
 
     right_predicted: float
     predicted: float
@@ -48,11 +49,11 @@ class Sums:
 
     @property
     def parts(self) -> tuple[float, float, float, float]:
-        """Right of what is predicted, predicted, right of gold, gold."""
+        """Right predicted items, predicted items, right gold items, gold items."""
         return self.right_predicted, self.predicted, self.right_gold, self.gold
 
     def shown(self) -> dict[str, float]:
-        """What a file of scores says of them."""
+        """Return the values that a file of scores holds."""
         return {"precision": self.precision, "recall": self.recall, "f1": self.f1}
 
     def __add__(self, other: Sums) -> Sums:
@@ -65,15 +66,20 @@ class Sums:
 
 
 def muc(gold: Clusters, predicted: Clusters) -> Sums:
-    """Links: a cluster of n mentions has n - 1, of which those between parts that the other side splits are missing."""
-    parts = [len(one & other) for one in gold for other in predicted if one & other]
+    """Count links.
+
+    A cluster of n mentions has n - 1 links. A link is right if the other side does not split the cluster there.
+    """
+    parts = [len(cluster & other) for cluster in gold for other in predicted if cluster & other]
     right = sum(parts) - len(parts)
-    return Sums(right, sum(len(one) - 1 for one in predicted), right, sum(len(one) - 1 for one in gold))
+    return Sums(right, sum(len(cluster) - 1 for cluster in predicted), right, sum(len(cluster) - 1 for cluster in gold))
 
 
 def b_cubed(gold: Clusters, predicted: Clusters) -> Sums:
-    """Mentions: for each the share of its cluster that its cluster of the other side has too."""
-    shared = [(len(one & other), len(one), len(other)) for one in gold for other in predicted if one & other]
+    """Count mentions, each by the share of its cluster that is also in its cluster on the other side."""
+    shared = [
+        (len(cluster & other), len(cluster), len(other)) for cluster in gold for other in predicted if cluster & other
+    ]
     return Sums(
         sum(both * both / size for both, _, size in shared),
         sum(map(len, predicted)),
@@ -83,16 +89,18 @@ def b_cubed(gold: Clusters, predicted: Clusters) -> Sums:
 
 
 def ceaf_e(gold: Clusters, predicted: Clusters) -> Sums:
-    """Clusters: phi 4 = 2 |K & R| / (|K| + |R|), summed over the best one-to-one alignment."""
+    """Count clusters: phi 4 = 2 |K & R| / (|K| + |R|), summed over the best one-to-one alignment."""
     if not gold or not predicted:
         return Sums(0, len(predicted), 0, len(gold))
-    phi = np.array([[2 * len(one & other) / (len(one) + len(other)) for other in predicted] for one in gold])
+    phi = np.array(
+        [[2 * len(cluster & other) / (len(cluster) + len(other)) for other in predicted] for cluster in gold]
+    )
     right = float(phi[linear_sum_assignment(phi, maximize=True)].sum())
     return Sums(right, len(predicted), right, len(gold))
 
 
 def coreference_sums(unit: Unit, prediction: Prediction) -> dict[str, Sums]:
-    """Sums of one document by metric."""
+    """Return the sums of one document by metric."""
     clusters = _gold_sets(unit), mention_sets(prediction)
     return {metric.__name__: metric(*clusters) for metric in (muc, b_cubed, ceaf_e)}
 

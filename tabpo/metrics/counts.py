@@ -1,4 +1,4 @@
-"""Counts of right, predicted and gold items, what follows from them, and the ways of counting."""
+"""Counts of right, predicted and gold items, the scores that follow from them, and ways of counting."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Right, predicted and gold items of some units; sums of counts are micro scores. 0/0 is 0."""
+    """Numbers of right, predicted and gold items of some units; summed counts give micro scores. 0/0 is 0."""
 
     tp: int
     predicted: int
@@ -17,12 +17,12 @@ class Counts:
 
     @property
     def precision(self) -> float:
-        """Right of all predicted, 0 to 1."""
+        """Right items divided by predicted items, 0 to 1."""
         return self.tp / self.predicted if self.predicted else 0.0
 
     @property
     def recall(self) -> float:
-        """Right of all gold, 0 to 1; conventions that count a repeated prediction twice can exceed 1."""
+        """Right items divided by gold items, 0 to 1; can exceed 1 if a convention counts repeated predictions."""
         return self.tp / self.gold if self.gold else 0.0
 
     @property
@@ -32,11 +32,11 @@ class Counts:
 
     @property
     def parts(self) -> tuple[float, float, float, float]:
-        """Right of what is predicted, predicted, right of gold, gold."""
+        """Right predicted items, predicted items, right gold items, gold items."""
         return self.tp, self.predicted, self.tp, self.gold
 
     def shown(self) -> dict[str, float]:
-        """What a file of scores says of them."""
+        """Return the values that a file of scores holds."""
         rates = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
         return {**rates, "tp": self.tp, "predicted": self.predicted, "gold": self.gold}
 
@@ -45,17 +45,17 @@ class Counts:
 
 
 def total(counts: Iterable[Counts]) -> Counts:
-    """The sum; no counts at all are Counts(0, 0, 0)."""
+    """Return the sum; without any counts it is Counts(0, 0, 0)."""
     return sum(counts, start=Counts(0, 0, 0))
 
 
 def set_counts(gold: Iterable[Hashable], predicted: Iterable[tuple[Hashable, bool]]) -> Counts:
-    """Set counting of one unit: equal keys count once on either side, TP = |gold & right|.
+    """Count one unit by sets: equal keys count once on either side, and tp is the size of gold & sound.
 
     Args:
-        gold: A key per gold item.
-        predicted: For each predicted item its key, and whether the item is sound. A key that only faulty items
-            have counts as predicted and is never right.
+        gold: One key per gold item.
+        predicted: For each predicted item its key, and whether the item is sound. A key that only faulty items have
+            counts as predicted but is never right.
     """
     items = set(predicted)
     sound = {key for key, is_sound in items if is_sound}
@@ -66,7 +66,7 @@ def set_counts(gold: Iterable[Hashable], predicted: Iterable[tuple[Hashable, boo
 def set_counts_by(
     label: Callable[[Hashable], str], gold: Iterable[Hashable], predicted: Iterable[tuple[Hashable, bool]]
 ) -> dict[str, Counts]:
-    """Set counting of one unit for each label that `label` tells a key to have."""
+    """Count one unit by sets, separately for each label; `label` gives the label of a key."""
     gold_keys: dict[str, list[Hashable]] = defaultdict(list)
     items: dict[str, list[tuple[Hashable, bool]]] = defaultdict(list)
     for key in gold:
@@ -77,13 +77,13 @@ def set_counts_by(
 
 
 def multiset_counts(gold: Iterable[Hashable], predicted: Iterable[Hashable]) -> Counts:
-    """Each gold item is right once; what is predicted beyond that is wrong."""
+    """Count each gold item as right at most once; further equal predictions are wrong."""
     gold_keys, items = Counter(gold), Counter(predicted)
     return Counts(tp=(gold_keys & items).total(), predicted=items.total(), gold=gold_keys.total())
 
 
 def list_counts(gold: Iterable[Hashable], predicted: Iterable[Hashable]) -> Counts:
-    """Nothing is deduplicated: each predicted item that equals a gold one is right, however often it comes."""
+    """Count without removing duplicates: each predicted item that equals a gold item is right."""
     gold_keys, items = list(gold), list(predicted)
     known = set(gold_keys)
     return Counts(tp=sum(key in known for key in items), predicted=len(items), gold=len(gold_keys))

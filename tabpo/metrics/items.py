@@ -8,27 +8,27 @@ from tabpo.answers.units import Unit
 from tabpo.records import PredictedRelation, PredictedSpan, Span
 
 SOUND = frozenset({"ok", "normalised_span"})
-"""Classes of items that can be right. `normalised_span` has a place and is only flagged."""
+"""Classes of items that can be right. A `normalised_span` has a place in the text and is only flagged."""
 
 Item = TypeVar("Item", PredictedSpan, PredictedRelation)
 
 
 def distinct(items: Iterable[Item]) -> list[Item]:
-    """The items that set counting sees: a `duplicate` repeats another one and is left out, whatever its label."""
+    """Return the items that set counting uses; a `duplicate` is left out, whatever its label."""
     return [item for item in items if item.item_class != "duplicate"]
 
 
 def is_sound(item: PredictedSpan | PredictedRelation) -> bool:
-    """Whether the item can be right; a faulty one counts as predicted and cannot (DESIGN 4)."""
+    """Return whether the item can be right; a faulty item counts as predicted but is never right (DESIGN 4)."""
     return item.item_class in SOUND
 
 
 def place(span: PredictedSpan) -> Hashable:
-    """Offsets (start, end), equal to a gold span's; the text, equal to none, where the span was not found."""
+    """Return the offsets (start, end) of a span, or its text if it is not grounded; a text equals no gold offsets."""
     return span.text if span.start is None else (span.start, span.end)
 
 
 def tokens(unit: Unit, span: Span | PredictedSpan) -> range:
-    """Numbers in the unit of the tokens that a span with a place covers, in whole or in part."""
+    """Return the numbers in the unit of the tokens that a grounded span covers, in whole or in part."""
     first = bisect_right(unit.token_offsets, span.start, key=lambda offsets: offsets[1])
     return range(first, bisect_left(unit.token_offsets, span.end, key=lambda offsets: offsets[0]))

@@ -1,4 +1,4 @@
-"""Scores of each label by itself, and their mean."""
+"""Scores of each label, and their mean."""
 
 from collections.abc import Callable, Hashable, Iterable
 from statistics import fmean
@@ -11,10 +11,11 @@ from tabpo.records import Prediction
 
 
 def label_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> dict[tuple[str, str], Counts]:
-    """Counts of one unit by (metric, label), set counting, relations directed.
+    """Count one unit by (metric, label), with set counting and directed relations.
 
-    Every label of the ontology that gold or prediction have; a triple has its code and sub-code for a label. What a
-    model invents is not listed: it is a false positive of no label, and a file of scores quotes no answer.
+    The result has every label of the ontology that occurs in gold or in the prediction. The label of a pair or triple
+    is its code and sub-code. A label that a model invents is not listed: it is a false positive of no known label, and
+    files of scores must not quote answers.
     """
     counts = {}
     for metric, (items, label, known) in _metrics(ontology).items():
@@ -24,12 +25,15 @@ def label_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> dict
 
 
 def known_labels(ontology: Ontology) -> dict[str, list[str]]:
-    """metric -> all labels that it may be counted by, in the order of the ontology."""
+    """Return, for each metric, all labels by which it may be counted, in the order of the ontology."""
     return {metric: known for metric, (_, _, known) in _metrics(ontology).items()}
 
 
 def macro_f1(by_label: Iterable[Counts]) -> float:
-    """Mean F1 of the labels that gold has, 0 to 1; the same labels, then, for all predictions of the same units."""
+    """Return the mean F1 of the labels that occur in gold, 0 to 1.
+
+    So all predictions for the same units are averaged over the same labels.
+    """
     return fmean([counts.f1 for counts in by_label if counts.gold] or [0.0])
 
 
@@ -46,8 +50,8 @@ def _entity_metrics(ontology: Ontology) -> _Metrics:
     labels, relations = list(ontology.labels), list(ontology.relations)
     return {
         "ner_strict": (spans.ner_items, _last, labels),
-        "rel": (lambda unit, found: spans.rel_items(unit, found, spans.DIRECTED), _last, relations),
-        "rel_plus": (lambda unit, found: spans.rel_plus_items(unit, found, spans.DIRECTED), _last, relations),
+        "rel": (lambda unit, prediction: spans.rel_items(unit, prediction, spans.DIRECTED), _last, relations),
+        "rel_plus": (lambda unit, prediction: spans.rel_plus_items(unit, prediction, spans.DIRECTED), _last, relations),
     }
 
 

@@ -1,8 +1,9 @@
-"""Codes, sub-codes and spans of medical answers, each unit counted as sets; faulty items count and are never right.
+"""Scores of codes, sub-codes and spans of medical answers; each unit is counted by sets.
 
-Labels outside the ontology stay in as false positives, and the sub-code "None" is a value like any other; the
-released scorer, which drops both and matches spans loosely, is `pv_style`. Each metric counts what its `_items` lists:
-keys of gold, and of predicted items each key and whether it can be right.
+Faulty items count as predicted and are never right. Labels outside the ontology count as false positives, and the
+sub-code "None" is a value like any other; the released scorer, which drops both and matches spans loosely, is in
+`pv_style`. Each metric counts what its `_items` function returns: the keys of gold items, and for each predicted item
+its key and whether it can be right.
 """
 
 from collections.abc import Callable, Hashable
@@ -16,37 +17,37 @@ Items = tuple[list[Hashable], list[tuple[Hashable, bool]]]
 
 
 def code(unit: Unit, prediction: Prediction) -> Counts:
-    """Set of codes of the unit; one that only faulty items name (span not in the text, say) is not right."""
+    """Count the set of codes of the unit; a code that only faulty items have is never right."""
     return set_counts(*code_items(unit, prediction))
 
 
 def code_items(unit: Unit, prediction: Prediction) -> Items:
-    """Keys: code."""
+    """Return the items by code."""
     return _items(unit, prediction, lambda span: span.label)
 
 
 def sub_code(unit: Unit, prediction: Prediction) -> Counts:
-    """Set of sub-codes of the unit, whatever their codes; faulty items as in `code`."""
+    """Count the set of sub-codes of the unit, whatever their codes; faulty items are treated as in `code`."""
     return set_counts(*sub_code_items(unit, prediction))
 
 
 def sub_code_items(unit: Unit, prediction: Prediction) -> Items:
-    """Keys: sub-code."""
+    """Return the items by sub-code."""
     return _items(unit, prediction, lambda span: span.sublabel)
 
 
 def pair(unit: Unit, prediction: Prediction) -> Counts:
-    """Set of (code, sub-code) of the unit; faulty items as in `code`."""
+    """Count the set of (code, sub-code) of the unit; faulty items are treated as in `code`."""
     return set_counts(*pair_items(unit, prediction))
 
 
 def pair_items(unit: Unit, prediction: Prediction) -> Items:
-    """Keys: (code, sub-code)."""
+    """Return the items by (code, sub-code)."""
     return _items(unit, prediction, lambda span: (span.label, span.sublabel))
 
 
 def span(unit: Unit, prediction: Prediction) -> Counts:
-    """Set of exact character offsets, whatever their labels."""
+    """Count the set of exact character offsets, whatever their labels."""
     return set_counts(
         [(item.start, item.end) for item in unit.spans],
         [(place(item), is_sound(item)) for item in distinct(prediction.spans)],
@@ -54,12 +55,12 @@ def span(unit: Unit, prediction: Prediction) -> Counts:
 
 
 def triple(unit: Unit, prediction: Prediction) -> Counts:
-    """Set of (code, sub-code, exact character offsets)."""
+    """Count the set of (code, sub-code, exact character offsets)."""
     return set_counts(*triple_items(unit, prediction))
 
 
 def triple_items(unit: Unit, prediction: Prediction) -> Items:
-    """Keys: (code, sub-code, offsets)."""
+    """Return the items by (code, sub-code, offsets)."""
     return (
         [(item.label, item.sublabel, (item.start, item.end)) for item in unit.spans],
         [((item.label, item.sublabel, place(item)), is_sound(item)) for item in distinct(prediction.spans)],

@@ -30,7 +30,8 @@ METRICS = {
     ),
     "preferences": ("reward_accuracy", "ranking_accuracy", "reward_margin"),
 }
-"""What a table may show, by format of the answers: F1, its convention where it is not the headline, and `valid`.
+"""The metrics that a table may show, by format of the answers.
 
-Of preferences it shows how held-out pairs are ranked.
+A name alone is the F1 of the headline convention; `name@convention` is the F1 of another one. `valid` is the share of
+readable answers. Preference data have scores of how held-out pairs are ranked.
 """

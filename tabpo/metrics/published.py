@@ -1,10 +1,11 @@
-"""Entities and relations as the released scorers of published systems count them, from the same predictions as ours.
+"""Scores of entities and relations by the rules of the released scorers of published systems.
 
-Facts about the scorers are those of their code: PURE `shared/data_structures.py`, SpERT `evaluator.py`, PL-Marker
-`run_acener.py` and `run_re.py`, DyGIE++ `relation.py` and `ner.py`, UIE `scorer.py`. Two things are ours, because those
-systems choose among spans and a generated answer states them: the order of the answer takes the place of scores, so
-that of several claims to one place the first stands; and a faulty item (DESIGN 4) counts as predicted and is wrong, so
-that no answer gains by one. Keys are as in `spans`. Each function returns the counts of one unit by metric.
+The predictions are the same as for the headline scores. The facts about the scorers are from their code: PURE
+`shared/data_structures.py`, SpERT `evaluator.py`, PL-Marker `run_acener.py` and `run_re.py`, DyGIE++ `relation.py` and
+`ner.py`, UIE `scorer.py`. Those systems score candidate spans, whereas a generated answer lists its spans. Therefore
+two rules are ours. Where a scorer keeps the candidate with the best score, the item that comes first in the answer is
+kept. A faulty item (DESIGN 4) counts as predicted and is wrong, so that no answer gains by one. Keys are as in `spans`.
+Each scorer returns the counts of one unit by metric.
 """
 
 from collections.abc import Hashable, Mapping, Sequence, Set
@@ -25,20 +26,23 @@ from tabpo.metrics.spans import (
 from tabpo.records import PredictedSpan, Prediction, Span
 
 WIDEST = 8
-"""Tokens of the widest span that DyGIE++ and PL-Marker can predict on SciERC."""
+"""Largest number of tokens of a span that DyGIE++ and PL-Marker can predict on SciERC."""
 
 
 def pure(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, Counts]:
-    """Lists: nothing is deduplicated, and each item that equals a gold one is right (recall may exceed 1).
+    """Count lists, as PURE does: duplicates stay, and each item that equals a gold item is right.
 
-    For `rel_plus` both ends lie where some predicted entity is right, label included.
+    So recall may exceed 1. For `rel_plus`, some predicted entity at the place of each end must be right, label
+    included.
     """
     gold, _ = ner_items(unit, prediction)
     spans = [(place(span), span.label) for span in prediction.spans]
     right = {where for where, label in set(gold) & set(spans)}
     gold_links = [key for key, _ in gold_relations(unit, DIRECTED)]
     places = {span.id: place(span) for span in prediction.spans}
-    links = [(places.get(one.head), places.get(one.tail), one.label) for one in prediction.relations]
+    links = [
+        (places.get(relation.head), places.get(relation.tail), relation.label) for relation in prediction.relations
+    ]
     typed = [link if link[0] in right and link[1] in right else None for link in links]
     return {
         "ner_strict": list_counts(gold, spans),
@@ -48,7 +52,7 @@ def pure(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, C
 
 
 def spert(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, Counts]:
-    """Sets, one label a span, symmetric relations ordered by the starts of their ends."""
+    """Count sets, as SpERT does: one label per span; ends of symmetric relations are ordered by their starts."""
     spans = _one_label_each(distinct(prediction.spans))
     return {
         "ner_strict": _ner(unit.spans, spans),
@@ -58,9 +62,10 @@ def spert(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, 
 
 
 def dygie(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, Counts]:
-    """Sets of one label a span and one label an ordered pair; spans of more than `WIDEST` tokens cannot be predicted.
+    """Count sets, as DyGIE++ does: one label per span and one per ordered pair of spans.
 
-    A gold entity that is wider is not counted either, but a gold relation with such an end is. There is no `rel_plus`.
+    Spans of more than `WIDEST` tokens cannot be predicted. A wider gold entity is not counted, but a gold relation with
+    such an end is. There is no `rel_plus`.
     """
     spans = _one_label_each([span for span in distinct(prediction.spans) if not _is_wide(unit, span)])
     wide = {(span.start, span.end) for span in prediction.spans if _is_wide(unit, span)}
@@ -75,13 +80,14 @@ def dygie(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, 
 
 
 def plmarker(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, Counts]:
-    """One label a span and one an unordered pair; symmetric relations weigh two on either side.
+    """Count as PL-Marker does: one label per span and one per unordered pair; a symmetric relation counts twice.
 
-    A span of more than `WIDEST` tokens cannot be predicted, and one that overlaps an earlier span of its label is
-    dropped; a gold one that is wide counts as missed. Relations hold between predicted entities only, and one whose
-    ends both overlap those of an earlier relation of its label is dropped. Gold has symmetric relations both ways.
+    A span of more than `WIDEST` tokens cannot be predicted; a wider gold span counts as missed. A predicted span that
+    overlaps an earlier span with its label is dropped. Relations join predicted entities only. A relation is dropped if
+    both its ends overlap those of an earlier relation with its label. Gold has each symmetric relation in both
+    directions.
     """
-    labelled = _one_label_each([one for one in distinct(prediction.spans) if not _is_wide(unit, one)])
+    labelled = _one_label_each([span for span in distinct(prediction.spans) if not _is_wide(unit, span)])
     spans = _without_overlaps(labelled)
     labels = _labels(spans)
     gold = dict(gold_relations(unit, DIRECTED))
@@ -101,7 +107,7 @@ def plmarker(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[st
 
 
 class _Texts(NamedTuple):
-    """Keys of texts instead of offsets, as UIE compares them: (label, text), and relations of these."""
+    """Keys of UIE, which compares texts instead of offsets: (label, text) for spans, and relations between texts."""
 
     gold: list[tuple]
     spans: list[tuple]
@@ -112,7 +118,7 @@ class _Texts(NamedTuple):
 
 
 def uie_set(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, Counts]:
-    """Sets of labels and texts, wherever the texts are; see `uie_multiset`."""
+    """Count sets of labels and texts, wherever the texts occur; see `uie_multiset`."""
     texts = _texts(unit, prediction)
     return {
         "ner_strict": multiset_counts(set(texts.gold), set(texts.spans)),
@@ -122,10 +128,10 @@ def uie_set(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str
 
 
 def uie_multiset(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dict[str, Counts]:
-    """Labels and texts, each gold one right once (UIE's `normal`); texts are compared as they are stated.
+    """Count labels and texts, each gold item right at most once (UIE's `normal`); texts are compared as stated.
 
-    For `rel_plus` a predicted head has its own label, a predicted tail that of the last predicted entity of its text;
-    tails that are no entities, to which UIE gives the label of the head, cannot be stated in our answers.
+    For `rel_plus` a predicted head has its own label, and a predicted tail has the label of the last predicted entity
+    with its text. UIE gives a tail that is no entity the label of the head; our answers cannot state such tails.
     """
     texts = _texts(unit, prediction)
     return {
@@ -136,16 +142,19 @@ def uie_multiset(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> dic
 
 
 SCORERS = (pure, spert, plmarker, dygie, uie_set, uie_multiset)
-"""Named like the conventions they are."""
+"""The released scorers; the name of each function is the name of its convention."""
 
 
 def _texts(unit: Unit, prediction: Prediction) -> _Texts:
     gold = {span.id: (span.label, unit.text[span.start - unit.start : span.end - unit.start]) for span in unit.spans}
-    said = {span.id: (span.label, span.text) for span in prediction.spans}
+    predicted = {span.id: (span.label, span.text) for span in prediction.spans}
     label_of = {span.text: span.label for span in prediction.spans}
-    gold_ends = [(one.label, gold[one.head], gold[one.tail]) for one in unit.relations]
+    gold_ends = [(relation.label, gold[relation.head], gold[relation.tail]) for relation in unit.relations]
     nothing = (None, None)
-    ends = [(one.label, said.get(one.head, nothing), said.get(one.tail, nothing)) for one in prediction.relations]
+    ends = [
+        (relation.label, predicted.get(relation.head, nothing), predicted.get(relation.tail, nothing))
+        for relation in prediction.relations
+    ]
     return _Texts(
         gold=list(gold.values()),
         spans=[(span.label, span.text) for span in prediction.spans],
@@ -168,7 +177,7 @@ def _is_wide(unit: Unit, span: Span | PredictedSpan) -> bool:
 
 
 def _one_label_each(spans: list[PredictedSpan]) -> dict[Hashable, PredictedSpan]:
-    """The first span of each place."""
+    """Return the first span of each place."""
     first: dict[Hashable, PredictedSpan] = {}
     for span in spans:
         first.setdefault(place(span), span)
@@ -182,14 +191,14 @@ def _labels(spans: dict[Hashable, PredictedSpan]) -> dict[Hashable, set[str]]:
 def _without_overlaps(spans: Mapping[Hashable, PredictedSpan]) -> dict[Hashable, PredictedSpan]:
     kept: dict[Hashable, PredictedSpan] = {}
     for where, span in spans.items():
-        rivals = (place for place, one in kept.items() if one.label == span.label and one.start is not None)
+        rivals = (place for place, earlier in kept.items() if earlier.label == span.label and earlier.start is not None)
         if span.start is None or not any(_overlap(where, place) for place in rivals):
             kept[where] = span
     return kept
 
 
 def _one_link_each(prediction: Prediction, entities: dict[Hashable, set[str]]) -> list[tuple[tuple, bool]]:
-    """Relations in the order of the answer: faulty ones, and those that PL-Marker could have predicted."""
+    """Return, in the order of the answer, the faulty relations and those that PL-Marker could have predicted."""
     kept: list[tuple[tuple, bool]] = []
     pairs: set[frozenset] = set()
     for key, sound in dict.fromkeys(predicted_relations(prediction, DIRECTED)):

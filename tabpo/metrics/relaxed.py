@@ -1,4 +1,4 @@
-"""Spans that nearly agree: token ranges, matched one to one as well as can be; ours, unlike `pv_style`'s words."""
+"""Scores of spans that nearly agree: sets of tokens, matched one to one so that most spans match."""
 
 from collections.abc import Callable, Set
 
@@ -11,37 +11,39 @@ from tabpo.metrics.items import distinct, is_sound, place, tokens
 from tabpo.records import PredictedSpan, Prediction, Span
 
 JACCARD = 0.6
-"""Share of common members from which two sets agree that do not contain one another."""
+"""Share of common members, of all members, from which two sets agree if neither contains the other."""
 
 
 def near(first: Set, second: Set) -> bool:
-    """Whether one set holds the other, or they share at least `JACCARD` of all their members."""
+    """Return whether one set contains the other, or they share at least `JACCARD` of all their members."""
     shared = len(first & second)
     return shared == min(len(first), len(second)) or shared / len(first | second) >= JACCARD
 
 
 def ner_relaxed(unit: Unit, prediction: Prediction) -> Counts:
-    """Spans of one label whose tokens are `near`."""
+    """Count the spans with equal labels whose tokens are `near`."""
     return _matched(unit, prediction, lambda span: span.label)
 
 
 def ner_boundary_relaxed(unit: Unit, prediction: Prediction) -> Counts:
-    """Spans whose tokens are `near`, whatever their labels."""
+    """Count the spans whose tokens are `near`, whatever their labels."""
     return _matched(unit, prediction, lambda span: None)
 
 
 def span_relaxed(unit: Unit, prediction: Prediction) -> Counts:
-    """The same for medical spans, where one span may carry several labels and counts once."""
+    """Count the spans of medical answers whose tokens are `near`; a span with several labels counts once."""
     return _matched(unit, prediction, lambda span: None)
 
 
 def _matched(unit: Unit, prediction: Prediction, label: Callable[[Span | PredictedSpan], str | None]) -> Counts:
-    """TP is the size of a maximum matching between the distinct gold spans and the distinct sound predicted ones."""
+    """Count as tp the size of a maximum matching of distinct gold spans and distinct sound predicted spans."""
     gold = {(label(span), (span.start, span.end)): set(tokens(unit, span)) for span in unit.spans}
     items = distinct(prediction.spans)
-    found = {(label(span), place(span)): set(tokens(unit, span)) for span in items if is_sound(span)}
+    sound = {(label(span), place(span)): set(tokens(unit, span)) for span in items if is_sound(span)}
     predicted = {(label(span), place(span)) for span in items}
-    if not gold or not found:
+    if not gold or not sound:
         return Counts(0, len(predicted), len(gold))
-    agree = np.array([[one[0] == other[0] and near(gold[one], found[other]) for other in found] for one in gold])
+    agree = np.array(
+        [[gold_key[0] == key[0] and near(gold[gold_key], sound[key]) for key in sound] for gold_key in gold]
+    )
     return Counts(int(agree[linear_sum_assignment(agree, maximize=True)].sum()), len(predicted), len(gold))

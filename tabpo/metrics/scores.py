@@ -18,28 +18,28 @@ from tabpo.metrics.validity import class_counts, empty_share, rates, repetition
 from tabpo.records import Completion, Prediction
 
 HEADLINE = "set_directed"
-"""The convention a metric means where none is named: set counting, relations directed."""
+"""The convention of a metric where none is named: set counting, directed relations."""
 
 CANONICAL, PV_STYLE, MACRO = "set_canonical", "pv_style", "macro_label"
 REPAIRED, IN_ORDER = "repaired", "in_order"
-"""Other conventions that are no published scorer's; `meanings` says what each is."""
+"""Conventions that belong to no published scorer; the module `meanings` describes each."""
 
 CONLL = ("muc", "b_cubed", "ceaf_e")
 """Metrics whose mean is `conll`."""
 
 Readings = Mapping[str, Sequence[Prediction]]
-"""Other predictions from the same answers: `repaired`, and `in_order` of the text."""
+"""Predictions from other readings of the same answers: `repaired` and `in_order`."""
 
 UnitCounts = dict[tuple[str, str, str | None], Counts | Sums]
-"""By (metric, convention, label); the label is None for all items of a metric together."""
+"""Counts by (metric, convention, label); the label is None for all items of a metric together."""
 
 
 def unit_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> dict[tuple[str, str], Counts]:
-    """Counts of one unit by (metric, convention), the same keys for every unit of a dataset.
+    """Count one unit by (metric, convention); all units of a dataset have the same keys.
 
-    Every metric has the headline convention. The metrics of the three families, `semantic_label`, `relational_linking`
-    and `textual_grounding`, are those that stand under `HEADLINE` by their own names (exact places and labels: strict),
-    and label sets, links and spans of `pv_style`. Medical answers have no links.
+    Every metric has the headline convention. The metrics `semantic_label`, `relational_linking` and `textual_grounding`
+    are families with two conventions. `HEADLINE` repeats the strict metric of exact places and labels; `PV_STYLE`
+    counts sets of labels, links and spans as `pv_style` does. Medical answers have no links.
     """
     if ontology.answer == "results":
         return _medical_counts(unit, prediction, ontology)
@@ -67,8 +67,8 @@ def _entity_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> di
         counts[metric.__name__, HEADLINE] = metric(unit, prediction, spans.DIRECTED)
         counts[metric.__name__, CANONICAL] = metric(unit, prediction, symmetric)
     for scorer in SCORERS:
-        for metric, found in scorer(unit, prediction, symmetric).items():
-            counts[metric, scorer.__name__] = found
+        for metric, published_counts in scorer(unit, prediction, symmetric).items():
+            counts[metric, scorer.__name__] = published_counts
     counts["semantic_label", HEADLINE] = counts["ner_strict", HEADLINE]
     counts["semantic_label", PV_STYLE] = pv_style.code(unit, prediction, ontology)
     counts["relational_linking", HEADLINE] = counts["rel", HEADLINE]
@@ -81,21 +81,21 @@ def _entity_counts(unit: Unit, prediction: Prediction, ontology: Ontology) -> di
 def count_units(
     units: Sequence[Unit], predictions: Sequence[Prediction], readings: Readings, ontology: Ontology
 ) -> list[UnitCounts]:
-    """All counts of each unit, the same (metric, convention) for every unit.
+    """Return all counts of each unit; all units have the same (metric, convention) keys.
 
-    For each of `readings`, the predictions that another reading of the same answers gave, every metric has its
-    headline as a convention of that name. Documents have the sums of coreference too. Labels are those of the headline.
+    For each of `readings`, every metric has its headline counts under a convention with the name of the reading. Units
+    of whole documents have the sums of coreference too. Counts by label use the headline convention.
     """
     rows = []
     for number, (unit, prediction) in enumerate(zip(units, predictions, strict=True)):
         counts = _unit_sums(unit, prediction, ontology)
-        row: UnitCounts = {(metric, convention, None): found for (metric, convention), found in counts.items()}
-        for (metric, label), found in label_counts(unit, prediction, ontology).items():
-            row[metric, HEADLINE, label] = found
+        row: UnitCounts = {(metric, convention, None): sums for (metric, convention), sums in counts.items()}
+        for (metric, label), sums in label_counts(unit, prediction, ontology).items():
+            row[metric, HEADLINE, label] = sums
         for name, reading in readings.items():
             other = counts if reading[number] == prediction else _unit_sums(unit, reading[number], ontology)
-            headlines = {metric: found for (metric, convention), found in other.items() if convention == HEADLINE}
-            row |= {(metric, name, None): found for metric, found in headlines.items()}
+            headlines = {metric: sums for (metric, convention), sums in other.items() if convention == HEADLINE}
+            row |= {(metric, name, None): sums for metric, sums in headlines.items()}
         rows.append(row)
     return rows
 
@@ -104,11 +104,11 @@ def _unit_sums(unit: Unit, prediction: Prediction, ontology: Ontology) -> dict[t
     counts = unit_counts(unit, prediction, ontology)
     if ontology.answer == "results" or unit.clusters is None:
         return counts
-    return counts | {(metric, HEADLINE): found for metric, found in coreference_sums(unit, prediction).items()}
+    return counts | {(metric, HEADLINE): sums for metric, sums in coreference_sums(unit, prediction).items()}
 
 
 def summed(rows: Iterable[UnitCounts]) -> UnitCounts:
-    """The sums of all units."""
+    """Sum the counts of all units."""
     sums: UnitCounts = {}
     for row in rows:
         for key, counts in row.items():
@@ -117,10 +117,10 @@ def summed(rows: Iterable[UnitCounts]) -> UnitCounts:
 
 
 def scores_of(sums: UnitCounts, ontology: Ontology) -> dict[str, dict[str, dict[str, float]]]:
-    """metric -> convention -> precision, recall, f1 (0 to 1), tp, predicted, gold.
+    """Return metric -> convention -> precision, recall, f1 (0 to 1), tp, predicted, gold.
 
-    `macro_label`, which has `f1` alone, averages over labels; all else is micro. `muc`, `b_cubed` and `ceaf_e` have no
-    counts, and `conll`, the mean of their three, `f1` alone.
+    `macro_label` averages over labels and has `f1` only; all other scores are micro averages. `muc`, `b_cubed` and
+    `ceaf_e` have no counts. `conll`, the mean of these three, has `f1` only.
     """
     scores: dict[str, dict[str, dict[str, float]]] = {}
     by_label: dict[str, list[Counts]] = {}
@@ -142,32 +142,35 @@ def scores_of(sums: UnitCounts, ontology: Ontology) -> dict[str, dict[str, dict[
 def all_scores(
     units: Sequence[Unit], predictions: Sequence[Prediction], readings: Readings, ontology: Ontology
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """`scores_of` the counts of all units."""
+    """Return the scores of all units together."""
     return scores_of(summed(count_units(units, predictions, readings, ontology)), ontology)
 
 
 def strict_f1(units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology) -> float:
-    """The one number that choices are made by: F1 of ner_strict, or of triple."""
+    """Return the F1 on which choices are based: of `ner_strict`, or of `triple` for medical answers."""
     metric = medical.triple if ontology.answer == "results" else spans.ner_strict
     return total(metric(unit, item) for unit, item in zip(units, predictions, strict=True)).f1
 
 
 NOT_WRITTEN = dict.fromkeys(("mean_tokens", "mean_characters", "finished", "repetition", "repairs", "repaired"))
-"""What a score file says of the texts of answers where there are none."""
+"""Values in a score file that describe the texts of answers, if there are no texts."""
 
 
 def _written(
     completions: Sequence[Completion], units: Sequence[Unit], ontology: Ontology
 ) -> tuple[Readings, dict[str, Any]]:
-    """Other readings of the texts; and their lengths, repetition, repairs by kind, and the share that was repaired."""
-    texts = [one.completion for one in completions]
+    """Return other readings of the texts, and what a score file says of the texts.
+
+    That is their mean lengths, repetition, numbers of repairs by kind, and the share of answers that were repaired.
+    """
+    texts = [completion.completion for completion in completions]
     mended = [read_repaired(text, unit, ontology) for text, unit in zip(texts, units, strict=True)]
     repairs = Counter(done for done, _ in mended)
     readings = {REPAIRED: [prediction for _, prediction in mended], IN_ORDER: _in_order(texts, units, ontology)}
     return readings, {
-        "mean_tokens": fmean(one.n_tokens for one in completions),
+        "mean_tokens": fmean(completion.n_tokens for completion in completions),
         "mean_characters": fmean(map(len, texts)),
-        "finished": fmean(one.finished for one in completions),
+        "finished": fmean(completion.finished for completion in completions),
         "repetition": repetition(texts),
         "repairs": {name: repairs[name] for name in REPAIRS},
         "repaired": 1 - (repairs["none"] + repairs["unrepaired"]) / len(texts),
@@ -186,16 +189,16 @@ def score(
     ontology: Ontology,
     completions: Sequence[Completion] | None,
 ) -> tuple[dict[str, Any], list[UnitCounts]]:
-    """What `scores/{split}.json` holds, and the counts of each unit that it sums.
+    """Return the content of `scores/{split}.json` and the counts of each unit.
 
     Args:
         split: Name of the split of prompts.
-        units: Of every prompt, at least one.
-        predictions: Of the same units in the same order.
-        answers: Their gold answers as prompts give them; read like a model's they score the `ceiling`, which is below
-            1 where a text occurs more often in its unit than it is annotated.
-        ontology: Of the dataset.
-        completions: The same predictions as a model wrote them; None where no model did.
+        units: The unit of each prompt, at least one.
+        predictions: The predictions for these units, in the same order.
+        answers: The gold answers of the prompts. They are read like a model's answers and give the score `ceiling`,
+            which is below 1 if a text occurs more often in its unit than it is annotated.
+        ontology: The ontology of the dataset.
+        completions: The predictions as a model wrote them; None if no model did.
     """
     gold = [read_answer(answer, unit, ontology) for answer, unit in zip(answers, units, strict=True)]
     if completions is None:

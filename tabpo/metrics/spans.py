@@ -1,4 +1,7 @@
-"""Entities and relations with exact offsets, each unit counted as sets; faulty items count and are never right."""
+"""Scores of entities and relations with exact offsets; each unit is counted by sets.
+
+Faulty items count as predicted and are never right.
+"""
 
 from collections.abc import Hashable, Mapping, Set
 
@@ -14,16 +17,16 @@ DIRECTED: Set[str] = frozenset()
 
 
 Items = tuple[list[tuple], list[tuple[tuple, bool]]]
-"""Keys of the gold items, whose last part is the label; of each predicted one its key and whether it can be right."""
+"""Keys of the gold items, whose last part is the label; for each predicted item its key and whether it can be right."""
 
 
 def ner_strict(unit: Unit, prediction: Prediction) -> Counts:
-    """Key (start, end, label)."""
+    """Count entities by (start, end, label)."""
     return set_counts(*ner_items(unit, prediction))
 
 
 def ner_items(unit: Unit, prediction: Prediction) -> Items:
-    """What `ner_strict` counts."""
+    """Return the items that `ner_strict` counts."""
     return (
         [((span.start, span.end), span.label) for span in unit.spans],
         [((place(span), span.label), is_sound(span)) for span in distinct(prediction.spans)],
@@ -31,7 +34,7 @@ def ner_items(unit: Unit, prediction: Prediction) -> Items:
 
 
 def ner_boundary(unit: Unit, prediction: Prediction) -> Counts:
-    """Key (start, end); an item whose label is not in the ontology is faulty and cannot be right here either."""
+    """Count entities by (start, end); an item with a label outside the ontology is faulty and never right."""
     return set_counts(
         ((span.start, span.end) for span in unit.spans),
         ((place(span), is_sound(span)) for span in distinct(prediction.spans)),
@@ -39,33 +42,36 @@ def ner_boundary(unit: Unit, prediction: Prediction) -> Counts:
 
 
 def rel(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> Counts:
-    """Key (head offsets, tail offsets, label); labels of the spans are ignored, and faulty spans may be ends.
+    """Count relations by (head offsets, tail offsets, label); labels of the spans are ignored.
+
+    Faulty spans may be ends.
 
     Args:
-        unit: With the gold annotations.
-        prediction: Of this unit.
-        symmetric: Labels whose ends are ordered by start on both sides, equal starts left as they are: `DIRECTED`
-            for none (`set_directed`), or all that mean the same in both directions (`set_canonical`).
+        unit: The unit with its gold annotations.
+        prediction: The prediction for this unit.
+        symmetric: Labels whose ends are ordered by start in gold and in the prediction; ends with equal starts keep
+            their order. `DIRECTED` for none (`set_directed`), or all relations that mean the same in both directions
+            (`set_canonical`).
     """
     return set_counts(*rel_items(unit, prediction, symmetric))
 
 
 def rel_items(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> Items:
-    """What `rel` counts."""
+    """Return the items that `rel` counts."""
     return [key for key, _ in gold_relations(unit, symmetric)], predicted_relations(prediction, symmetric)
 
 
 def rel_plus(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> Counts:
-    """As `rel`, and both end spans carry the gold labels among the predicted entities.
+    """Count relations as `rel` does, and require that both end spans have the gold labels among the predicted entities.
 
-    A span that is predicted with several labels may have any of them right. An end that is no sound predicted entity
-    makes the relation wrong.
+    If a span is predicted with several labels, one of them must be right. A relation is wrong if an end is no sound
+    predicted entity.
     """
     return set_counts(*rel_plus_items(unit, prediction, symmetric))
 
 
 def rel_plus_items(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> Items:
-    """What `rel_plus` counts."""
+    """Return the items that `rel_plus` counts."""
     labels: dict[Hashable, set[str]] = {}
     for span in distinct(prediction.spans):
         if is_sound(span):
@@ -76,7 +82,7 @@ def rel_plus_items(unit: Unit, prediction: Prediction, symmetric: Set[str]) -> I
 def typed_relations(
     unit: Unit, prediction: Prediction, symmetric: Set[str], labels: Mapping[Hashable, Set[str]]
 ) -> Items:
-    """Relations whose ends must have their gold labels among `labels`, which the places of entities have."""
+    """Return relations, right only if the gold labels of both ends are among the `labels` of their places."""
     gold = gold_relations(unit, symmetric)
     typed = {key for key, (head, tail) in gold if head in labels.get(key[0], ()) and tail in labels.get(key[1], ())}
     return (
@@ -86,7 +92,7 @@ def typed_relations(
 
 
 def gold_relations(unit: Unit, symmetric: Set[str]) -> list[tuple[tuple, tuple[str, str]]]:
-    """Of each gold relation its key, and the labels of the two ends in the key's order."""
+    """Return, for each gold relation, its key and the labels of its two ends in the key's order."""
     spans = {span.id: span for span in unit.spans}
     items = []
     for relation in unit.relations:
@@ -99,7 +105,7 @@ def gold_relations(unit: Unit, symmetric: Set[str]) -> list[tuple[tuple, tuple[s
 
 
 def predicted_relations(prediction: Prediction, symmetric: Set[str]) -> list[tuple[tuple, bool]]:
-    """Of each predicted relation, duplicates left out, its key and whether it can be right."""
+    """Return, for each predicted relation that is no duplicate, its key and whether it can be right."""
     places = {span.id: (span.start, span.end) for span in prediction.spans if span.start is not None}
     return [(_key(relation, places, symmetric), is_sound(relation)) for relation in distinct(prediction.relations)]
 

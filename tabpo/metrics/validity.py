@@ -1,4 +1,4 @@
-"""What is wrong with answers, how many say nothing, and how much they repeat themselves."""
+"""Rates of faulty and empty answers, and how much answers repeat themselves."""
 
 import re
 from collections import Counter
@@ -11,22 +11,22 @@ from tabpo.records import Prediction
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _RUN = 4
-"""Words and marks of the runs that `repetition` compares."""
+"""Length, in words and punctuation marks, of the sequences that `repetition` compares."""
 
 
 def class_counts(predictions: Sequence[Prediction]) -> dict[str, dict[str, int]]:
-    """Answers, items (spans and relations) and clusters by class, zeros included."""
-    items = [item for one in predictions for item in (*one.spans, *one.relations)]
-    clusters = [name for one in predictions for name in cluster_classes(one)]
+    """Count answers, items (spans and relations) and clusters by class, zeros included."""
+    items = [item for prediction in predictions for item in (*prediction.spans, *prediction.relations)]
+    clusters = [name for prediction in predictions for name in cluster_classes(prediction)]
     return {
-        "answers": _counted((one.answer_class for one in predictions), ANSWER_CLASSES),
+        "answers": _counted((prediction.answer_class for prediction in predictions), ANSWER_CLASSES),
         "items": _counted((item.item_class for item in items), ITEM_CLASSES),
         "clusters": _counted(clusters, CLUSTER_CLASSES),
     }
 
 
 def rates(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, float]]:
-    """The same as shares of all answers, all items and all clusters, 0 to 1; 0/0 is 0."""
+    """Return the counts of `class_counts` as shares of all answers, all items and all clusters, 0 to 1; 0/0 is 0."""
     return {
         level: {name: number / (sum(by_class.values()) or 1) for name, number in by_class.items()}
         for level, by_class in counts.items()
@@ -34,17 +34,20 @@ def rates(counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, float]
 
 
 def empty_share(predictions: Sequence[Prediction]) -> float:
-    """Share of all answers that can be read and state no span."""
-    return sum(one.answer_class == "ok" and not one.spans for one in predictions) / len(predictions)
+    """Return the share of all answers that can be read and have no span."""
+    return sum(prediction.answer_class == "ok" and not prediction.spans for prediction in predictions) / len(
+        predictions
+    )
 
 
 def repetition(texts: Sequence[str]) -> float:
-    """Share of all runs of four words or marks that an earlier run of the same text equals; 0 to 1.
+    """Return the share of sequences of four words or marks that repeat an earlier one of their text; 0 to 1.
 
-    JSON repeats its scaffolding: the share of gold answers is what an orderly model has, more is a loop.
+    JSON repeats its keys and punctuation, so compare with the share of gold answers; a much higher share means that the
+    model loops.
     """
     runs = [_runs(text) for text in texts]
-    all_runs = sum(one.total() for one in runs)
+    all_runs = sum(counts.total() for counts in runs)
     return 1 - sum(map(len, runs)) / all_runs if all_runs else 0.0
 
 
@@ -53,6 +56,6 @@ def _runs(text: str) -> Counter[tuple[str, ...]]:
     return Counter(zip(*(words[first:] for first in range(_RUN)), strict=False))
 
 
-def _counted(found: Iterable[str], names: Sequence[str]) -> dict[str, int]:
-    counts = Counter(found)
+def _counted(classes: Iterable[str], names: Sequence[str]) -> dict[str, int]:
+    counts = Counter(classes)
     return {name: counts[name] for name in names}

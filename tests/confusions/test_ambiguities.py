@@ -69,7 +69,7 @@ def test_partners_share_a_label():
         ({"label": [pattern(weight=float("inf"))]}, "positive number"),
         ({"label": [pattern(reason=" ")]}, "must be texts"),
         ({"label": [pattern(weigth=1)]}, "exactly the keys gold, predicted, weight, reason, source, guideline"),
-        ({"label": [pattern(), pattern(weight=3)]}, "label A B is there more than once"),
+        ({"label": [pattern(), pattern(weight=3)]}, "label A B is listed more than once"),
         ({"lable": [pattern()]}, "kinds are label, sublabel, relation_label, relation_direction"),
         ([pattern()], "needs a mapping"),
         ({"label": 7}, "label needs a list of patterns"),

@@ -35,5 +35,5 @@ def test_the_reference_against_itself_is_at_chance():
 
 
 def test_other_pairs_are_refused():
-    with pytest.raises(DataError, match="2 and 1 pairs are not the same"):
+    with pytest.raises(DataError, match="the policy's 2 pairs and the reference's 1 are not the same"):
         pair_scores(REFERENCE, REFERENCE[:1])
