@@ -1,1 +1,1 @@
-"""The answer: its ontology, its JSON, and where its spans stand in a text."""
+"""Answers: their ontology, their JSON, and the places of their spans in a text."""

@@ -1,4 +1,4 @@
-"""Coreference clusters of an answer: where their mentions are, and what is wrong with each."""
+"""Coreference clusters of an answer: the places of their mentions, and what is wrong with each cluster."""
 
 from collections.abc import Hashable
 
@@ -8,11 +8,11 @@ CLUSTER_CLASSES = ("dangling_mention", "single_mention", "shared_mention", "ok")
 
 
 def cluster_classes(prediction: Prediction) -> list[str]:
-    """The class of each cluster of a prediction, the first that applies.
+    """Return the class of each cluster of a prediction; the first class that applies counts.
 
-    `dangling_mention`: an id names no span of the answer, or one without a place. `single_mention`: the ids name fewer
-    than two places, which links nothing. `shared_mention`: a place that an earlier cluster has. The ids of a cluster
-    may come in any order and repeat.
+    `dangling_mention`: an id names no span of the answer, or a span that is not grounded. `single_mention`: the ids
+    name fewer than two places, so nothing is linked. `shared_mention`: a place is also in an earlier cluster. The ids
+    of a cluster may come in any order and repeat.
     """
     places = _places(prediction)
     classes, seen = [], set()
@@ -29,10 +29,10 @@ def cluster_classes(prediction: Prediction) -> list[str]:
 
 
 def mention_sets(prediction: Prediction) -> list[set[Hashable]]:
-    """The clusters as disjoint sets of two or more mentions, which is what coreference metrics compare.
+    """Return the clusters as disjoint sets of two or more mentions, which coreference metrics compare.
 
-    A mention is the offsets (start, end) of its span; an id without a place stays a mention of its own that equals no
-    gold one. A mention of two clusters stays in the first. What then has fewer than two mentions is left out.
+    A mention is the offsets (start, end) of its span. An id without a place stays a mention that equals no gold
+    mention. A mention of two clusters stays in the first. Sets that then have fewer than two mentions are left out.
     """
     places = _places(prediction)
     sets, seen = [], set()

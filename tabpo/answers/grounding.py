@@ -1,4 +1,4 @@
-"""From generated text to offsets: where the spans of an answer lie in their unit, and what is wrong with each item."""
+"""From generated text to offsets: find the spans of an answer in their unit, and classify each item's faults."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,10 +27,16 @@ ITEM_CLASSES = (
 def read_completions(
     completions: Sequence[Completion], units: Sequence[Unit], ontology: Ontology, source: str
 ) -> list[Prediction]:
-    """Parse and ground what a model generated, one prediction per unit, in order; `source` is named in errors.
+    """Parse and ground generated texts; return one prediction per unit, in order.
+
+    Args:
+        completions: The generated texts.
+        units: The units of the prompts.
+        ontology: The ontology of the dataset.
+        source: Where the completions come from, for error messages.
 
     Raises:
-        DataError: The prompt ids of the completions are not those of the units, in the same order.
+        DataError: The prompt ids of the completions are not those of the units in the same order.
     """
     asked, given = [unit.prompt_id for unit in units], [item.prompt_id for item in completions]
     if asked != given:
@@ -43,29 +49,29 @@ def read_completions(
 
 
 def read_answer(text: str, unit: Unit, ontology: Ontology) -> Prediction:
-    """Parse and ground one answer to a unit; an unreadable one has its class and no items."""
+    """Parse and ground one answer; the prediction of an unreadable answer has its class and no items."""
     parsed = parse(text, ontology.answer, clusters=_has_clusters(unit, ontology))
     return _prediction(parsed, unit, ontology, leftmost)
 
 
 def read_repaired(text: str, unit: Unit, ontology: Ontology) -> tuple[str, Prediction]:
-    """The same after `repair`, and what it took."""
+    """Repair, parse and ground one answer; return the repair that was needed, and the prediction."""
     done, parsed = repair(text, ontology.answer, clusters=_has_clusters(unit, ontology))
     return done, _prediction(parsed, unit, ontology, leftmost)
 
 
 def read_in_order(text: str, unit: Unit, ontology: Ontology) -> Prediction:
-    """As `read_answer`, for answers that state their items in the order of the text, which prompts ask for.
+    """Parse and ground one answer whose items are in the order of the text, as prompts ask for.
 
-    Each item takes its first free occurrence behind the item before it, and the leftmost one only if there is none: of
-    a text that occurs several times, the order tells which occurrence is meant.
+    Each item takes its first free occurrence after the item before it, or the leftmost free one if there is none after
+    it. For a text that occurs several times, the order tells which occurrence is meant.
     """
     parsed = parse(text, ontology.answer, clusters=_has_clusters(unit, ontology))
     return _prediction(parsed, unit, ontology, behind)
 
 
 def reground_in_order(prediction: Prediction, unit: Unit, ontology: Ontology) -> Prediction:
-    """What `read_in_order` makes of the answer that a prediction was read from."""
+    """Return the prediction that `read_in_order` makes of the same answer."""
     spans = tuple(AnswerSpan(span.id, span.label, span.sublabel, span.text) for span in prediction.spans)
     relations = tuple(Relation(item.head, item.tail, item.label) for item in prediction.relations)
     placed, joined, _ = _ground(Answer(spans, relations), unit, ontology, behind)
@@ -86,19 +92,19 @@ def ground(
 ) -> tuple[tuple[PredictedSpan, ...], tuple[PredictedRelation, ...], tuple[tuple[int, ...], ...]]:
     """Give each item of an answer its place in the document and its class.
 
-    An occurrence of a span is a sequence of whole tokens ("entities"), or characters ("results", whose spans may begin
-    and end inside a token): there, occurrences that cut no word come before those that do. In answer order each item
-    takes the leftmost occurrence that is free; taken is an occurrence for all ("entities") or for the same code and
-    sub-code ("results"). Items that occur nowhere verbatim are then looked up with brackets, quotes and white space
-    levelled, and the rest with case folded too; both become `normalised_span`, which is a flag and no fault: they have
-    a place and may be right.
+    An occurrence of a span is a sequence of whole tokens ("entities") or of characters ("results", whose spans may
+    begin and end inside a token); for "results", occurrences that cut no word are preferred. In the order of the
+    answer, each item takes the leftmost free occurrence. A taken occurrence is taken for all other items ("entities")
+    or for items with the same code and sub-code ("results"). Items that occur nowhere verbatim are then searched with
+    brackets, quotes and white space normalised, and the remaining ones also with case folded. Both kinds become
+    `normalised_span`. This class is a flag, not a fault: such items have a place and may be right.
 
-    An item whose occurrences are all taken is a `duplicate` and stands for the leftmost, so that relations may still
-    refer to it. Every item that is found has offsets, whatever its class. An unknown sub-code is an `unknown_label`,
-    one that belongs to other codes an `invalid_pair`. A relation is dangling if an end names no span of the answer or
-    one without a place, a self-relation if both ends lie in the same place, and a duplicate if an earlier `ok` one
-    has the same places, in the same order, and label. Clusters are returned as the answer has them; the module
-    `clusters` tells their classes.
+    An item whose occurrences are all taken is a `duplicate`; it gets the leftmost occurrence, so that relations may
+    still refer to it. Every item that is found has offsets, whatever its class. An unknown sub-code is an
+    `unknown_label`; a sub-code of other codes is an `invalid_pair`. A relation is dangling if an end names no span of
+    the answer or a span without a place, a self-relation if both ends have the same place, and a duplicate if an
+    earlier `ok` relation has the same places in the same order and the same label. Clusters are returned as the answer
+    has them; the module `clusters` gives their classes.
     """
     return _ground(answer, unit, ontology, leftmost)
 

@@ -1,4 +1,4 @@
-"""Why a text is no JSON that can be used; in time linear in its length, whatever the text."""
+"""Say why a text is no usable JSON, in time linear in its length for any text."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from itertools import accumulate
 from pydantic_core import from_json
 
 MAX_DEPTH = 100
-"""Deepest nesting of an answer; answers need three levels."""
+"""Deepest nesting of an answer that is accepted; answers need three levels."""
 
 _PAIRED_SURROGATES = r"u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 _ESCAPE = re.compile(rf'\\(?:["\\/bfnrt]|u(?![dD][89a-fA-F])[0-9a-fA-F]{{4}}|{_PAIRED_SURROGATES})')
@@ -19,14 +19,14 @@ _LATER_DIGITS = re.compile(r"(?<=[0-9]{1000})[0-9]++")
 
 
 def json_fault(text: str) -> str | None:
-    """The first that applies of truncated, not_json, too_deep and duplicate_key; None for JSON without these.
+    """Return the first of truncated, not_json, too_deep and duplicate_key that applies; None if none does.
 
-    `truncated` is a text that is not JSON but begins one. JSON is that of RFC 8259 (no NaN, no control characters in
-    strings) in UTF-8, so that a lone surrogate, raw or escaped, is `not_json`: it could not be written to a file.
-    Keys are compared as the strings they stand for. White space alone is `truncated`. The parser stops 201
-    levels deep: such a text is `truncated` if one of its brackets stays open, and `too_deep` otherwise.
+    `truncated` is a text that is not JSON but could be continued to JSON; white space alone is `truncated`. JSON is
+    that of RFC 8259 (no NaN, no control characters in strings) in UTF-8. So a lone surrogate, raw or escaped, is
+    `not_json`, because it could not be written to a file. Keys are compared after unescaping. The parser stops at 201
+    levels of nesting: such a text is `truncated` if one of its brackets stays open, and `too_deep` otherwise.
     """
-    plain = _ESCAPE.sub("", text)  # what is left of backslashes begins no escape, or one that is cut off
+    plain = _ESCAPE.sub("", text)  # a backslash that remains starts no valid escape, or one that is cut off
     if _SURROGATE.search(text) or not _can_be_completed(plain[plain.find("\\") :] if "\\" in plain else ""):
         return "not_json"
     levels = [0, *accumulate(1 if bracket in "{[" else -1 for bracket in _BRACKET.findall(_STRING.sub("", plain)))]

@@ -1,4 +1,4 @@
-"""Where the texts of an answer's spans lie in their unit."""
+"""Find the texts of an answer's spans in their unit."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -17,12 +17,19 @@ _PIECE = re.compile("|".join(map(re.escape, _LEVEL)) + r"|\S")
 
 Offsets = tuple[int, int]
 Order = Callable[[list[Offsets], Offsets], list[Offsets]]
-"""From all occurrences of a text, and the place of the item before, to the order in which they are tried."""
+"""Takes all occurrences of a text and the place of the item before, and returns the occurrences in the order to try."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Characters of the document; whether the span repeats an earlier one, and whether it is not there verbatim."""
+    """A span's place in the document.
+
+    Attributes:
+        start: First character.
+        end: End, excluded.
+        repeated: Whether all occurrences were taken, so that the span repeats an earlier one.
+        normalised: Whether the text was found only after normalisation.
+    """
 
     start: int
     end: int
@@ -31,21 +38,24 @@ class Place:
 
 
 def leftmost(occurrences: list[Offsets], previous: Offsets) -> list[Offsets]:
-    """As they stand, wherever the item before is."""
+    """Keep the occurrences in the order of the text, wherever the item before is."""
     return occurrences
 
 
 def behind(occurrences: list[Offsets], previous: Offsets) -> list[Offsets]:
-    """First those that do not lie before the item before; its own place is another label's place too."""
+    """Put first the occurrences that do not lie before the previous item.
+
+    The previous item's own place is among these, because another label may have the same place.
+    """
     return sorted(occurrences, key=lambda place: place < previous)
 
 
 def place_spans(spans: Sequence[AnswerSpan], unit: Unit, order: Order, *, by_token: bool) -> dict[int, Place]:
-    """The place of each span that is found, by id; `order` says which occurrences come first."""
+    """Return the place of each span that is found, by id; `order` says which occurrences are tried first."""
     finder = _Finder(unit, by_token=by_token)
     placed: dict[int, Place] = {}
     taken: set[tuple] = set()
-    used_up: set[tuple] = set()  # texts without a free occurrence: taken ones never become free
+    used_up: set[tuple] = set()  # texts without a free occurrence; a taken occurrence never becomes free
     for reading in (_EXACT, _LEVELLED, _FOLDED):
         previous = (-1, -1)
         for span in spans:
@@ -59,19 +69,19 @@ def place_spans(spans: Sequence[AnswerSpan], unit: Unit, order: Order, *, by_tok
             owner = () if by_token else (span.label, span.sublabel)
             text = (owner, reading, span.text)
             ordered = [] if text in used_up else order(occurrences, previous)
-            found = next((place for place in ordered if (owner, place) not in taken), None)
-            if found is None:
+            free = next((place for place in ordered if (owner, place) not in taken), None)
+            if free is None:
                 used_up.add(text)
             else:
-                previous = found
-            start, end = found or occurrences[0]
+                previous = free
+            start, end = free or occurrences[0]
             taken.add((owner, (start, end)))
-            placed[span.id] = Place(unit.start + start, unit.start + end, found is None, reading != _EXACT)
+            placed[span.id] = Place(unit.start + start, unit.start + end, free is None, reading != _EXACT)
     return placed
 
 
 class _Finder:
-    """Occurrences of texts in a unit, as offsets in the unit, in three readings of both."""
+    """Finds the occurrences of texts in a unit, as offsets in the unit, in three readings of both texts."""
 
     def __init__(self, unit: Unit, *, by_token: bool) -> None:
         self.unit = unit
@@ -82,7 +92,10 @@ class _Finder:
         self.haystacks: dict[int, tuple[str, list[int], list[int]]] = {}
 
     def occurrences(self, text: str, reading: int) -> list[Offsets]:
-        """All, left to right; with `by_token` unset, those that cut no word first, and only those if not verbatim."""
+        """Return all occurrences, left to right.
+
+        Without `by_token`, a verbatim search puts those that cut no word first; the other readings return only those.
+        """
         if (reading, text) not in self.known:
             self.known[reading, text] = self._search(text, reading)
         return self.known[reading, text]
@@ -91,17 +104,17 @@ class _Finder:
         if reading == _EXACT:
             if text != text.strip():
                 return []
-            found = [(start, start + len(text)) for start in _find_all(text, self.unit.text)]
+            matches = [(start, start + len(text)) for start in _find_all(text, self.unit.text)]
         else:
             if reading not in self.haystacks:
                 self.haystacks[reading] = _level(self.unit.text, reading)
             haystack, starts, ends = self.haystacks[reading]
             needle, _, _ = _level(text, reading)
-            found = [(starts[at], ends[at + len(needle) - 1]) for at in _find_all(needle, haystack)]
-        whole = [place for place in found if self._is_whole(place)]
+            matches = [(starts[at], ends[at + len(needle) - 1]) for at in _find_all(needle, haystack)]
+        whole = [place for place in matches if self._is_whole(place)]
         if self.by_token or reading != _EXACT:
             return whole
-        return whole + [place for place in found if not self._is_whole(place)]
+        return whole + [place for place in matches if not self._is_whole(place)]
 
     def _is_whole(self, place: Offsets) -> bool:
         start, end = place
@@ -121,7 +134,10 @@ def _find_all(needle: str, haystack: str) -> Iterator[int]:
 
 
 def _level(text: str, reading: int) -> tuple[str, list[int], list[int]]:
-    """The text without white space, with plain brackets and quotes; and where each of its letters began and ended."""
+    """Normalise brackets and quotes and remove white space.
+
+    Returns the resulting text, and for each of its characters the start and end of the piece it comes from.
+    """
     letters, starts, ends = [], [], []
     for piece in _PIECE.finditer(text):
         letter = _LEVEL.get(piece[0], piece[0])

@@ -1,4 +1,4 @@
-"""An annotation scheme: its labels with definitions, valid sub-labels, and relations."""
+"""An annotation scheme: its labels with definitions, their valid sub-labels, and relations."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from tabpo.errors import ConfigError
 
 @dataclass(frozen=True)
 class Label:
-    """An entity type or a code; `sublabels` maps each valid sub-code to its definition; it may be empty."""
+    """An entity type or a code; `sublabels` maps each valid sub-code to its definition and may be empty."""
 
     definition: str
     sublabels: dict[str, str]
@@ -18,7 +18,7 @@ class Label:
 
 @dataclass(frozen=True)
 class RelationType:
-    """A relation label; a symmetric one means the same in both directions."""
+    """A relation label; a symmetric relation means the same in both directions."""
 
     definition: str
     symmetric: bool
@@ -26,12 +26,12 @@ class RelationType:
 
 @dataclass(frozen=True)
 class Directions:
-    """Which labels a document may have, by the value of one of its attributes (who writes to whom).
+    """Which labels a document may have, depending on one of its attributes (who writes to whom).
 
     Attributes:
-        attribute: Its name.
-        definitions: What each value means.
-        labels: Those that documents with each value may have.
+        attribute: Name of the attribute.
+        definitions: Meaning of each value of the attribute.
+        labels: For each value, the labels that a document with this value may have.
     """
 
     attribute: str
@@ -45,12 +45,12 @@ class Ontology:
 
     Attributes:
         answer: Format of the answer: "entities" (spans with ids, and relations) or "results" (code, sub-code, span).
-        labels: By name, in the order in which prompts list them.
-        relations: By name; empty for "results".
-        variants: Other spellings in the data, by kind ("labels", "sublabels", "relations"), with the name that they
-            stand for.
-        directions: None where labels do not depend on an attribute.
-        coreference: Name of the relation that stands for coreference in the data and is none of `relations`, or None.
+        labels: Labels by name, in the order in which prompts list them.
+        relations: Relations by name; empty for "results".
+        variants: Other spellings in the data, by kind ("labels", "sublabels", "relations"), each with the name that it
+            stands for.
+        directions: None if labels do not depend on an attribute.
+        coreference: Name of the relation that stands for coreference in the data and is not among `relations`, or None.
     """
 
     answer: str
@@ -61,14 +61,14 @@ class Ontology:
     coreference: str | None = None
 
     def valid(self, label: str, sublabel: str | None) -> bool:
-        """Whether a (label, sub-label) pair may be given to a span; schemes without a second level take None."""
+        """Return whether a span may have this label and sub-label; labels without sub-labels take None."""
         if label not in self.labels:
             return False
         sublabels = self.labels[label].sublabels
         return sublabel in sublabels if sublabels else sublabel is None
 
     def names(self, kind: str) -> set[str]:
-        """All names of a kind: "labels", "sublabels" or "relations"."""
+        """Return all names of a kind: "labels", "sublabels" or "relations"."""
         if kind == "sublabels":
             return {name for label in self.labels.values() for name in label.sublabels}
         return set(self.labels if kind == "labels" else self.relations)
@@ -78,11 +78,12 @@ KINDS = ("labels", "sublabels", "relations")
 
 
 def read_ontology(path: Path) -> Ontology:
-    """Read one of `config/ontologies/`, or one of the user's.
+    """Read a file of `config/ontologies/` or a user's own.
 
     Raises:
-        ConfigError: The file is missing or no YAML, has keys or values other than those of `Ontology`, levels that its
-            answers do not state, a variant that is a name or stands for none, or a direction of unknown labels.
+        ConfigError: The file is missing or is no YAML; it has keys or values other than those of `Ontology`; it has
+            sub-labels or relations that its answer format cannot state; a variant is itself a name or stands for no
+            name; or a direction has unknown labels.
     """
     content = read_yaml(path, "ontology")
     _keys(f"{path}", content, ("answer", "labels"), ("relations", "variants", "directions", "coreference"))
@@ -105,7 +106,7 @@ def read_ontology(path: Path) -> Ontology:
         _check_levels(f"{path}, labels.{name}", label, answer)
     coreference = content.get("coreference")
     if coreference is not None and _text(f"{path}, coreference", coreference) in ontology.relations:
-        raise ConfigError(f"{path}: coreference is {coreference!r}, one of relations; accepted: a name that is none")
+        raise ConfigError(f"{path}: coreference is {coreference!r}, one of relations; accepted: another name")
     return replace(
         ontology,
         coreference=coreference,
@@ -129,7 +130,7 @@ def _keys(where: str, value: Any, required: tuple[str, ...], optional: tuple[str
 def _items(path: Path | str, key: str, content: dict[str, Any]) -> list[tuple[str, Any]]:
     value = content.get(key, {})
     if not isinstance(value, dict):
-        raise ConfigError(f"{path}: {key} is no mapping; accepted: names with what belongs to them")
+        raise ConfigError(f"{path}: {key} is no mapping; accepted: a mapping from names to entries")
     wrong = [name for name in value if not isinstance(name, str)]
     if wrong:
         raise ConfigError(f'{path}: {key} has the name {wrong[0]!r}, which is no text; write it in quotes: "No"')
@@ -149,7 +150,11 @@ def _label(where: str, entry: Any) -> Label:
 
 
 def _check_levels(where: str, label: Label, answer: str) -> None:
-    """A record of "results" has a sub-code, one of "entities" has none: gold itself could not be read otherwise."""
+    """Refuse sub-labels that the answer format cannot state, and labels that lack a sub-label it must state.
+
+    A record of "results" has a sub-code and a record of "entities" has none; otherwise even gold answers could not be
+    read.
+    """
     if answer == "entities" and label.sublabels:
         raise ConfigError(
             f"{where}: has sublabels, which answers in the format entities do not state; accepted: the format results"
@@ -172,7 +177,7 @@ def _variants(where: str, entry: Any, ontology: Ontology) -> dict[str, dict[str,
         known = ontology.names(kind)
         for variant, name in names.items():
             if variant in known:
-                raise ConfigError(f"{where}.{kind}: {variant!r} is a name itself; accepted: spellings that are none")
+                raise ConfigError(f"{where}.{kind}: {variant!r} is a name itself; accepted: other spellings")
             if name not in known:
                 accepted = ", ".join(sorted(known)) or "none"
                 raise ConfigError(f"{where}.{kind}: {variant!r} stands for {name!r}; accepted: {accepted}")

@@ -1,4 +1,4 @@
-"""The JSON answer: rendered by one function for gold, chosen and rejected alike, and parsed strictly."""
+"""The JSON answer: one function renders gold, chosen and rejected answers, and a strict parser reads them."""
 
 import json
 import re
@@ -22,7 +22,7 @@ class AnswerSpan:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an answer says; relations and clusters refer to spans by id, `clusters` is None where none are asked for."""
+    """The content of an answer; relations and clusters refer to spans by id. `clusters` may be None: not asked for."""
 
     spans: tuple[AnswerSpan, ...]
     relations: tuple[Relation, ...] = ()
@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """An answer as read: its class (DESIGN 4) and what it says, which is nothing unless the class is "ok"."""
+    """An answer as read: its class (DESIGN 4) and its content, which is empty unless the class is "ok"."""
 
     answer_class: str
     answer: Answer
@@ -40,7 +40,7 @@ class Parsed:
 ANSWER_CLASSES = ("empty", "truncated", "not_json", "too_deep", "duplicate_key", "wrong_shape", "ok")
 
 _NOTHING = Answer(spans=())
-_MAX_DIGITS = 9  # every id then fits the int32 of `records`
+_MAX_DIGITS = 9  # so that every id fits the int32 of `records`
 _SPACE = re.compile(r"[ \t\n\r]*+")
 _SURROGATE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
 
@@ -50,7 +50,7 @@ _RESULT = {"Code": str, "Sub-code": str, "Span": str}
 
 
 def gold_answer(unit: Unit) -> Answer:
-    """The answer that a unit's annotations make; spans verbatim, in text order."""
+    """Return the answer that states a unit's annotations, with spans verbatim and in text order."""
     spans = tuple(
         AnswerSpan(span.id, span.label, span.sublabel, unit.text[span.start - unit.start : span.end - unit.start])
         for span in unit.spans
@@ -59,7 +59,7 @@ def gold_answer(unit: Unit) -> Answer:
 
 
 def render(answer: Answer, answer_format: str) -> str:
-    """Compact JSON on one line, in the format "entities" or "results"; equal answers give equal text."""
+    """Write compact JSON on one line, in the format "entities" or "results"; equal answers give equal text."""
     if answer_format == "results":
         content = {
             "results": [{"Code": span.label, "Sub-code": span.sublabel, "Span": span.text} for span in answer.spans]
@@ -78,22 +78,25 @@ def render(answer: Answer, answer_format: str) -> str:
 
 
 def is_rendered(text: str) -> bool:
-    """Whether a text begins as `render` begins, and so has fields; answers of preferences may be any text."""
+    """Return whether a text begins like a rendered answer.
+
+    Such a text has fields; the answers of preference data may be any text.
+    """
     return text.startswith(('{"entities":[', '{"results":['))
 
 
 def parse(text: str, answer_format: str, *, clusters: bool) -> Parsed:
-    """Read an answer strictly; any string gets a class, none raises, and time is linear in its length.
+    """Read an answer strictly; every text gets a class, nothing is raised, and time is linear in its length.
 
-    The first class that applies: `empty` (nothing but white space), `truncated`, `not_json`, `too_deep`,
-    `duplicate_key` (all as `json_faults` defines them), `wrong_shape`, `ok`. The shape is exactly what `render`
-    writes: no key more or less at any level, every value of its type (true is no integer, 1.0 neither, null nothing),
-    integers of at most nine digits, ids unique. Order of keys and items, numbering of ids, white space between tokens
-    and escapes in strings are free. What the values mean (labels, spans, ends of relations) is for `grounding`.
+    The first class that applies: `empty` (only white space), `truncated`, `not_json`, `too_deep`, `duplicate_key` (all
+    as `json_faults` defines them), `wrong_shape`, `ok`. The shape must be exactly that of `render`: no key more or less
+    at any level, every value of its type (true and 1.0 are no integers, null is nothing), integers of at most nine
+    digits, unique ids. The order of keys and items, the numbering of ids, white space between tokens and escapes in
+    strings are free. What the values mean (labels, spans, ends of relations) is checked in `grounding`.
 
     Args:
         text: What a model generated, without the end-of-turn token.
-        answer_format: "entities" or "results"; there, ids are positions from 1.
+        answer_format: "entities" or "results"; in "results", ids are positions from 1.
         clusters: Whether "entities" has, and must have, the key "coreference" (document units).
     """
     if not text.strip():
@@ -102,7 +105,7 @@ def parse(text: str, answer_format: str, *, clusters: bool) -> Parsed:
         return Parsed(fault, _NOTHING)
     content, end = _first_value(text)
     if type(content) in (dict, list) and not _ends(text, end):
-        return Parsed("not_json", _NOTHING)  # nothing that goes on after a whole object begins JSON
+        return Parsed("not_json", _NOTHING)  # text after a complete object cannot be continued to JSON
     read = _read_results(content) if answer_format == "results" else _read_entities(content, clusters)
     if read is None or not _ends(text, end):
         return Parsed(json_fault(text) or "wrong_shape", _NOTHING)
@@ -132,13 +135,13 @@ _DECODER = json.JSONDecoder(
 
 
 def decode(text: str) -> Any:
-    """The value of JSON that an answer could be, with keys and integers as in `parse`; None for every other text."""
+    """Return the value of a JSON text with keys and integers as `parse` accepts them; None for any other text."""
     content, end = _first_value(text)
     return content if _ends(text, end) else None
 
 
 def _first_value(text: str) -> tuple[Any, int]:
-    """The value that a text begins with, and where it ends; None where it begins with none."""
+    """Return the value at the beginning of a text and where it ends; None and 0 if there is none."""
     try:
         return _DECODER.raw_decode(text, _SPACE.match(text).end())
     except (ValueError, RecursionError):

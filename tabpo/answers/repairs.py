@@ -1,4 +1,4 @@
-"""A second, lenient reading of answers that strict parsing refuses: for a column of its own, never the headline."""
+"""A second, lenient reading of answers that strict parsing refuses; its scores never are the headline."""
 
 import json
 import re
@@ -8,29 +8,34 @@ from itertools import pairwise
 from tabpo.answers.render import Parsed, decode, parse
 
 REPAIRS = ("none", "thoughts", "code_fence", "prose", "cut", "unrepaired")
-"""What it took to read an answer; `none` for one that needs no repair."""
+"""What was needed to read an answer; `none` for an answer that needs no repair."""
 
 _LISTS = {"results": ("results",), "entities": ("entities", "relations", "coreference")}
-# Quotes inside a string of JSON are escaped, so what looks like the start of an answer is never part of a span.
+# Quotes inside a JSON string are escaped, so text that looks like the start of an answer is never part of a span.
 _START = {name: re.compile(rf'\{{[ \t\n\r]*+"(?:{"|".join(lists)})"[ \t\n\r]*+:') for name, lists in _LISTS.items()}
 _FENCE_BEFORE = re.compile(r"```[A-Za-z]*+\s*+\Z")
 _FENCE_AFTER = re.compile(r"\s*+(?:```|\Z)")
 FENCE_LENGTH = 40
-"""Characters, white space included, in which the opening of a fence before an object is looked for."""
+"""Number of characters before an object, white space included, in which an opening fence is searched."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*+"|["{}\[\]]', re.DOTALL)
 _CLOSING = {"{": "}", "[": "]"}
 
 
 def repair(text: str, answer_format: str, *, clusters: bool) -> tuple[str, Parsed]:
-    """Read an answer as far as it can be: what was done, and the outcome, which is that of `parse` for `unrepaired`.
+    """Read an answer leniently; return the repair and the outcome, which is that of `parse` for `unrepaired`.
 
-    What counts is the text behind the last `</think>`; thoughts that begin and never end hold no answer. The first of
-    these that gives a readable answer: `none`; `thoughts`, all of the text behind them; `code_fence` or `prose`, the
-    last object of the answer's shape, which stands alone in a Markdown fence or among other words; `cut`, the complete
-    records of a list that was broken off in the last such object, with the lists that are missing left empty. No word
-    of a record is changed: what has a wrong key, type or id stays unreadable. Time is linear in the length; nothing
-    raises.
+    Only the text after the last `</think>` counts; if thoughts begin and never end, there is no answer. The first of
+    these repairs that gives a readable answer is taken:
+
+        none         the text as it is
+        thoughts     all text after the thoughts
+        code_fence   the last object with the shape of an answer, alone in a Markdown fence
+        prose        the last such object among other words
+        cut          the complete records of a list that was broken off in the last such object; missing lists are empty
+
+    No word of a record is changed, so a record with a wrong key, type or id stays unreadable. Time is linear in the
+    length; nothing is raised.
 
     Args:
         text: What a model generated, without the end-of-turn token.
@@ -40,10 +45,10 @@ def repair(text: str, answer_format: str, *, clusters: bool) -> tuple[str, Parse
     strict = parse(text, answer_format, clusters=clusters)
     if strict.answer_class == "ok":
         return "none", strict
-    _, thoughts, said = text.rpartition("</think>")
-    if "<think>" in said:
+    _, thoughts, visible = text.rpartition("</think>")
+    if "<think>" in visible:
         return "unrepaired", strict
-    for done, candidate in _candidates(said, answer_format, clusters=clusters, thoughts=bool(thoughts)):
+    for done, candidate in _candidates(visible, answer_format, clusters=clusters, thoughts=bool(thoughts)):
         parsed = parse(candidate, answer_format, clusters=clusters)
         if parsed.answer_class == "ok":
             return done, parsed
@@ -51,7 +56,7 @@ def repair(text: str, answer_format: str, *, clusters: bool) -> tuple[str, Parse
 
 
 def _candidates(text: str, answer_format: str, *, clusters: bool, thoughts: bool) -> Iterator[tuple[str, str]]:
-    """What may be the answer, with the repair that it takes, in the order of preference."""
+    """Yield the repairs and the texts that they give, in the order of preference."""
     if thoughts:
         yield "thoughts", text
     starts = [match.start() for match in _START[answer_format].finditer(text)]
@@ -67,10 +72,11 @@ def _candidates(text: str, answer_format: str, *, clusters: bool, thoughts: bool
 
 
 def _object(text: str) -> tuple[str, str]:
-    """The object that a text begins with: up to the brace that closes it; else up to the last record that closes.
+    """Read the object at the beginning of a text.
 
-    The one that does not apply is empty. A record is what closes inside a list of the object; where none does, the
-    second is no JSON.
+    Returns the text up to the brace that closes the object and "", or, if no brace does, "" and the text up to the last
+    complete record, closed. A record is an object or list inside a list of the object. If no record is complete, the
+    second text is no JSON.
     """
     still_open: list[str] = []
     end, listed_in = 0, "["
@@ -84,12 +90,12 @@ def _object(text: str) -> tuple[str, str]:
                 return text[: token.end()], ""
             if len(still_open) == 2:
                 end, listed_in = token.end(), still_open[1]
-        elif token[0] == '"':  # a string that does not end
+        elif token[0] == '"':  # a string without its closing quote
             break
     return "", text[:end] + _CLOSING[listed_in] + "}"
 
 
 def _completed(text: str, lists: tuple[str, ...]) -> str:
-    """The object with the lists that it lacks, empty."""
+    """Return the object with its missing lists added as empty lists."""
     content = decode(text)
     return "" if content is None else json.dumps({name: [] for name in lists} | content, ensure_ascii=False)

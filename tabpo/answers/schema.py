@@ -1,4 +1,4 @@
-"""What an answer may hold, as a JSON Schema."""
+"""The JSON Schema of answers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,16 +7,16 @@ from tabpo.answers.ontology import Ontology
 
 
 def answer_schema(ontology: Ontology, *, clusters: bool, most: int, spelt: Callable[[str], str]) -> dict[str, Any]:
-    """The schema of answers that `answers.parse` reads and that name nothing but the ontology's labels.
+    """Return the schema of answers that `parse` reads and that use only the ontology's names.
 
-    Keys stand in the order in which `answers.render` writes them, and entities are numbered from 1 as it does; whether
-    a span is in the text, and whether an entity that a relation names is there, no schema says.
+    Keys are in the order in which `render` writes them, and entities are numbered from 1 as in `render`. A schema
+    cannot say whether a span is in the text, or whether the entity that a relation names exists.
 
     Args:
         ontology: Its labels, sub-labels and relations.
         clusters: Whether the answers have the key "coreference", as those of document units.
         most: Highest number of an entity.
-        spelt: How a name stands in the text that is checked.
+        spelt: Maps a name to its spelling in the text that is checked.
     """
     if ontology.answer == "results":
         return _record(results=_list(anyOf=[_result(name, ontology, spelt) for name in ontology.labels]))

@@ -9,16 +9,17 @@ from tabpo.records import Document, Relation, Span
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A stretch of a document with its annotations, renumbered from 1 by (start, end).
+    """A stretch of a document with its annotations, whose spans are numbered from 1 by (start, end).
 
     Attributes:
         prompt_id: `{doc_id}` for a document, `{doc_id}#{sentence}` for a sentence (counted from 0).
-        doc_id: The document.
+        doc_id: Id of the document.
         start: First character of the unit in the document.
         text: The unit's text; `document.text[start : start + len(text)]`.
         token_offsets: (start, end) of each token, characters of the document, end excluded.
-        spans: Those that lie inside; offsets stay characters of the document.
-        relations: Those with both ends inside, each once, by (head, tail, label), in the unit's ids.
+        spans: The spans inside the unit; their offsets are characters of the document.
+        relations: The relations with both ends inside, without duplicates, sorted by (head, tail, label), in the unit's
+            ids.
         clusters: Coreference clusters of at least two mentions in the unit's ids, sorted; None for a sentence.
     """
 
@@ -33,10 +34,10 @@ class Unit:
 
 
 def token_offsets(document: Document) -> tuple[tuple[int, int], ...]:
-    """Characters of each token in the document's text, end excluded.
+    """Return the (start, end) of each token in the document's text, end excluded.
 
     Raises:
-        DataError: The text does not hold the tokens one after another; names the document and the token's number.
+        DataError: The text does not contain the tokens one after another; names the document and the token's number.
     """
     offsets, position = [], 0
     for number, token in enumerate(document.tokens):
@@ -49,7 +50,7 @@ def token_offsets(document: Document) -> tuple[tuple[int, int], ...]:
 
 
 def document_units(document: Document, unit: str) -> list[Unit]:
-    """All units of a document; `unit` is "sentence" or "document"."""
+    """Return all units of a document; `unit` is "sentence" or "document"."""
     offsets = token_offsets(document)
     if unit == "document":
         return [_unit(document, document.doc_id, offsets, 0, len(document.text), whole=True)]
@@ -61,17 +62,17 @@ def document_units(document: Document, unit: str) -> list[Unit]:
 
 
 def units_of_prompts(documents: Sequence[Document], prompt_ids: Sequence[str]) -> list[Unit]:
-    """The unit of each prompt id, in that order.
+    """Return the unit of each prompt id, in that order.
 
     Raises:
-        DataError: A prompt id that names no unit of these documents.
+        DataError: A prompt id names no unit of these documents.
     """
     unit = "sentence" if any("#" in prompt_id for prompt_id in prompt_ids) else "document"
     units = {item.prompt_id: item for document in documents for item in document_units(document, unit)}
     missing = sorted(set(prompt_ids) - set(units))
     if missing:
         raise DataError(
-            f"prompt {missing[0]} is of none of the {len(documents)} documents ({len(missing)} such prompts)"
+            f"prompt {missing[0]} belongs to none of the {len(documents)} documents ({len(missing)} such prompts)"
         )
     return [units[prompt_id] for prompt_id in prompt_ids]
 
@@ -88,7 +89,7 @@ def _unit(
         if relation.head in number and relation.tail in number
     }
     clusters = (tuple(sorted({number[mention] for mention in cluster})) for cluster in document.clusters if whole)
-    linked = sorted(cluster for cluster in clusters if len(cluster) > 1)  # SciERC has one with one mention, named twice
+    linked = sorted(cluster for cluster in clusters if len(cluster) > 1)  # SciERC lists a lone mention twice
     return Unit(
         prompt_id=prompt_id,
         doc_id=document.doc_id,
