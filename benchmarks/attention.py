@@ -1,7 +1,7 @@
 """Forward and backward over a packed row of pairs, with four ways of computing its attention.
 
     tiles        `tabpo.scoring.tiles`, as `train` runs it on a CPU
-    blocks_sdpa  one call of SDPA for each trunk and each branch, as `train` runs it with dropout
+    blocks_sdpa  one call of SDPA for each first sequence and each suffix, as `train` runs it with dropout
     blocks_eager the same with the eager kernel of transformers
     whole_row    one call of SDPA for the row, with a mask (1, 1, tokens, tokens) of what each token sees
 

@@ -1,1 +1,1 @@
-"""Where weights and tokenizers come from, and how they are loaded and saved."""
+"""Sources of weights and tokenizers; loading and saving them."""

@@ -1,4 +1,4 @@
-"""LoRA: adapters put onto a model before training, and added to its weights afterwards."""
+"""LoRA: adapters are added to a model before training and merged into its weights afterwards."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,17 +13,17 @@ from tabpo.models.loading import load_model
 from tabpo.study.training import LoraSettings
 
 MERGE_ROWS = 8
-"""Held-out rows that a merge is checked on."""
+"""Number of held-out rows that a merge is checked on."""
 
 MERGE_BAR = 1e-2
-"""How far log-probs may be apart before and after a merge in float32, nats; two layers of random weights: 1e-6."""
+"""Largest accepted change of a log-prob by a merge in float32, nats; two layers of random weights had 1e-6."""
 
 
 def add_adapters(model: PreTrainedModel, lora: LoraSettings, seed: int) -> PeftModel:
-    """The model with fresh adapters, which alone are trained; they change nothing before the first step.
+    """Add new adapters to a model; only they are trained, and they change no output before the first step.
 
     Raises:
-        ConfigError: A target module that the model has not; and from `check_tied`.
+        ConfigError: The model lacks a target module; also raised by `check_tied`.
     """
     layers = {name.rsplit(".")[-1] for name, module in model.named_modules() if isinstance(module, nn.Linear)}
     missing = sorted(set(lora.target_modules) - layers)
@@ -35,13 +35,15 @@ def add_adapters(model: PreTrainedModel, lora: LoraSettings, seed: int) -> PeftM
 
 
 def check_tied(model: PreTrainedModel, lora: LoraSettings) -> None:
-    """Refuse adapters on a layer whose weights are the embedding's: a merge would change what goes in as well.
+    """Refuse adapters on a layer that shares its weights with the embedding, because a merge would change both.
 
     Raises:
-        ConfigError: Names the layers.
+        ConfigError: The message names the layers.
     """
     embedding = model.get_input_embeddings().weight
-    tied = {name.rsplit(".")[-1] for name, one in model.named_modules() if getattr(one, "weight", None) is embedding}
+    tied = {
+        name.rsplit(".")[-1] for name, layer in model.named_modules() if getattr(layer, "weight", None) is embedding
+    }
     refused = sorted(tied & set(lora.target_modules))
     if refused:
         raise ConfigError(
@@ -53,27 +55,27 @@ def check_tied(model: PreTrainedModel, lora: LoraSettings) -> None:
 def merged(
     folder: Path, adapters: dict[str, Tensor], lora: LoraSettings, numerics: dict, rows: Sequence[Sequence[int]]
 ) -> tuple[PreTrainedModel, float]:
-    """The weights of `folder` with the trained adapters added, in float32 whatever they were trained in.
+    """The weights of `folder` with the trained adapters merged, in float32 whatever precision training used.
 
     Args:
         folder: The model that training started from.
-        adapters: By name, from `peft.get_peft_model_state_dict`.
+        adapters: Adapter weights by name, from `peft.get_peft_model_state_dict`.
         lora: As for `add_adapters`.
         numerics: As for `models.load_model`.
-        rows: Token ids that the model before and after the merge is compared on.
+        rows: Token ids on which the model is compared before and after the merge.
 
     Returns:
-        The model, and the largest difference of a log-prob of the next token of a row, in nats.
+        The merged model, and the largest change of a next-token log-prob on the rows, in nats.
 
     Raises:
-        DataError: That difference is above `MERGE_BAR`: the merged model is not the one that was trained.
+        DataError: This change is larger than `MERGE_BAR`, so the merged model is not the trained one.
     """
     model = get_peft_model(load_model(folder, numerics), _config(lora)).eval()
     set_peft_model_state_dict(model, {name: adapter.float() for name, adapter in adapters.items()})
     before = _next_token_logps(model, rows)
     model = model.merge_and_unload()
     pairs = zip(before, _next_token_logps(model, rows), strict=True)
-    difference = max((float((one - other).abs().max()) for one, other in pairs), default=0.0)
+    difference = max((float((logps - after).abs().max()) for logps, after in pairs), default=0.0)
     if not difference <= MERGE_BAR:
         raise DataError(
             f"merging the adapters changed log-probs by up to {difference:.3g} nats; at most {MERGE_BAR} is accepted"
@@ -83,7 +85,7 @@ def merged(
 
 @torch.no_grad()
 def _next_token_logps(model: nn.Module, rows: Sequence[Sequence[int]]) -> list[Tensor]:
-    """For each row (tokens - 1,) log-probs of its tokens but the first, in float32."""
+    """Log-probs of all tokens of each row except the first, (tokens - 1,) float32."""
     logps = []
     for row in rows:
         ids = torch.tensor([row])

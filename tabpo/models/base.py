@@ -1,4 +1,4 @@
-"""The folder that SFT starts from, of a model from scratch, from a folder or a GGUF file, or from the hub."""
+"""The folder that SFT starts from: a model from scratch, from a folder, from a GGUF file or from the hub."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -20,17 +20,18 @@ _CONFIGS = ("config.json", "generation_config.json", "model.safetensors.index.js
 
 
 def make_base(source: dict, prompts: Sequence[Prompt], folder: Path) -> None:
-    """Fill the empty `folder` with tokenizer, weights (none for the hub: they stay in its cache) and `manifest.json`.
+    """Write tokenizer, weights and `manifest.json` into an empty folder; a hub model's weights stay in the hub's cache.
 
     Args:
         source: {"scratch": {...}}, {"folder": path}, {"gguf": {...}} or {"hub": id, "revision": commit or None}.
-        prompts: The train split; a tokenizer from scratch is trained on them, others must write their messages.
-        folder: Where to write.
+        prompts: The train split. A tokenizer from scratch is trained on it; the chat template of any other model must
+            write all its messages.
+        folder: The empty folder to write into.
 
     Raises:
-        ConfigError: Impossible settings, no revision, or a chat template that `prepare_template` refuses.
-        DataError: A folder that lacks something, a GGUF file that cannot be read, or a hub or package index that
-            does not give it.
+        ConfigError: The settings are impossible, the revision is missing, or `prepare_template` refuses the template.
+        DataError: The source folder lacks a file, the GGUF file cannot be read, or the hub or the package index does
+            not deliver the model.
     """
     if "scratch" in source:
         settings = ScratchModel(**source["scratch"])
@@ -74,7 +75,7 @@ def _from_gguf(source: Mapping[str, str], prompts: Sequence[Prompt], folder: Pat
 def _from_hub(hub: str, revision: str | None, prompts: Sequence[Prompt], folder: Path) -> None:
     if revision is None:
         raise ConfigError(
-            f"hub model {hub} has no revision, neither its own nor in config/models.lock.yaml: run `make fetch`"
+            f"hub model {hub} has no revision, neither in the study nor in config/models.lock.yaml: run `make fetch`"
         )
     snapshot = fetch_files(hub, revision)
     name = f"hub model {hub} at {revision}"

@@ -1,4 +1,4 @@
-"""Chat templates: which ones a model may bring, and a prompt's text as the template writes it."""
+"""Chat templates: checks of a model's template, and the text that it writes for a prompt."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -11,31 +11,30 @@ from tabpo.errors import ConfigError, DataError
 from tabpo.records import Prompt
 
 _STOPPED_CLOCK = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}"
-"""Begins templates that ask for the day, as that of Llama 3.2 does: prompts of tomorrow must be those of today.
+"""Put before templates that ask for the current date, such as Llama 3.2's, so that prompts are the same on every day.
 
-The day is the one that Llama's templates name where there is none to ask for.
+It is the date that Llama's templates write if they cannot ask for one.
 """
 
 Roles = tuple[str, ...]
-"""Of a prompt's messages, in order."""
+"""Roles of a prompt's messages, in order."""
 
 
 def prepare_template(tokenizer: PreTrainedTokenizerBase, name: str, roles: Iterable[Roles]) -> None:
-    """Make the tokenizer's chat template and end-of-turn token those that all stages use, or refuse the model.
+    """Set the chat template and the end-of-turn token that all stages use, or refuse the model.
 
-    Of several named templates, `default` is taken. The template writes the same on all days. The end-of-turn token
-    becomes the one that the template itself writes after an assistant's turn, whatever `eos_token` was: it is what the
-    model was trained to stop with. Where the tokenizer has no padding token the end-of-turn token pads, as padding is
-    masked everywhere.
+    If there are several named templates, `default` is used. The template is made independent of the date. `eos_token`
+    becomes the token that the template writes after an assistant's turn, because the model was trained to stop with it.
+    If the tokenizer has no padding token, the end-of-turn token is used for padding, which is masked everywhere.
 
     Args:
-        tokenizer: Is changed.
-        name: Of the model, for messages.
-        roles: Those of the prompts of the study; the template must write each message of them.
+        tokenizer: Changed in place.
+        name: Name of the model in messages.
+        roles: Roles of the study's prompts; the template must write the text of each message.
 
     Raises:
-        ConfigError: No template, or none called default; one that fails, leaves a message's text out, or ends an
-            assistant's turn with no token of its own.
+        ConfigError: There is no template, or none called default; or the template fails, leaves out the text of a
+            message, or does not end an assistant's turn with a control token.
     """
     if not tokenizer.chat_template:
         raise ConfigError(f"{name}: its tokenizer has no chat template; take an instruction-tuned model")
@@ -54,11 +53,11 @@ def prepare_template(tokenizer: PreTrainedTokenizerBase, name: str, roles: Itera
 
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, number: int) -> str:
-    """What a model reads of a prompt, up to where its answer begins.
+    """The text of a prompt as the model reads it, up to the beginning of its answer.
 
     Raises:
-        DataError: The template does not take the messages, does not write one as it is, or one holds a control token,
-            which would be read as such; names the prompt by its number.
+        DataError: The template refuses the messages or changes the text of one, or a message holds a control token,
+            which would not be read as text. The error names the prompt by its number.
     """
     what, contents = f"prompt {number}", [message.content for message in prompt.messages]
     for content in contents:
@@ -66,25 +65,25 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, number: int)
     roles = [message.role for message in prompt.messages]
     try:
         text = _write(tokenizer, roles, contents, add_generation_prompt=True)
-    except TemplateError as error:  # its own words may hold the text
+    except TemplateError as error:  # the template's message may contain the text of the prompt
         raise DataError(
             f"{what}: the model's chat template takes no messages of {', '.join(roles)}, in this order"
         ) from error
     missing = _first_missing(text, contents)
     if missing is not None:
-        raise DataError(f"{what}: the model's chat template does not write message {missing + 1} as it is")
+        raise DataError(f"{what}: the model's chat template does not write the text of message {missing + 1} unchanged")
     return text
 
 
 def check_control_tokens(tokenizer: PreTrainedTokenizerBase, text: str, what: str) -> None:
-    """Refuse a text that holds a control token of the model, such as `</s>`: it would not be read as text.
+    """Refuse a text that holds a control token of the model, such as `</s>`, which would not be read as text.
 
     Raises:
-        DataError: Names `what`, and the token.
+        DataError: The message names `what` and the token.
     """
-    found = _control_tokens(tokenizer).search(text)
-    if found:
-        raise DataError(f"{what} holds {found[0]}, a control token of the model; remove it from the text")
+    match = _control_tokens(tokenizer).search(text)
+    if match:
+        raise DataError(f"{what} holds {match[0]}, a control token of the model; remove it from the text")
 
 
 @lru_cache(maxsize=4)
@@ -102,7 +101,7 @@ def _write(
 
 
 def _first_missing(text: str, contents: Sequence[str]) -> int | None:
-    """Number of the first message that a text does not hold behind those before it; templates may trim messages."""
+    """Index of the first message that is not found in the text after the previous ones; templates may trim messages."""
     position = 0
     for number, content in enumerate(contents):
         start = text.find(content.strip(), position)
@@ -115,7 +114,7 @@ def _first_missing(text: str, contents: Sequence[str]) -> int | None:
 def _probe(
     tokenizer: PreTrainedTokenizerBase, name: str, roles: Roles, *, add_generation_prompt: bool
 ) -> tuple[str, list[str]]:
-    """What the template writes of messages of these roles, and the messages."""
+    """The text that the template writes for test messages of these roles, and the contents of the test messages."""
     contents = [f"message {number}" for number in range(1, len(roles) + 1)]
     try:
         return _write(tokenizer, roles, contents, add_generation_prompt=add_generation_prompt), contents

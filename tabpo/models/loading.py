@@ -1,4 +1,4 @@
-"""Models and tokenizers as folders: loading, saving without trace of when and where, and their arithmetic."""
+"""Folders of models and tokenizers: loading, reproducible saving, hashes, and the arithmetic that the models run in."""
 
 import json
 from pathlib import Path
@@ -15,11 +15,11 @@ from tabpo.models.quantized import check_quantizable, quantized
 
 
 def load_model(folder: Path, numerics: dict, quantize: str | None = None) -> PreTrainedModel:
-    """Load a `base/` or `model/` folder; weights of a hub model come from its cache, and the hub is asked for nothing.
+    """Load a `base/` or `model/` folder; the weights of a hub model are read from the cache without a request.
 
-    Parameters are float32 in both precisions: "bf16" means bfloat16 arithmetic inside `autocast`, so
-    that the reference job, training and prediction run the same kernels on the same weights. Those that
-    are not trained may be held as what the kernels take (`narrow_frozen`).
+    Parameters are float32 in both precisions: "bf16" means bfloat16 arithmetic inside `autocast`, so that the reference
+    job, training and prediction run the same kernels on the same weights. `narrow_frozen` may store weights that are
+    not trained in bfloat16.
 
     Args:
         folder: Hugging Face folder with a `manifest.json`.
@@ -27,11 +27,11 @@ def load_model(folder: Path, numerics: dict, quantize: str | None = None) -> Pre
         quantize: "nf4" for a model on this process's GPU with frozen linear layers in four bits.
 
     Returns:
-        The model in the mode that Hugging Face leaves it in (eval); the caller sets its own.
+        The model in eval mode, as Hugging Face loads it.
 
     Raises:
-        ConfigError: FlexAttention, or four bits, on a machine without a GPU; four bits without bitsandbytes.
-        DataError: A hub model that is not in this machine's cache, and cannot be fetched.
+        ConfigError: FlexAttention or four bits without a GPU, or four bits without bitsandbytes.
+        DataError: A hub model is not in this machine's cache and cannot be fetched.
     """
     if quantize is not None:
         check_quantizable()
@@ -49,15 +49,18 @@ def load_model(folder: Path, numerics: dict, quantize: str | None = None) -> Pre
 
 
 def load_frozen(folder: Path, numerics: dict, quantize: str | None = None) -> PreTrainedModel:
-    """A model to read from alone, in eval mode and narrowed: on one GPU, on all where it fills half of one, or the CPU.
+    """Load a model that is not trained, in eval mode, narrowed by `narrow_frozen`.
+
+    It is placed on one GPU, or spread over all GPUs if it needs at least half of one's memory, or on the CPU if there
+    is no GPU.
 
     Args:
         folder: As for `load_model`.
         numerics: As for `load_model`.
-        quantize: As for `load_model`; such a model is on one GPU.
+        quantize: As for `load_model`; a quantized model is placed on one GPU.
 
     Raises:
-        ConfigError: As `load_model`; a model for several GPUs whose layers are not those of a decoder.
+        ConfigError: As for `load_model`; also if a model to be spread over several GPUs has no list of decoder layers.
     """
     model = load_model(folder, numerics, quantize).requires_grad_(False).eval()
     narrow_frozen(model, numerics)
@@ -70,25 +73,29 @@ def load_frozen(folder: Path, numerics: dict, quantize: str | None = None) -> Pr
 
 
 def narrow_frozen(model: nn.Module, numerics: dict) -> None:
-    """For "bf16", hold the weights of linear layers that are not trained in bfloat16: half the memory, the same bits.
+    """In precision "bf16", store the weights of linear layers that are not trained in bfloat16.
 
-    `autocast` multiplies by these weights rounded to bfloat16 whatever they are held in. All else (norms, embeddings
-    and a head that shares their weights) stays float32, and so does the residual stream.
+    This halves their memory and changes no bit of a result, because `autocast` rounds these weights to bfloat16 before
+    each product anyway. All other weights (norms, embeddings and a head that shares their weights) stay float32, and so
+    does the residual stream.
     """
     if numerics["precision"] != "bf16":
         return
-    embedded = {id(one.weight) for one in model.modules() if isinstance(one, nn.Embedding)}
-    for one in model.modules():
-        frozen = isinstance(one, nn.Linear) and not one.weight.requires_grad and id(one.weight) not in embedded
-        if frozen and one.weight.dtype == torch.float32:  # and not in four bits
-            one.to(torch.bfloat16)
+    embedded = {id(layer.weight) for layer in model.modules() if isinstance(layer, nn.Embedding)}
+    for layer in model.modules():
+        frozen = isinstance(layer, nn.Linear) and not layer.weight.requires_grad and id(layer.weight) not in embedded
+        if frozen and layer.weight.dtype == torch.float32:  # weights in four bits are left alone
+            layer.to(torch.bfloat16)
 
 
 def layers_by_gpu(model: PreTrainedModel, gpus: int) -> dict[str, int]:
-    """The GPU of each part: decoder layers in equal runs; embedding, last norm and head, with a batch, on the first.
+    """The GPU of each part of the model.
+
+    The decoder layers are divided into equal consecutive runs. Embedding, last norm and head are on the first GPU,
+    where batches arrive.
 
     Raises:
-        ConfigError: A model that is not a decoder with a list of layers.
+        ConfigError: The model is no decoder with a list of layers.
     """
     decoder = model.get_decoder()
     layers = getattr(decoder, "layers", None)
@@ -101,10 +108,11 @@ def layers_by_gpu(model: PreTrainedModel, gpus: int) -> dict[str, int]:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a `base/` or `model/` folder, chat template included, exactly as its `tokenizer.json` says.
+    """The tokenizer of a `base/` or `model/` folder with its chat template, exactly as `tokenizer.json` defines it.
 
-    Not `AutoTokenizer`: beside a Qwen2 `config.json` that one replaces the file's own normalizer and
-    pre-tokenizer by Qwen2's, which splits a from-scratch vocabulary otherwise than it was trained.
+    `AutoTokenizer` is not used: if the folder holds a Qwen2 `config.json`, it replaces the normalizer and the
+    pre-tokenizer of the file by those of Qwen2. A tokenizer from scratch would then split text differently from how it
+    was trained.
     """
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
@@ -115,13 +123,14 @@ def save_model(
     folder: Path,
     state_dict: dict[str, torch.Tensor] | None = None,
 ) -> None:
-    """Write an ordinary Hugging Face folder and its manifest; nothing in it says where or when it was written.
+    """Write an ordinary Hugging Face folder and its manifest; the files do not depend on place or time of writing.
 
     Args:
-        model: Its configuration, and its weights unless given apart.
-        tokenizer: Goes into the same folder.
-        folder: Exists.
-        state_dict: Weights in the place of the model's own, which may be divided among processes or hold more.
+        model: Its configuration is written, and its weights unless `state_dict` is given.
+        tokenizer: Written into the same folder.
+        folder: An existing folder.
+        state_dict: Weights to write in the place of the model's weights, for example because the latter are divided
+            among processes or include a baseline head.
     """
     model.save_pretrained(folder, state_dict=state_dict)
     tokenizer.save_pretrained(folder)
@@ -134,12 +143,12 @@ def read_manifest(folder: Path) -> dict:
 
 
 def weights_sha256(folder: Path) -> str:
-    """One hash over the safetensors files of a model's folder, by name and content."""
+    """One hash over the names and contents of the safetensors files of a model's folder."""
     return _files_sha256([folder / name for name in weight_files(folder)])
 
 
 def weight_files(folder: Path) -> list[str]:
-    """Names of the safetensors files that make up a model, sorted: those in the index, or the only one."""
+    """Sorted names of a model's safetensors files: all that the index names, or the single file."""
     index = folder / "model.safetensors.index.json"
     if index.exists():
         return sorted(set(json.loads(index.read_text())["weight_map"].values()))
@@ -147,23 +156,23 @@ def weight_files(folder: Path) -> list[str]:
 
 
 def tokenizer_sha256(folder: Path) -> str:
-    """One hash over the tokenizer's files and the chat template of a folder."""
+    """One hash over the tokenizer files and the chat template of a folder."""
     names = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
     return _files_sha256([folder / name for name in names if (folder / name).exists()])
 
 
 def device() -> torch.device:
-    """The first GPU, or the CPU of a machine without."""
+    """The first GPU, or the CPU if there is none."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def set_threads(numerics: dict) -> None:
-    """Give torch the run's number of threads: another number gives other bits."""
+    """Set torch's number of threads to that of the run, because another number changes the last bits of results."""
     torch.set_num_threads(numerics["threads"])
 
 
 def autocast(numerics: dict, device_type: str = "cpu") -> torch.autocast:
-    """Context of a forward pass: bfloat16 matrix products for "bf16", nothing for "fp32"."""
+    """The context of a forward pass: bfloat16 matrix products for "bf16", no change for "fp32"."""
     return torch.autocast(device_type, dtype=torch.bfloat16, enabled=numerics["precision"] == "bf16")
 
 

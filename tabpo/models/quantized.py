@@ -1,4 +1,4 @@
-"""QLoRA: weights below adapters in four bits (arXiv 2305.14314), by the optional package bitsandbytes, on GPUs."""
+"""QLoRA (arXiv 2305.14314): frozen weights in four bits under adapters, on GPUs, by the optional bitsandbytes."""
 
 from importlib.util import find_spec
 from typing import Any
@@ -10,7 +10,7 @@ from tabpo.errors import ConfigError
 
 
 def check_quantizable() -> None:
-    """Refuse where weights in four bits cannot be loaded.
+    """Refuse a machine on which weights in four bits cannot be loaded.
 
     Raises:
         ConfigError: torch sees no GPU, or bitsandbytes is not installed.
@@ -25,10 +25,10 @@ def check_quantizable() -> None:
 
 
 def quantized(numerics: dict) -> dict[str, Any]:
-    """What `from_pretrained` is told to hold linear layers, the head apart, in NF4 with quantized scales on this GPU.
+    """Arguments of `from_pretrained` for linear layers, except the head, in NF4 with quantized scales on this GPU.
 
     Args:
-        numerics: As for `models.load_model`; products are of numbers of its precision.
+        numerics: As for `models.load_model`; matrix products run in its precision.
     """
     products = torch.bfloat16 if numerics["precision"] == "bf16" else torch.float32
     four_bits = BitsAndBytesConfig(

@@ -1,4 +1,4 @@
-"""A small causal language model from scratch, with an induction circuit written into it on request."""
+"""A small causal language model from scratch, optionally with an induction circuit in its initial weights."""
 
 from dataclasses import dataclass
 
@@ -22,13 +22,14 @@ class ScratchModel:
 
     Attributes:
         architecture: qwen2 or llama.
-        hidden_size: A multiple of twice `heads`.
-        heads: Attention heads; queries, keys and values have as many.
+        hidden_size: Width of the hidden states, a multiple of twice `heads`.
+        heads: Number of attention heads, the same for queries, keys and values.
         vocab_size: Upper bound of the tokenizer's vocabulary.
         max_positions: Longest sequence in tokens.
         init_std: Standard deviation of the initial weights.
-        seed: Of the initial weights.
-        copy_circuit: Whether to write the induction circuit into layers 0 and 1 (qwen2, 2 layers and heads at least).
+        seed: Seed of the initial weights.
+        copy_circuit: Whether to write the induction circuit into layers 0 and 1; this needs qwen2 with at least 2
+            layers and 2 heads.
     """
 
     architecture: str
@@ -85,19 +86,20 @@ def build_model(settings: ScratchModel, tokenizer: Tokenizer) -> PreTrainedModel
 
 @torch.no_grad()
 def write_copy_circuit(model: PreTrainedModel) -> None:
-    """Write an induction circuit into heads 0 of layers 0 and 1 of a fresh Qwen2 model; all weights stay trainable.
+    """Write an induction circuit into head 0 of layers 0 and 1 of a new Qwen2 model; all weights stay trainable.
 
-    With P, P2 and P3 of orthonormal rows (head size x hidden), P and P2 orthogonal to each other:
+    P, P2 and P3 have orthonormal rows (head size x hidden size); P and P2 are orthogonal to each other:
 
-        layer 0: every query attends one position back, whatever the tokens are; value P, output P2^T
-                 so that a position holds, in the space of P2, the token before it
-        layer 1: query P, key P2, value P3, output P3^T
-                 a query finds the position whose predecessor is its own token, and adds that position's token
+        layer 0: every query attends to the previous position, whatever the tokens are; value P, output P2^T.
+                 Each position then holds the previous token in the space of P2.
+        layer 1: query P, key P2, value P3, output P3^T.
+                 A query finds the position that follows an earlier occurrence of its token, and adds the token there.
 
-    "One position back" is made of biases: on the fastest quarter of the rotary frequencies w the query holds
-    c (cos 0, sin 0) and the key c (cos w, sin w), so that after the rotation by their positions t and s the score is
-    c^2 cos(w (t - s - 1)), largest at s = t - 1. Outputs are scaled to 4 initial standard deviations, about the size of
-    the embeddings. Without this, copying is found after 250 to 600 steps, at a time that depends on the seed.
+    The attention to the previous position comes from biases. On the fastest quarter of the rotary frequencies w the
+    query is c (cos 0, sin 0) and the key is c (cos w, sin w). After the rotary embedding of their positions t and s the
+    score is c^2 cos(w (t - s - 1)), which is largest at s = t - 1. Outputs are scaled to 4 initial standard deviations,
+    about the size of the embeddings. Without the circuit a model learns to copy after 250 to 600 steps, depending on
+    the seed.
     """
     config = model.config
     size = config.hidden_size // config.num_attention_heads
@@ -109,12 +111,12 @@ def write_copy_circuit(model: PreTrainedModel) -> None:
     first = model.model.layers[0].self_attn
     pairs = size // 2
     fast = torch.arange(max(1, pairs // 4))
-    turn = _ROPE_THETA ** (-fast / pairs)
+    frequency = _ROPE_THETA ** (-fast / pairs)
     first.q_proj.weight[:size] *= _OTHER_SCORES
     first.k_proj.weight[:size] *= _OTHER_SCORES
     first.q_proj.bias[fast] = _PREVIOUS_TOKEN_BIAS
-    first.k_proj.bias[fast] = _PREVIOUS_TOKEN_BIAS * turn.cos()
-    first.k_proj.bias[fast + pairs] = _PREVIOUS_TOKEN_BIAS * turn.sin()
+    first.k_proj.bias[fast] = _PREVIOUS_TOKEN_BIAS * frequency.cos()
+    first.k_proj.bias[fast + pairs] = _PREVIOUS_TOKEN_BIAS * frequency.sin()
     first.v_proj.weight[:size] = current
     first.o_proj.weight[:, :size] = gain * previous.T
 

@@ -1,4 +1,4 @@
-"""The tokenizer of a model from scratch: byte-level BPE with short JSON scaffolding, one id per word wherever it is."""
+"""The tokenizer of a model from scratch: byte-level BPE; a word has one id everywhere, and JSON takes few tokens."""
 
 import json
 import re
@@ -21,7 +21,7 @@ CHAT_TEMPLATE = (
     f"{{% if message['role'] == 'assistant' %}}{END}{{% endif %}}{{% endfor %}}"
     f"{{% if add_generation_prompt %}}{SEPARATOR}{{% endif %}}"
 )
-"""Each turn's content after one space, an assistant's with the end behind it; the separator before an answer."""
+"""A space and each message's content, the end token after an assistant's message, the separator before an answer."""
 
 _VALUE = re.compile(r':"((?:[^"\\]|\\.)*)"|(?<=[:\[,])(\d+)(?=[,\]}])')
 _WORD = r" ?\p{Lu}+(?:-\p{Lu}+)+| ?\p{L}+| ?\p{N}{1,3}| ?[^\s\p{L}\p{N}]|\s"
@@ -30,21 +30,22 @@ _SMALLEST_VOCABULARY = 256 + 3 + MAX_STRUCTURAL_TOKENS
 
 
 def train_tokenizer(prompts: Sequence[Prompt], vocab_size: int) -> PreTrainedTokenizerFast:
-    """Train on prompts and their answers; any text can be encoded, by bytes if need be.
+    """Train a tokenizer on prompts and their answers; it can encode any text, if necessary byte by byte.
 
-    What lies between the values of an answer (`","span":"`) is one token where frequent. A word is the same token at
-    the start of a value, at the start of a prompt and inside a text: a space is put after the opening quote of a value
-    before encoding, and taken away by decoding, so that `decode(encode(answer)) == answer` for compact JSON.
+    A frequent text between two values of an answer, such as `","span":"`, is one token. A word is the same token at the
+    start of a value, at the start of a prompt and inside a text: before encoding a space is inserted after the opening
+    quote of a value, and decoding removes it, so that `decode(encode(answer)) == answer` for compact JSON.
 
-    To be loaded as `PreTrainedTokenizerFast`: beside a Qwen2 `config.json`, `AutoTokenizer` puts Qwen2's own splitting
-    in the place of this one's.
+    The tokenizer must be loaded as `PreTrainedTokenizerFast`: if the folder holds a Qwen2 `config.json`,
+    `AutoTokenizer` replaces its splitting by Qwen2's.
 
     Args:
-        prompts: Of the train split.
-        vocab_size: Upper bound of training, added tokens included; what the texts never use is taken out again.
+        prompts: The train split.
+        vocab_size: Upper bound of the vocabulary, added tokens included; tokens that the texts never use are removed
+            after training.
 
     Raises:
-        ConfigError: `vocab_size` does not hold all bytes and the added tokens.
+        ConfigError: `vocab_size` is too small for all bytes and the added tokens.
     """
     if vocab_size < _SMALLEST_VOCABULARY:
         raise ConfigError(f"scratch: vocab_size is {vocab_size}; at least {_SMALLEST_VOCABULARY} are needed")
@@ -59,7 +60,7 @@ def train_tokenizer(prompts: Sequence[Prompt], vocab_size: int) -> PreTrainedTok
     )
     tokenizer.train_from_iterator(_texts(prompts), trainer)
     tokenizer.model = _pruned(tokenizer, {word for text in _texts(prompts) for word in _words(tokenizer, text)})
-    # Normalised like the text that they are looked for in: a value's space is never part of them.
+    # They are normalised like the text in which they are searched, so that the inserted space is never part of them.
     tokenizer.add_tokens([AddedToken(run, special=False, normalized=True) for run in structure])
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -83,15 +84,15 @@ def _untrained() -> Tokenizer:
         ]
     )
     tokenizer.decoder = decoders.Sequence(
-        [decoders.ByteLevel(), decoders.Replace(Regex(_VALUE_START + " "), "")]  # leaves one space of two
+        [decoders.ByteLevel(), decoders.Replace(Regex(_VALUE_START + " "), "")]  # of two spaces one remains
     )
     return tokenizer
 
 
 def structural_runs(answers: Iterator[str]) -> list[str]:
-    """The commonest runs of JSON between string values and numbers, most frequent first, at most 64.
+    """The most frequent pieces of JSON between string values and numbers, most frequent first, at most 64.
 
-    A run of one character is left out: it would be cut out of every text.
+    Pieces of one character are left out, because such a token would split every text that contains the character.
     """
     counts: Counter[str] = Counter()
     for answer in answers:
@@ -106,11 +107,11 @@ def structural_runs(answers: Iterator[str]) -> list[str]:
 
 
 def _pruned(tokenizer: Tokenizer, words: set[str]) -> models.BPE:
-    """The trained model without the tokens that no word of the training texts ends in, bytes aside.
+    """The trained model without the tokens that occur in no word of the training texts; single bytes are kept.
 
-    Most merges only lead to longer ones; their rows in the embedding would be noise that slows a small model down. A
-    word that is one token is looked up whole, for others the merges that make their pieces are kept, so that all of
-    `words` are split as before.
+    Most merges are only steps towards longer tokens; the embedding rows of such tokens would slow down the training of
+    a small model. A word that is one token needs no merges, because it is looked up directly. For other words the
+    merges of their pieces are kept, so that all of `words` are split as before.
     """
     trained = json.loads(tokenizer.to_str())["model"]
     makers = defaultdict(list)

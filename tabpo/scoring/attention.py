@@ -1,10 +1,13 @@
-"""Attention over a packed row of trees, for each trunk and for each branch by itself.
+"""Attention over a packed row of trees, computed separately for each block of a tree.
 
-A trunk is an ordinary causal sequence. A branch reads the trunk up to its fork and itself, which is the lower part of
-the causal square over both, so that the exact mask of a block is a slice of one square, sliding window included. What a
-block sees does not depend on the rest of the batch, nor do, therefore, its scores. On a CPU blocks are read by `tiles`,
-which is faster there than the model's own kernels; elsewhere, and with dropout, the kernel is called block by block.
-FlexAttention, on GPUs, takes the whole row at once instead.
+A block is the first sequence of a tree or one of its suffixes (see `packing`). The first sequence is an ordinary causal
+sequence. A suffix attends to its shared prefix and to itself; these are the lower rows of the causal mask over both.
+The exact mask of every block, with or without a sliding window, is therefore a slice of one square causal mask. The
+scores of a block do not depend on the rest of the batch.
+
+On a CPU, `tiles` computes the attention, because it is faster there than the model's own kernels. On other devices, and
+with dropout, the model's kernel is called once for each block. FlexAttention, on GPUs, processes the whole row in one
+call.
 """
 
 from collections.abc import Callable
@@ -25,24 +28,24 @@ from tabpo.scoring.packing import Tree
 from tabpo.scoring.tiles import Tile, attend, tiles_of
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
-"""Architectures that packed rows are exact for; of others each completion is read in a row of its own."""
+"""Architectures for which packed rows are exact; with other architectures each completion gets a separate row."""
 
 BY_TILES = frozenset({"cpu"})
-"""Devices on which `tiles` stands for the kernels."""
+"""Types of device on which `tiles` replaces the model's kernels."""
 
 _PREFIX = "trees_"
 
 _BY_LENGTH = ("dynamic", "longrope")
-"""Rotary embeddings that turn all of a batch by its longest text."""
+"""Types of rotary embedding whose frequencies depend on the longest text of the batch."""
 
 
 @dataclass(frozen=True)
 class Forest:
-    """What the attention of every layer is told of the row.
+    """The structure of a packed row, passed to the attention of every layer.
 
     Attributes:
-        trees: In the row's order.
-        masks: What was made for each sliding window (None: no window) that a layer asked for, and the layer's device.
+        trees: The trees in the order of the row.
+        masks: Cached masks, by sliding window (None: no window) and device.
     """
 
     trees: tuple[Tree, ...]
@@ -50,11 +53,11 @@ class Forest:
 
     @cached_property
     def tiles(self) -> list[Tile]:
-        """Of all trees."""
+        """Tiles of all trees."""
         return tiles_of(self.trees)
 
     def square(self, window: int | None, query: Tensor) -> Tensor:
-        """An additive causal mask over the longest block, in the kernel's dtype, as wide as its tiles."""
+        """An additive causal mask over the longest block, in the kernel's dtype, as wide as the widest tile."""
         key = (window, query.device)
         if key not in self.masks:
             autocast = torch.is_autocast_enabled(query.device.type)
@@ -66,44 +69,48 @@ class Forest:
         return self.masks[key]
 
     def blocks(self, window: int | None, device: torch.device) -> BlockMask:
-        """The mask over the whole row, for FlexAttention."""
+        """The block mask over the whole row, for FlexAttention."""
         key = (window, device)
         if key not in self.masks:
-            length = sum(tree.trunk + sum(branch for _, branch in tree.branches) for tree in self.trees)
+            length = sum(tree.first + sum(suffix for _, suffix in tree.suffixes) for tree in self.trees)
             self.masks[key] = create_block_mask(self.sees(window, device), None, None, length, length, device=device)
         return self.masks[key]
 
     def sees(self, window: int | None, device: torch.device) -> Callable[..., Tensor]:
-        """Whether the token at one place of the row sees that at another, as FlexAttention asks it."""
-        rows, start = [], 0  # of each token: its block, start of its trunk, end of what it sees of it, its position
+        """The mask function for FlexAttention: whether the token at one index attends to the token at another."""
+        # For each token: start of its block, start of its tree, end of its shared prefix, its position.
+        rows, start = [], 0
         for tree in self.trees:
-            end = start + tree.trunk
-            rows += [(start, start, start, position) for position in range(tree.trunk)]
-            for fork, length in tree.branches:
-                rows += [(end, start, start + fork, position) for position in range(fork, fork + length)]
+            end = start + tree.first
+            rows += [(start, start, start, position) for position in range(tree.first)]
+            for shared, length in tree.suffixes:
+                rows += [(end, start, start + shared, position) for position in range(shared, shared + length)]
                 end += length
             start = end
-        block, trunk, fork, position = torch.tensor(rows, device=device).unbind(1)
+        block, origin, shared, position = torch.tensor(rows, device=device).unbind(1)
 
         def sees(_batch: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
-            own = (block[query] == block[key]) & (key <= query)
-            seen = own | ((key >= trunk[query]) & (key < fork[query]))
+            in_block = (block[query] == block[key]) & (key <= query)
+            seen = in_block | ((key >= origin[query]) & (key < shared[query]))
             return seen if window is None else seen & (position[query] - position[key] < window)
 
         return sees
 
 
 def shares_prefixes(model: nn.Module) -> bool:
-    """Whether packed rows are exact: those of `FAMILIES` are, unless their rotary embeddings go by a text's length."""
+    """Whether packed rows are exact for a model.
+
+    They are for `FAMILIES`, unless the rotary embedding depends on the length of the text.
+    """
     config = unwrapped(model).config
     return config.model_type in FAMILIES and config.rope_parameters["rope_type"] not in _BY_LENGTH
 
 
 def let_read_trees(model: nn.Module) -> None:
-    """Have the model's attention take a `forest`; without one it stays what it was.
+    """Let the model's attention take the argument `forest`; without this argument it works as before.
 
     Raises:
-        ConfigError: An architecture or a kernel that cannot.
+        ConfigError: The architecture or the attention kernel cannot read packed rows.
     """
     model = unwrapped(model)
     kernel = model.config._attn_implementation
@@ -136,26 +143,32 @@ def _attend(
     sliding_window: int | None = None,
     **kwargs,
 ) -> tuple[Tensor, Tensor | None]:
-    """By tiles, or `kernel` block by block; (1, heads, tokens, width) gives (1, tokens, heads, width), no weights."""
+    """Attention by tiles, or by one call of `kernel` per block.
+
+    The states are (1, heads, tokens, size), the output is (1, tokens, heads, size); no attention weights are returned.
+    """
     if forest is None:
         return kernel(module, query, key, value, attention_mask, sliding_window=sliding_window, **kwargs)
     square = forest.square(sliding_window, query)
     if query.device.type in BY_TILES and not kwargs["dropout"]:
         scaled = query * kwargs["scaling"]
         return attend(scaled, key, value, forest.tiles, square, sliding_window is not None), None
-    lengths = [length for tree in forest.trees for length in (tree.trunk, *(branch for _, branch in tree.branches))]
+    lengths = [length for tree in forest.trees for length in (tree.first, *(suffix for _, suffix in tree.suffixes))]
     blocks = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     outputs = []
     for tree in forest.trees:
-        trunk = next(blocks)
-        by_itself = kernel is sdpa_attention_forward and (sliding_window or tree.trunk) >= tree.trunk
-        mask = None if by_itself else square[None, None, : tree.trunk, : tree.trunk]  # none: its own causal form
-        outputs.append(kernel(module, *trunk, mask, **kwargs)[0])
-        for fork, length in tree.branches:
-            new, *own = next(blocks)
-            seen = [torch.cat([states[:, :, :fork], more], dim=2) for states, more in zip(trunk[1:], own, strict=True)]
-            mask = square[None, None, fork : fork + length, : fork + length]
-            outputs.append(kernel(module, new, *seen, mask, **kwargs)[0])
+        first = next(blocks)
+        by_itself = kernel is sdpa_attention_forward and (sliding_window or tree.first) >= tree.first
+        # Without a mask SDPA uses its built-in causal form.
+        mask = None if by_itself else square[None, None, : tree.first, : tree.first]
+        outputs.append(kernel(module, *first, mask, **kwargs)[0])
+        for shared, length in tree.suffixes:
+            queries, *suffix = next(blocks)
+            seen = [
+                torch.cat([prefix[:, :, :shared], new], dim=2) for prefix, new in zip(first[1:], suffix, strict=True)
+            ]
+            mask = square[None, None, shared : shared + length, : shared + length]
+            outputs.append(kernel(module, queries, *seen, mask, **kwargs)[0])
     return torch.cat(outputs, dim=1), None
 
 
@@ -170,7 +183,7 @@ def _attend_at_once(
     sliding_window: int | None = None,
     **kwargs,
 ) -> tuple[Tensor, Tensor | None]:
-    """FlexAttention over the whole row, which skips what no token of a block sees."""
+    """FlexAttention over the whole row; it skips the blocks of the mask that are entirely hidden."""
     mask = attention_mask if forest is None else forest.blocks(sliding_window, query.device)
     return flex_attention_forward(module, query, key, value, mask, sliding_window=sliding_window, **kwargs)
 

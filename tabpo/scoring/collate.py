@@ -1,25 +1,25 @@
-"""Batches of completions: what the model reads, which of its states are scored, and the grid of the completions.
+"""Batches of completions: the tokens that the model reads, the states that are scored, and the grid of completions.
 
-The model reads one packed row of N tokens in which completions of a prompt share what they have in common
-(`layout.pack`), or a padded row for each completion. A state is scored once however many completions pass through it; a
-couple is a scored state and a token that follows it in some completion. Shapes: R completions, T tokens the longest, K
-states, M couples.
+The model reads one packed row of N tokens, in which completions of a prompt share their common prefix (`packing.pack`),
+or a padded row for each completion. A state is scored once, however many completions use it. A target pair is a scored
+state and a token that follows it in a completion. Shapes: R completions, T tokens in the longest completion, K scored
+states, M target pairs, S tokens in the longest padded row.
 
     input_ids, attention_mask   (1, N) or (R, S), padded on the right; N is a multiple of `GRAIN`
     position_ids                (1, N), packed only
-    trees                       `layout.Tree` of each prompt, packed only
-    states                      (K,) places of the scored states in the flattened rows, ascending; K is a multiple of
-                                `GRAIN`, for which the last one comes again
-    couple_states               (M,) which of the scored states, ascending
-    couple_ids                  (M,) the token that follows; no couple comes twice
-    couple_of                   (R, T) the couple of each completion token; 0 outside the mask
+    trees                       `packing.Tree` of each prompt, packed only
+    states                      (K,) indices of the scored states in the flattened rows, ascending; the last state is
+                                repeated until K is a multiple of `GRAIN`
+    target_states               (M,) index of the scored state of each target pair, ascending
+    target_ids                  (M,) token of each target pair; no pair comes twice
+    target_of                   (R, T) index of the target pair of each completion token; 0 outside the mask
     completion_ids              (R, T) left-aligned
     completion_mask             (R, T) bool
     token_fields                (R, T) int8, pairs only
     differs                     (R, T) bool, pairs only
     reference_logps             (R, T) float32, pairs with reference only; zeros for anchors
 
-Completions of a pair batch are all chosen, then all rejected ones, then all anchors if there are any.
+The completions of a pair batch are all chosen ones, then all rejected ones, then all anchors if there are any.
 """
 
 from collections.abc import Sequence
@@ -33,20 +33,20 @@ from tabpo.scoring.tokenise import Example, PairExample
 Batch = dict[str, Tensor | tuple[Tree, ...]]
 
 GRAIN = 32
-"""What numbers of tokens in a packed row and of scored states are filled up to a multiple of.
+"""The tokens of a packed row and the scored states are padded to a multiple of this number.
 
-On a CPU bfloat16 products have a kernel compiled for each new number of rows, a third of a millisecond each time.
+On a CPU a bfloat16 product compiles a kernel for each new number of rows, which takes a third of a millisecond.
 """
 
 
 def collate_examples(examples: Sequence[Example], pad_id: int, packed: bool = True) -> Batch:
-    """Examples in the order of the completions' grid.
+    """A batch of prompts with one completion each, in the order of `examples`.
 
     Args:
         examples: At least one.
-        pad_id: Stands where no token is.
-        packed: All in one row, where none sees another; else a padded row for each, for architectures that
-            `attention.shares_prefixes` does not hold of.
+        pad_id: Token id of padding.
+        packed: True for one packed row, in which no example attends to another; false for one padded row per example,
+            which models need for which `attention.shares_prefixes` is false.
     """
     rows = _packed_row if packed else _padded_rows
     return rows([example.prompt_ids for example in examples], [example.completion_ids for example in examples], pad_id)
@@ -55,14 +55,14 @@ def collate_examples(examples: Sequence[Example], pad_id: int, packed: bool = Tr
 def collate_pairs(
     pairs: Sequence[PairExample], pad_id: int, anchors: Sequence[Tokens] | None = None, shared: bool = True
 ) -> Batch:
-    """Two completions for each pair: i is the chosen, B + i the rejected completion of pair i.
+    """A batch of B pairs: completion i is the chosen one of pair i, completion B + i the rejected one.
 
     Args:
-        pairs: At least one, all with or all without reference.
-        pad_id: Stands where no token is.
-        anchors: A further completion of each pair's prompt, 2B + i.
-        shared: Packed, what completions have in common read once; else a padded row for each, for architectures that
-            `attention.shares_prefixes` does not hold of.
+        pairs: At least one; either all or none have reference log-probs.
+        pad_id: Token id of padding.
+        anchors: One more completion of each pair's prompt, completion 2B + i.
+        shared: True for one packed row, in which shared prefixes are read once; false for one padded row per
+            completion, which models need for which `attention.shares_prefixes` is false.
     """
     nothing = [(0,) * len(anchor) for anchor in anchors or ()]
     completions = [pair.chosen_ids for pair in pairs] + [pair.rejected_ids for pair in pairs] + list(anchors or ())
@@ -92,7 +92,7 @@ def _packed_row(prompts: Sequence[Tokens], completions: Sequence[Tokens], pad_id
 
 
 def _padded_rows(prompts: Sequence[Tokens], completions: Sequence[Tokens], pad_id: int) -> Batch:
-    """The last token of a completion predicts nothing, but is read."""
+    """One padded row per completion. The last token of a completion is read too, although it predicts nothing."""
     rows = [prompt + completion for prompt, completion in zip(prompts, completions, strict=True)]
     input_ids = _padded(rows, pad_id, torch.long)
     width = input_ids.shape[1]
@@ -106,23 +106,23 @@ def _padded_rows(prompts: Sequence[Tokens], completions: Sequence[Tokens], pad_i
 
 
 def _grid(states: Sequence[Sequence[int]], completions: Sequence[Tokens], pad_id: int) -> dict[str, Tensor]:
-    """Which states are scored and how the completions' grid is filled from them.
+    """The scored states, the target pairs and the grid of completions.
 
     Args:
-        states: For each completion the places of the states that predict its tokens.
-        completions: Their tokens.
-        pad_id: For `completion_ids`.
+        states: For each completion, the indices of the states that predict its tokens.
+        completions: The tokens of each completion.
+        pad_id: Token id of padding in `completion_ids`.
     """
-    couples = [list(zip(*row, strict=True)) for row in zip(states, completions, strict=True)]
-    distinct = sorted({couple for row in couples for couple in row})
+    targets = [list(zip(*row, strict=True)) for row in zip(states, completions, strict=True)]
+    distinct = sorted({target for row in targets for target in row})
     scored = list(dict.fromkeys(state for state, _ in distinct))
-    place = {couple: number for number, couple in enumerate(distinct)}
+    place = {target: number for number, target in enumerate(distinct)}
     number = {state: index for index, state in enumerate(scored)}
     return {
         "states": torch.tensor(scored + scored[-1:] * (-len(scored) % GRAIN)),
-        "couple_states": torch.tensor([number[state] for state, _ in distinct]),
-        "couple_ids": torch.tensor([token for _, token in distinct]),
-        "couple_of": _padded([[place[couple] for couple in row] for row in couples], 0, torch.long),
+        "target_states": torch.tensor([number[state] for state, _ in distinct]),
+        "target_ids": torch.tensor([token for _, token in distinct]),
+        "target_of": _padded([[place[target] for target in row] for row in targets], 0, torch.long),
         "completion_ids": _padded(completions, pad_id, torch.long),
         "completion_mask": _padded([[True] * len(completion) for completion in completions], False, torch.bool),
     }

@@ -1,4 +1,4 @@
-"""Which part of the JSON answer each token belongs to, by its position in the JSON, never by searching for text."""
+"""The part of the JSON answer that each token belongs to, by its position in the JSON, never by searching for text."""
 
 import re
 from collections.abc import Sequence
@@ -17,19 +17,19 @@ FIELD_OF_KEY = {
     "Sub-code": TokenField.SUBLABEL,
     "Span": TokenField.SPAN,
 }
-"""Keys of `answers.render` whose values are no scaffolding."""
+"""The `TokenField` of the value of each key that `answers.render` writes; everything else is scaffolding."""
 
 _FIRST_KEYS = ("id", "head", "Code")
 _LAST_KEYS = ("span", "tail", "Span")
-"""Of an entity, a relation and a medical record, as `answers.render` orders them."""
+"""First and last key of an entity, a relation and a medical record, in the key order of `answers.render`."""
 
 _LEXEME = re.compile(r'"(?P<string>(?:[^"\\]|\\.)*)"(?P<colon>:)?|(?P<number>\d+)')
 
 
 def value_ranges(answer: str) -> list[tuple[int, int, TokenField]]:
-    """Start, end (excluded) and field of every value of a rendered answer, in order; quotes are scaffolding.
+    """Start, end (excluded) and field of every value of a rendered answer, in order.
 
-    A value belongs to the last key before it, so the ids of a coreference cluster are links.
+    Quotes are scaffolding. A value belongs to the last key before it, so the ids of a coreference cluster are links.
     """
     ranges, key = [], ""
     for match in _LEXEME.finditer(answer):
@@ -42,9 +42,9 @@ def value_ranges(answer: str) -> list[tuple[int, int, TokenField]]:
 
 
 def record_labels(answer: str) -> list[tuple[int, int, tuple[str, ...]]]:
-    """Start, end (excluded; braces are within) and label of every record of a rendered answer, in order.
+    """Start, end (excluded) and label of every record of a rendered answer, in order; records include their braces.
 
-    The label of an entity or a relation is its label alone, of a medical record its code and sub-code.
+    An entity or a relation has one label; the label of a medical record is its code and sub-code.
     """
     records, key, start, labels = [], "", 0, ()
     for match in _LEXEME.finditer(answer):
@@ -60,11 +60,11 @@ def record_labels(answer: str) -> list[tuple[int, int, tuple[str, ...]]]:
 
 
 def token_fields(answer: str, offsets: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """The `TokenField` of each token: that of the first value it overlaps, else SCAFFOLDING.
+    """The `TokenField` of each token: the field of the first value that the token overlaps, else SCAFFOLDING.
 
     Args:
-        answer: From `answers.render`; any other text is SCAFFOLDING throughout.
-        offsets: Characters (start, end excluded) of each token, in order.
+        answer: From `answers.render`; in any other text every token is SCAFFOLDING.
+        offsets: Start and end (excluded) of each token in characters, in order.
     """
     ranges = value_ranges(answer) if is_rendered(answer) else []
     fields, current = [], 0

@@ -1,4 +1,4 @@
-"""Per-token log-probs of completions: one forward, the output head only where a completion token is predicted."""
+"""Per-token log-probs of completions from one forward pass; the output head runs only on the states that are scored."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,24 +16,26 @@ from tabpo.scoring.collate import Batch
 from tabpo.scoring.logits import score_states, token_logps
 
 STEP0_BAR = {"fp32": {"mean": 1e-5, "max": 1e-3}, "bf16": {"mean": 1e-2, "max": 1.0}}
-"""How far policy and reference may be apart at step 0: |difference| per token, nats, mean and largest.
+"""Largest accepted difference of policy and reference at step 0: |difference| per token in nats, mean and maximum.
 
-A completion is read with its own trunk whatever else is in the batch. Measured on a CPU with 0.7 M parameters, before
-and after training, one to four negatives, references in batches of 16 pairs and policy in batches of 3 others: nothing
-at all, in fp32 and bf16, with eager attention and SDPA. GPUs, whose kernels go by the size of a batch, are unmeasured,
-hence the room; SFT of another seed or ten steps later was 0.05 and 0.16 away on average, 10 at most.
+The scores of a completion do not depend on the rest of its batch. On a CPU the difference was exactly zero, measured
+with 0.7 M parameters, before and after training, with one to four negatives, references in batches of 16 pairs and the
+policy in batches of 3 other pairs, in fp32 and bf16, with eager attention and SDPA. It was not measured on GPUs, whose
+kernels depend on the size of the batch; the bounds leave a margin for them. For comparison, SFT models of another seed
+and of ten steps later differed by 0.05 and 0.16 on average, by 10 at most.
 """
 
 
 @dataclass(frozen=True)
 class _Scores:
-    """What one forward pass tells of a batch on the grid of its completions, 0 outside the mask.
+    """The result of one forward pass on the grid of completions; 0 outside the mask.
 
     Attributes:
         logps: (R, T) log-probs of the completion tokens, float32.
         token_kl: (R, T) KL(reference || policy) at the state that predicts each token; None without a reference.
-        hidden_states: (R, T, H) that state, as the output head sees it, detached; None unless asked for.
-        logits: (K, V) of the scored states; None unless asked for.
+        hidden_states: (R, T, H) the state that predicts each token, as the output head reads it, detached; None unless
+            requested.
+        logits: (K, V) logits of the scored states; None unless requested.
     """
 
     logps: Tensor
@@ -45,8 +47,8 @@ class _Scores:
 def completion_logps(model: nn.Module, batch: Batch, numerics: dict) -> Tensor:
     """Log-probs of the completion tokens, (R, T) float32 on the left-aligned grid, 0 outside the mask.
 
-    Calls `model` itself, so the hooks of DDP, DeepSpeed and peft fire; the mode (train, eval) and
-    whether gradients are kept are the caller's.
+    The function calls `model` itself, so the hooks of DDP, DeepSpeed and peft run. The caller chooses the mode (train,
+    eval) and whether gradients are kept.
 
     Args:
         model: A causal language model, wrapped or not.
@@ -55,7 +57,7 @@ def completion_logps(model: nn.Module, batch: Batch, numerics: dict) -> Tensor:
 
     Raises:
         FloatingPointError: A log-prob is NaN or infinite.
-        ConfigError: An architecture that scales or caps the logits of its output head.
+        ConfigError: The architecture scales or caps the logits of its output head.
     """
     return _forward(model, batch, numerics).logps
 
@@ -67,20 +69,23 @@ def score_pairs(
     needs: frozenset[str] = frozenset(),
     frozen: Callable[[], AbstractContextManager[nn.Module]] | None = None,
 ) -> tuple[Side, Side]:
-    """Both sides of a batch of pairs with reference log-probs, ready for a loss; the policy's carry the gradient.
+    """The chosen and the rejected side of a batch of pairs with reference log-probs, ready for a loss.
+
+    The policy's log-probs and KL carry the gradient.
 
     Args:
         model: As for `completion_logps`.
-        batch: From `collate_pairs`, with anchors if they are needed.
+        batch: From `collate_pairs`, with anchors if the loss needs them.
         numerics: As for `models.load_model`.
-        needs: Of the loss; "token_kl", "hidden_states" and "anchor" are seen to here, others are not.
-        frozen: Gives the reference model for as long as its context is open: another model, or the policy with its
-            adapters off. For "token_kl" and the anchor's reference log-probs; scored first, in eval mode. Its logits
-            of all scored states are kept for the KL, in the activations' dtype.
+        needs: The `needs` of the loss. This function computes "token_kl", "hidden_states" and "anchor"; other needs are
+            left to the caller.
+        frozen: Opens a context with the reference model: another model, or the policy with its adapters disabled. It is
+            needed for "token_kl" and for the anchor's reference log-probs, and is scored first, in eval mode. For the
+            KL its logits of all scored states are kept, in the dtype of the activations.
 
     Raises:
         FloatingPointError: A log-prob or KL is NaN or infinite.
-        ConfigError: As `completion_logps`.
+        ConfigError: As for `completion_logps`.
     """
     with_kl, with_anchor = "token_kl" in needs, "anchor" in needs
     reference = None if frozen is None else _frozen_pass(frozen, batch, numerics, with_kl)
@@ -109,7 +114,7 @@ def _side(scores: _Scores, batch: Batch, rows: slice) -> Side:
 def _frozen_pass(
     frozen: Callable[[], AbstractContextManager[nn.Module]], batch: Batch, numerics: dict, with_logits: bool
 ) -> _Scores:
-    """Scores of the reference, in eval mode; the mode it came in is put back."""
+    """Scores of the reference in eval mode; afterwards its previous mode is restored."""
     with frozen() as reference:
         training = reference.training
         reference.eval()
@@ -127,18 +132,18 @@ def _forward(
     with_states: bool = False,
     with_logits: bool = False,
 ) -> _Scores:
-    """One pass through the model and the head.
+    """One pass through the model and the output head.
 
     Args:
         model: As for `completion_logps`.
-        batch: Likewise.
-        numerics: Likewise.
-        reference_logits: (K, V) of the scored states, for the KL.
-        with_states: Whether hidden states are given.
-        with_logits: Whether the logits of the scored states are, (K, V) in the activations' dtype.
+        batch: As for `completion_logps`.
+        numerics: As for `completion_logps`.
+        reference_logits: (K, V) reference logits of the scored states, for the KL.
+        with_states: Whether to return hidden states.
+        with_logits: Whether to return the logits of the scored states, (K, V) in the dtype of the activations.
     """
     kept: dict[str, Tensor] = {}
-    scored = batch["couple_states"], batch["couple_ids"]
+    scored = batch["target_states"], batch["target_ids"]
 
     def score(head: Callable[[Tensor], Tensor], hidden: Tensor) -> Tensor:
         states = hidden.flatten(0, 1).index_select(0, batch["states"])
@@ -152,14 +157,14 @@ def _forward(
         return kept["values"]
 
     vocabulary = unwrapped(model).config.vocab_size
-    mask, couples = batch["completion_mask"], batch["couple_of"]
+    mask, targets = batch["completion_mask"], batch["target_of"]
     with autocast(numerics, mask.device.type), _head_replaced(model, score):
         values = model(**_inputs(model, batch), use_cache=False).logits
     _check_values(model, values, kept["values"])
-    logps, kl = values.tensor_split([len(batch["couple_ids"])])
-    states = batch["couple_states"][couples]
+    logps, kl = values.tensor_split([len(batch["target_ids"])])
+    states = batch["target_states"][targets]
     return _Scores(
-        logps=logps[couples].where(mask, 0.0),
+        logps=logps[targets].where(mask, 0.0),
         token_kl=None if reference_logits is None else kl[states].where(mask, 0.0),
         hidden_states=kept["states"][states].where(mask[:, :, None], 0.0) if with_states else None,
         logits=kept.get("logits"),
@@ -167,32 +172,35 @@ def _forward(
 
 
 def _inputs(model: nn.Module, batch: Batch) -> dict[str, Tensor | Forest]:
-    """What the model is called with."""
+    """The arguments of the model's forward pass."""
     inputs = {name: batch[name] for name in ("input_ids", "position_ids", "attention_mask") if name in batch}
     if "trees" in batch:
         let_read_trees(model)
-        no_other = batch["input_ids"].new_ones(1, 1, 1, 1)  # given four dimensions, transformers makes no mask itself
-        inputs |= {"attention_mask": no_other, "forest": Forest(batch["trees"])}
+        placeholder = batch["input_ids"].new_ones(1, 1, 1, 1)  # transformers builds no mask if it has four dimensions
+        inputs |= {"attention_mask": placeholder, "forest": Forest(batch["trees"])}
     return inputs
 
 
 def _check_values(model: nn.Module, values: Tensor, scored: Tensor) -> None:
-    """Refuse what is no number, and what the model has made something else of."""
+    """Refuse values that are not finite, and values that the model changed after its output head."""
     if not values.isfinite().all():
         raise FloatingPointError(f"{int((~values.isfinite()).sum())} of {len(values)} log-probs are NaN or infinite")
     if not torch.equal(values, scored):
         raise ConfigError(
             f"a {unwrapped(model).config.model_type} model scales or caps the logits of its output head, and log-probs"
-            f" are read before; accepted: architectures that leave them as they are, such as {', '.join(FAMILIES)}"
+            f" are computed before that; accepted: architectures that do neither, such as {', '.join(FAMILIES)}"
         )
 
 
 @contextmanager
 def _head_replaced(model: nn.Module, score: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor]) -> Iterator[None]:
-    """Let `score(head, hidden states)` stand for the output head, inside its module, where its weights are at hand."""
+    """Replace the output head's forward by `score(head, hidden states)`.
+
+    It runs inside the head's module, so that the module's hooks (ZeRO-3) have gathered its weights.
+    """
     head = unwrapped(model).get_output_embeddings()
     head.forward = partial(score, head.forward)
     try:
         yield
     finally:
-        del head.forward  # the class's own again
+        del head.forward  # restores the method of the class

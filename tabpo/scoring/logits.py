@@ -1,4 +1,4 @@
-"""What is read off an output head's logits: log-probs of tokens and KL from a reference, in float32, block by block."""
+"""Log-probs of tokens and KL from a reference, computed from the output head's logits in float32, block by block."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -9,10 +9,10 @@ from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 _CHUNK_ELEMENTS = 2**26
-"""Logits that exist at a time."""
+"""Largest number of logits that exist at a time."""
 
 _BLOCK_ELEMENTS = {"cpu": 2**20, "cuda": 2**24}
-"""Logits that are in float32 at a time, by device: what a cache holds, what keeps a GPU busy."""
+"""Number of logits in float32 at a time, by type of device: a CPU's cache holds so many, and a GPU is well occupied."""
 
 
 def score_states(
@@ -23,16 +23,16 @@ def score_states(
     reference_logits: Tensor | None,
     vocabulary: int,
 ) -> Tensor:
-    """Log-probs of tokens, (M,), then KL from the reference, (K,) if its logits are given, in one vector.
+    """One vector: log-probs of the target tokens, (M,), then, with reference logits, the KL of each state, (K,).
 
-    Where the states are more than a chunk, logits exist a chunk at a time and are computed again in backward; those of
-    a batch of one chunk are kept.
+    If the logits of all states exceed `_CHUNK_ELEMENTS`, they are computed one chunk at a time, and again in the
+    backward pass. If they fit into one chunk, they are kept.
 
     Args:
-        head: Gives logits of hidden states.
+        head: The output head: hidden states to logits.
         hidden: (K, H) states, each scored once.
-        states: (M,) state of each token, ascending.
-        targets: (M,) the tokens.
+        states: (M,) index of each target token's state, ascending.
+        targets: (M,) the target tokens.
         reference_logits: (K, V), or None.
         vocabulary: V.
     """
@@ -42,8 +42,8 @@ def score_states(
     starts = torch.arange(0, len(hidden), size, device=states.device)
     ends = torch.searchsorted(states, starts[1:]).tolist()
     parts = []
-    for start, couples in zip(range(0, len(hidden), size), itertools.pairwise([0, *ends, len(states)]), strict=True):
-        rows, tokens = slice(start, start + size), slice(*couples)
+    for start, bounds in zip(range(0, len(hidden), size), itertools.pairwise([0, *ends, len(states)]), strict=True):
+        rows, tokens = slice(start, start + size), slice(*bounds)
         reference = None if reference_logits is None else reference_logits[rows]
         arguments = (head, hidden[rows], states[tokens] - start, targets[tokens], reference)
         parts.append(checkpoint(_score, *arguments, use_reentrant=False))
@@ -59,28 +59,30 @@ def _score(
 
 
 def token_logps(logits: Tensor, states: Tensor, targets: Tensor) -> Tensor:
-    """Log-softmax of (N, V) logits at the (M,) pairs of a state and a target token, in float32 (float64 stays).
+    """Log-probs of the M target pairs, (M,), from the log-softmax in float32 (in float64 for float64 logits).
 
     Args:
-        logits: A row for each state.
-        states: Row of each pair; no pair may come twice.
-        targets: Token of each pair.
+        logits: (N, V), a row for each state.
+        states: (M,) row of each target pair; no pair may come twice.
+        targets: (M,) token of each target pair.
     """
     return _TokenLogps.apply(logits, states, targets)
 
 
 def token_kl(logits: Tensor, reference_logits: Tensor) -> Tensor:
-    """KL(reference || policy) of each row, (N,) nats, in float32 (float64 stays); the gradient flows to `logits`.
+    """KL(reference || policy) of each row, (N,) nats, in float32 (in float64 for float64 logits).
+
+    The gradient flows to `logits` only.
 
     Args:
-        logits: (N, V) of the policy.
-        reference_logits: (N, V) of the reference.
+        logits: (N, V) logits of the policy.
+        reference_logits: (N, V) logits of the reference.
     """
     return _TokenKl.apply(logits, reference_logits)
 
 
 class _TokenLogps(torch.autograd.Function):
-    """Keeps the logits as they are and takes the softmax again in backward, so no float32 copy of them lives on."""
+    """Keeps the logits in their dtype and computes the softmax again in backward, so that no float32 copy is kept."""
 
     @staticmethod
     def forward(ctx, logits: Tensor, states: Tensor, targets: Tensor) -> Tensor:
@@ -102,7 +104,7 @@ class _TokenLogps(torch.autograd.Function):
 
 
 class _TokenKl(torch.autograd.Function):
-    """Keeps both logits as they are; dKL/dlogits = softmax(logits) - softmax(reference)."""
+    """Keeps both logits in their dtype; dKL/dlogits = softmax(logits) - softmax(reference)."""
 
     @staticmethod
     def forward(ctx, logits: Tensor, reference_logits: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
-"""Where the tokens of completions stand in the rows that a model reads, and which state predicts which of them.
+"""The packed row that a model reads for several completions, and the state that predicts each completion token.
 
-Completions of one prompt are a tree. Its trunk is the prompt and the first of them; every other completion leaves the
-trunk at the first token that differs, its fork, and only what follows is read again, on a branch. A branch's positions
-go on from its fork, and its tokens see the trunk up to there. A completion's last token predicts nothing and is not
-read.
+The completions of one prompt form a tree. The model reads the prompt and the first completion in full: this is the
+tree's first sequence. Every other completion shares a prefix with the first sequence, up to the first token that
+differs. Only its suffix, from that token on, is read in addition. The positions of a suffix continue those of the
+shared prefix, and its tokens attend to the shared prefix and to the suffix itself. The last token of a completion
+predicts nothing and is not read.
 """
 
 from collections.abc import Sequence
@@ -14,15 +15,15 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Tree:
-    """Tokens of one prompt in the packed row, trunk first, then its branches.
+    """Tokens of one prompt in the packed row: the first sequence, then the suffixes.
 
     Attributes:
-        trunk: Its length.
-        branches: Fork (tokens of the trunk that are seen) and length of each.
+        first: Number of tokens of the first sequence.
+        suffixes: For each suffix, the length of the shared prefix before it and the length of the suffix.
     """
 
-    trunk: int
-    branches: tuple[tuple[int, int], ...]
+    first: int
+    suffixes: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class Packed:
     """All completions in one row without padding.
 
     Attributes:
-        token_ids: Tree after tree.
-        position_ids: Of each token, from 0 in each tree.
-        trees: One for each distinct prompt, in order of appearance.
-        states: For each completion the places of the tokens that predict its own.
+        token_ids: Tokens of all trees, one tree after another.
+        position_ids: Position of each token; each tree starts at 0.
+        trees: One tree for each distinct prompt, in order of appearance.
+        states: For each completion, the indices in the row of the states that predict its tokens.
     """
 
     token_ids: list[int]
@@ -43,11 +44,13 @@ class Packed:
 
 
 def pack(prompts: Sequence[Tokens], completions: Sequence[Tokens]) -> Packed:
-    """Lay out completions, each with its prompt; equal prompts share a tree, equal completions of it all their states.
+    """Pack completions and their prompts into one row.
+
+    Equal prompts share a tree. Equal completions of one prompt share all their states.
 
     Args:
-        prompts: Of one token at least.
-        completions: Likewise.
+        prompts: The prompt of each completion, at least one token each.
+        completions: At least one token each.
     """
     rows: dict[Tokens, list[int]] = {}
     for row, prompt in enumerate(prompts):
@@ -55,31 +58,31 @@ def pack(prompts: Sequence[Tokens], completions: Sequence[Tokens]) -> Packed:
     packed = Packed([], [], (), [[] for _ in completions])
     trees = []
     for prompt, members in rows.items():
-        trunk = (prompt + completions[members[0]])[:-1]
-        base = _append(packed, trunk, 0)
+        first = (prompt + completions[members[0]])[:-1]
+        base = _append(packed, first, 0)
         places: dict[Tokens, list[int]] = {}
-        branches = []
+        suffixes = []
         for row in members:
             completion = completions[row]
             if completion not in places:
                 read = (prompt + completion)[:-1]
-                fork = _common_prefix(trunk, read)
-                start = _append(packed, read[fork:], fork)
-                places[completion] = [*range(base, base + fork), *range(start, start + len(read) - fork)]
-                if len(read) > fork:
-                    branches.append((fork, len(read) - fork))
+                shared = _common_prefix(first, read)
+                start = _append(packed, read[shared:], shared)
+                places[completion] = [*range(base, base + shared), *range(start, start + len(read) - shared)]
+                if len(read) > shared:
+                    suffixes.append((shared, len(read) - shared))
             packed.states[row].extend(places[completion][len(prompt) - 1 :])
-        trees.append(Tree(len(trunk), tuple(branches)))
+        trees.append(Tree(len(first), tuple(suffixes)))
     return Packed(packed.token_ids, packed.position_ids, tuple(trees), packed.states)
 
 
 def lengthened(trees: tuple[Tree, ...], beyond: int) -> tuple[Tree, ...]:
-    """With so many more tokens in the row's last block, where they come after all that sees them."""
+    """Add `beyond` padding tokens to the last block of the row; no other token attends to them."""
     *before, last = trees
-    if not last.branches:
-        return (*before, Tree(last.trunk + beyond, ()))
-    *branches, (fork, length) = last.branches
-    return (*before, Tree(last.trunk, (*branches, (fork, length + beyond))))
+    if not last.suffixes:
+        return (*before, Tree(last.first + beyond, ()))
+    *suffixes, (shared, length) = last.suffixes
+    return (*before, Tree(last.first, (*suffixes, (shared, length + beyond))))
 
 
 def _append(packed: Packed, tokens: Tokens, position: int) -> int:
@@ -89,6 +92,6 @@ def _append(packed: Packed, tokens: Tokens, position: int) -> int:
     return start
 
 
-def _common_prefix(one: Tokens, other: Tokens) -> int:
-    length = min(len(one), len(other))
-    return next((place for place in range(length) if one[place] != other[place]), length)
+def _common_prefix(left: Tokens, right: Tokens) -> int:
+    length = min(len(left), len(right))
+    return next((place for place in range(length) if left[place] != right[place]), length)

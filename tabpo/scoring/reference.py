@@ -1,4 +1,4 @@
-"""Reference log-probs: computed once by the frozen SFT model, refused when what they depend on has changed."""
+"""Reference log-probs: computed once by the frozen SFT model, and refused if anything they depend on has changed."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,13 +21,13 @@ from tabpo.study.training import SCORER_VERSION
 
 
 def reference_key(sft: Path, pairs: Path, prompts: Path, numerics: dict, quantize: str | None = None) -> dict[str, str]:
-    """All that reference log-probs depend on: weights, tokenizer with template, pairs, prompts, arithmetic, scorer.
+    """Everything that reference log-probs depend on: weights, tokenizer, template, pairs, prompts, arithmetic, scorer.
 
     Args:
         sft: The SFT model's folder.
         pairs: The pair file.
         prompts: The file of the pairs' prompts.
-        numerics: As for `models.load_model`; the number of threads is left out, as it moves last bits only.
+        numerics: As for `models.load_model`; the number of threads is left out, because it changes only the last bits.
         quantize: As for `models.load_model`.
     """
     return {
@@ -49,14 +49,14 @@ def score_references(
     """Log-probs of both completions of every pair, in the order of `pairs`, by the function that training uses.
 
     Args:
-        model: The frozen SFT model; is put in eval mode.
-        pairs: Encoded without references.
-        pad_id: For padding.
+        model: The frozen SFT model; it is put into eval mode.
+        pairs: Pairs encoded without references.
+        pad_id: Token id of padding.
         numerics: As for `models.load_model`.
-        batch_size: Pairs per forward pass; more where one prompt has more.
+        batch_size: Pairs per forward pass; all pairs of one prompt share a pass, even if they are more.
 
     Raises:
-        DataError: A log-prob is not finite; names the pairs.
+        DataError: A log-prob is not finite; the message names the pairs.
     """
     model.eval()
     shared = shares_prefixes(model)
@@ -76,7 +76,14 @@ def score_references(
 def score_gold(
     model: PreTrainedModel, examples: Sequence[Example], pad_id: int, numerics: dict, batch_size: int
 ) -> list[Reference]:
-    """The same of answers by themselves: rows of `prompt_id`, log-probs of the answer, and none of a rejected one."""
+    """Log-probs of gold answers under the frozen SFT model, which is put into eval mode.
+
+    Each row holds the `prompt_id` in the place of a pair's id, the log-probs of the answer as the chosen ones, and no
+    rejected ones.
+
+    Raises:
+        DataError: A log-prob is not finite; the message names the prompts.
+    """
     model.eval()
     batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
     references = []
@@ -90,7 +97,7 @@ def score_gold(
 
 
 def _whole_groups(pairs: Sequence[PairExample], batch_size: int) -> list[list[PairExample]]:
-    """Batches of about `batch_size` pairs, the longest first; pairs of one prompt, which share most, in one batch."""
+    """Batches of about `batch_size` pairs, the longest first; the pairs of one prompt are always in one batch."""
     groups: dict[tuple[int, ...], list[PairExample]] = {}
     for pair in pairs:
         groups.setdefault(pair.prompt_ids, []).append(pair)
@@ -122,14 +129,18 @@ def read_examples(
 
 
 def read_reference(path: Path, key: dict[str, str]) -> list[Reference]:
-    """Read a reference file whose key is `key`, from `reference_key` on the inputs of today.
+    """Read a file of reference log-probs and check its key.
+
+    Args:
+        path: The file.
+        key: From `reference_key` on the current inputs.
 
     Raises:
-        DataError: The file was computed from something else; names each part of the key that differs.
+        DataError: The file was computed from other inputs; the message names each part of the key that differs.
     """
     references = read_records(path, Reference)
-    found = read_metadata(path)
-    stale = [f"{part} {found.get(part)} is now {value}" for part, value in key.items() if found.get(part) != value]
+    stored = read_metadata(path)
+    stale = [f"{part} {stored.get(part)} is now {value}" for part, value in key.items() if stored.get(part) != value]
     if stale:
         raise DataError(f"{path}: reference log-probs of other inputs: {'; '.join(stale)}")
     return references

@@ -1,4 +1,4 @@
-"""From prompts and answers to token ids: each is encoded once by itself, appended, never re-split or cut."""
+"""Token ids of prompts and answers: each text is encoded once on its own; nothing is encoded again or truncated."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,15 @@ from tabpo.scoring.fields import token_fields
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A prompt and one completion as token ids, the end-of-turn token included, and its tokens' `TokenField`s."""
+    """A prompt and one completion as token ids.
+
+    Attributes:
+        prompt_id: Id of the prompt.
+        prompt_ids: Tokens of the prompt, generation prompt included.
+        completion_ids: Tokens of the completion, end-of-turn token included.
+        completion_fields: A `TokenField` for each completion token.
+        number: Number of the prompt in its file, from 1, used in messages; 0 if it comes from no file.
+    """
 
     prompt_id: str
     prompt_ids: tuple[int, ...]
@@ -25,7 +33,7 @@ class Example:
 
     @property
     def length(self) -> int:
-        """Tokens of prompt and completion."""
+        """Number of tokens of prompt and completion."""
         return len(self.prompt_ids) + len(self.completion_ids)
 
 
@@ -35,16 +43,16 @@ class PairExample:
 
     Attributes:
         pair_id: `{prompt_id}/{k}`.
-        prompt_ids: The prompt, generation prompt included.
-        chosen_ids: The chosen completion, end-of-turn token included.
-        rejected_ids: The rejected completion, likewise.
+        prompt_ids: Tokens of the prompt, generation prompt included.
+        chosen_ids: Tokens of the chosen completion, end-of-turn token included.
+        rejected_ids: Tokens of the rejected completion, end-of-turn token included.
         chosen_fields: A `TokenField` for each chosen token.
-        rejected_fields: The same of the rejected side.
-        chosen_differs: Whether the rejected side lacks the token, by alignment.
-        rejected_differs: Whether the chosen side lacks it.
+        rejected_fields: A `TokenField` for each rejected token.
+        chosen_differs: For each chosen token, whether the alignment finds no counterpart in the rejected completion.
+        rejected_differs: For each rejected token, whether it has no counterpart in the chosen completion.
         chosen_reference: Reference log-probs of the chosen tokens, nats; None before they are computed.
-        rejected_reference: The same of the rejected side.
-        number: Its place in its file, from 1, which messages name; 0 where it comes from none.
+        rejected_reference: Reference log-probs of the rejected tokens, nats; None before they are computed.
+        number: Number of the pair in its file, from 1, used in messages; 0 if it comes from no file.
     """
 
     pair_id: str
@@ -61,22 +69,23 @@ class PairExample:
 
     @property
     def prompt_id(self) -> str:
-        """Of the prompt, which its pairs share."""
+        """Id of the prompt, which all its pairs share."""
         return self.pair_id.rpartition("/")[0]
 
     @property
     def length(self) -> int:
-        """Tokens of the prompt and the longer completion."""
+        """Number of tokens of the prompt and the longer completion."""
         return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
 
 
 def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: dict, number: int) -> tuple[int, ...]:
-    """Token ids of a prompt up to where the answer begins; the chat template alone adds special tokens.
+    """Token ids of a prompt up to the beginning of the answer; only the chat template adds special tokens.
 
-    `number` is its place in its file, from 1: messages name it, since an id may be a patient's name.
+    `number` is the number of the prompt in its file, from 1. Messages contain the number instead of the id, because an
+    id may be a patient's name.
 
     Raises:
-        DataError: More tokens than `limits["max_prompt_tokens"]`; and from `prompt_text`.
+        DataError: The prompt has more tokens than `limits["max_prompt_tokens"]`; also raised by `prompt_text`.
     """
     ids = tokenizer(prompt_text(tokenizer, prompt, number), add_special_tokens=False)["input_ids"]
     _check_length(f"prompt {number}", len(ids), "max_prompt_tokens", limits)
@@ -84,16 +93,16 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: di
 
 
 def encode_examples(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], limits: dict) -> list[Example]:
-    """Prompts with their gold answers, in order.
+    """Encode prompts with their gold answers, in the order of `prompts`.
 
     Args:
-        tokenizer: With a chat template and an end-of-turn token as `eos_token`.
-        prompts: Gold answer included.
+        tokenizer: It has a chat template, and its `eos_token` is the end-of-turn token.
+        prompts: Prompts with their gold answers.
         limits: {"max_prompt_tokens", "max_completion_tokens"}; the end-of-turn token counts.
 
     Raises:
-        DataError: A prompt or answer over its limit: nothing is ever truncated; an answer with a control token in its
-            text; and from `prompt_text`.
+        DataError: A prompt or answer is longer than its limit (nothing is ever truncated), or the text of an answer
+            holds a control token; also raised by `prompt_text`.
     """
     examples = []
     for number, prompt in enumerate(prompts, start=1):
@@ -110,18 +119,18 @@ def encode_pairs(
     references: Sequence[Reference] | None,
     limits: dict,
 ) -> list[PairExample]:
-    """Pairs with their fields, differing tokens and, if given, reference log-probs, in the order of `pairs`.
+    """Encode pairs with their fields, differing tokens and, if given, reference log-probs, in the order of `pairs`.
 
     Args:
         tokenizer: As for `encode_examples`.
-        prompts: Those of the pairs, others may be among them.
+        prompts: The prompts of the pairs; further prompts are ignored.
         pairs: Each names its prompt.
         references: One for each pair, in any order; None before they are computed.
         limits: As for `encode_examples`.
 
     Raises:
-        DataError: As `encode_examples`, a pair of an unknown prompt, one whose sides are the same tokens, or references
-            that are not one to one with the pairs and their tokens.
+        DataError: As for `encode_examples`; also if the prompt of a pair is missing, if both sides of a pair have the
+            same tokens, or if the references do not match the pairs and their tokens one to one.
     """
     by_prompt = {prompt.prompt_id: (number, prompt) for number, prompt in enumerate(prompts, start=1)}
     unknown = [number for number, pair in enumerate(pairs, start=1) if pair.prompt_id not in by_prompt]
@@ -139,10 +148,10 @@ def encode_pairs(
 
 
 def differing_tokens(chosen: Sequence[int], rejected: Sequence[int]) -> tuple[tuple[bool, ...], tuple[bool, ...]]:
-    """Which tokens of each side the other lacks: those outside a longest common subsequence.
+    """For each token of each side, whether it lies outside a longest common subsequence of both sides.
 
-    Where several subsequences are longest, the common prefix is aligned to itself, then the common suffix
-    of what is left; the first token at which the sides part therefore differs on one of them at least.
+    If several common subsequences are longest, the common prefix is aligned first, then the common suffix of the rest.
+    The first token at which the sides diverge is therefore marked as different on at least one side.
     """
     differs = ([True] * len(chosen), [True] * len(rejected))
     for block in LCSseq.opcodes(chosen, rejected):
@@ -210,9 +219,9 @@ def _match_references(pairs: Sequence[Pair], references: Sequence[Reference]) ->
 
 
 def _check_counts(number: int, reference: Reference, chosen: int, rejected: int) -> None:
-    found = (len(reference.chosen_logps), len(reference.rejected_logps))
-    if found != (chosen, rejected):
+    counts = (len(reference.chosen_logps), len(reference.rejected_logps))
+    if counts != (chosen, rejected):
         raise DataError(
-            f"pair {number}: reference log-probs for {found[0]} and {found[1]} tokens;"
+            f"pair {number}: reference log-probs for {counts[0]} and {counts[1]} tokens;"
             f" its completions have {chosen} and {rejected}"
         )

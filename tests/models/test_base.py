@@ -106,7 +106,7 @@ def test_a_sharded_folder_needs_all_that_its_index_names(scratch, tmp_path):
 def test_a_folder_without_one_of_its_files_is_refused_by_name(scratch, tmp_path, missing):
     source = tmp_path / "source"
     shutil.copytree(scratch, source)
-    (source / missing).rename(source / "pytorch_model.bin")  # pickled weights are no way out
+    (source / missing).rename(source / "pytorch_model.bin")  # pickled weights are not accepted instead
     with pytest.raises(DataError, match=f"no {missing}; needed are"):
         make_base({"folder": str(source)}, [], tmp_path / "base")
 
@@ -131,7 +131,7 @@ def test_the_end_of_a_turn_is_that_of_the_template(scratch, tmp_path):
     assert (tokenizer.eos_token, tokenizer.pad_token) == ("<eos>", "<eos>")
 
 
-def test_a_template_that_does_not_write_what_the_study_asks_is_refused(scratch, tmp_path):
+def test_a_template_that_leaves_out_messages_of_the_study_is_refused(scratch, tmp_path):
     source = tmp_path / "source"
     shutil.copytree(scratch, source)
     (source / "chat_template.jinja").write_text(
@@ -151,7 +151,7 @@ def test_a_hub_model_without_revision_is_refused():
 
 @pytest.fixture
 def hub(scratch):
-    """A hub on this machine with one model at one revision; one file of it must never be asked for."""
+    """A hub on this machine with one model at one revision; its pickled weights must never be requested."""
     files = {path.name: path.read_bytes() for path in scratch.iterdir() if path.name != "manifest.json"}
     files["pytorch_model.bin"] = b"pickled"
     asked = []
@@ -241,14 +241,14 @@ def test_a_hub_model_leaves_its_weights_in_the_cache(hub, scratch, prompts, tmp_
     assert list((tmp_path / "home").rglob("model.safetensors"))
     assert not any("pytorch_model" in path for path in asked)
     assert load_tokenizer(tmp_path / "base").chat_template == load_tokenizer(scratch).chat_template
-    asked.clear()  # a node of a cluster, which may have no network, asks for nothing more
+    asked.clear()  # loading on a cluster node, which may have no network, sends no request
     load = "from pathlib import Path; from tabpo.models.loading import load_model; load_model(Path({!r}), {!r})"
     loaded = run_on_hub(endpoint, tmp_path, ["-c", load.format(str(tmp_path / "base"), NUMERICS)])
     assert loaded.returncode == 0, loaded.stderr
     assert not [path for path in asked if "Some/Model" in path]
 
 
-def test_what_the_hub_does_not_have_is_one_line(hub, prompts, tmp_path):
+def test_a_missing_hub_model_is_reported_in_one_line(hub, prompts, tmp_path):
     done = make_base_of_hub(hub[0], tmp_path, prompts, "Some/Other")
     assert done.returncode == 1
     assert f"DataError: hub model Some/Other at {REVISION} cannot be fetched" in done.stderr

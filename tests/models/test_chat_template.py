@@ -1,4 +1,4 @@
-"""Which chat templates are used, and how: the model's own end of a turn, the same on all days, no text lost."""
+"""Chat templates: the end-of-turn token comes from the template, the date is fixed, and no text is lost."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def prompt(*messages: tuple[str, str]) -> Prompt:
 
 
 def test_the_end_of_a_turn_is_what_the_template_writes_after_one(tokenizer):
-    tokenizer.chat_template = TURNS + GENERATION  # turns end with <bos>, as those of Gemma with <end_of_turn>
+    tokenizer.chat_template = TURNS + GENERATION  # turns end with <bos>, as Gemma's turns end with <end_of_turn>
     assert tokenizer.eos_token == "<eos>"
     prepare_template(tokenizer, "model", [])
     assert tokenizer.eos_token == "<bos>"
@@ -49,7 +49,7 @@ def test_named_templates_without_a_default_are_refused(tokenizer):
 
 
 def test_a_template_that_asks_for_the_day_writes_the_same_on_all_days(tokenizer):
-    tokenizer.chat_template = (  # as Llama 3.2 has it, and with a question amid a loop and amid a macro
+    tokenizer.chat_template = (  # like Llama 3.2's, with further calls inside a loop and inside a macro
         "{%- if not date_string is defined %}\n    {%- if strftime_now is defined %}\n"
         '        {%- set date_string = strftime_now("%d %b %Y") %}\n'
         '    {%- else %}\n        {%- set date_string = "none" %}\n    {%- endif %}\n{%- endif %}\n'
@@ -57,29 +57,29 @@ def test_a_template_that_asks_for_the_day_writes_the_same_on_all_days(tokenizer)
         '{{- date_string + ": " }}'
         '{%- for message in messages %}{{ message["content"] + "<eos>" + strftime_now("%Y") + day() }}{% endfor %}'
     )
-    for _ in range(2):  # again: a model that came from such a base
+    for _ in range(2):  # the second time as for a model whose template is already prepared
         prepare_template(tokenizer, "model", [])
         assert prompt_text(tokenizer, prompt(("user", "a")), 1) == "26 Jul 2024: a<eos>26 Jul 202426 Jul 2024"
 
 
 @pytest.mark.parametrize(
-    ("template", "said"),
+    ("template", "reason"),
     [
         ("{{ raise_exception('System role not supported') }}", "System role not supported"),
         (TURNS.replace("m['content']", "m['content'] | nothing"), "No filter named 'nothing'"),
     ],
 )
-def test_a_template_that_fails_tells_its_own_error(tokenizer, template, said):
+def test_the_error_of_a_failing_template_is_reported(tokenizer, template, reason):
     tokenizer.chat_template = template
     message = "^model: its chat template takes no messages of user, in this order: .*"
-    with pytest.raises(ConfigError, match=message + said):
+    with pytest.raises(ConfigError, match=message + reason):
         prepare_template(tokenizer, "model", [])
 
 
 @pytest.mark.parametrize(
     "template",
     [
-        PARTS,  # content as a list of parts, as vision models have it
+        PARTS,  # expects the content as a list of parts, as templates of vision models do
         "{% for m in messages if m['role'] != 'system' %}{{ m['content'] }}<eos>{% endfor %}",
         "{{ messages[1]['content'] }}<eos>{{ messages[0]['content'] }}<eos>",
     ],
@@ -94,12 +94,13 @@ def test_a_prompt_that_the_template_changes_is_refused_by_its_number(tokenizer):
     tokenizer.chat_template = TURNS.replace("m['content']", "m['content'].split('</think>')[-1]") + GENERATION
     prepare_template(tokenizer, "model", [("user", "assistant", "user")])
     chat = prompt(("user", "private"), ("assistant", "a secret</think>b"), ("user", "c"))
-    with pytest.raises(DataError, match=r"^prompt 1: the model's chat template does not write message 2 as it is$"):
+    message = "^prompt 1: the model's chat template does not write the text of message 2 unchanged$"
+    with pytest.raises(DataError, match=message):
         prompt_text(tokenizer, chat, 1)
 
 
 def test_messages_that_the_template_does_not_take_are_refused_by_their_roles(tokenizer):
-    tokenizer.chat_template = (  # as those of Gemma and Mistral begin; its own words could hold the text
+    tokenizer.chat_template = (  # like those of Gemma and Mistral; the template's message contains the text
         "{% if messages[0]['role'] == 'system' %}{{ raise_exception(messages[0]['content']) }}{% endif %}"
     )
     message = "prompt 1: the model's chat template takes no messages of system, user, in this order"

@@ -1,4 +1,4 @@
-"""The reference online: it is the model of the cached file, whatever training has done to the policy."""
+"""The frozen reference gives the cached log-probs, however training has changed the policy."""
 
 import pytest
 import torch
@@ -14,31 +14,31 @@ def test_its_log_probs_are_those_of_the_file(
     make_trainer, preference, make_model, pair_examples, start, fp32, tmp_path, lora
 ):
     settings = {"lora": lora, "learning_rate": 0.1}
-    one = make_trainer(preference("tdpo2", start=start), make_model(), pair_examples, tmp_path, **settings)
-    one.run(None)
+    trainer = make_trainer(preference("tdpo2", start=start), make_model(), pair_examples, tmp_path, **settings)
+    trainer.run(None)
     batch = collate_pairs(pair_examples, 0)
     with torch.no_grad():
-        policy = completion_logps(one.model.eval(), batch, fp32)
-        with one.frozen() as reference:
+        policy = completion_logps(trainer.model.eval(), batch, fp32)
+        with trainer.frozen() as reference:
             online = completion_logps(reference.eval(), batch, fp32)
-        again = completion_logps(one.model.eval(), batch, fp32)
+        again = completion_logps(trainer.model.eval(), batch, fp32)
     torch.testing.assert_close(online, batch["reference_logps"], atol=1e-5, rtol=0)
     assert torch.equal(policy, again) and (policy - online).abs().max() > 0.1
-    assert (reference is one.model) == (lora is not None)
+    assert (reference is trainer.model) == (lora is not None)
 
 
 def test_it_is_never_trained_and_loaded_only_when_asked_for(
     make_trainer, preference, make_model, pair_examples, start, tmp_path
 ):
-    one = make_trainer(preference("tdpo1", start=start), make_model(), pair_examples, tmp_path)
-    with one.frozen() as reference:
+    trainer = make_trainer(preference("tdpo1", start=start), make_model(), pair_examples, tmp_path)
+    with trainer.frozen() as reference:
         assert not reference.training and not any(parameter.requires_grad for parameter in reference.parameters())
     assert make_trainer(preference("dpo"), make_model(), pair_examples, tmp_path).frozen is None
 
 
 def test_adapters_are_trained_on_after_it(make_trainer, preference, make_model, pair_examples, start, tmp_path):
-    one = make_trainer(preference("tdpo2", start=start), make_model(), pair_examples, tmp_path, lora=LORA)
-    trained = {name for name, parameter in one.model.named_parameters() if parameter.requires_grad}
-    with one.frozen():
+    trainer = make_trainer(preference("tdpo2", start=start), make_model(), pair_examples, tmp_path, lora=LORA)
+    trained = {name for name, parameter in trainer.model.named_parameters() if parameter.requires_grad}
+    with trainer.frozen():
         pass
-    assert {name for name, parameter in one.model.named_parameters() if parameter.requires_grad} == trained
+    assert {name for name, parameter in trainer.model.named_parameters() if parameter.requires_grad} == trained

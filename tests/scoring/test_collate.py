@@ -39,11 +39,11 @@ def test_published_rows():
     batch = collate_pairs(pairs, pad_id=0, shared=False)
     assert batch["input_ids"].tolist() == [[1, 2, 3, 4, 5], [7, 8, 9, 10, 0], [1, 2, 3, 6, 0], [7, 8, 11, 12, 13]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 1, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
-    # TRL's completion masks, each one token earlier: the state that predicts it
+    # TRL's completion masks, shifted one token to the left: the state that predicts each token
     assert batch["states"].tolist() == [2, 3, 6, 7, 12, 16, 17, 18]
-    assert batch["couple_states"].tolist() == list(range(8))
-    assert batch["couple_ids"].tolist() == [4, 5, 9, 10, 6, 11, 12, 13]
-    assert batch["couple_of"].tolist() == [[0, 1, 0], [2, 3, 0], [4, 0, 0], [5, 6, 7]]
+    assert batch["target_states"].tolist() == list(range(8))
+    assert batch["target_ids"].tolist() == [4, 5, 9, 10, 6, 11, 12, 13]
+    assert batch["target_of"].tolist() == [[0, 1, 0], [2, 3, 0], [4, 0, 0], [5, 6, 7]]
     assert batch["completion_ids"].tolist() == [[4, 5, 0], [9, 10, 0], [6, 0, 0], [11, 12, 13]]
     assert batch["completion_mask"].int().tolist() == [[1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 1, 1]]
     assert batch["token_fields"].tolist() == [[1, 1, 0], [1, 1, 0], [3, 0, 0], [3, 3, 3]]
@@ -57,16 +57,16 @@ def test_packed_rows():
     # one prompt: chosen 4 5 6, rejected 4 7 6 and, with 4 5 9, only another last token; then another prompt
     pairs = [pair(0, [1, 2], [4, 5, 6], [4, 7, 6]), pair(1, [1, 2], [4, 5, 6], [4, 5, 9]), pair(2, [3], [8], [9])]
     batch = collate_pairs(pairs, pad_id=0)
-    # trunk 1 2 4 5 without the last token, the branch 7 that leaves it after three tokens, trunk 3
+    # first sequence 1 2 4 5 without the last token, the suffix 7 after a shared prefix of three, first sequence 3
     assert batch["input_ids"].tolist() == [[1, 2, 4, 5, 7, 3]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 3, 0]]
     assert batch["trees"] == (Tree(4, ((3, 1),)), Tree(1, ()))
     assert batch["attention_mask"].tolist() == [[1] * 6]
     assert batch["states"].tolist() == [1, 2, 3, 4, 5]
-    couples = list(zip(batch["couple_states"].tolist(), batch["couple_ids"].tolist(), strict=True))
-    assert couples == [(0, 4), (1, 5), (1, 7), (2, 6), (2, 9), (3, 6), (4, 8), (4, 9)]
+    targets = list(zip(batch["target_states"].tolist(), batch["target_ids"].tolist(), strict=True))
+    assert targets == [(0, 4), (1, 5), (1, 7), (2, 6), (2, 9), (3, 6), (4, 8), (4, 9)]
     chosen = [[0, 1, 3], [0, 1, 3], [6, 0, 0]]
-    assert batch["couple_of"].tolist() == [*chosen, [0, 2, 5], [0, 1, 4], [7, 0, 0]]
+    assert batch["target_of"].tolist() == [*chosen, [0, 2, 5], [0, 1, 4], [7, 0, 0]]
     assert batch["completion_mask"].sum(-1).tolist() == [3, 3, 1, 3, 3, 1]
 
 
@@ -74,7 +74,7 @@ def test_anchors_are_further_completions():
     pairs = [pair(0, [1, 2], [4, 5], [4, 6]), pair(1, [3], [8], [9])]
     batch = collate_pairs(pairs, 0, anchors=[(4, 6), (7, 7, 7)])
     assert batch["completion_ids"][4:].tolist() == [[4, 6, 0], [7, 7, 7]]
-    assert batch["trees"] == (Tree(3, ()), Tree(1, ((1, 2),)))  # the first is the rejected answer
+    assert batch["trees"] == (Tree(3, ()), Tree(1, ((1, 2),)))  # the first anchor equals the rejected answer
     assert not batch["differs"][4:].any() and not batch["token_fields"][4:].any()
     assert not batch["reference_logps"][4:].any()
 
@@ -87,7 +87,7 @@ def test_no_reference_no_column():
 def test_rows_and_states_are_filled_up(monkeypatch):
     monkeypatch.setattr(collate, "GRAIN", 4)
     batch = collate_pairs([pair(0, [1, 2], [4, 5, 6], [4, 7, 6])], pad_id=99)
-    # trunk 1 2 4 5 and the branch 7, which goes on with what nothing sees; the last state is scored for nobody
+    # first sequence 1 2 4 5 and the suffix 7, lengthened by padding; no completion uses the last state
     assert batch["input_ids"].tolist() == [[1, 2, 4, 5, 7, 99, 99, 99]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1, 0, 0, 0]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 3, 3, 0, 0, 0]]
@@ -96,7 +96,7 @@ def test_rows_and_states_are_filled_up(monkeypatch):
     batch = collate_examples(examples_of([((1, 2), (3, 4)), ((5,), (6,))]), pad_id=99)
     assert batch["input_ids"].tolist() == [[1, 2, 3, 5]]
     assert batch["states"].tolist() == [1, 2, 3, 3]
-    assert batch["couple_states"].tolist() == [0, 1, 2]
+    assert batch["target_states"].tolist() == [0, 1, 2]
     batch = collate_examples(examples_of([((1, 2), (3, 4, 5)), ((5,), (6,))]), pad_id=99)
     assert batch["trees"] == (Tree(4, ()), Tree(4, ()))
 
@@ -110,13 +110,13 @@ def examples_of(rows) -> list[Example]:
 
 def test_packed_examples():
     batch = collate_examples(examples_of([((1, 2), (3, 4)), ((5,), (6,)), ((7, 8, 9), (2, 3, 4))]), pad_id=0)
-    # the last token of each predicts nothing: 1 2 3, then 5, then 7 8 9 2 3, each from position 0
+    # the last token of each example is not read: 1 2 3, then 5, then 7 8 9 2 3, each from position 0
     assert batch["input_ids"].tolist() == [[1, 2, 3, 5, 7, 8, 9, 2, 3]]
     assert batch["position_ids"].tolist() == [[0, 1, 2, 0, 0, 1, 2, 3, 4]]
     assert batch["trees"] == (Tree(3, ()), Tree(1, ()), Tree(5, ()))
     assert batch["states"].tolist() == [1, 2, 3, 6, 7, 8]
-    assert batch["couple_ids"].tolist() == [3, 4, 6, 2, 3, 4]
-    assert batch["couple_of"].tolist() == [[0, 1, 0], [2, 0, 0], [3, 4, 5]]
+    assert batch["target_ids"].tolist() == [3, 4, 6, 2, 3, 4]
+    assert batch["target_of"].tolist() == [[0, 1, 0], [2, 0, 0], [3, 4, 5]]
     assert batch["completion_mask"].sum(-1).tolist() == [2, 1, 3]
 
 
@@ -125,8 +125,8 @@ def test_each_state_is_one_before_its_token(rows):
     batch = collate_examples(examples_of(rows), pad_id=0, packed=False)
     read, mask = batch["input_ids"].flatten(), batch["completion_mask"]
     after = read[batch["states"] + 1]
-    assert torch.equal(after, batch["couple_ids"])
-    assert torch.equal(after[batch["couple_of"]][mask], batch["completion_ids"][mask])
+    assert torch.equal(after, batch["target_ids"])
+    assert torch.equal(after[batch["target_of"]][mask], batch["completion_ids"][mask])
     for row, (prompt, completion) in enumerate(rows):
         kept = batch["input_ids"][row][batch["attention_mask"][row].bool()]
         assert tuple(kept.tolist()) == prompt + completion
@@ -140,25 +140,25 @@ few = st.lists(st.integers(1, 3), min_size=1, max_size=5).map(tuple)
 def test_each_state_of_a_tree_has_read_all_before_its_token(rows):
     batch = collate_pairs([pair(n, *row) for n, row in enumerate(rows)], pad_id=0)
     read, positions = batch["input_ids"][0].tolist(), batch["position_ids"][0].tolist()
-    seen = {}  # what each place of the row has read, itself included
+    seen = {}  # the tokens that each index of the row has read, its token included
     start = 0
     for tree in batch["trees"]:
-        for place in range(start, start + tree.trunk):
+        for place in range(start, start + tree.first):
             seen[place] = (*seen[place - 1], read[place]) if place > start else (read[place],)
-        end = start + tree.trunk
-        for fork, length in tree.branches:
+        end = start + tree.first
+        for shared, length in tree.suffixes:
             for place in range(end, end + length):
-                before = seen[start + fork - 1] if place == end else seen[place - 1]
+                before = seen[start + shared - 1] if place == end else seen[place - 1]
                 seen[place] = (*before, read[place])
             end += length
         start = end
     assert start == len(read)
     assert positions == [len(seen[place]) - 1 for place in range(start)]
-    couples = list(zip(batch["couple_states"].tolist(), batch["couple_ids"].tolist(), strict=True))
-    assert len(set(couples)) == len(couples)
+    targets = list(zip(batch["target_states"].tolist(), batch["target_ids"].tolist(), strict=True))
+    assert len(set(targets)) == len(targets)
     sides = [(prompt, chosen) for prompt, chosen, _ in rows] + [(prompt, rejected) for prompt, _, rejected in rows]
     for row, (prompt, completion) in enumerate(sides):
         for place, token in enumerate(completion):
-            state, scored = couples[batch["couple_of"][row, place]]
+            state, scored = targets[batch["target_of"][row, place]]
             assert scored == token
             assert seen[batch["states"][state].item()] == prompt + completion[:place]

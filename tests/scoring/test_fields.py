@@ -1,4 +1,4 @@
-"""Fields come from positions in the JSON, whatever the values say."""
+"""Fields are determined by positions in the JSON, whatever text the values contain."""
 
 import json
 
@@ -120,9 +120,9 @@ def test_any_values_are_found_where_they_are(spans, relations, clusters):
         for value, field in ((relation["head"], LINK), (relation["label"], LABEL), (relation["tail"], LINK))
     ]
     expected += [(number, LINK) for cluster in content.get("coreference", []) for number in cluster]
-    found = [(json.loads(text if field in (ID, LINK) else f'"{text}"'), field) for text, field in named_values(answer)]
-    assert found == expected
-    # and character by character: each lies in the value's range, all others are scaffolding
+    values = [(json.loads(text if field in (ID, LINK) else f'"{text}"'), field) for text, field in named_values(answer)]
+    assert values == expected
+    # character by character: the characters of a value have its field, all others are scaffolding
     fields = token_fields(answer, [(at, at + 1) for at in range(len(answer))])
     ranges = value_ranges(answer)
     assert sum(field != S for field in fields) == sum(end - start for start, end, _ in ranges)
@@ -135,7 +135,7 @@ def test_free_text_has_no_fields(text):
     assert set(token_fields(text, offsets)) <= {S}
 
 
-def test_free_text_that_looks_like_an_answer_has_none_either():
+def test_free_text_that_resembles_an_answer_has_no_fields():
     for text in ('{"label": "Task"}', 'He said: "label":"Task"', '[{"Code":"A"}]'):
         assert set(token_fields(text, [(place, place + 1) for place in range(len(text))])) == {S}
     assert token_fields('{"entities":[{"other":"x"}]}', [(22, 23)]) == (S,)  # a key that answers do not have

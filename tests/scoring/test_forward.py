@@ -1,4 +1,4 @@
-"""Completion scores are those of a plain forward pass, row by row, wrapped or not, and never NaN."""
+"""Completion scores equal a plain forward pass of each row, with and without wrappers, and a NaN is refused."""
 
 import copy
 from contextlib import nullcontext
@@ -49,7 +49,7 @@ def batch(pair_examples):
 
 
 def plain_logps(model, prompt_ids, completion_ids):
-    """One row alone, unpadded, all logits, the shift made by hand."""
+    """Log-probs of one row alone, from all logits without padding, with an explicit shift."""
     logits = model(torch.tensor([[*prompt_ids, *completion_ids]])).logits[0].float()
     states = logits[len(prompt_ids) - 1 : -1]
     return states.log_softmax(-1)[range(len(completion_ids)), list(completion_ids)]
@@ -68,7 +68,7 @@ def test_equals_a_plain_forward_of_each_row_alone(make_model, pair_examples, bat
         expected = plain_logps(model, prompt_ids, completion_ids)
         torch.testing.assert_close(logps[row, : len(completion_ids)], expected, atol=2e-5, rtol=0)
         assert (logps[row, len(completion_ids) :] == 0).all()
-    assert logps[batch["completion_mask"]].std() > 0.5  # random weights that do tell tokens apart
+    assert logps[batch["completion_mask"]].std() > 0.5  # the random weights give different scores to different tokens
 
 
 @architectures
@@ -117,14 +117,14 @@ def test_the_head_sees_completion_states_alone(make_model, batch, fp32, monkeypa
     )
     completion_logps(model, batch, fp32)
     assert [shape for is_head, shape in seen if is_head] == [(len(batch["states"]), 32)]
-    assert len(batch["states"]) < 0.7 * batch["completion_mask"].sum()  # each once
+    assert len(batch["states"]) < 0.7 * batch["completion_mask"].sum()  # each shared state is scored once
     monkeypatch.undo()
-    # and the model is as it was
+    # the model is unchanged afterwards
     assert model(batch["input_ids"]).logits.shape == (*batch["input_ids"].shape, 330)
 
 
 def plain_gradients(model, pair_examples):
-    """Of the mean over all completion tokens."""
+    """Gradients of the mean log-prob over all completion tokens."""
     model.zero_grad()
     rows = [(pair.prompt_ids, ids) for pair in pair_examples for ids in (pair.chosen_ids, pair.rejected_ids)]
     torch.cat([plain_logps(model, *row) for row in rows]).mean().backward()
@@ -146,9 +146,9 @@ def test_a_lora_model_scores_as_its_base_until_trained(make_model, batch, fp32):
     expected = completion_logps(base, batch, fp32)
     config = LoraConfig(r=2, lora_alpha=4, target_modules=["q_proj", "v_proj"], task_type="CAUSAL_LM")
     lora = get_peft_model(copy.deepcopy(base), config)
-    found = completion_logps(lora, batch, fp32)
-    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
-    found.sum().backward()
+    logps = completion_logps(lora, batch, fp32)
+    torch.testing.assert_close(logps, expected, atol=1e-6, rtol=0)
+    logps.sum().backward()
     trained = [name for name, parameter in lora.named_parameters() if parameter.grad is not None]
     assert trained and all("lora_" in name for name in trained)
 
@@ -193,8 +193,8 @@ def test_sides_hold_their_own_rows(make_model, pair_examples, batch, fp32):
             assert side.reference_logps[row][mask].tolist() == pytest.approx(getattr(pair, f"{name}_reference"))
 
 
-def other_model(config_class, model_class, **own):
-    """A random model of one layer, whose padding token is none of the examples'."""
+def other_model(config_class, model_class, **settings):
+    """A random model of one layer; no example contains its padding token."""
     config = config_class(
         vocab_size=400,
         hidden_size=16,
@@ -203,7 +203,7 @@ def other_model(config_class, model_class, **own):
         num_attention_heads=2,
         num_key_value_heads=2,
         pad_token_id=0,
-        **own,
+        **settings,
     )
     return model_class(config).eval()
 
@@ -217,15 +217,15 @@ def test_an_architecture_of_no_family_scores_as_a_plain_forward(pair_examples, f
 
 
 @pytest.mark.parametrize(
-    ("config_class", "model_class", "own"),
+    ("config_class", "model_class", "settings"),
     [
         (CohereConfig, CohereForCausalLM, {"logit_scale": 0.0625}),
         (Gemma2Config, Gemma2ForCausalLM, {"final_logit_softcapping": 30.0, "head_dim": 8}),
         (GraniteConfig, GraniteForCausalLM, {"logits_scaling": 8.0}),
     ],
 )
-def test_scaled_or_capped_logits_are_refused_by_name(pair_examples, fp32, config_class, model_class, own):
-    model = other_model(config_class, model_class, **own)
+def test_scaled_or_capped_logits_are_refused_by_name(pair_examples, fp32, config_class, model_class, settings):
+    model = other_model(config_class, model_class, **settings)
     message = f"^a {model.config.model_type} model scales or caps the logits of its output head, and log-probs are"
     with pytest.raises(ConfigError, match=message):
         completion_logps(model, collate_pairs(pair_examples, 0, shared=False), fp32)
@@ -249,7 +249,7 @@ def test_token_logps_in_float64(monkeypatch):
 
 
 def test_low_precision_logits_are_normalised_in_float32():
-    # a sure token beside 50,000 others, -0.0056 nats: in bfloat16 their probabilities would be lost in the sum
+    # one token at -0.0056 nats and 50,000 others: in bfloat16 the sum would lose the probabilities of the others
     logits = torch.zeros(1, 50_001, dtype=torch.bfloat16)
     logits[0, 0] = 16.0
     expected = -torch.log1p(torch.tensor(50_000 * 2.718281828459045**-16.0, dtype=torch.float64)).item()
@@ -282,7 +282,7 @@ def test_what_a_loss_needs_comes_from_the_same_pass(make_model, pair_examples, f
     batch = collate_pairs(pair_examples, 0, anchors)
     needs = frozenset({"token_kl", "hidden_states", "anchor", "baseline"})
     chosen, rejected = score_pairs(policy, batch, fp32, needs, lambda: nullcontext(other))
-    assert other.training  # as it came
+    assert other.training  # its mode is restored
     plain, _ = score_pairs(policy, collate_pairs(pair_examples, 0), fp32)
     torch.testing.assert_close(chosen.policy_logps, plain.policy_logps)
     assert plain.token_kl is None and plain.hidden_states is None and plain.anchor is None

@@ -1,4 +1,4 @@
-"""Completions that share what they have in common score, and learn, as if each were read alone."""
+"""Completions that share a prefix have the scores and gradients of completions that are read alone."""
 
 from contextlib import nullcontext
 
@@ -52,7 +52,7 @@ VOCABULARY = 40
 
 @pytest.fixture(autouse=True)
 def float64_throughout(monkeypatch):
-    """What transformers lifts to float32 would be lowered to it in float64: norms and the eager softmax."""
+    """Keep norms and the eager softmax in float64, which transformers would convert to float32."""
 
     def norm(self, hidden):
         return self.weight * hidden * torch.rsqrt(hidden.pow(2).mean(-1, keepdim=True) + self.variance_epsilon)
@@ -120,7 +120,7 @@ ANCHORS = [(21, 22, 36, *range(1, 1 + n % 4)) for n in range(len(PAIRS))]
 
 
 def alone(model, other, prompt, completion):
-    """One completion in a row of its own: log-probs, KL from another model, states, the other's log-probs."""
+    """One completion in a separate row: log-probs, KL from `other`, hidden states, log-probs of `other`."""
     row, states = torch.tensor([[*prompt, *completion]]), slice(len(prompt) - 1, -1)
     outputs = model(row, output_hidden_states=True)
     policy = outputs.logits[0, states].log_softmax(-1)
@@ -132,7 +132,7 @@ def alone(model, other, prompt, completion):
 
 
 def weights(count, seed):
-    """Of no symmetry that an error could hide in."""
+    """Random weights without any symmetry that could hide an error."""
     return torch.randn(count, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
@@ -142,7 +142,7 @@ def completions_of(pairs, anchors):
 
 
 def check(policy, other, plain_policy, plain_other, pairs, anchors, tolerance, shared=True):
-    """Scores and gradients of a batch against those of each completion alone."""
+    """Compare scores and gradients of a batch with those of each completion alone."""
     numerics = {"precision": "fp32", "attention": "any", "threads": 1}
     batch = collate_pairs(pairs, 0, anchors, shared=shared)
     chosen, rejected = score_pairs(policy, batch, numerics, NEEDS, lambda: nullcontext(other))
@@ -159,16 +159,16 @@ def check(policy, other, plain_policy, plain_other, pairs, anchors, tolerance, s
             torch.testing.assert_close(side.reference_logps[of, :length], reference_logps, **close)
         for values in (side.policy_logps, side.token_kl, side.hidden_states):
             assert not values[of, length:].any()
-        one, two = weights(length, row), weights(length, 1000 + row)
-        loss += (one * side.policy_logps[of, :length]).sum() + (two * side.token_kl[of, :length]).sum()
-        expected_loss += (one * logps).sum() + (two * kl).sum()
+        by_logp, by_kl = weights(length, row), weights(length, 1000 + row)
+        loss += (by_logp * side.policy_logps[of, :length]).sum() + (by_kl * side.token_kl[of, :length]).sum()
+        expected_loss += (by_logp * logps).sum() + (by_kl * kl).sum()
     loss.backward()
     expected_loss.backward()
-    found = dict(policy.named_parameters())
+    parameters = dict(policy.named_parameters())
     for name, parameter in plain_policy.named_parameters():
         if parameter.requires_grad:
             bar = tolerance * max(1.0, parameter.grad.abs().max().item())
-            torch.testing.assert_close(found[name].grad, parameter.grad, atol=bar, rtol=0)
+            torch.testing.assert_close(parameters[name].grad, parameter.grad, atol=bar, rtol=0)
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
@@ -199,7 +199,7 @@ def test_each_pair_by_itself(case):
 
 
 @pytest.mark.parametrize("name", ["llama", "qwen2 window", "mistral window"])
-def test_padded_rows_are_the_other_way(name):
+def test_padded_rows_equal_each_completion_alone(name):
     models = [build(name, attention, seed) for attention in ("sdpa", "eager") for seed in (0, 1)]
     check(*models, list(PAIRS.values()), ANCHORS, 1e-9, shared=False)
 
@@ -209,12 +209,12 @@ def test_the_mask_of_flex_attention_is_that_of_the_blocks(name, window):
     batch = collate_pairs(list(PAIRS.values()), 0, ANCHORS)
     length = batch["input_ids"].shape[1]
     sees = Forest(batch["trees"]).sees(window, torch.device("cpu"))
-    whole = create_mask(sees, 1, 1, length, length, device="cpu")  # what its kernel would be asked, place by place
+    whole = create_mask(sees, 1, 1, length, length, device="cpu")  # the mask function evaluated at every index
     row = {part: batch[part] for part in ("input_ids", "position_ids")}
     model, stock = build(name), build(name, "sdpa")
     let_read_trees(model)
-    found = model(**row, forest=Forest(batch["trees"]), use_cache=False).logits
-    torch.testing.assert_close(stock(**row, attention_mask=whole).logits, found, atol=1e-9, rtol=0)
+    by_blocks = model(**row, forest=Forest(batch["trees"]), use_cache=False).logits
+    torch.testing.assert_close(stock(**row, attention_mask=whole).logits, by_blocks, atol=1e-9, rtol=0)
     blocks = Forest(batch["trees"]).blocks(window, torch.device("cpu"))
     assert blocks.shape == (1, 1, length, length)
 
@@ -225,7 +225,7 @@ EXAMPLES = [
 
 
 def gradients(model, batches):
-    """Summed negative log-prob of the batches' completions, and its gradient by parameter."""
+    """Negative log-prob of the batches' completions, summed, and its gradient for each parameter."""
     numerics = {"precision": "fp32", "attention": "any", "threads": 1}
     loss = -sum(completion_logps(model, batch, numerics).sum() for batch in batches)
     return loss, dict(zip(dict(model.named_parameters()), torch.autograd.grad(loss, model.parameters()), strict=True))
@@ -237,14 +237,14 @@ def test_packed_examples_learn_as_padded_rows_and_one_by_one(name, dtype, tolera
     padded = gradients(build(name, dtype=dtype), [collate_examples(EXAMPLES, 0, packed=False)])
     packed = gradients(build(name, "sdpa", dtype=dtype), [collate_examples(EXAMPLES, 0)])
     singly = gradients(build(name, dtype=dtype), [collate_examples([example], 0) for example in EXAMPLES])
-    for loss, found in (packed, singly):
+    for loss, by_parameter in (packed, singly):
         torch.testing.assert_close(loss, padded[0], atol=0, rtol=tolerance)
         for parameter, expected in padded[1].items():
             bar = tolerance * max(1.0, expected.abs().max().item())
-            torch.testing.assert_close(found[parameter], expected, atol=bar, rtol=0)
+            torch.testing.assert_close(by_parameter[parameter], expected, atol=bar, rtol=0)
 
 
-def test_a_window_does_reach_the_scores():
+def test_a_sliding_window_changes_the_scores():
     numerics = {"precision": "fp32", "attention": "eager", "threads": 1}
     batch = collate_pairs(list(PAIRS.values()), 0)
     windowed, _ = score_pairs(build("mistral window"), batch, numerics)
@@ -269,7 +269,7 @@ def test_chunks_of_the_head_change_nothing(rows, monkeypatch):
     check(*models, list(PAIRS.values()), ANCHORS, 1e-9)
     states = len(collate_pairs(list(PAIRS.values()), 0, ANCHORS)["states"])
     assert max(seen) == min(rows, states)
-    assert sum(seen) == states * (1 if rows >= states else 2)  # more than one chunk: once more in backward
+    assert sum(seen) == states * (1 if rows >= states else 2)  # with several chunks, backward runs the head again
 
 
 def test_with_gradient_checkpointing():
@@ -299,9 +299,9 @@ def test_scores_do_not_depend_on_the_rest_of_the_batch(attention, precision):
     model = build("qwen2", attention, dtype=torch.float32)
     pairs = list(PAIRS.values())
     together, _ = score_pairs(model, collate_pairs(pairs, 0), numerics)
-    for row, one in enumerate(pairs):
-        by_itself, _ = score_pairs(model, collate_pairs([one], 0), numerics)
-        length = len(one.chosen_ids)
+    for row, example in enumerate(pairs):
+        by_itself, _ = score_pairs(model, collate_pairs([example], 0), numerics)
+        length = len(example.chosen_ids)
         bar = 1e-5 if precision == "fp32" else 0.1
         torch.testing.assert_close(
             by_itself.policy_logps[0, :length], together.policy_logps[row, :length], atol=bar, rtol=0
@@ -309,25 +309,25 @@ def test_scores_do_not_depend_on_the_rest_of_the_batch(attention, precision):
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_what_is_masked_reaches_nothing(shared):
+def test_masked_positions_change_no_gradient(shared):
     model = build("llama")
     batch = collate_pairs(list(PAIRS.values()), 0, shared=shared)
     numerics = {"precision": "fp32", "attention": "eager", "threads": 1}
     chosen, _ = score_pairs(model, batch, numerics)
     upstream = torch.ones_like(chosen.policy_logps)
     chosen.policy_logps.backward(upstream.where(chosen.completion_mask, torch.nan), retain_graph=True)
-    found = {name: parameter.grad for name, parameter in model.named_parameters()}
+    masked = {name: parameter.grad for name, parameter in model.named_parameters()}
     model.zero_grad()
     chosen.policy_logps.backward(upstream)
     for name, parameter in model.named_parameters():
-        assert torch.equal(found[name], parameter.grad)
+        assert torch.equal(masked[name], parameter.grad)
 
 
 def test_nothing_is_read_twice():
     batch = collate_pairs([PAIRS[name] for name in ("first of four negatives", "second", "third", "fourth")], 0)
-    # prompt 2 + chosen 5 read; negatives leave it after 1, 3, 1 and 3 answer tokens with 4, 2, 2 and 3 left to read
+    # prompt 2 + chosen 5 are read; negatives share 1, 3, 1 and 3 answer tokens and have suffixes of 4, 2, 2 and 3
     assert batch["attention_mask"].sum() == 7 + 4 + 2 + 2 + 3
-    # scored: 6 states of the chosen, then what follows each fork
+    # scored: 6 states of the chosen completion, then the states of each suffix
     assert len(batch["states"].unique()) == 6 + 4 + 2 + 2 + 3
 
 
@@ -346,7 +346,7 @@ def test_a_model_whose_rotary_embedding_goes_by_the_longest_text_shares_no_prefi
     assert not shares_prefixes(model)
 
 
-def test_the_models_folder_does_not_tell(tmp_path):
+def test_a_saved_config_is_unchanged(tmp_path):
     model = build("qwen2")
     model.save_pretrained(tmp_path / "before")
     let_read_trees(model)
@@ -354,7 +354,7 @@ def test_the_models_folder_does_not_tell(tmp_path):
     assert (tmp_path / "before/config.json").read_text() == (tmp_path / "after/config.json").read_text()
 
 
-def test_a_model_that_reads_trees_reads_rows_as_before():
+def test_a_model_that_reads_trees_still_reads_ordinary_rows():
     model, ids = build("mistral window", "sdpa"), torch.tensor([PROMPT, [*PROMPT[:5], 0, 0, 0]])
     mask = (ids > 0).long()
     before = model(ids, attention_mask=mask).logits

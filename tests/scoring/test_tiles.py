@@ -1,4 +1,4 @@
-"""Attention by tiles against softmax attention over the whole row with the mask of every place, gradients too."""
+"""Attention by tiles equals softmax attention over the whole row with an explicit mask, in values and gradients."""
 
 import pytest
 import torch
@@ -32,25 +32,25 @@ def test_equals_attention_over_the_whole_row(monkeypatch, window, tile, grain, h
     monkeypatch.setattr(tiles, "GRAIN", grain)
     inputs = [states(heads, 0), states(2, 1), states(2, 2)]
     forest = Forest(TREES)
-    found = tiles.attend(*inputs, forest.tiles, forest.square(window, inputs[0]), window is not None)
+    output = tiles.attend(*inputs, forest.tiles, forest.square(window, inputs[0]), window is not None)
     expected = dense(*inputs, window)
-    torch.testing.assert_close(found, expected, atol=1e-12, rtol=0)
+    torch.testing.assert_close(output, expected, atol=1e-12, rtol=0)
     weights = torch.randn(expected.shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
     pairs = zip(
-        torch.autograd.grad(found, inputs, weights), torch.autograd.grad(expected, inputs, weights), strict=True
+        torch.autograd.grad(output, inputs, weights), torch.autograd.grad(expected, inputs, weights), strict=True
     )
-    for one, other in pairs:
-        torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
+    for gradient, expected_gradient in pairs:
+        torch.testing.assert_close(gradient, expected_gradient, atol=1e-12, rtol=0)
 
 
-def test_tiles_cover_trunk_and_branches(monkeypatch):
+def test_tiles_cover_first_sequences_and_suffixes(monkeypatch):
     monkeypatch.setattr(tiles, "TILE", 4)
     monkeypatch.setattr(tiles, "GRAIN", 2)
     cover = [(tile.start, tile.length) for tile in tiles.tiles_of(TREES)]
-    # trunk 9 = 4 + 4 + 1, branches 5 = 4 + 1, 7 = 4 + 3, 1; a trunk of 1; trunk 6 = 4 + 2, its branch of 2
+    # first sequence 9 = 4 + 4 + 1, suffixes 5 = 4 + 1, 7 = 4 + 3 and 1; a first sequence of 1; 6 = 4 + 2, its suffix 2
     starts = [0, 4, 8, 9, 13, 14, 18, 21, 22, 23, 27, 29]
     assert cover == list(zip(starts, [4, 4, 1, 4, 1, 4, 3, 1, 1, 4, 2, 2], strict=True))
-    # the second tile of the branch of 7, which sees nothing of the trunk: from its position 4 on 3 tokens, 4 computed
+    # the second tile of the suffix of 7, which shares no prefix: 3 tokens from position 4 on, 4 rows are computed
     assert (tiles.tiles_of(TREES)[6].position, tiles.tiles_of(TREES)[6].rows, tiles.tiles_of(TREES)[6].width) == (
         4,
         4,
@@ -58,14 +58,14 @@ def test_tiles_cover_trunk_and_branches(monkeypatch):
     )
 
 
-def test_what_follows_a_tile_does_not_reach_it():
-    # states beyond a tile's end are multiplied by shares of exactly 0
+def test_later_tokens_do_not_change_a_tile():
+    # states beyond the end of a tile have attention weights of exactly 0
     query, key, value = states(2, 0), states(2, 1), states(2, 2)
     forest = Forest(TREES)
     square = forest.square(None, query)
-    found = tiles.attend(query, key, value, forest.tiles, square, windowed=False)
-    changed = [one.detach().clone() for one in (query, key, value)]
-    for one in changed:
-        one[:, :, 9:] = 1e3
-    other = tiles.attend(*changed, forest.tiles, square, windowed=False)
-    assert torch.equal(found[:, :9], other[:, :9])
+    before = tiles.attend(query, key, value, forest.tiles, square, windowed=False)
+    changed = [states.detach().clone() for states in (query, key, value)]
+    for inputs in changed:
+        inputs[:, :, 9:] = 1e3
+    after = tiles.attend(*changed, forest.tiles, square, windowed=False)
+    assert torch.equal(before[:, :9], after[:, :9])

@@ -1,4 +1,4 @@
-"""Token ids: encoded once, never re-split, never cut; and what differs, by alignment."""
+"""Token ids are encoded once and never truncated; an alignment marks the tokens that differ."""
 
 import re
 from dataclasses import replace
@@ -27,7 +27,7 @@ def test_begin_of_text_comes_once(make_tokenizer, prompts, limits):
     ids = example.prompt_ids + example.completion_ids
     assert ids[0] == tokenizer.bos_token_id
     assert ids.count(tokenizer.bos_token_id) == 1
-    # the trap this is for: the rendered text encoded as any other text has two
+    # the error that this prevents: encoding the rendered text with special tokens gives two
     text = tokenizer.apply_chat_template([{"role": "user", "content": "a"}], tokenize=False)
     assert tokenizer(text)["input_ids"].count(tokenizer.bos_token_id) == 2
 
@@ -51,8 +51,8 @@ def test_fields_follow_the_tokens(tokenizer, prompts, pairs, limits):
     text = {
         field: "".join(
             tokenizer.decode(token)
-            for token, own in zip(pair.chosen_ids, pair.chosen_fields, strict=True)
-            if own == field
+            for token, token_field in zip(pair.chosen_ids, pair.chosen_fields, strict=True)
+            if token_field == field
         )
         for field in TokenField
     }
@@ -74,14 +74,14 @@ def test_only_the_edit_differs(tokenizer, prompts, pairs, limits):
     ]
     assert differing[0][0] in "Method" and differing[0][1] in "Metric"
     assert differing[1] == (" of the label", "")
-    # what remains is in the chosen answer too, however far it moved; only brackets that met merge anew
+    # the remaining text is also in the chosen answer, though moved; only adjacent brackets merge into new tokens
     merged = [i for i, differs in zip(dropped.rejected_ids, dropped.rejected_differs, strict=True) if differs]
     assert set(tokenizer.decode(merged)) <= set('"[]{}')
     assert sum(link.chosen_differs) == sum(link.rejected_differs) == 2
 
 
 def subsequence_length(left, right) -> int:
-    """Textbook dynamic programme."""
+    """Length of a longest common subsequence, by the textbook dynamic programme."""
     row = [0] * (len(right) + 1)
     for item in left:
         diagonal = 0
@@ -144,7 +144,7 @@ def test_an_answer_ends_once(tokenizer, prompts, pairs, limits):
     ended = replace(prompts[0], answer=prompts[0].answer + "<eos>")
     with pytest.raises(DataError, match=r"^answer of prompt 1 holds <eos>, a control token of the model"):
         encode_examples(tokenizer, [ended], limits)
-    begins = replace(pairs[0], rejected=pairs[0].chosen + "<eos>" + pairs[0].rejected)  # the chosen tokens, and more
+    begins = replace(pairs[0], rejected=pairs[0].chosen + "<eos>" + pairs[0].rejected)  # begins with the chosen tokens
     with pytest.raises(DataError, match=r"^rejected answer of pair 1 holds <eos>"):
         encode_pairs(tokenizer, prompts, [begins], None, limits)
 

@@ -106,10 +106,10 @@ def test_pairs_of_a_prompt_are_scored_together(study, monkeypatch):
     )
     run(study, batch_size=2)
     assert [len(trees) for trees in batches] == [2, 2, 1]  # the longest prompts first
-    assert [tree.trunk for trees in batches for tree in trees] == sorted(
-        (tree.trunk for trees in batches for tree in trees), reverse=True
+    assert [tree.first for trees in batches for tree in trees] == sorted(
+        (tree.first for trees in batches for tree in trees), reverse=True
     )
-    assert len(batches[-1][0].branches) == 3  # all that m1 has, though a batch is of two pairs
+    assert len(batches[-1][0].suffixes) == 3  # all that m1 has, though a batch is of two pairs
 
 
 def test_same_inputs_same_bytes(study):
@@ -187,6 +187,6 @@ def test_another_scorer_version_is_refused(study):
 
 
 def test_a_pair_over_the_limit_stops_the_job(study):
-    with pytest.raises(DataError, match="rejected answer of pair m7/0 has"):
+    with pytest.raises(DataError, match="rejected answer of pair 3 has"):
         run(study, limits={**LIMITS, "max_completion_tokens": len(GOLD) + 7})
     assert not (study / "reference.parquet").exists()
