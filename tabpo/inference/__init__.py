@@ -1,1 +1,1 @@
-"""Prompts to completions, by `model.generate` or by vLLM."""
+"""Completions of prompts by `model.generate`, vLLM or an endpoint; baselines that need no model."""

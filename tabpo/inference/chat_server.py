@@ -1,4 +1,4 @@
-"""Requests to an OpenAI-compatible chat completions server by the `openai` client, and its refusals in one line."""
+"""Requests to an OpenAI-compatible chat completions server by the `openai` client, with one-line error messages."""
 
 import json
 import os
@@ -14,16 +14,16 @@ from tabpo.study.endpoint import Endpoint, is_loopback
 class ChatServer:
     """An endpoint with its key.
 
-    The client repeats requests that met a full, failing or silent server, after pauses that grow to 8 s, or that the
-    server asks for, up to two minutes. Redirects are not followed, so that neither texts nor the key go to an address
-    that the study does not name. No proxy is used for a server on this machine. Neither prompts, answers nor the key
-    reach a message, whatever the server says.
+    If the server is overloaded, fails or does not reply, the client repeats the request. It waits for up to 8 s, or for
+    as long as the server asks, up to two minutes. Redirects are not followed, so that neither texts nor the key are
+    sent to an address that the study does not name. No proxy is used for a server on this machine. Error messages
+    contain neither prompts, answers nor the key, whatever the server replies.
 
     Attributes:
-        client: Close it at the end (`async with`).
+        client: The caller closes it (`async with`).
 
     Raises:
-        ConfigError: The environment has no key where one is named.
+        ConfigError: The endpoint names a key variable, but the environment holds no usable key.
     """
 
     def __init__(self, endpoint: Endpoint, max_tokens: int) -> None:
@@ -31,33 +31,34 @@ class ChatServer:
         self.url = f"{endpoint.url.rstrip('/')}/chat/completions"
         key = _key(endpoint)
         self.headers = {} if key else {"Authorization": omit}
-        # The client would take another key, an organisation and headers from these; only the study says what is sent.
+        # From these variables the client would read another key, an organisation and headers. Only the study decides
+        # what is sent.
         for name in [name for name in os.environ if name.startswith("OPENAI_")]:
             del os.environ[name]
         self.client = AsyncOpenAI(
             base_url=endpoint.url,
-            api_key=key or "none",  # which is then omitted
+            api_key=key or "none",  # a placeholder: without a key the header is omitted
             timeout=endpoint.timeout_s,
             max_retries=endpoint.retries,
             http_client=DefaultAsyncHttpxClient(follow_redirects=False, trust_env=not is_loopback(endpoint.url)),
         )
 
     async def answer(self, number: int, request: dict[str, Any]) -> dict[str, Any]:
-        """What is kept of the server's answer, after pauses and repetitions where these may help.
+        """Send one request, repeat it if that may help, and return the parts of the answer that are kept.
 
         Args:
-            number: Of the prompt, for messages.
-            request: As the protocol has it.
+            number: Number of the prompt in messages.
+            request: The body of the request, as the protocol defines it.
 
         Returns:
-            model (its name as served), completion, n_tokens, finished. Tokens are as the server counts them; what a
-            filter withheld is an empty answer that did not finish.
+            model (the name that the server gives), completion, n_tokens (as the server counts them), finished. An
+            answer that a filter withheld is empty and not finished.
 
         Raises:
-            ConfigError: The server refuses the key, or knows no such path or model.
-            DataError: It cannot be reached, refuses the request, or answers otherwise than the protocol says.
+            ConfigError: The server refuses the key, or has no such path or model.
+            DataError: The server cannot be reached, refuses the request, or does not follow the protocol.
         """
-        # The client's errors hold what the server said, so they are not chained to ours.
+        # The client's errors contain the server's reply, so they are not chained to ours.
         try:
             response = await self.client.chat.completions.with_raw_response.create(
                 **request, extra_headers=self.headers
@@ -74,7 +75,7 @@ class ChatServer:
             [choice] = answer["choices"]
             text, n_tokens = choice["message"]["content"] or "", answer["usage"]["completion_tokens"]
             finished, served = choice["finish_reason"] == "stop", answer["model"]
-            # Half a surrogate pair, which JSON can hold, is no Unicode.
+            # JSON can contain half a surrogate pair, which is not valid Unicode.
             text = text.encode(errors="replace").decode()
             if type(n_tokens) is not int or not re.fullmatch(r"[\w./:@+-]{1,200}", served):
                 raise ValueError("no number of tokens, or no name of a model")
@@ -86,15 +87,15 @@ class ChatServer:
         check_served(self.endpoint, served)
         if n_tokens > self.max_tokens:
             raise DataError(
-                f"{self.url}: {n_tokens} tokens answer prompt {number}, {self.max_tokens} are the cap: the server"
-                f" does not heed {self.endpoint.token_cap}; endpoint.token_cap has another name for it"
+                f"{self.url}: the answer to prompt {number} has {n_tokens} tokens, but the cap is {self.max_tokens}:"
+                f" the server ignores {self.endpoint.token_cap}; set endpoint.token_cap to the other accepted name"
             )
         return {"model": served, "completion": text, "n_tokens": n_tokens, "finished": finished}
 
     def _no_answer(self, trouble: str) -> DataError:
         return DataError(
-            f"{self.url}: no answer, up to {self.endpoint.retries} repetitions included; the last time: {trouble}. The"
-            " answers that arrived are kept, and another start asks for the others alone"
+            f"{self.url}: no answer after at most {self.endpoint.retries} repetitions; last failure: {trouble}. The"
+            " answers that arrived are kept, and a new start requests only the missing ones"
         )
 
     def _refusal(self, error: APIStatusError, number: int) -> ConfigError | DataError:
@@ -102,31 +103,32 @@ class ChatServer:
         trouble = f"{status}{_error_name(error)}"
         pause = error.response.headers.get("Retry-After", "")
         if status in (408, 409, 429) or status >= 500:
-            return self._no_answer(trouble + (f", with a pause of {pause} s asked for" if pause.isdecimal() else ""))
+            asked = f", the server asks for a pause of {pause} s" if pause.isdecimal() else ""
+            return self._no_answer(trouble + asked)
         if status in (401, 403):
             key = f"the key in {variable}" if variable else "requests without a key (endpoint.key_variable names one)"
             return ConfigError(f"{self.url}: the server refuses {key}: {trouble}")
         if status == 404:
             return ConfigError(
                 f"{self.url}: {trouble}: the server has no such path, or no model {self.endpoint.model}; endpoint.url"
-                " is what stands before /chat/completions"
+                " is the part of the address before /chat/completions"
             )
         return DataError(
             f"{self.url}: the server refuses the request for prompt {number}: {trouble}; it may have"
-            f" no model {self.endpoint.model}, or one that takes no temperature 0 or not so many tokens"
+            f" no model {self.endpoint.model}, or the model may not accept temperature 0 or so many tokens"
         )
 
 
 def check_served(endpoint: Endpoint, name: str) -> None:
-    """Refuse the answers of another model than the one that the study names.
+    """Refuse answers of a model that the study does not name.
 
     Raises:
-        DataError: Both names.
+        DataError: The message has both names.
     """
     if not endpoint.serves(name):
         raise DataError(
-            f"the server answers with the model {name} where endpoint.model is {endpoint.model}; if that is the one"
-            " meant, write its name as endpoint.served_model"
+            f"the server answers with the model {name}, but endpoint.model is {endpoint.model}; if this model is"
+            " intended, set endpoint.served_model to its name"
         )
 
 
@@ -136,20 +138,20 @@ def _key(endpoint: Endpoint) -> str | None:
         return None
     key = os.environ.get(variable, "")
     if not key:
-        raise ConfigError(f"endpoint.key_variable is {variable}, which the environment does not have, or empty")
+        raise ConfigError(f"endpoint.key_variable is {variable}, but this environment variable is not set, or empty")
     if not re.fullmatch(r"[!-~]+", key):
-        raise ConfigError(f"{variable} of the environment holds white space or other characters that no key has")
+        raise ConfigError(f"the environment variable {variable} holds white space or other characters that no key has")
     return key
 
 
 def _error_name(error: APIStatusError) -> str:
-    """How the server calls its error; the rest of what it says may repeat the prompt."""
+    """The name of the server's error; the rest of its reply is not used because it may repeat the prompt."""
     name = str(error.code or error.type)
     return f" {name}" if re.fullmatch(r"[a-z]+(_[a-z]+)+|[A-Za-z]+Error", name) else ""
 
 
 def _network_trouble(error: APIConnectionError) -> str:
-    """What the operating system says, else the kind of failure, whose own text may repeat what the server sent."""
+    """The operating system's message, or else the type of the error, because its text may repeat the server's reply."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:

@@ -1,4 +1,4 @@
-"""Answers held to a schema: llguidance masks every token with which no allowed answer continues."""
+"""Answers constrained to a schema: llguidance masks every token that cannot continue an allowed answer."""
 
 import json
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ from tabpo.errors import DataError
 _COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 
 _OWN_TOKENS = '%llguidance {"no_forcing": true}'
-"""Where only one text can follow, the model still chooses the tokens that write it."""
+"""If only one text can follow, the model still chooses the tokens that write it."""
 
 TOKENS_OF_AN_ENTITY = 4
-"""Fewer than any tokenizer needs."""
+"""A lower bound of the tokens in one entity, for any tokenizer; it bounds the number of entities in an answer."""
 
 
 class Constraint:
-    """What answers about an ontology may hold.
+    """The answers that an ontology allows.
 
-    An answer that ends is one that can be read and whose labels are the ontology's; one that reaches its cap may be
-    cut off. A model may still name spans that the text has not.
+    A finished answer can always be parsed and has only labels of the ontology; an answer that reaches the cap may be
+    cut off. A model may still write spans that do not occur in the text.
 
     Args:
-        tokenizer: Of the model, with a `tokenizer.json`.
-        vocabulary: Number of the model's logits; it may be larger than the tokenizer's.
-        ontology: Of the dataset.
+        tokenizer: The tokenizer of the model, with a `tokenizer.json`.
+        vocabulary: Number of the model's logits; it may be larger than the tokenizer's vocabulary.
+        ontology: The ontology of the dataset.
         clusters: Whether answers have the key "coreference".
-        max_new_tokens: Cap of an answer.
+        max_new_tokens: Largest number of tokens in an answer.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Constraint:
         tokens = LLTokenizer(tokenizer.backend_tokenizer.to_str(), n_vocab=vocabulary, eos_token=tokenizer.eos_token_id)
 
         def spelt(name: str) -> str:
-            """As the bytes of its tokens say; a tokenizer may have put a space before it, and take it away again."""
+            """The name as its tokens spell it: a tokenizer may insert a space before it, which decoding removes."""
             ids = tokenizer(f":{json.dumps(name, ensure_ascii=False)}", add_special_tokens=False)["input_ids"]
             return json.loads(tokens.decode_bytes(ids).decode().lstrip()[1:])
 
@@ -57,14 +57,14 @@ class Constraint:
         self._eos_id = tokenizer.eos_token_id
 
     def processor(self, rows: int) -> "ConstraintProcessor":
-        """Follows the answers of one batch of prompts from their beginning, each with a matcher of its own."""
+        """A processor for one new batch of prompts; each row has a separate matcher."""
         return ConstraintProcessor([self._matcher.deep_copy() for _ in range(rows)], self._eos_id)
 
 
 class ConstraintProcessor(LogitsProcessor):
-    """Gives the tokens that no allowed answer continues with the score -inf, in the rows that are not finished.
+    """Sets the scores of tokens that cannot continue an allowed answer to -inf, in the rows that are not finished.
 
-    `model.generate` calls it before each new token; its rows stay in one order.
+    `model.generate` calls it before each new token, always with the rows in the same order.
     """
 
     def __init__(self, matchers: Sequence[LLMatcher], eos_id: int) -> None:
@@ -73,15 +73,15 @@ class ConstraintProcessor(LogitsProcessor):
         self._started = False
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Masked scores.
+        """The masked scores.
 
         Args:
-            input_ids: (rows, tokens) prompts and answers so far; the first call sees the prompts alone.
+            input_ids: (rows, tokens) prompts and answers so far; at the first call only the prompts.
             scores: (rows, vocabulary), on any device.
 
         Raises:
-            DataError: llguidance cannot follow an answer: it is beyond its limits, or goes on with a token that was not
-                allowed, which only scores that are not numbers can choose.
+            DataError: llguidance cannot follow an answer: the answer exceeds its limits, or contains a token that was
+                not allowed, which happens only if scores are NaN.
         """
         if self._started:
             self._read(input_ids[:, -1].tolist())
@@ -90,7 +90,7 @@ class ConstraintProcessor(LogitsProcessor):
             return scores
         masks = b"".join(matcher.compute_bitmask() for matcher in self._unfinished.values())
         if any(matcher.is_error() for matcher in self._unfinished.values()):
-            raise DataError("llguidance cannot follow an answer: it is beyond its limits, or a score is not a number")
+            raise DataError("llguidance cannot follow an answer: it exceeds llguidance's limits, or a score is NaN")
         packed = torch.frombuffer(bytearray(masks), dtype=torch.uint8).to(scores.device)
         bits = (packed.view(len(self._unfinished), -1, 1) >> torch.arange(8, device=scores.device)) & 1
         allowed = bits.flatten(1)[:, : scores.shape[1]].bool()
@@ -98,7 +98,7 @@ class ConstraintProcessor(LogitsProcessor):
         return scores.index_copy(0, rows, scores[rows].masked_fill(~allowed, -torch.inf))
 
     def _read(self, tokens: Sequence[int]) -> None:
-        """Move on by the last token of each row; a row that ends is left alone from then on."""
+        """Advance each matcher by the last token of its row; finished rows are removed."""
         for row, matcher in list(self._unfinished.items()):
             if tokens[row] == self._eos_id:
                 del self._unfinished[row]

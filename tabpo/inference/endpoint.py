@@ -1,4 +1,4 @@
-"""Greedy answers to prompts from a model behind an OpenAI-compatible endpoint, each request paid for once."""
+"""Greedy answers to prompts from a model behind an OpenAI-compatible endpoint; no request is paid for twice."""
 
 import asyncio
 import json
@@ -16,25 +16,25 @@ from tabpo.study.endpoint import Endpoint
 
 
 def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache: Path) -> tuple[list[Completion], str]:
-    """Ask for an answer to each prompt, with temperature 0.
+    """Request an answer to each prompt with temperature 0.
 
-    Every answer is kept in `cache` as it arrives, under a hash of address and request: an interrupted job asks only for
-    the answers it lacks, and no request is paid for twice. Neither prompts, answers nor the key reach a log or a
-    message, whatever the server says. Tokens are as the server counts them; an answer that a filter withheld is empty
-    and did not finish.
+    Every answer is written to `cache` when it arrives, under a hash of address and request. A job that is started again
+    requests only the missing answers, so that no request is paid for twice. Logs and messages contain neither prompts,
+    answers nor the key, whatever the server replies. The server counts the tokens. An answer that a filter withheld is
+    empty and not finished.
 
     Args:
-        endpoint: Where, and how.
-        prompts: Their messages are sent as they stand; equal ones once.
-        max_tokens: Cap; an answer that reaches it is not finished.
+        endpoint: Address, model and settings of the requests.
+        prompts: Their messages are sent unchanged; equal prompts are sent once.
+        max_tokens: Largest number of tokens in an answer; an answer that reaches it is not finished.
         cache: Folder of the answers.
 
     Returns:
-        The completions in the order of the prompts, and the name of the model that the server says answered.
+        The completions in the order of the prompts, and the name of the model as the server gives it.
 
     Raises:
-        ConfigError: No key where one is named, or the server refuses it.
-        DataError: The server cannot be reached, refuses a request, or answers otherwise than the protocol says.
+        ConfigError: The environment has no usable key, or the server refuses it.
+        DataError: The server cannot be reached, refuses a request, or does not follow the protocol.
     """
     requests = [_request(endpoint, prompt, max_tokens) for prompt in prompts]
     files = [cache / f"{sha256_text(endpoint.url + json.dumps(request))}.json" for request in requests]
@@ -43,14 +43,14 @@ def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache
         for number, (file, request) in enumerate(zip(files, requests, strict=True), start=1)
         if not file.exists()
     }
-    logging.info("%d of %d answers are here already", sum(file not in missing for file in files), len(files))
+    logging.info("%d of %d answers are in the cache", sum(file not in missing for file in files), len(files))
     if missing:
         asyncio.run(_fetch(ChatServer(endpoint, max_tokens), missing))
     answers = [json.loads(file.read_text()) for file in files]
     served = sorted({answer["model"] for answer in answers})
     if len(served) > 1:
         raise DataError(
-            f"the answers are of several models, {', '.join(served)}; endpoint.model must name a version of one"
+            f"the answers are of several models, {', '.join(served)}; endpoint.model must name one version of a model"
         )
     check_served(endpoint, served[0])
     completions = [
@@ -66,7 +66,7 @@ def _request(endpoint: Endpoint, prompt: Prompt, max_tokens: int) -> dict[str, A
 
 
 async def _fetch(server: ChatServer, missing: Mapping[Path, tuple[int, dict[str, Any]]]) -> None:
-    """Write the file of each request, by number of its prompt; the first failure ends all, and files stay."""
+    """Send each request and write its answer to its file; the first failure cancels all others, written files stay."""
     free = asyncio.Semaphore(server.endpoint.concurrency)
 
     async def keep(file: Path, number: int, request: dict[str, Any]) -> None:

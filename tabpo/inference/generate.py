@@ -1,4 +1,4 @@
-"""Prompts to completions with `model.generate` of transformers."""
+"""Completions of prompts by `model.generate` of transformers."""
 
 from collections.abc import Sequence
 
@@ -19,17 +19,18 @@ def generate(
     batch_size: int,
     constraint: Constraint | None = None,
 ) -> list[Completion]:
-    """Answer every prompt greedily; completions come in the order of the prompts.
+    """Answer every prompt greedily; the completions have the order of the prompts.
 
-    Prompts of similar length are answered together, the longest first, so that the largest batch is met at once.
+    Prompts of similar length form a batch. The longest come first, so that a lack of memory shows at once.
 
     Args:
         model: In eval mode, on one device or divided among GPUs.
-        tokenizer: Its end-of-turn token, and nothing else, ends an answer before the cap.
-        prompts: (prompt_id, token ids) each.
-        max_new_tokens: Cap; an answer that reaches it without the end-of-turn token is not finished.
-        batch_size: Prompts that are answered at a time.
-        constraint: What every answer is held to.
+        tokenizer: Only its end-of-turn token ends an answer before the cap.
+        prompts: A prompt_id and token ids each.
+        max_new_tokens: Largest number of tokens; an answer that reaches it without an end-of-turn token is not
+            finished.
+        batch_size: Number of prompts in a batch.
+        constraint: The answers that are allowed; None allows all.
     """
     eos_id = tokenizer.eos_token_id
     settings = GenerationConfig(
@@ -56,27 +57,31 @@ def generate_batch(
     settings: GenerationConfig,
     constraint: Constraint | None = None,
 ) -> list[list[int]]:
-    """Token ids that follow each prompt, up to and including `settings.eos_token_id` where it is reached.
+    """Token ids that follow each prompt, up to and including `settings.eos_token_id` if it is generated.
 
-    The model's own generation settings (temperature, repetition penalty) are set aside, since transformers takes from
-    them whatever `settings` leaves open. Prompts are padded on the left with `settings.pad_token_id`.
+    The generation settings of the model (temperature, repetition penalty) are replaced for the call, because
+    transformers reads from them whatever `settings` leaves open. Prompts are padded on the left with
+    `settings.pad_token_id`.
     """
     width, pad_id, eos_id = max(map(len, prompts)), settings.pad_token_id, settings.eos_token_id
     ids = torch.tensor([[pad_id] * (width - len(prompt)) + list(prompt) for prompt in prompts], device=model.device)
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
     processors = [] if constraint is None else [constraint.processor(len(prompts))]
-    own = model.generation_config
+    model_settings = model.generation_config
     model.generation_config = settings
     try:
         rows = model.generate(input_ids=ids, attention_mask=mask, logits_processor=LogitsProcessorList(processors))
     finally:
-        model.generation_config = own
+        model.generation_config = model_settings
     completions = rows[:, width:].tolist()
     return [row[: row.index(eos_id) + 1] if eos_id in row else row for row in completions]
 
 
 def read_completion(tokenizer: PreTrainedTokenizerBase, prompt_id: str, ids: list[int]) -> Completion:
-    """What an engine answered, the end-of-turn token included where it was reached; special tokens stay in the text."""
+    """The completion of an engine's token ids, which include the end-of-turn token if the answer is finished.
+
+    Special tokens other than the final end-of-turn token stay in the text.
+    """
     finished = ids[-1] == tokenizer.eos_token_id
     answer = ids[:-1] if finished else ids
     text = tokenizer.decode(answer, skip_special_tokens=False, clean_up_tokenization_spaces=False)

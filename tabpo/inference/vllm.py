@@ -1,4 +1,4 @@
-"""Greedy answers by vLLM, on GPUs; written to its documented interface, and run by no test but against a stand-in."""
+"""Greedy answers by vLLM on GPUs, written for its documented interface; the tests replace vLLM by a stand-in."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,18 +23,18 @@ def generate_by_vllm(
     max_new_tokens: int,
     batch_size: int,
 ) -> list[Completion]:
-    """Answer every prompt as `generate` does, but with the weights themselves rounded to bfloat16 for "bf16".
+    """Answer every prompt as `generate` does; unlike there, "bf16" rounds all weights to bfloat16.
 
-    All GPUs of the job share each matrix.
+    Each matrix is divided among all GPUs of the job.
 
     Args:
-        folder: Of the trained model.
+        folder: Folder of the trained model.
         tokenizer: Its end-of-turn token ends an answer.
-        prompts: (prompt_id, token ids) each; vLLM is given the ids, so that it adds and splits nothing.
+        prompts: A prompt_id and token ids each; vLLM receives the ids, so that it neither adds nor splits tokens.
         precision: "bf16" or "fp32".
-        max_length: Tokens of prompt and answer together.
-        max_new_tokens: Cap of an answer.
-        batch_size: Prompts that are answered at a time.
+        max_length: Largest number of tokens of prompt and answer together.
+        max_new_tokens: Largest number of tokens in an answer.
+        batch_size: Number of prompts that are answered at a time.
 
     Raises:
         ConfigError: vLLM is not installed.
@@ -45,7 +45,7 @@ def generate_by_vllm(
     model = LLM(
         model=str(folder),
         skip_tokenizer_init=True,
-        generation_config="vllm",  # not the model's own: temperature and penalties would be taken from there
+        generation_config="vllm",  # otherwise temperature and penalties come from the model's folder
         dtype=DTYPES[precision],
         tensor_parallel_size=torch.cuda.device_count(),
         max_model_len=max_length,

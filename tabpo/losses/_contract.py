@@ -1,4 +1,4 @@
-"""What a loss promises of its output, checked at the first micro-batch of training and by the program `check_loss`."""
+"""Requirements on the output of a loss, checked at the first micro-batch of training and by `check_loss`."""
 
 from collections.abc import Callable
 from math import nan
@@ -11,22 +11,24 @@ from tabpo.losses._interface import LossOutput, Side
 
 PER_PAIR = ("losses", "chosen_rewards", "rejected_rewards")
 TOLERANCE = {"rtol": 1e-3, "atol": 1e-5}
-"""Within which losses and gradients are the same: sums in another order differ by less."""
+"""Tolerance within which losses and gradients count as equal; another order of summation changes them by less."""
 
 
 def check_contract(loss: Callable[[Side, Side], LossOutput], chosen: Side, rejected: Side) -> None:
-    """Call a loss on copies of two sides and refuse it where its output is not what training needs.
+    """Call a loss on copies of two sides and refuse it if its output is not what training needs.
 
-    The losses are one number a pair, in the dtype of the log-probs, with a gradient; losses, rewards and gradients are
-    finite, do not depend on what masked positions hold, and are the same when the pairs come in two parts.
+    A loss must give one number per pair, in the dtype of the log-probs, with a gradient. Losses, rewards and gradients
+    must be finite, must not depend on the values at masked positions, and must not change when the pairs are split into
+    two batches.
 
     Args:
         loss: Built by `build_loss`.
-        chosen: Its graph is not touched; its tensors that carry a gradient are those that gradients are taken by.
-        rejected: The same.
+        chosen: The chosen side. Its graph is left alone; gradients are computed for copies of those of its tensors that
+            require one.
+        rejected: The rejected side, used in the same way.
 
     Raises:
-        ConfigError: Names the file of the loss, what came and what is wanted.
+        ConfigError: The message names the file of the loss, its output and what is required.
     """
     file = type(loss).__module__.replace(".", "/") + ".py"
 
@@ -39,7 +41,7 @@ def check_contract(loss: Callable[[Side, Side], LossOutput], chosen: Side, rejec
         require(not changed, f"{', '.join(changed)} change when {when}", wanted)
 
     def call(**how: bool | slice) -> dict[str, Tensor]:
-        """Losses, rewards and gradients, each with a row a pair."""
+        """Losses, rewards and gradients, each with one row per pair."""
         sides = [_copy(side, **how) for side in (chosen, rejected)]
         output = loss(*sides)
         _check_output(output, sides[0], require)
@@ -81,17 +83,17 @@ def _described(value: object) -> str:
 
 def _leaves(side: Side) -> list[Tensor]:
     values = vars(side).values()
-    own = [value for value in values if isinstance(value, Tensor) and value.requires_grad]
-    return own if side.anchor is None else own + _leaves(side.anchor)
+    leaves = [value for value in values if isinstance(value, Tensor) and value.requires_grad]
+    return leaves if side.anchor is None else leaves + _leaves(side.anchor)
 
 
 def _copy(side: Side, *, spoilt: bool = False, rows: slice = slice(None)) -> Side:
-    """A side without the model's graph, whose tensors that carried a gradient are leaves.
+    """A copy of a side without the model's graph; tensors that required a gradient become leaves.
 
     Args:
-        side: What is copied.
-        spoilt: Whether masked positions are made to hold NaN, and fields and differences that no token has.
-        rows: The pairs that are copied.
+        side: The side to copy.
+        spoilt: Whether to put NaN, invalid fields and flipped differences into masked positions.
+        rows: The pairs to copy.
     """
     outside = ~side.completion_mask
 
@@ -115,9 +117,9 @@ def _copy(side: Side, *, spoilt: bool = False, rows: slice = slice(None)) -> Sid
 
 
 def synthetic_pair(seed: int, dtype: torch.dtype, pairs: int = 6, tokens: int = 9) -> tuple[Side, Side]:
-    """Random sides with all that a loss may need: completions of 1 to `tokens` tokens, masked positions NaN.
+    """Random sides with every field that a loss may need: completions of 1 to `tokens` tokens, NaN where masked.
 
-    Log-probs and log-ratios are between 0 and -4 nats; about a third of the tokens differ.
+    Policy and reference log-probs are between 0 and -4 nats; about a third of the tokens differ.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -139,4 +141,4 @@ def synthetic_pair(seed: int, dtype: torch.dtype, pairs: int = 6, tokens: int = 
             anchor=anchor,
         )
 
-    return tuple(_copy(one, spoilt=True) for one in (side(side(None)), side(None)))
+    return tuple(_copy(drawn, spoilt=True) for drawn in (side(side(None)), side(None)))

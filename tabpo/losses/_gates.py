@@ -1,4 +1,4 @@
-"""Which tokens a policy is unsure of, by a threshold on their probability; nothing here passes a gradient."""
+"""Gates that select uncertain tokens of a policy by a threshold on their probability; they pass no gradient."""
 
 import math
 
@@ -8,24 +8,25 @@ from torch import Tensor
 from tabpo.losses._interface import Side, TokenField, masked_mean
 
 SCHEMA_FIELDS = (TokenField.LABEL, TokenField.SUBLABEL, TokenField.LINK)
-"""What an answer decides by the schema; spans are copied from the text, ids counted, and the rest is scaffolding."""
+"""Fields whose values are chosen from the schema; spans are copied from the text, ids are counted."""
 
 
 def log_mean_probability(side: Side) -> Tensor:
-    """Log of the mean probability of a completion's tokens, (B, 1); of equal tokens exactly their log-prob."""
+    """Log of the mean probability of a completion's tokens, (B, 1); exactly their log-prob if all are equal."""
     logps = side.policy_logps.detach()
     top = logps.where(side.completion_mask, -torch.inf).amax(-1, keepdim=True)
     return top + masked_mean((logps - top).exp(), side.completion_mask).log()[:, None]
 
 
 def gate(side: Side, tau: float | str, fields: str, temperature: float) -> tuple[Tensor, Tensor]:
-    """Tokens below a threshold, (B, T) bool, and how much each token is to count, (B, T) from 0 to 1.
+    """Tokens below a threshold, (B, T) bool, and the weight of each token, (B, T) from 0 to 1.
 
     Args:
-        side: Its policy, mask and token fields are read.
-        tau: The threshold as a probability, in (0, 1], or "mean": that of the completion.
-        fields: "all" completion tokens, or those of `SCHEMA_FIELDS`.
-        temperature: At 0 those below count 1 and the others 0; above, sigmoid((log tau - log pi) / temperature).
+        side: Its policy log-probs, mask and token fields are read.
+        tau: The threshold as a probability in (0, 1], or "mean" for the mean probability of the completion.
+        fields: "all" for all completion tokens, "schema" for the tokens of `SCHEMA_FIELDS`.
+        temperature: At 0, tokens below the threshold have weight 1 and all others 0; above 0, the weight is
+            sigmoid((log tau - log pi) / temperature).
     """
     eligible = side.completion_mask
     if fields == "schema":

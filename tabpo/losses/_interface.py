@@ -1,4 +1,4 @@
-"""What a loss is given and what it returns; shapes are stated here and nowhere else."""
+"""Input and output of a loss; their shapes are stated here and nowhere else."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -21,20 +21,20 @@ class TokenField(IntEnum):
 class Side:
     """One side of B pairs on the shifted grid: position t scores completion token t.
 
-    Masked positions may hold anything, NaN included. Sums and means below run over the completion tokens; masked
-    positions reach neither their value nor their gradient.
+    Masked positions may hold any value, including NaN. The sums and means below are taken over the completion tokens;
+    masked positions change neither their values nor their gradients.
 
     Attributes:
         policy_logps: (B, T) log-probs of the completion tokens under the policy, nats; carries the gradient.
-        reference_logps: (B, T) the same under the frozen SFT model, no gradient.
+        reference_logps: (B, T) log-probs of the completion tokens under the frozen SFT model, nats; no gradient.
         completion_mask: (B, T) bool, true on completion tokens, the end-of-turn token included.
         token_fields: (B, T) int8, a `TokenField` each.
-        differs: (B, T) bool, true on tokens that the other side lacks, by token alignment.
-        token_kl: (B, T) KL(reference || policy) over the vocabulary at each state; losses that need "token_kl".
-        hidden_states: (B, T, H) last-layer states that predict each token; losses that need "hidden_states".
-        importance: (B, T) token importances, no gradient; losses that need "importance".
-        baseline: (B, T) learnt state values; losses that need "baseline".
-        anchor: The sampled anchor completions of the same prompts; losses that need "anchor".
+        differs: (B, T) bool, true on tokens without a counterpart on the other side, by token alignment.
+        token_kl: (B, T) KL(reference || policy) over the vocabulary at each state; for losses that need "token_kl".
+        hidden_states: (B, T, H) last-layer states that predict each token; for losses that need "hidden_states".
+        importance: (B, T) token importances, no gradient; for losses that need "importance".
+        baseline: (B, T) learnt state values; for losses that need "baseline".
+        anchor: Sampled anchor completions of the pairs' prompts; for losses that need "anchor".
     """
 
     policy_logps: Tensor
@@ -80,20 +80,20 @@ class Side:
 
     @property
     def token_kl_sum(self) -> Tensor:
-        """Sequential KL(reference || policy), the sum of `token_kl`, (B,); of losses that need "token_kl"."""
+        """Sequential KL(reference || policy), the sum of `token_kl`, (B,); for losses that need "token_kl"."""
         return masked_sum(self.token_kl, self.completion_mask)
 
 
 @dataclass(frozen=True)
 class LossOutput:
-    """What a loss returns for B pairs.
+    """The output of a loss for B pairs.
 
     Attributes:
-        losses: (B,) to be averaged over the pairs of the effective batch.
-        chosen_rewards: (B,) implicit rewards, for the logged margin and accuracy; they may carry a graph, which whoever
-            logs them leaves behind.
-        rejected_rewards: (B,) the same of the other side.
-        gate: (B, T) bool, chosen tokens that a barrier acts on; None for losses without one.
+        losses: (B,) losses; training averages them over the pairs of the effective batch.
+        chosen_rewards: (B,) implicit rewards for the logged margin and accuracy; they may carry a graph, which is
+            dropped when they are logged.
+        rejected_rewards: (B,) implicit rewards of the rejected side.
+        gate: (B, T) bool, the chosen tokens that a barrier acts on; None for losses without a barrier.
     """
 
     losses: Tensor
@@ -103,10 +103,10 @@ class LossOutput:
 
 
 def masked_sum(values: Tensor, mask: Tensor) -> Tensor:
-    """Sum over tokens, (B,): masked positions reach neither value nor gradient, NaN included."""
+    """Sum over tokens, (B,); masked positions change neither value nor gradient, even if they hold NaN."""
     return values.where(mask, 0.0).sum(-1)
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the tokens that the mask keeps, (B,); NaN where it keeps none."""
+    """Mean over the tokens that the mask keeps, (B,); NaN if it keeps none."""
     return masked_sum(values, mask) / mask.sum(-1)

@@ -1,4 +1,4 @@
-"""From the name of a loss to the class in its file, which may be a user's own, and what that file says of itself."""
+"""Loading of a loss class by name from its file, which a user may have added, and its description for listings."""
 
 import textwrap
 from collections.abc import Callable
@@ -13,15 +13,15 @@ LISTING_WIDTH = 100
 
 
 def loss_class(name: str) -> type:
-    """The `Loss` of `tabpo/losses/{name}.py`.
+    """The class `Loss` of `tabpo/losses/{name}.py`.
 
     Raises:
-        ConfigError: The file cannot be imported, or does not define a loss; names it.
+        ConfigError: The file cannot be imported, or does not define a loss; the message names the file.
     """
     file = f"tabpo/losses/{name}.py"
     try:
         module = import_module(f"tabpo.losses.{name}")
-    except Exception as error:  # whatever a file of the user's may raise
+    except Exception as error:  # a user's file may raise anything
         reason = " ".join(str(error).split())
         raise ConfigError(
             f"{file} cannot be imported ({type(error).__name__}: {reason}); accepted: a file like dpo.py"
@@ -39,7 +39,7 @@ def loss_class(name: str) -> type:
 
 
 def describe_loss(name: str) -> str:
-    """Call with defaults, the source, and what it reads besides log-probs, each beginning a line.
+    """The call with defaults, the source, and the needs besides log-probs, each starting on a new line.
 
     Args:
         name: One of `loss_names()`.

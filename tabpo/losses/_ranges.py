@@ -1,4 +1,4 @@
-"""What a hyperparameter may be: the annotation of its field says it, and `build_loss` checks it.
+"""Accepted values of hyperparameters: the annotation of a field states them, and `build_loss` checks them.
 
 beta: Positive = 0.1
 tau: Probability | Literal["mean"] = 0.9
@@ -42,10 +42,10 @@ _ANNOTATIONS = "Positive, NotNegative, Probability, Share, FlipRate, float, int,
 
 
 def accepted_values(name: str, loss: type) -> dict[str, str]:
-    """What each hyperparameter may be, in words.
+    """The accepted values of each hyperparameter, in words.
 
     Raises:
-        ConfigError: A field has an annotation that states no range.
+        ConfigError: The annotation of a field states no range.
     """
     return {field: _in_words(*alternatives) for field, alternatives in _alternatives(name, loss).items()}
 
@@ -53,18 +53,18 @@ def accepted_values(name: str, loss: type) -> dict[str, str]:
 def check_ranges(name: str, loss: object) -> None:
     """Refuse a loss with a hyperparameter outside its range.
 
-    A bool is no number, and neither is a text that looks like one: YAML reads 1e-1 as text.
+    A bool does not count as a number, nor does a text that spells a number: YAML reads 1e-1 as text.
 
     Raises:
-        ConfigError: Names the hyperparameter, what is accepted, and the value.
+        ConfigError: The message names the hyperparameter, the accepted values and the given value.
     """
     for field, (ranges, choices) in _alternatives(name, type(loss)).items():
         value = getattr(loss, field)
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         listed = any(type(value) is type(choice) and value == choice for choice in choices)
-        if not (listed or (number and any(one.contains(value) for one in ranges))):
-            found = f"the text {value!r}" if isinstance(value, str) else repr(value)
-            raise ConfigError(f"{name}: {field} must be {_in_words(ranges, choices)}, got {found}")
+        if not (listed or (number and any(accepted.contains(value) for accepted in ranges))):
+            given = f"the text {value!r}" if isinstance(value, str) else repr(value)
+            raise ConfigError(f"{name}: {field} must be {_in_words(ranges, choices)}, got {given}")
 
 
 def _alternatives(name: str, loss: type) -> dict[str, tuple[list[Range], list[object]]]:
@@ -92,4 +92,4 @@ def _alternatives(name: str, loss: type) -> dict[str, tuple[list[Range], list[ob
 def _in_words(ranges: list[Range], choices: list[object]) -> str:
     if not ranges:
         return "one of " + ", ".join(map(str, choices))
-    return ", or ".join([*(one.accepted for one in ranges), *map(str, choices)])
+    return ", or ".join([*(numbers.accepted for numbers in ranges), *map(str, choices)])

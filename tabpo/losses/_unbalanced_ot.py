@@ -9,22 +9,23 @@ CHECKS = 100
 CHECK_EVERY = 10
 TOLERANCE = 1e-6
 NEAR = 1e-2
-"""Squared distance, over the states' squared norms, below which it is summed from differences."""
+"""If a squared distance is below this share of the states' squared norms, it is computed from their differences."""
 SLICE = 2**19
-"""Numbers of such differences that are there at a time."""
+"""Largest number of such differences that exist at a time."""
 
 
 def pairwise_distances(chosen: Tensor, rejected: Tensor, valid: Tensor) -> Tensor:
-    """Euclidean distances plus 1e-6, over their largest one where that exceeds 1.
+    """Euclidean distances plus 1e-6, divided by the largest distance of the pair if it exceeds 1.
 
-    Squares are norms less products, which is fast, and loses what two states have in common: in single precision equal
-    states would be 1 % of the largest distance apart. So those of states that are near are summed again, from their
-    differences: equal states are no distance apart, and any other distance is right to about 1e-5 of itself.
+    Squared distances are computed as squared norms minus twice the inner product, which is fast but loses precision for
+    similar states: in single precision two equal states would have 1 % of the largest distance. The distances of
+    similar states are therefore computed again from their differences. Equal states then have the distance 0, and every
+    other distance has a relative error of about 1e-5.
 
     Args:
-        chosen: (B, T, H) states, of any value outside the completion.
-        rejected: (B, U, H) likewise.
-        valid: (B, T, U) bool, true where both are tokens of a completion; only these set the largest distance.
+        chosen: (B, T, H) states; any values outside the completion.
+        rejected: (B, U, H) states; any values outside the completion.
+        valid: (B, T, U) bool, true where both are completion tokens; only these determine the largest distance.
 
     Returns:
         (B, T, U) in the dtype of the states, at least float32; 0 where not valid.
@@ -46,22 +47,22 @@ def pairwise_distances(chosen: Tensor, rejected: Tensor, valid: Tensor) -> Tenso
 
 
 def transported_mass(cost: Tensor, valid: Tensor, reg: float, reg_m: float) -> tuple[Tensor, Tensor]:
-    """Mass that leaves each chosen token and reaches each rejected one in the plan of lowest cost.
+    """Mass that leaves each chosen token and mass that reaches each rejected token in the plan of lowest cost.
 
         minimise  sum G C + reg * sum G (log G - 1) + reg_m * (KL(G 1 || 1) + KL(G^T 1 || 1))
 
-    Sinkhorn's iteration on the two scalings (arXiv 1607.05816), started from 1. Their logs are what is kept; the plan
-    is made anew from them at each 10th iteration, and in between changed by the factors that they gain. Where these
-    could leave the range of the dtype, which a small `reg` does, it is made anew in each iteration: it neither
-    overflows nor empties a row. As in POT, each 10th iteration looks for the largest change of the left scaling,
-    relative to the largest scaling; a pair in which it is at most 1e-6, or NaN, stays as it is from then on, whatever
-    the other pairs still do. After 1,000 iterations all stay as they are.
+    The method is Sinkhorn's iteration on the two scalings (arXiv 1607.05816), which start from 1 and are stored as
+    logs. The plan is computed from the scalings every 10 iterations and updated by their changes in between. If these
+    changes could leave the range of the dtype, as for a small `reg`, the plan is computed in every iteration; it then
+    neither overflows nor loses all mass of a row. As in POT, every 10th iteration checks the largest change of the left
+    scaling, relative to the largest scaling. A pair whose change is at most 1e-6, or NaN, is not changed any more,
+    independently of the other pairs. After 1,000 iterations all pairs stop.
 
     Args:
         cost: (B, T, U), from 0 to 1.
         valid: (B, T, U) bool, the outer product of the completion masks; other tokens have no mass.
         reg: Weight of the entropy, > 0.
-        reg_m: Weight of the marginals, which are asked to be 1 for each token, > 0.
+        reg_m: Weight of the marginal constraints, whose target is mass 1 for each token, > 0.
 
     Returns:
         G 1, (B, T), and G^T 1, (B, U): 0 outside the completions.
@@ -96,10 +97,10 @@ def transported_mass(cost: Tensor, valid: Tensor, reg: float, reg_m: float) -> t
 
 
 def _factors_stay_in_range(kernel: Tensor, reg: float, share: float) -> bool:
-    """Whether no scaling, entry of the plan or sum of entries can overflow or vanish, whatever the costs from 0 to 1.
+    """Whether no scaling, entry of the plan or sum of entries can overflow or vanish, for any costs from 0 to 1.
 
-    From new_left = -share * logsumexp(kernel + right), and the same from right to left, logs of scalings are at most
-    `highest`, and at least -`lowest`.
+    The updates new_left = -share * logsumexp(kernel + right), and accordingly for the right scaling, bound the logs of
+    the scalings by `highest` from above and by -`lowest` from below.
     """
     terms = math.log(max(kernel.shape[1:]))
     highest = share * (1 / reg + share * terms) / (1 - share**2)
@@ -112,11 +113,11 @@ def _plan(kernel: Tensor, left: Tensor, right: Tensor) -> Tensor:
 
 
 def _log_mass(mass: Tensor, present: Tensor) -> Tensor:
-    """Logs, 0 for tokens outside; masses below the smallest normal number count as that, and come out as 0."""
+    """Logs of masses, 0 for tokens outside; a smaller mass counts as the smallest normal number and ends up as 0."""
     return mass.clamp(min=torch.finfo(mass.dtype).tiny).log().masked_fill(~present, 0.0)
 
 
 def _relative_change(old: Tensor, new: Tensor) -> Tensor:
-    """Largest change of a scaling over the largest scaling, at least 1: (B, 1), from logs."""
+    """Largest change of a scaling divided by the largest scaling (at least 1), (B, 1), from logs."""
     top = torch.maximum(old, new).amax(1, keepdim=True).clamp(min=0.0)
     return ((new - top).exp() - (old - top).exp()).abs().amax(1, keepdim=True)

@@ -1,4 +1,4 @@
-"""How a training program is started: alone, or as several processes that are warned and end together."""
+"""Start of a training program as one process, or as several processes that are warned and end together."""
 
 import ctypes
 import fcntl
@@ -19,26 +19,26 @@ from tabpo.errors import ConfigError
 from tabpo.processes.warnings import STOPPED, handling, warn_children
 
 NO_DEVICES = frozenset(("", "-1", "NoDevFiles"))
-"""What CUDA_VISIBLE_DEVICES holds where a scheduler gives no GPU."""
+"""Values of CUDA_VISIBLE_DEVICES by which a scheduler gives no GPU."""
 
 STEP = "SLURM_STEP_ID"
-"""Environment variable: set in what srun starts."""
+"""Environment variable that is set in programs started by srun."""
 
 LAUNCHER = "TABPO_LAUNCHER"
-"""Environment variable: id of the process in which torchrun started a worker."""
+"""Environment variable of a worker: id of the process in which torchrun runs."""
 
 _PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
 class Launch:
-    """A command, and where it runs.
+    """A command with its environment.
 
     Attributes:
-        command: Program and arguments; only torchrun's arguments where it starts the program.
-        environment: All of it.
-        processes: Of the whole job.
-        gpus: Those that this machine's processes see.
+        command: Program and arguments; if torchrun starts the program, only torchrun's arguments.
+        environment: The complete environment.
+        processes: Number of processes of the whole job.
+        gpus: The GPUs that are visible to the processes on this machine.
         torchrun: Whether torchrun starts the program.
     """
 
@@ -50,12 +50,12 @@ class Launch:
 
 
 def starts_step(settings: dict, environment: Mapping[str, str]) -> bool:
-    """Whether this process is in a Slurm job of several nodes, and alone."""
+    """Whether this process must start one step per node: it is in a Slurm job of several nodes, outside any step."""
     return settings["resources"]["nodes"] > 1 and "SLURM_JOB_ID" in environment and STEP not in environment
 
 
 def step_command(program: str, arguments: Sequence[str], settings: dict) -> list[str]:
-    """The command that starts the launching program once on each node of the job, and ends all when one fails."""
+    """The command that starts the launching program once on each node; if one of them fails, srun ends all."""
     processes, nodes, gpus = (settings["resources"][key] for key in ("processes", "nodes", "gpus"))
     threads = settings["numerics"]["threads"] * processes // nodes
     command = ["srun", f"--nodes={nodes}", f"--ntasks={nodes}", "--ntasks-per-node=1", f"--cpus-per-task={threads}"]
@@ -64,19 +64,19 @@ def step_command(program: str, arguments: Sequence[str], settings: dict) -> list
 
 
 def plan_launch(program: str, arguments: Sequence[str], settings: dict, environment: Mapping[str, str]) -> Launch:
-    """Plain Python for one process without DeepSpeed, torchrun otherwise.
+    """The launch of a program: plain Python for one process without DeepSpeed, torchrun otherwise.
 
-    Several nodes need one launching process on each, with Slurm's variables: the first node of the job is where the
-    processes meet.
+    With several nodes, one launching process runs on each node with Slurm's variables, and the processes connect to the
+    first node of the job.
 
     Args:
-        program: Module of workflow_scripts.
-        arguments: Of the program.
-        settings: Of the run: resources, numerics.threads, training.deepspeed.
-        environment: Of this process.
+        program: Name of a module in workflow_scripts.
+        arguments: Arguments of the program.
+        settings: Settings of the run; resources, numerics.threads and training.deepspeed are read.
+        environment: Environment of this process.
 
     Raises:
-        ConfigError: Other GPUs or nodes than the run asks for.
+        ConfigError: The numbers of GPUs or nodes differ from those that the run requests.
     """
     processes, nodes, gpus = (settings["resources"][key] for key in ("processes", "nodes", "gpus"))
     if processes % nodes or gpus % nodes:
@@ -87,7 +87,7 @@ def plan_launch(program: str, arguments: Sequence[str], settings: dict, environm
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "TOKENIZERS_PARALLELISM": "false",
-        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "512",  # of kernels, each for a shape: batches are filled up to few of them
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "512",  # one kernel per shape; padding of batches keeps the shapes few
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # deterministic matrix products on GPUs
         "CUDA_VISIBLE_DEVICES": ",".join(visible),
     }
@@ -101,11 +101,12 @@ def plan_launch(program: str, arguments: Sequence[str], settings: dict, environm
 
 
 def run_torchrun(launch: Launch) -> int:
-    """Run torchrun in this process to its end; 0, or `STOPPED` where a warning has ended its workers.
+    """Run torchrun in this process until it ends; returns 0, or `STOPPED` if a warning has ended its workers.
 
-    A scheduler's warning goes on to the workers; while there are none, it is tried again every second, and ends those
-    that start meanwhile: they have nothing to keep. Torchrun would answer it itself (`--signals-to-handle`), but then
-    fail even where the workers end well, and does not say how they ended.
+    A scheduler's warning is sent on to the workers. While there are no workers, it is sent again every second; workers
+    that start meanwhile end at once, because they have nothing to save. Torchrun could handle the warning itself
+    (`--signals-to-handle`), but it would then fail even if the workers end without an error, and would not report how
+    they ended.
 
     Raises:
         ChildFailedError: A worker has failed without a warning; torchrun has ended the others.
@@ -121,7 +122,7 @@ def run_torchrun(launch: Launch) -> int:
     signal.signal(signal.SIGALRM, warn)
     os.environ.update(launch.environment, **{LAUNCHER: str(os.getpid())})
     with handling(warn):
-        # Here, as torch takes a second to load, in which a warning may come.
+        # Imported here because loading torch takes a second, in which a warning may arrive.
         from torch.distributed import run
         from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
@@ -137,19 +138,19 @@ def run_torchrun(launch: Launch) -> int:
 
 
 def worker_command(program: str, arguments: Sequence[str]) -> list[str]:
-    """The command of one of torchrun's processes, which from now on is killed when torchrun's process ends."""
+    """The command of one of torchrun's workers; from this call on the worker is killed when torchrun's process ends."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(os.environ[LAUNCHER]):  # it has ended before
+    if os.getppid() != int(os.environ[LAUNCHER]):  # torchrun's process ended before this call
         os.kill(os.getpid(), signal.SIGKILL)
     return [sys.executable, "-m", f"workflow_scripts.{program}", *arguments]
 
 
 def leave() -> NoReturn:
-    """End this process well and at once, for a training program that has written all.
+    """End this process at once without an error, for a training program that has written all its output.
 
-    The interpreter's own end is not safe beside gloo. A thread of gloo's that lags behind frees the tensors of the last
-    message only then, waits for the interpreter, and is ended by it amid C++ code that cannot be unwound: SIGABRT
-    (github.com/pytorch/pytorch/issues/190489), with or without `destroy_process_group`.
+    The normal end of the interpreter is not safe with gloo. A late gloo thread may free the tensors of the last message
+    during it and wait for the interpreter, which then ends the thread inside C++ code that cannot be unwound. The
+    result is SIGABRT (github.com/pytorch/pytorch/issues/190489), with or without `destroy_process_group`.
     """
     logging.shutdown()
     sys.stdout.flush()
@@ -161,7 +162,7 @@ def read_settings(arguments: Sequence[str]) -> dict:
     """The value of `--settings` among a program's arguments.
 
     Raises:
-        ConfigError: There is none, or it is no JSON.
+        ConfigError: `--settings` is missing, or its value is no JSON.
     """
     if "--settings" not in arguments[:-1]:
         raise ConfigError("--settings is missing: the JSON of the run's settings")
@@ -176,9 +177,9 @@ def _visible_gpus(wanted: int, environment: Mapping[str, str]) -> list[str]:
     if wanted == 0:
         return []
     if "CUDA_VISIBLE_DEVICES" in environment:
-        visible = [one for one in environment["CUDA_VISIBLE_DEVICES"].split(",") if one not in NO_DEVICES]
+        visible = [gpu for gpu in environment["CUDA_VISIBLE_DEVICES"].split(",") if gpu not in NO_DEVICES]
     else:
-        import torch  # only where a user starts a GPU job without a scheduler: it takes a second to load
+        import torch  # takes a second to load; needed only if a user starts a GPU job without a scheduler
 
         visible = [str(index) for index in range(torch.cuda.device_count())]
     if len(visible) != wanted:
@@ -192,9 +193,9 @@ def _visible_gpus(wanted: int, environment: Mapping[str, str]) -> list[str]:
 def _meeting_point(nodes: int, environment: Mapping[str, str]) -> list[str]:
     if nodes == 1:
         return ["--standalone"]
-    found = environment.get("SLURM_NNODES", "no")
-    if found != str(nodes):
-        raise ConfigError(f"resources.nodes asks for {nodes} nodes; the scheduler gave {found} (SLURM_NNODES)")
+    given = environment.get("SLURM_NNODES", "no")
+    if given != str(nodes):
+        raise ConfigError(f"resources.nodes asks for {nodes} nodes; the scheduler gave {given} (SLURM_NNODES)")
     port = 10_000 + int(environment["SLURM_JOB_ID"]) % 20_000
     return [
         f"--nnodes={nodes}",
@@ -205,21 +206,22 @@ def _meeting_point(nodes: int, environment: Mapping[str, str]) -> list[str]:
 
 
 def first_host(node_list: str) -> str:
-    """The first host of Slurm's notation: `gpu[07-09,12],big1` gives `gpu07`."""
+    """The first host of a list in Slurm's notation: `gpu[07-09,12],big1` gives `gpu07`."""
     match = re.match(r"(?P<prefix>[^,\[]+)(?:\[(?P<number>\d+)[^\]]*\](?P<suffix>[^,]*))?", node_list)
     return match["prefix"] + (match["number"] or "") + (match["suffix"] or "")
 
 
 @contextmanager
 def left_locks_removed(environment: Mapping[str, str]) -> Iterator[None]:
-    """Remove the locks of dead compilers first, unless another run is there, which may be compiling.
+    """Remove lock files of killed compilers before the block runs, unless another run is active and may be compiling.
 
-    DeepSpeed compiles kernels at their first use (for processes on a CPU, for offloaded optimisers), and torch marks a
-    kernel in the making by a file `lock` beside it. A run that is killed then leaves that file, and all later runs
-    would wait for its end without a word.
+    DeepSpeed compiles kernels at their first use (for processes on a CPU, for offloaded optimisers), and torch writes a
+    file `lock` beside a kernel while it is compiled. A run that is killed during compilation leaves this file, and all
+    later runs would wait for it forever without a message.
 
     Args:
-        environment: Of the processes that compile: TORCH_EXTENSIONS_DIR, XDG_CACHE_HOME or HOME says where.
+        environment: Environment of the processes that compile; TORCH_EXTENSIONS_DIR, XDG_CACHE_HOME or HOME gives the
+            folder of the kernels.
     """
     cache = environment.get("XDG_CACHE_HOME") or f"{environment['HOME']}/.cache"
     kernels = Path(environment.get("TORCH_EXTENSIONS_DIR") or f"{cache}/torch_extensions")

@@ -9,17 +9,17 @@ from pathlib import Path
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-"""What schedulers send some time before they kill."""
+"""Signals that schedulers send some time before they kill a job."""
 
 STOPPED = os.EX_TEMPFAIL
-"""Exit code of a run that ended because of a warning: no error, it goes on when it is started again."""
+"""Exit code of a run that ended because of a warning: this is no error, and the run continues when started again."""
 
 REPEAT_S = 5.0
 """Repeated warnings within this time count as one: schedulers, the launching process and torchrun may all send it."""
 
 
 class Warned:
-    """Notes the first warning; another one, later than `REPEAT_S`, ends the process at once."""
+    """Records the first warning; another warning, more than `REPEAT_S` later, ends the process at once."""
 
     def __init__(self):
         self._at: float | None = None
@@ -30,7 +30,7 @@ class Warned:
         return self._at is not None
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Handle a signal."""
+        """Record a warning; used as the handler of a signal."""
         if self._at is None:
             self._at = time.monotonic()
         elif time.monotonic() - self._at > REPEAT_S:
@@ -50,18 +50,18 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
 
 
 def warn_children(number: int) -> bool:
-    """Send a signal to the processes that this one has started and that have not ended; whether there are any."""
+    """Send a signal to all running child processes; returns whether there are any."""
     threads = Path("/proc/self/task").iterdir()
     children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
     for child in children:
-        with suppress(ProcessLookupError):  # it has ended just now
+        with suppress(ProcessLookupError):  # the child has just ended
             os.kill(child, number)
     return bool(children)
 
 
 def pass_on_warnings() -> None:
-    """Have SIGUSR1 from now on reach what this process has started, and not end it; for the Snakemake of a job.
+    """From now on send SIGUSR1 on to the child processes instead of ending; for the Snakemake process in a job.
 
-    Slurm warns the processes that it has started itself, and where it tracks them by cgroups no others.
+    Slurm sends the warning only to processes that it has started itself if it tracks processes by cgroups.
     """
     signal.signal(signal.SIGUSR1, lambda number, frame: warn_children(number))

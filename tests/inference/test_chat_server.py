@@ -1,4 +1,4 @@
-"""One request to a chat completions server: what is asked again, and how what is refused is said."""
+"""One request to a chat completions server: which failures are repeated, and the messages of refusals."""
 
 import asyncio
 import socket
@@ -24,7 +24,7 @@ def double():
 
 @pytest.fixture
 def pauses(monkeypatch):
-    """The seconds that the client waits; the waiting itself is left out."""
+    """The pauses of the client in seconds; it does not really wait."""
     waited = []
 
     async def note(seconds):
@@ -46,7 +46,7 @@ def ask(url, **settings):
 
 
 def in_turn(*answers):
-    """Each answer once, then the right one."""
+    """A server that gives each of these answers once, then the correct one."""
     left = list(answers)
     return lambda request: left.pop(0) if left else echo(request)
 
@@ -60,16 +60,14 @@ def test_a_full_or_failing_server_is_asked_again_with_growing_pauses(double, pau
 
 def test_repetitions_are_bounded(double, pauses):
     double.answer = lambda request: (429, {}, {"error": {"code": "insufficient_quota"}})
-    with pytest.raises(
-        DataError, match="no answer, up to 3 repetitions included; the last time: 429 insufficient_quota"
-    ):
+    with pytest.raises(DataError, match="no answer after at most 3 repetitions; last failure: 429 insufficient_quota"):
         ask(double.url)
     assert len(double.requests) == 4
 
 
 def test_a_pause_of_an_hour_is_not_waited_for(double, pauses):
     double.answer = lambda request: (429, {"Retry-After": "3600"}, {})
-    with pytest.raises(DataError, match="the last time: 429, with a pause of 3600 s asked for"):
+    with pytest.raises(DataError, match="last failure: 429, the server asks for a pause of 3600 s"):
         ask(double.url)
     assert pauses == [] and len(double.requests) == 1
 
@@ -95,12 +93,10 @@ def test_an_answer_that_breaks_off_is_asked_for_again(double, pauses):
     assert len(pauses) == 1
 
 
-def test_nobody_there(pauses):
+def test_an_address_without_a_server_is_refused(pauses):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
-        with pytest.raises(
-            DataError, match="no answer, up to 1 repetitions included; the last time: Connect call failed"
-        ):
+        with pytest.raises(DataError, match="no answer after at most 1 repetitions; last failure: Connect call failed"):
             ask(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", retries=1)
 
 
@@ -113,7 +109,7 @@ def test_nobody_there(pauses):
         (400, {}, DataError, "the server refuses the request for prompt 1: 400 invalid_api_key; it may have no m"),
     ],
 )
-def test_a_refusal_is_final_and_says_what_to_look_at(double, monkeypatch, status, settings, kind, message):
+def test_a_refusal_is_final_and_its_message_names_the_cause(double, monkeypatch, status, settings, kind, message):
     monkeypatch.setenv("A_KEY", "k")
     double.answer = lambda request: (status, {}, {"error": {"code": "invalid_api_key"}})
     with pytest.raises(kind, match=message):
@@ -134,7 +130,7 @@ def test_a_redirect_is_not_followed(double):
         assert elsewhere.requests == []
 
 
-def test_no_proxy_comes_between_this_machine_and_itself(double, monkeypatch):
+def test_no_proxy_is_used_for_a_server_on_this_machine(double, monkeypatch):
     with chat_double() as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "")
@@ -142,7 +138,7 @@ def test_no_proxy_comes_between_this_machine_and_itself(double, monkeypatch):
         assert proxy.requests == []
 
 
-def test_nothing_of_the_clients_own_variables_is_sent(double, monkeypatch):
+def test_environment_variables_of_the_client_are_not_sent(double, monkeypatch):
     for name, value in (("API_KEY", "k"), ("ORG_ID", "k"), ("PROJECT_ID", "k"), ("CUSTOM_HEADERS", "X-Api-Key: k")):
         monkeypatch.setenv(f"OPENAI_{name}", value)
     monkeypatch.setenv("A_KEY", "secret")
@@ -182,7 +178,7 @@ def without(*path):
     ],
     ids=str,
 )
-def test_what_is_no_chat_completion_is_refused_without_being_shown(double, body):
+def test_a_malformed_reply_is_refused_and_not_shown(double, body):
     double.answer = lambda request: (200, {}, body)
     with pytest.raises(DataError, match="the answer to prompt 1 is no chat completion; needed: one choice") as refused:
         ask(double.url)
@@ -191,27 +187,27 @@ def test_what_is_no_chat_completion_is_refused_without_being_shown(double, body)
 
 def test_another_model_is_refused(double):
     double.answer = lambda request: (200, {}, completion("a", model="llama"))
-    with pytest.raises(DataError, match=r"with the model llama where endpoint\.model is gpt-x; if that is the one"):
+    with pytest.raises(DataError, match=r"with the model llama, but endpoint\.model is gpt-x; if this model is inten"):
         ask(double.url)
     assert ask(double.url, served_model="llama")["model"] == "llama"
 
 
-def test_a_cap_that_is_not_heeded_is_refused(double):
+def test_an_answer_longer_than_the_cap_is_refused(double):
     double.answer = lambda request: (200, {}, completion("a", tokens=10))
-    with pytest.raises(DataError, match="10 tokens answer prompt 1, 9 are the cap: the server does not heed max_t"):
+    with pytest.raises(DataError, match="prompt 1 has 10 tokens, but the cap is 9: the server ignores max_tokens; set"):
         ask(double.url)
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "endpoint.key_variable is A_KEY, which the environment does not have, or empty"),
-        ("", "endpoint.key_variable is A_KEY, which the environment does not have, or empty"),
-        ("sk-secret\n", "A_KEY of the environment holds white space or other characters that no key has"),
-        ("sk-sécret", "A_KEY of the environment holds white space or other characters that no key has"),
+        (None, "endpoint.key_variable is A_KEY, but this environment variable is not set, or empty"),
+        ("", "endpoint.key_variable is A_KEY, but this environment variable is not set, or empty"),
+        ("sk-secret\n", "the environment variable A_KEY holds white space or other characters that no key has"),
+        ("sk-sécret", "the environment variable A_KEY holds white space or other characters that no key has"),
     ],
 )
-def test_no_key(monkeypatch, value, message):
+def test_a_missing_or_malformed_key_is_refused(monkeypatch, value, message):
     monkeypatch.delenv("A_KEY", raising=False)
     if value is not None:
         monkeypatch.setenv("A_KEY", value)

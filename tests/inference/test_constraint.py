@@ -1,4 +1,4 @@
-"""Answers of a model that knows nothing, held to an ontology."""
+"""Answers of a model with random weights, constrained to an ontology."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ ANSWERS = {
 
 @pytest.fixture(scope="module", params=ANSWERS)
 def held(request):
-    """An ontology's name, it, a model of random weights, its tokenizer and the constraint."""
+    """The name of an ontology, the ontology, a model with random weights, its tokenizer and the constraint."""
     answer = ANSWERS[request.param]
     tokenizer = train_tokenizer(
         [Prompt("a", "a", (Message("user", "we study parsing ."),), answer)] * 4, vocab_size=400
@@ -46,7 +46,7 @@ def held(request):
     model = build_model(shape, tokenizer).eval()
     quotes = [token for token in range(len(tokenizer)) if '"' in tokenizer.decode([token])]
     with torch.no_grad():
-        model.get_output_embeddings().weight[quotes] *= 3  # or no span ends before the cap
+        model.get_output_embeddings().weight[quotes] *= 3  # otherwise no span ends before the cap
     ontology = read_ontology(ONTOLOGIES / f"{request.param}.yaml")
     constraint = Constraint(tokenizer, model.config.vocab_size, ontology, clusters=True, max_new_tokens=CAP)
     return request.param, ontology, model, tokenizer, constraint
@@ -56,17 +56,17 @@ def test_answers_of_random_weights_can_be_read_and_name_known_labels(held):
     _, ontology, model, tokenizer, constraint = held
     torch.manual_seed(4)
     ids = torch.randint(3, len(tokenizer), (24, 6)).tolist()
-    prompts = [(number, one[number % 5 :]) for number, one in enumerate(ids)]
+    prompts = [(number, row[number % 5 :]) for number, row in enumerate(ids)]
     completions = generate(model, tokenizer, prompts, max_new_tokens=CAP, batch_size=8, constraint=constraint)
     free = generate(model, tokenizer, prompts, max_new_tokens=CAP, batch_size=8)
     finished = 0
-    for one, other in zip(completions, free, strict=True):
-        parsed = parse(one.completion, ontology.answer, clusters=True)
-        assert parsed.answer_class == ("ok" if one.finished else "truncated")
-        assert parse(other.completion, ontology.answer, clusters=True).answer_class != "ok"
+    for constrained, unconstrained in zip(completions, free, strict=True):
+        parsed = parse(constrained.completion, ontology.answer, clusters=True)
+        assert parsed.answer_class == ("ok" if constrained.finished else "truncated")
+        assert parse(unconstrained.completion, ontology.answer, clusters=True).answer_class != "ok"
         assert all(ontology.valid(span.label, span.sublabel) for span in parsed.answer.spans)
         assert all(relation.label in ontology.relations for relation in parsed.answer.relations)
-        finished += one.finished and bool(parsed.answer.spans)
+        finished += constrained.finished and bool(parsed.answer.spans)
     assert finished
     assert (
         generate(model, tokenizer, prompts[:8], max_new_tokens=CAP, batch_size=1, constraint=constraint)
@@ -75,7 +75,7 @@ def test_answers_of_random_weights_can_be_read_and_name_known_labels(held):
 
 
 def allowed_after(held, *answers):
-    """For each token position of answers of equal length, and behind them: (rows, vocabulary) bool."""
+    """The allowed tokens at each position of answers of equal length, and after them: (rows, vocabulary) bool each."""
     _, _, model, _, constraint = held
     ids, prompt = torch.tensor(answers), torch.full((len(answers), 1), 7)
     processor = constraint.processor(len(answers))
@@ -91,16 +91,16 @@ def test_gold_is_allowed_token_by_token_and_ends(held):
     assert allowed[-1][0].nonzero().flatten().tolist() == [tokenizer.eos_token_id]
 
 
-def test_each_row_of_a_batch_has_a_matcher_of_its_own(held):
+def test_each_row_of_a_batch_has_a_separate_matcher(held):
     name, _, _, tokenizer, _ = held
     empty = '{"results":[]}' if name == "phee" else '{"entities":[],"relations":[],"coreference":[]}'
     long, short = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (ANSWERS[name], empty))
     padded = short + [tokenizer.eos_token_id] * (len(long) - len(short))
     alone, together = allowed_after(held, long), allowed_after(held, long, padded)
-    assert all(torch.equal(one[0], both[0]) for one, both in zip(alone, together, strict=True))
+    assert all(torch.equal(single[0], both[0]) for single, both in zip(alone, together, strict=True))
     alone = allowed_after(held, short)
-    assert all(torch.equal(one[0], both[1]) for one, both in zip(alone, together, strict=False))
-    assert all(both[1].all() for both in together[len(short) + 1 :])  # finished: every score as it was
+    assert all(torch.equal(single[0], both[1]) for single, both in zip(alone, together, strict=False))
+    assert all(both[1].all() for both in together[len(short) + 1 :])  # scores of a finished row are unchanged
 
 
 def test_a_token_that_was_not_allowed_is_an_error(held):
@@ -120,7 +120,7 @@ def test_a_token_that_was_not_allowed_is_an_error(held):
         '{"entities":[],"relations":[{"head":0',
     ],
 )
-def test_what_render_would_not_write_is_refused(held, text):
+def test_answers_that_render_would_not_write_are_refused(held, text):
     name, _, _, tokenizer, _ = held
     if name != "scierc":
         pytest.skip("a text in the format entities")

@@ -12,7 +12,7 @@ from tabpo.records import Document, Span
 
 
 def unit(text, *mentions, doc_id="d"):
-    """Mentions are (text, label) or (text, label, sub-label); each is the first occurrence of its text."""
+    """A unit with mentions (text, label) or (text, label, sub-label), each at the first occurrence of its text."""
     spans = []
     for number, (surface, label, *sublabel) in enumerate(mentions, start=1):
         start = text.index(surface)
@@ -39,7 +39,7 @@ def test_share_is_annotated_by_all_occurrences():
     entries = build_dictionary(units).entries
     assert entries == {
         ("model",): ((("Method", None),), pytest.approx(1 / 3)),
-        ("parser",): ((("Method", None),), 1.0),  # of equally frequent labels the first by name
+        ("parser",): ((("Method", None),), 1.0),  # of equally frequent labels the alphabetically first
     }
 
 
@@ -50,8 +50,8 @@ def test_the_most_frequent_label_wins():
 
 def test_a_span_with_several_labels_keeps_its_most_frequent_set():
     both = unit("take aspirin", ("aspirin", "Drug", "None"), ("aspirin", "Drug", "Name"))
-    one = unit("take aspirin", ("aspirin", "Drug", "None"))
-    entry = build_dictionary([both, one, both]).entries[("aspirin",)]
+    single = unit("take aspirin", ("aspirin", "Drug", "None"))
+    entry = build_dictionary([both, single, both]).entries[("aspirin",)]
     assert entry == ((("Drug", "Name"), ("Drug", "None")), 1.0)
     assert found(build_dictionary([both]), "no aspirin.") == [
         ("aspirin", "Drug", "Name", 3, 10),
@@ -59,13 +59,13 @@ def test_a_span_with_several_labels_keeps_its_most_frequent_set():
     ]
 
 
-def test_majority_finds_the_same_and_gives_it_the_most_frequent_labels():
+def test_majority_gives_every_mention_the_most_frequent_labels():
     units = [unit("x y", ("x", "Task")), unit("x y", ("x", "Task"), ("y", "Method")), unit("y", ("y", "Method"))]
     units.append(unit("z", ("z", "Task")))
     rows = build_dictionary(units), majority(build_dictionary(units))
-    own, named = ([(*span[:2], *span[3:]) for span in found(one, "x y z")] for one in rows)
-    assert own == [("x", "Task", 0, 1), ("y", "Method", 2, 3), ("z", "Task", 4, 5)]
-    assert named == [("x", "Task", 0, 1), ("y", "Task", 2, 3), ("z", "Task", 4, 5)]
+    by_form, by_majority = ([(*span[:2], *span[3:]) for span in found(row, "x y z")] for row in rows)
+    assert by_form == [("x", "Task", 0, 1), ("y", "Method", 2, 3), ("z", "Task", 4, 5)]
+    assert by_majority == [("x", "Task", 0, 1), ("y", "Task", 2, 3), ("z", "Task", 4, 5)]
     assert found(majority(build_dictionary([unit("x")])), "x") == []
 
 
@@ -87,7 +87,7 @@ def test_longest_match_from_left_to_right_without_overlap():
     assert found(dictionary, "Speech or recognition") == []
 
 
-def test_a_threshold_takes_out_entries_before_matching():
+def test_a_threshold_removes_entries_before_matching():
     units = [unit("a b", ("a b", "Long")), unit("a b"), unit("a b"), unit("a", ("a", "Short"))]
     dictionary = build_dictionary(units)  # "a b" 1 of 3, "a" 1 of 4
     assert found(dictionary, "a b", 0.3) == [("a b", "Long", None, 0, 3)]
@@ -114,11 +114,11 @@ def test_offsets_are_those_of_the_document():
 
 
 def test_the_best_threshold_is_the_lowest_of_equal_ones():
-    # "x" has share 1/2: with 0.5 and below it is predicted, above not
+    # "x" has share 1/2: it is predicted at thresholds up to 0.5
     dictionary = build_dictionary([unit("x", ("x", "T")), unit("x")])
-    asked = [unit("x")]
-    assert best_threshold(dictionary, asked, lambda found: len(found[0].spans)) == THRESHOLDS[0]
-    assert best_threshold(dictionary, asked, lambda found: -len(found[0].spans)) == 0.55
+    units = [unit("x")]
+    assert best_threshold(dictionary, units, lambda predictions: len(predictions[0].spans)) == THRESHOLDS[0]
+    assert best_threshold(dictionary, units, lambda predictions: -len(predictions[0].spans)) == 0.55
 
 
 @pytest.mark.parametrize(
@@ -139,6 +139,6 @@ def test_on_published_data(data_root, dataset, unit_kind, metric, entries, thres
     )
     dictionary = build_dictionary(train)
     assert len(dictionary.entries) == entries
-    assert best_threshold(dictionary, select, lambda found: strict_f1(select, found, ontology)) == threshold
+    assert best_threshold(dictionary, select, lambda spans: strict_f1(select, spans, ontology)) == threshold
     scores = all_scores(test, [annotate(dictionary, unit, threshold) for unit in test], {}, ontology)
     assert tuple(scores[metric]["set_directed"][count] for count in ("tp", "predicted", "gold")) == counts

@@ -1,4 +1,4 @@
-"""Answers from an endpoint: their order, the cache that outlives failures, and what no log may hold."""
+"""Answers from an endpoint: their order, the cache that survives failures, and secrets that no log may contain."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ def short_pauses(monkeypatch):
 
 @pytest.fixture
 def answers_of(double, tmp_path):
-    """Ask for the answers to the prompts, with a cache that stays within a test."""
+    """Request the answers to the prompts, with one cache per test."""
 
     def answers(prompts=PROMPTS, max_tokens=9, **settings):
         endpoint = Endpoint(**{"url": double.url, "model": "gpt-x", "concurrency": 4, **settings})
@@ -41,7 +41,7 @@ def answers_of(double, tmp_path):
 
 
 def fail_on(text, status=500, headers=None, body=None):
-    """Answer all but one text."""
+    """A server that fails for one text and answers all others."""
 
     def answer(request):
         return (status, headers or {}, body or {}) if request["messages"][-1]["content"] == text else echo(request)
@@ -86,23 +86,23 @@ def test_another_request_is_asked_for(double, answers_of, change):
 def test_equal_prompts_are_asked_once(double, answers_of):
     twin = Prompt("twin", "twin", PROMPTS[0].messages, "")
     completions, _ = answers_of([PROMPTS[0], twin])
-    assert [(one.prompt_id, one.completion) for one in completions] == [("d0", "ONE"), ("twin", "ONE")]
+    assert [(answer.prompt_id, answer.completion) for answer in completions] == [("d0", "ONE"), ("twin", "ONE")]
     assert len(double.requests) == 1
 
 
-def test_an_interrupted_job_asks_for_what_is_missing_alone(double, answers_of):
+def test_an_interrupted_job_requests_only_the_missing_answers(double, answers_of):
     double.answer = fail_on("eight")
-    with pytest.raises(DataError, match="no answer, up to 1 repetitions included; the last time: 500"):
+    with pytest.raises(DataError, match="no answer after at most 1 repetitions; last failure: 500"):
         answers_of(retries=1, concurrency=1)
     before = len(double.requests)
     assert before == len(PROMPTS) + 1
     double.answer = echo
     completions, _ = answers_of()
-    assert [one.completion for one in completions] == [text.upper() for text in TEXTS]
+    assert [answer.completion for answer in completions] == [text.upper() for text in TEXTS]
     assert [request["messages"][-1]["content"] for request in double.requests[before:]] == ["eight"]
 
 
-def test_the_first_failure_ends_all_and_nothing_waits_on(double, answers_of):
+def test_the_first_failure_cancels_all_other_requests(double, answers_of):
     double.answer = lambda request: (
         (401, {}, {}) if request["messages"][-1]["content"] == "one" else (429, {"Retry-After": "100"}, {})
     )
@@ -113,18 +113,18 @@ def test_the_first_failure_ends_all_and_nothing_waits_on(double, answers_of):
 
 
 def test_a_cut_answer_and_a_withheld_one_did_not_finish(double, answers_of):
-    said = {"one": completion("{", tokens=9, reason="length"), "two": completion(None, reason="content_filter")}
-    double.answer = lambda request: (200, {}, said[request["messages"][-1]["content"]])
+    replies = {"one": completion("{", tokens=9, reason="length"), "two": completion(None, reason="content_filter")}
+    double.answer = lambda request: (200, {}, replies[request["messages"][-1]["content"]])
     completions, _ = answers_of(PROMPTS[:2])
     assert completions == [Completion("d0", "{", 9, False), Completion("d1", "", 3, False)]
 
 
-def test_half_a_character_is_replaced(double, answers_of):
+def test_half_a_surrogate_pair_is_replaced(double, answers_of):
     double.answer = lambda request: (200, {}, json.dumps(completion("a\ud800b")).encode())
     assert answers_of(PROMPTS[:1])[0][0].completion == "a?b"
 
 
-def test_answers_of_two_versions_make_no_row(double, answers_of):
+def test_answers_of_two_versions_of_a_model_are_refused(double, answers_of):
     def changing(request):
         day = 1 if request["messages"][-1]["content"] == "one" else 2
         return 200, {}, completion("a", model=f"gpt-x-2025-01-0{day}")
@@ -134,9 +134,7 @@ def test_answers_of_two_versions_make_no_row(double, answers_of):
         answers_of()
 
 
-def test_neither_key_nor_texts_are_anywhere_but_in_requests_and_answers(
-    double, answers_of, tmp_path, monkeypatch, caplog
-):
+def test_key_and_texts_appear_only_in_requests_and_answers(double, answers_of, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
     key, body = "sk-very-secret", {"error": {"code": "three is no patient", "message": "three sk-very-secret"}}
     monkeypatch.setenv("SOME_KEY", key)

@@ -1,4 +1,4 @@
-"""Greedy answers against their definition: one prompt at a time, without cache or padding."""
+"""Greedy answers equal their definition: the most likely token, one prompt at a time, without cache or padding."""
 
 from types import SimpleNamespace
 
@@ -14,7 +14,7 @@ from tabpo.records import Completion, Message, Prompt
 from tabpo.scoring.attention import let_read_trees
 
 FAMILIES = {
-    "gpt2": {"activation_function": "gelu"},  # another kind of attention, with positions that are learnt
+    "gpt2": {"activation_function": "gelu"},  # another kind of attention, with learnt positions
     "llama": {},
     "qwen2": {"use_sliding_window": True, "sliding_window": 6, "max_window_layers": 1},  # in the second layer
     "qwen3": {},
@@ -54,7 +54,7 @@ def prompts(tokenizer, lengths):
 
 
 def definition(model, ids, cap, eos):
-    """The most likely next token, again and again, without cache or padding."""
+    """Repeatedly the most likely next token, without cache or padding."""
     new = []
     while len(new) < cap:
         logits = model(input_ids=torch.tensor([[*ids, *new]])).logits[0, -1]
@@ -65,7 +65,7 @@ def definition(model, ids, cap, eos):
 
 
 def ending(model, tokenizer, given, cap):
-    """A tokenizer whose end-of-turn token makes the model's answers as unequal in length as one token can."""
+    """A tokenizer whose end-of-turn token gives the model's answers as many different lengths as possible."""
     answers = [definition(model, ids, cap, eos=-1) for _, ids in given]
     lengths = {
         token: {answer.index(token) if token in answer else cap for answer in answers}
@@ -77,7 +77,7 @@ def ending(model, tokenizer, given, cap):
 
 
 def check(model, tokenizer, given, cap, batch_size):
-    """Completions of batches, in the order of the prompts, are the definition's."""
+    """Check that batched completions equal the definition, in the order of the prompts."""
     completions = generate(model, tokenizer, given, max_new_tokens=cap, batch_size=batch_size)
     expected = []
     for prompt_id, ids in given:
@@ -93,9 +93,9 @@ def check(model, tokenizer, given, cap, batch_size):
 def test_batches_give_what_each_prompt_gives_alone(model, tokenizer, batch_size):
     given = prompts(tokenizer, [9, 3, 14, 1, 6, 6, 2, 20, 5, 8, 12, 4])
     completions = check(model, ending(model, tokenizer, given, 30), given, 30, batch_size)
-    # ends at the end-of-turn token, or at the cap
-    assert {one.finished for one in completions} == {True, False}
-    assert all(one.n_tokens == 30 for one in completions if not one.finished)
+    # an answer ends at the end-of-turn token or at the cap
+    assert {answer.finished for answer in completions} == {True, False}
+    assert all(answer.n_tokens == 30 for answer in completions if not answer.finished)
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
@@ -124,18 +124,18 @@ def test_every_architecture_answers_alike_with_the_attention_of_training(family,
         assert generate(model, names, given, max_new_tokens=12, batch_size=3) == completions
 
 
-def test_the_models_own_generation_settings_change_nothing(model, tokenizer, tmp_path):
+def test_generation_settings_in_the_models_folder_change_nothing(model, tokenizer, tmp_path):
     given = prompts(tokenizer, [5, 9])
     plain = generate(model, tokenizer, given, max_new_tokens=8, batch_size=2)
     save_model(model, tokenizer, tmp_path)
     sampling = {"do_sample": True, "temperature": 5.0, "repetition_penalty": 50.0, "no_repeat_ngram_size": 1}
     ending = {"eos_token_id": [*range(3, 200)], "max_length": 3}
     GenerationConfig(**sampling, **ending, num_beams=3).save_pretrained(tmp_path)
-    told = load_frozen(tmp_path, {"precision": "fp32", "attention": "sdpa"})
-    settings = told.generation_config
+    loaded = load_frozen(tmp_path, {"precision": "fp32", "attention": "sdpa"})
+    settings = loaded.generation_config
     assert settings.do_sample and settings.repetition_penalty == 50.0 and settings.max_length == 3
-    assert generate(told, tokenizer, given, max_new_tokens=8, batch_size=2) == plain
-    assert told.generation_config is settings
+    assert generate(loaded, tokenizer, given, max_new_tokens=8, batch_size=2) == plain
+    assert loaded.generation_config is settings
 
 
 def test_no_prompts_no_answers(model, tokenizer):

@@ -1,4 +1,4 @@
-"""The calls of vLLM, against a stand-in with its documented interface; the engine itself runs on no test machine."""
+"""The calls of vLLM, with a stand-in that has its documented interface; vLLM itself is not tested."""
 
 import sys
 from importlib.machinery import ModuleSpec
@@ -16,7 +16,7 @@ LIMITS = {"max_length": 20, "max_new_tokens": 3, "batch_size": 5}
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What the stand-in is given; it answers each prompt with its ids and the end of turn, up to the cap."""
+    """The arguments that the stand-in receives; its answers are the prompt's ids and the end-of-turn token, capped."""
     given = {}
 
     class LLM:

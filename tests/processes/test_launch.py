@@ -1,4 +1,4 @@
-"""Locks of compilers that are gone are removed, those of runs that go on are not."""
+"""Locks of killed compilers are removed, locks of active runs are not."""
 
 import fcntl
 
@@ -9,7 +9,7 @@ from tabpo.processes.launch import left_locks_removed
 
 @pytest.fixture
 def lock(tmp_path):
-    """The lock of a kernel in the making, below a folder of a Python and a device."""
+    """The lock of a kernel that is being compiled, in a folder named by Python version and device."""
     kernel = tmp_path / "cache/torch_extensions/py311_cpu/deepspeed_shm_comm"
     kernel.mkdir(parents=True)
     (kernel / "lock").touch()
@@ -17,7 +17,7 @@ def lock(tmp_path):
 
 
 def take(path):
-    """Hold the file alone for a moment, or fail at once."""
+    """Take an exclusive lock on the file for a moment, or fail at once."""
     with path.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -40,7 +40,7 @@ def test_a_living_runs_lock_stays(tmp_path, lock):
         assert not lock.exists()
 
 
-def test_runs_are_there_side_by_side_and_gone_when_they_end(tmp_path):
+def test_several_runs_share_a_lock_until_they_end(tmp_path):
     environment = {"HOME": str(tmp_path)}
     runs = tmp_path / ".cache/torch_extensions/tabpo.lock"
     with left_locks_removed(environment), left_locks_removed(environment), pytest.raises(BlockingIOError):

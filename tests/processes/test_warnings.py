@@ -1,4 +1,4 @@
-"""A warning is noted once; the next one ends the process."""
+"""The first warning is recorded; a later one ends the process."""
 
 import os
 import signal
@@ -28,9 +28,9 @@ def ended(repeat_s: float, *numbers: signal.Signals) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_one_is_noted_and_a_later_one_is_the_end(number):
+def test_the_first_warning_is_recorded_and_a_later_one_ends_the_process(number):
     assert ended(0.0, number) == (0, "True\n")
-    for second in SIGNALS:  # of either kind
+    for second in SIGNALS:
         assert ended(0.0, number, second) == (-second, "")
 
 
@@ -38,7 +38,7 @@ def test_the_same_warning_may_come_several_times():
     assert ended(60.0, *SIGNALS, *SIGNALS) == (0, "True\n")
 
 
-def test_what_handled_signals_before_does_so_afterwards():
+def test_previous_handlers_are_restored():
     before = [signal.getsignal(number) for number in SIGNALS]
     warned = Warned()
     with handling(warned.note):
@@ -66,7 +66,7 @@ signal.pause()
 """
 
 
-def test_a_warning_goes_on_to_what_a_process_has_started():
+def test_a_warning_is_sent_on_to_child_processes():
     command = [sys.executable, "-c", PARENT, sys.executable, "-c", CHILD]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout.readline() == "ready\n"
@@ -83,7 +83,7 @@ def test_children_are_warned_until_they_end():
     assert not warn_children(signal.SIGUSR1)
 
 
-def test_a_child_that_has_ended_and_was_not_waited_for_is_warned_in_vain():
+def test_warning_a_zombie_process_is_no_error():
     with subprocess.Popen([sys.executable, "-c", ""], stdout=subprocess.PIPE) as child:
         child.stdout.read()
         assert warn_children(signal.SIGUSR1)
