@@ -13,7 +13,7 @@ TEXT = "a b c a"  # characters 0, 2, 4 and 6
 
 
 def read(clusters):
-    """An answer with spans a (0), b (2), c (4), z (nowhere), a (6) and a again (a duplicate that stands for 0)."""
+    """An answer with spans a (0), b (2), c (4), z (nowhere), a (6) and a again (a duplicate, placed at 0)."""
     unit = document_units(Document("d", None, TEXT, tuple(TEXT.split()), ((0, 4),), ()), "document")[0]
     spans = ",".join(f'{{"id":{n},"label":"Task","span":"{text}"}}' for n, text in enumerate("abczaa", start=1))
     return read_answer(f'{{"entities":[{spans}],"relations":[],"coreference":{clusters}}}', unit, SCIENCE)
@@ -30,7 +30,7 @@ A, B, C, LAST = (0, 1), (2, 3), (4, 5), (6, 7)
         ([[2, 1, 2]], ["ok"], [{A, B}]),
         ([[1]], ["single_mention"], []),
         ([[]], ["single_mention"], []),
-        ([[1, 6]], ["single_mention"], []),  # both stand for the first a
+        ([[1, 6]], ["single_mention"], []),  # both are placed at the first a
         ([[1, 5]], ["ok"], [{A, LAST}]),
         ([[1, 4]], ["dangling_mention"], [{A, 4}]),
         ([[1, 9, 2]], ["dangling_mention"], [{A, 9, B}]),
@@ -55,4 +55,5 @@ def test_gold_documents_go_through_text_and_back(data_root, split, clusters):
     for unit in units:
         parsed = parse(render(gold_answer(unit), "entities"), "entities", clusters=True)
         assert (parsed.answer_class, parsed.answer) == ("ok", gold_answer(unit))
-    assert sum(len(unit.clusters) for unit in units) == clusters  # one of train's 720 is a mention listed twice
+    # one of the 720 clusters of train lists a single mention twice and is dropped
+    assert sum(len(unit.clusters) for unit in units) == clusters

@@ -39,21 +39,21 @@ def results(*items):
 
 
 def places(text, spans, ontology):
-    found, _, _ = ground(Answer(spans), unit_of(text), ontology)
-    return [(span.start, span.end, span.item_class) for span in found]
+    spans_read, _, _ = ground(Answer(spans), unit_of(text), ontology)
+    return [(span.start, span.end, span.item_class) for span in spans_read]
 
 
 def starts_in_order(text, spans, ontology):
     unit = document_units(document(text), "sentence")[0]
-    found = read_in_order(render(Answer(spans), ontology.answer), unit, ontology).spans
-    return [(span.start, span.item_class) for span in found]
+    spans_read = read_in_order(render(Answer(spans), ontology.answer), unit, ontology).spans
+    return [(span.start, span.item_class) for span in spans_read]
 
 
 def test_in_order_an_occurrence_lies_behind_the_item_before():
     # it (0-2) runs (3-7) , (8) it (10-12) sees (13-17) it (18-20)
     text = "it runs , it sees it"
     items = [("Task", "runs"), ("Task", "it"), ("Task", "IT"), ("Task", "it"), ("Task", "it"), ("Task", "sees")]
-    # two are behind "runs", then the one in front is left; none is for "IT", which waits until all others are placed
+    # two occurrences are after "runs", then the one before it is free; none is left for "IT", which is placed last
     assert starts_in_order(text, entities(*items), SCIENCE) == [
         *((3, "ok"), (10, "ok"), (0, "duplicate")),
         *((18, "ok"), (0, "ok"), (13, "ok")),
@@ -70,7 +70,7 @@ def test_occurrences_are_taken_from_left_to_right_in_answer_order():
     spans = entities(("Task", "parser"), ("Method", "parser"), ("Task", "tagger"), ("Task", "parser"))
     assert places("a parser a tagger a parser", spans, SCIENCE) == [
         (2, 8, "ok"),
-        (20, 26, "ok"),  # whatever the label, the first one is taken
+        (20, 26, "ok"),  # the first occurrence is taken, whatever the label
         (11, 17, "ok"),
         (2, 8, "duplicate"),
     ]
@@ -127,7 +127,7 @@ def test_levelling_never_cuts_words():
 
 
 def test_verbatim_items_come_before_levelled_ones():
-    # "Model" is nowhere verbatim, and so waits until the second item has its place.
+    # "Model" occurs nowhere verbatim, so the second item is placed first
     spans = entities(("Task", "MODEL"), ("Task", "model"), ("Task", "MODEL"))
     assert places("a model , the Model", spans, SCIENCE) == [
         (14, 19, "normalised_span"),
@@ -216,9 +216,9 @@ LETTERS = st.text(alphabet="ab -LRB()Aß'\"`", max_size=12)
 @given(st.lists(st.text("ab-LRB()Aß'", min_size=1, max_size=5), min_size=1), st.lists(st.tuples(LETTERS, LETTERS)))
 def test_any_answer_can_be_placed_and_found_spans_are_in_the_text(tokens, items):
     text = " ".join(tokens)
-    found = ground(Answer(entities(*items)), unit_of(text), SCIENCE)[0]
-    found += ground(Answer(results(*(("Drug", "Dose", span) for _, span in items))), unit_of(text), MEDICINE)[0]
-    for span in found:
+    grounded = ground(Answer(entities(*items)), unit_of(text), SCIENCE)[0]
+    grounded += ground(Answer(results(*(("Drug", "Dose", span) for _, span in items))), unit_of(text), MEDICINE)[0]
+    for span in grounded:
         assert span.item_class in ITEM_CLASSES
         if span.item_class == "ok":
             assert text[span.start : span.end] == span.text
@@ -242,5 +242,5 @@ def units_with_unique_mentions(draw):
 @given(units_with_unique_mentions())
 def test_gold_that_can_be_told_apart_returns_to_its_place(unit):
     prediction = read_answer(render(gold_answer(unit), "entities"), unit, SCIENCE)
-    found = [(span.id, span.label, span.start, span.end, span.item_class) for span in prediction.spans]
-    assert found == [(span.id, span.label, span.start, span.end, "ok") for span in unit.spans]
+    rows = [(span.id, span.label, span.start, span.end, span.item_class) for span in prediction.spans]
+    assert rows == [(span.id, span.label, span.start, span.end, "ok") for span in unit.spans]

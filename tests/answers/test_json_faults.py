@@ -19,7 +19,7 @@ def refuse(literal):
 
 
 def is_json(text):
-    """RFC 8259 by the standard library, its two liberties taken away: NaN, and strings that UTF-8 cannot hold."""
+    """RFC 8259 by the standard library, without its two extensions: NaN, and strings that UTF-8 cannot hold."""
     try:
         json.dumps(json.loads(text, parse_constant=refuse), ensure_ascii=False).encode()
     except ValueError:
@@ -34,7 +34,7 @@ FILLINGS = ["0", ":0", '"":0'] + [
 
 
 def can_go_on(text):
-    """Whether some text behind `text` makes JSON, tried out: something to end the last token, then closing brackets."""
+    """Whether `text` can be continued to JSON: tries to end the last token, then closes all brackets."""
     outside = re.sub(r'"(\\.|[^"\\])*("|\\?$)', "", text)
     closing = []
     for character in outside:
@@ -89,7 +89,7 @@ def can_go_on(text):
         ("{f", "not_json"),
         ('[1"', "not_json"),
         ('{"a"-', "not_json"),
-        ("[١]", "not_json"),  # a digit, but none of JSON's
+        ("[١]", "not_json"),  # a digit that JSON does not allow
         ("\ufeff{}", "not_json"),
         ("\u00a0{}", "not_json"),
         ('{"a":1,"a":1}', "duplicate_key"),

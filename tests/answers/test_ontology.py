@@ -1,4 +1,4 @@
-"""An annotation scheme is read whole, or refused with where and what is accepted."""
+"""An annotation scheme is read completely, or refused with the place of the fault and what is accepted."""
 
 import copy
 from pathlib import Path
@@ -51,7 +51,7 @@ def test_labels_have_the_levels_that_answers_state(tmp_path):
 
 
 @pytest.mark.parametrize("path", ONTOLOGIES, ids=lambda path: path.stem)
-def test_those_of_the_project(path):
+def test_ontologies_of_the_project(path):
     assert read_ontology(path).labels
 
 
@@ -84,7 +84,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("place", "value", "message"), FAULTS)
-def test_faults_are_named(tmp_path, place, value, message):
+def test_messages_name_the_fault(tmp_path, place, value, message):
     content = copy.deepcopy(CONTENT)
     *parents, last = place.split("/")
     entry = content

@@ -174,7 +174,7 @@ def test_a_hundred_thousand_damaged_answers_get_a_class():
     classes = {name: Counter() for name in DAMAGES}
     for name, texts in damaged(answers, 100_000):
         classes[name].update(parse(text, "entities", clusters=False).answer_class for text in texts)
-    assert sum(found.total() for found in classes.values()) == 100_000
+    assert sum(counts.total() for counts in classes.values()) == 100_000
     assert set().union(*classes.values()) <= set(ANSWER_CLASSES)
     assert set(classes["truncated"]) == {"truncated"}
     assert set(classes["wrong_type"]) == {"wrong_shape"}
@@ -187,7 +187,7 @@ def test_a_hundred_thousand_damaged_answers_get_a_class():
     st.text('{}[]",:.e+-1a \n\u00a0', max_size=4),
 )
 def test_what_follows_a_value_is_classed_as_a_whole(value, rest):
-    """`1` and a point is cut short, `{}` and anything is no JSON: as the scan of the whole text has it."""
+    """A text after a value is classified like the whole text: `1.` is truncated, `{}x` is not JSON."""
     answer_class = parse(value + rest, "entities", clusters=False).answer_class
     assert answer_class == (json_fault(value + rest) or answer_class)
     assert json_fault(value + rest) or answer_class in ("wrong_shape", "ok")

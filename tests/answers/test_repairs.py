@@ -17,7 +17,7 @@ RESULTS = f'{{"results":[{RESULT},{RESULT}]}}'
 
 
 def counted(text, answer_format="entities", clusters=False):
-    """What was done, and how many spans and relations were read."""
+    """The repair, and the numbers of spans and relations that were read."""
     done, parsed = repair(text, answer_format, clusters=clusters)
     assert done in REPAIRS
     assert (done == "unrepaired") == (parsed.answer_class != "ok")
@@ -52,7 +52,7 @@ def counted(text, answer_format="entities", clusters=False):
         (GOOD.replace("relations", "links"), ("unrepaired", 0, 0)),
         (f"{GOOD[:-1]} and so on", ("cut", 2, 1)),
         (f"<think>\nFirst {EMPTY}, but parsing is a task.\n</think>\n{GOOD}", ("thoughts", 2, 1)),
-        (f"{EMPTY} is too little.</think>{GOOD}", ("thoughts", 2, 1)),  # where the template opens the thoughts
+        (f"{EMPTY} is too little.</think>{GOOD}", ("thoughts", 2, 1)),  # the chat template has opened the thoughts
         (f"<think>Perhaps {EMPTY}</think>\n```json\n{GOOD}\n```", ("code_fence", 2, 1)),
         (f"<think>Perhaps {EMPTY}</think>\n{GOOD[:-3]}", ("cut", 2, 0)),
         (f"<think>\nPerhaps {GOOD} or", ("unrepaired", 0, 0)),  # thoughts that do not end
@@ -60,9 +60,10 @@ def counted(text, answer_format="entities", clusters=False):
         (f"Draft: {EMPTY} Final: {GOOD}", ("prose", 2, 1)),  # the last object of the shape counts
         (f"```json\n{EMPTY}\n```\nCorrected:\n```json\n{GOOD}\n```", ("code_fence", 2, 1)),
         (f"```json\n{EMPTY}\n```\nNo: {GOOD}", ("prose", 2, 1)),
-        (f'{GOOD} in the format {{"id": 1}}', ("prose", 2, 1)),  # what has another shape does not
-        (f'The set {{a, "b" of 5" gives {GOOD}', ("prose", 2, 1)),  # nor do stray braces and quotes
-        (f'{{"entities":[{ONE},{TWO}]}}', ("unrepaired", 0, 0)),  # it was closed, and says nothing of relations
+        (f'{GOOD} in the format {{"id": 1}}', ("prose", 2, 1)),  # an object of another shape does not count
+        (f'The set {{a, "b" of 5" gives {GOOD}', ("prose", 2, 1)),  # stray braces and quotes do not count
+        # the object is closed but has no relations, so it is not repaired
+        (f'{{"entities":[{ONE},{TWO}]}}', ("unrepaired", 0, 0)),
     ],
 )
 def test_repairs_of_entities(text, expected):

@@ -20,7 +20,7 @@ def predicted(id_, start, end, label="A", sublabel=None):
 
 
 def test_exact_extents_win_over_a_better_label():
-    # 0:10 is predicted twice over: exactly as B, and a character short as A
+    # 0:10 is predicted twice: with exact extents as B, and one character shorter as A
     alignment = align([gold(1, 0, 10)], [predicted(1, 0, 9, "A"), predicted(2, 0, 10, "B")])
     assert alignment.matches == ((1, 2),)
     assert alignment.spurious == (1,)
@@ -29,7 +29,7 @@ def test_exact_extents_win_over_a_better_label():
 def test_a_span_with_several_labels_pairs_each_record_with_its_own():
     records = [gold(1, 0, 5, "T", "None"), gold(2, 0, 5, "T", "Drug")]
     swapped = [predicted(1, 0, 5, "T", "Drug"), predicted(2, 0, 5, "T", "Dosage")]
-    # Drug finds Drug although it comes first; what is left of the same extents is a confusion None -> Dosage
+    # Drug is paired with Drug, although Drug comes first; the remaining pair is a confusion None -> Dosage
     assert align(records, swapped).matches == ((1, 2), (2, 1))
 
 
@@ -93,10 +93,10 @@ def test_one_to_one_and_optimal(gold_extents, predicted_extents, labels):
 
     exact = {span.id for span in spans if (span.start, span.end) in predicted_extents}
     assert exact <= {gold_id for gold_id, _ in alignment.matches}
-    found = sum(overlap(spans[g - 1], answers[p - 1]) for g, p in alignment.matches if g not in exact)
+    total = sum(overlap(spans[g - 1], answers[p - 1]) for g, p in alignment.matches if g not in exact)
     rest = [span for span in spans if span.id not in exact]
     others = [answer for answer in answers if (answer.start, answer.end) not in gold_extents]
-    assert found == pytest.approx(best_total(rest, others), abs=1e-4)
+    assert total == pytest.approx(best_total(rest, others), abs=1e-4)
 
 
 def best_total(spans, answers):

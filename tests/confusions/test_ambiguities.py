@@ -1,4 +1,4 @@
-"""Expert patterns: the shipped files, and what is refused."""
+"""Expert patterns: the shipped files, and refusals."""
 
 from pathlib import Path
 

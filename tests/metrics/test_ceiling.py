@@ -1,4 +1,4 @@
-"""Gold rendered, parsed, grounded and scored: all right but for texts that occur more often than they are annotated."""
+"""Gold answers, read and scored, are right except where a text occurs more often than it is annotated."""
 
 from collections import Counter
 from itertools import pairwise
@@ -40,12 +40,12 @@ def ceiling(documents, ontology, unit):
 
 
 def first_occurrences(unit, texts, cuts_words):
-    """Right spans if each text took its first occurrences, with nothing of the code under test: {(key, start, end)}."""
+    """Right spans {(key, start, end)} if each text takes its first occurrences, without the code under test."""
     right = set()
     for (key, text), number in texts.items():
-        found = [at for at in range(len(unit.text)) if unit.text.startswith(text, at)]
-        found.sort(key=lambda at: cuts_words(unit, at, at + len(text)))
-        right |= {(key, unit.start + at, unit.start + at + len(text)) for at in found[:number]}
+        starts = [at for at in range(len(unit.text)) if unit.text.startswith(text, at)]
+        starts.sort(key=lambda at: cuts_words(unit, at, at + len(text)))
+        right |= {(key, unit.start + at, unit.start + at + len(text)) for at in starts[:number]}
     return right
 
 
@@ -76,8 +76,8 @@ def test_ceiling_of_scierc(data_root, split, unit, leftmost, in_order, gold_span
     spans, relations = leftmost
     assert scores["ner_strict", "set_directed"] == (spans, gold_spans, gold_spans)
     assert scores["rel", "set_directed"] == (relations, gold_relations, gold_relations)
-    found = [read_in_order(render(gold_answer(item), "entities"), item, ontology) for item in units]
-    pairs = list(zip(units, found, strict=True))
+    predictions = [read_in_order(render(gold_answer(item), "entities"), item, ontology) for item in units]
+    pairs = list(zip(units, predictions, strict=True))
     assert (total(ner_strict(*both) for both in pairs).tp, total(rel(*both, DIRECTED) for both in pairs).tp) == in_order
     assert scores["rel", "set_canonical"] == scores["rel_plus", "set_directed"] == scores["rel", "set_directed"]
     assert scores["rel_plus", "set_canonical"] == scores["rel", "set_canonical"]
@@ -106,7 +106,7 @@ def test_ceiling_of_phee(data_root, split, codes, sub_codes, spans, triples, gol
     assert scores["triple", "set_directed"] == (triples, gold, gold)
     for metric in ("code", "sub_code", "span", "semantic_label", "textual_grounding"):
         right, predicted, all_gold = scores[metric, "pv_style"]
-        assert right == predicted == all_gold > 0  # without places, what is written is what is meant
+        assert right == predicted == all_gold > 0  # without places, every gold answer is right
     assert triples == sum(
         len(
             {((span.label, span.sublabel), span.start, span.end) for span in item.spans}
@@ -120,7 +120,7 @@ def test_ceiling_of_phee(data_root, split, codes, sub_codes, spans, triples, gol
 @pytest.mark.parametrize(
     ("dataset", "ontology", "unit"), [(demo_abstracts, "scierc", "sentence"), (demo_messages, "pvminer", "document")]
 )
-def test_generated_texts_can_be_told_apart(dataset, ontology, unit):
+def test_generated_gold_is_always_right(dataset, ontology, unit):
     _, scores = ceiling(dataset.generate("test", 200, 11), ontology_of(ontology), unit)
     for right, predicted, gold in scores.values():
         assert right == predicted == gold > 0

@@ -12,7 +12,7 @@ from tabpo.records import Document, PredictedSpan, Prediction, Span
 
 ONTOLOGY = read_ontology(Path(__file__).parents[2] / "config/ontologies/scierc.yaml")
 
-# The worked example of Pradhan et al. (2014): h and i are in the response alone, e in the key alone.
+# The worked example of Pradhan et al. (2014): h and i are only in the response, e only in the key.
 KEY = [set("abc"), set("defg")]
 RESPONSE = [set("ab"), set("cd"), set("fghi")]
 
@@ -32,7 +32,7 @@ def test_worked_example(metric, precision, recall):
 
 
 @pytest.mark.parametrize("metric", [muc, b_cubed, ceaf_e])
-def test_nothing_against_something(metric):
+def test_one_side_without_clusters(metric):
     assert metric([], []).f1 == metric(KEY, []).f1 == metric([], KEY).f1 == 0
     assert metric(KEY, []).gold > 0 == metric(KEY, []).predicted
     assert metric([], KEY).predicted > 0 == metric([], KEY).gold
@@ -40,15 +40,15 @@ def test_nothing_against_something(metric):
 
 PARTITIONS = st.lists(st.integers(min_value=0, max_value=4), min_size=2, max_size=9).map(
     lambda groups: [
-        {mention for mention, group in enumerate(groups) if group == one}
-        for one in sorted(set(groups))
-        if groups.count(one) > 1
+        {mention for mention, group in enumerate(groups) if group == cluster}
+        for cluster in sorted(set(groups))
+        if groups.count(cluster) > 1
     ]
 )
 
 
 @given(PARTITIONS, PARTITIONS)
-def test_sides_are_alike_and_what_is_right_scores_one(gold, predicted):
+def test_swapping_sides_swaps_precision_and_recall_and_only_gold_scores_one(gold, predicted):
     for metric in (muc, b_cubed, ceaf_e):
         there, back = metric(gold, predicted), metric(predicted, gold)
         assert (there.precision, there.recall) == pytest.approx((back.recall, back.precision))
@@ -71,16 +71,16 @@ def prediction(clusters):
     return Prediction("d", "ok", tuple(spans), clusters=clusters)
 
 
-def scores_of_documents(units, found):
-    scores = all_scores(units, found, {}, ONTOLOGY)
+def scores_of_documents(units, predictions):
+    scores = all_scores(units, predictions, {}, ONTOLOGY)
     return {metric: scores[metric][HEADLINE] for metric in ("muc", "b_cubed", "ceaf_e", "conll")}
 
 
 def test_documents_are_summed():
-    # the worked example, and a document whose cluster is found whole
+    # the worked example, and a document whose cluster is completely right
     units = [document(((1, 2, 3), (4, 5, 6, 7))), document(((1, 2),))]
-    found = [prediction(((1, 2), (3, 4), (6, 7, 8, 9))), prediction(((2, 1),))]
-    scores = scores_of_documents(units, found)
+    predictions = [prediction(((1, 2), (3, 4), (6, 7, 8, 9))), prediction(((2, 1),))]
+    scores = scores_of_documents(units, predictions)
     assert scores["muc"] == {"precision": 3 / 6, "recall": 3 / 6, "f1": 3 / 6}
     assert scores["b_cubed"]["recall"] == pytest.approx((35 / 12 + 2) / 9)
     assert scores["ceaf_e"]["precision"] == pytest.approx((0.8 + 0.5 + 1) / 4)

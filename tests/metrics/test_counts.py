@@ -12,8 +12,8 @@ def test_hand_worked_numbers():
     assert (counts.precision, counts.recall, counts.f1) == (0.5, 0.25, pytest.approx(1 / 3))
 
 
-def test_nothing_of_nothing_is_zero():
-    nothing = Counts(0, 0, 0)  # case H: adds nothing, is no hit
+def test_scores_without_items_are_zero():
+    nothing = Counts(0, 0, 0)  # case H: adds nothing
     assert (nothing.precision, nothing.recall, nothing.f1) == (0, 0, 0)
     assert total([]) == nothing
     assert Counts(1, 2, 3) + nothing == Counts(1, 2, 3)
@@ -32,7 +32,7 @@ def test_f1_is_the_harmonic_mean_of_the_sums(drawn):
 def test_set_counting():
     # D: the same prediction twice counts once
     assert set_counts(["x"], [("x", True), ("x", True)]) == Counts(1, 1, 1)
-    # a faulty item counts as predicted and is never right, unless a sound one says the same
+    # a faulty item counts as predicted and is never right, unless a sound item has the same key
     assert set_counts(["x", "y"], [("x", False), ("z", True)]) == Counts(0, 2, 2)
     assert set_counts(["x"], [("x", False), ("x", True)]) == Counts(1, 1, 1)
 

@@ -54,17 +54,17 @@ RIGHT = [("Drug", "Dose", "5 mg"), ("Drug", "None", "5 mg insulin"), ("Effect", 
         ([("Effect", "None", "fever")], (0, 1, 2), (0, 1, 2), (0, 1, 3), (0, 1, 3)),
         ([("Effect", "None", "fever"), RIGHT[2]], (1, 1, 2), (1, 1, 2), (1, 2, 3), (1, 2, 3)),
         ([("Effect", "None", "")], (0, 1, 2), (0, 1, 2), (0, 1, 3), (0, 1, 3)),
-        # part of a span is another one
+        # a part of a span is another span
         ([("Drug", "None", "insulin")], (1, 1, 2), (1, 1, 2), (0, 1, 3), (0, 1, 3)),
-        # the second of two equal triples takes the second rash, the third one repeats
+        # the second of three equal triples takes the second rash, the third is a duplicate
         ([RIGHT[2], RIGHT[2], RIGHT[2]], (1, 1, 2), (1, 1, 2), (1, 2, 3), (1, 2, 3)),
         ([("Effect", "None", "RASH")], (1, 1, 2), (1, 1, 2), (1, 1, 3), (1, 1, 3)),
     ],
 )
 def test_hand_worked_answers(items, codes, subs, spans, triples):
     gold = unit(GOLD)
-    found = read(*items, gold=gold)
-    assert [code(gold, found), sub_code(gold, found), span(gold, found), triple(gold, found)] == [
+    predicted = read(*items, gold=gold)
+    assert [code(gold, predicted), sub_code(gold, predicted), span(gold, predicted), triple(gold, predicted)] == [
         Counts(*codes),
         Counts(*subs),
         Counts(*spans),
@@ -85,12 +85,12 @@ def test_hand_worked_answers(items, codes, subs, spans, triples):
 )
 def test_pairs_and_relaxed_spans(items, pairs, relaxed):
     gold = unit(GOLD)
-    found = read(*items, gold=gold)
-    assert (pair(gold, found), span_relaxed(gold, found)) == (Counts(*pairs), Counts(*relaxed))
+    predicted = read(*items, gold=gold)
+    assert (pair(gold, predicted), span_relaxed(gold, predicted)) == (Counts(*pairs), Counts(*relaxed))
 
 
-def test_label_sets_are_those_of_scikit_learn():
-    # over messages, unknown labels kept as columns of their own; every span is in the text
+def test_label_sets_agree_with_scikit_learn():
+    # over all messages; unknown labels have columns too, and every span is in the text
     answers = [
         ([("Drug", "Dose"), ("Effect", "None")], [("Drug", "None"), ("Sign", "None")]),
         ([("Drug", "None")], [("Drug", "None"), ("Drug", "Dose")]),
@@ -98,21 +98,22 @@ def test_label_sets_are_those_of_scikit_learn():
         ([("Effect", "None")], []),
     ]
     golds = [unit([(*labels, 22, 26) for labels in gold]) for gold, _ in answers]
-    found = [
-        read(*((*labels, "rash") for labels in said), gold=gold) for gold, (_, said) in zip(golds, answers, strict=True)
+    predictions = [
+        read(*((*labels, "rash") for labels in predicted), gold=gold)
+        for gold, (_, predicted) in zip(golds, answers, strict=True)
     ]
     for metric, level in ((code, 0), (sub_code, 1)):
         sets = [[{labels[level] for labels in side} for side in answer] for answer in answers]
         binarizer = MultiLabelBinarizer().fit([labels for both in sets for labels in both])
         expected = precision_recall_fscore_support(
             binarizer.transform([gold for gold, _ in sets]),
-            binarizer.transform([said for _, said in sets]),
+            binarizer.transform([predicted for _, predicted in sets]),
             average="micro",
         )
-        counts = total(metric(gold, one) for gold, one in zip(golds, found, strict=True))
+        counts = total(metric(gold, item) for gold, item in zip(golds, predictions, strict=True))
         assert (counts.precision, counts.recall, counts.f1) == pytest.approx(expected[:3])
 
 
-def test_no_gold_and_no_answer_add_nothing():
+def test_without_gold_and_answer_all_counts_are_zero():
     gold = unit([])
     assert {metric(gold, read(gold=gold)) for metric in (code, sub_code, span, triple)} == {Counts(0, 0, 0)}

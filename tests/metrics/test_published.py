@@ -1,4 +1,4 @@
-"""The cases of SCORING by hand, and others, as published scorers count them."""
+"""The published scorers on the hand-worked cases of SCORING and on others."""
 
 from pathlib import Path
 
@@ -21,12 +21,12 @@ from tests.metrics.cases import ABC, CANONICAL, GOLD_B, SCIENCE, percent, predic
 ONTOLOGIES = Path(__file__).parents[2] / "config/ontologies"
 
 
-def score(scorer, metric, gold, found):
-    return percent(scorer(gold, found, CANONICAL)[metric])
+def score(scorer, metric, gold, predicted):
+    return percent(scorer(gold, predicted, CANONICAL)[metric])
 
 
 def stated(gold, entities, relations=()):
-    """The prediction that an answer makes: entities are (text, label), relations (head, tail, label) by position."""
+    """The prediction read from an answer; entities are (text, label), relations (head, tail, label) by position."""
     items = ",".join(f'{{"id":{n},"label":"{label}","span":"{text}"}}' for n, (text, label) in enumerate(entities))
     links = ",".join(f'{{"head":{head},"label":"{label}","tail":{tail}}}' for head, tail, label in relations)
     return read_answer(f'{{"entities":[{items}],"relations":[{links}]}}', gold, SCIENCE)
@@ -35,8 +35,8 @@ def stated(gold, entities, relations=()):
 @pytest.mark.parametrize("scorer", SCORERS)
 def test_case_a(scorer):
     gold = unit([(0, 0, "Method"), (2, 3, "Task"), (5, 5, "Generic")])
-    found = stated(gold, [("a", "Method"), ("c d", "Method"), ("e f", "Generic")])
-    assert score(scorer, "ner_strict", gold, found) == (33.33, 33.33, 33.33)
+    predicted = stated(gold, [("a", "Method"), ("c d", "Method"), ("e f", "Generic")])
+    assert score(scorer, "ner_strict", gold, predicted) == (33.33, 33.33, 33.33)
 
 
 CASES = {
@@ -61,8 +61,8 @@ DOUBLE = {"B": (100, 100, 100), "C": (100, 66.67, 80), "C2": (100, 33.33, 50), "
 )
 def test_cases_b_and_c(scorer, expected, case):
     gold = unit(ABC, GOLD_B)
-    found = stated(gold, zip("abc", ("Method", "Method", "Task"), strict=True), CASES[case])
-    counts = scorer(gold, found, CANONICAL)
+    predicted = stated(gold, zip("abc", ("Method", "Method", "Task"), strict=True), CASES[case])
+    counts = scorer(gold, predicted, CANONICAL)
     assert percent(counts["rel"]) == expected[case]
     assert "rel_plus" not in counts or percent(counts["rel_plus"]) == expected[case]
 
@@ -117,10 +117,10 @@ def test_cases_h_and_i(scorer):
 
 @pytest.mark.parametrize("scorer", SCORERS)
 @pytest.mark.parametrize("text", ["z", "", "a b c z"])
-def test_what_is_not_in_the_text_counts_and_is_wrong(scorer, text):
+def test_spans_that_are_not_in_the_text_are_wrong(scorer, text):
     gold = unit(ABC, [(0, 2, "USED-FOR")])
-    found = stated(gold, [("a", "Method"), (text, "Task")], [(0, 1, "USED-FOR"), (0, 7, "USED-FOR")])
-    counts = scorer(gold, found, CANONICAL)
+    predicted = stated(gold, [("a", "Method"), (text, "Task")], [(0, 1, "USED-FOR"), (0, 7, "USED-FOR")])
+    counts = scorer(gold, predicted, CANONICAL)
     assert counts["ner_strict"] == Counts(1, 2, 3)
     assert counts["rel"] == Counts(0, 2, 1)
 
@@ -129,13 +129,13 @@ NINE = "abcdefghi"
 
 
 def test_wide_spans():
-    # nine tokens: DyGIE++ and PL-Marker cannot predict it; one does not count it as gold, the other as missed
+    # nine tokens: DyGIE++ and PL-Marker cannot predict it; DyGIE++ does not count it, PL-Marker counts it as missed
     gold = unit([(0, 8, "Method"), (9, 9, "Task")], [(0, 1, "USED-FOR")], tokens=NINE + "k")
-    found = stated(gold, [(" ".join(NINE), "Method"), ("k", "Task")], [(0, 1, "USED-FOR")])
-    assert dygie(gold, found, CANONICAL) == {"ner_strict": Counts(1, 1, 1), "rel": Counts(0, 0, 1)}
-    assert plmarker(gold, found, CANONICAL)["ner_strict"] == Counts(1, 1, 2)
-    assert plmarker(gold, found, CANONICAL)["rel"] == Counts(0, 0, 1)
-    assert pure(gold, found, CANONICAL)["rel"] == spert(gold, found, CANONICAL)["rel"] == Counts(1, 1, 1)
+    predicted = stated(gold, [(" ".join(NINE), "Method"), ("k", "Task")], [(0, 1, "USED-FOR")])
+    assert dygie(gold, predicted, CANONICAL) == {"ner_strict": Counts(1, 1, 1), "rel": Counts(0, 0, 1)}
+    assert plmarker(gold, predicted, CANONICAL)["ner_strict"] == Counts(1, 1, 2)
+    assert plmarker(gold, predicted, CANONICAL)["rel"] == Counts(0, 0, 1)
+    assert pure(gold, predicted, CANONICAL)["rel"] == spert(gold, predicted, CANONICAL)["rel"] == Counts(1, 1, 1)
     eight = unit([(0, 7, "Method")], tokens=NINE)
     assert dygie(eight, stated(eight, [(" ".join(NINE[:8]), "Method")]), CANONICAL)["ner_strict"] == Counts(1, 1, 1)
 
@@ -143,8 +143,8 @@ def test_wide_spans():
 def test_pl_marker_keeps_one_of_overlapping_spans_of_a_label():
     nested = [(0, 1, "Method"), (1, 1, "Method"), (0, 2, "Task")]
     gold = unit(nested, [(1, 2, "USED-FOR")])
-    found = stated(gold, [("a b", "Method"), ("b", "Method"), ("a b c", "Task")], [(1, 2, "USED-FOR")])
-    counts = plmarker(gold, found, CANONICAL)
+    predicted = stated(gold, [("a b", "Method"), ("b", "Method"), ("a b c", "Task")], [(1, 2, "USED-FOR")])
+    counts = plmarker(gold, predicted, CANONICAL)
     assert counts["ner_strict"] == Counts(2, 2, 3)  # b lies in a b; the Task overlaps both and has another label
     assert counts["rel"] == Counts(0, 0, 1)  # b is no predicted entity any more
 
@@ -153,43 +153,45 @@ def test_pl_marker_drops_a_relation_whose_ends_overlap_those_of_an_earlier_one()
     entities = [(0, 0, "Method"), (0, 1, "Task"), (3, 3, "Material")]
     gold = unit(entities, [(0, 2, "USED-FOR"), (1, 2, "USED-FOR"), (1, 2, "PART-OF")])
     texts = [("a", "Method"), ("a b", "Task"), ("d", "Material")]
-    found = stated(gold, texts, [(0, 2, "USED-FOR"), (1, 2, "USED-FOR")])
-    assert plmarker(gold, found, CANONICAL)["rel"] == Counts(1, 1, 3)
-    assert spert(gold, found, CANONICAL)["rel"] == Counts(2, 2, 3)
+    predicted = stated(gold, texts, [(0, 2, "USED-FOR"), (1, 2, "USED-FOR")])
+    assert plmarker(gold, predicted, CANONICAL)["rel"] == Counts(1, 1, 3)
+    assert spert(gold, predicted, CANONICAL)["rel"] == Counts(2, 2, 3)
 
 
 def test_one_label_for_a_span_and_a_pair():
-    # as no answer grounds, but as other programs predict: two labels for c, two for the pair
+    # two labels for c and two for the pair: no answer is read so, but other programs predict it
     gold = unit([(0, 0, "Method"), (2, 2, "Task")], [(0, 1, "USED-FOR")])
-    found = prediction([(0, 0, "Method"), (2, 2, "Task"), (2, 2, "Material")], [(0, 1, "USED-FOR"), (0, 1, "COMPARE")])
+    predicted = prediction(
+        [(0, 0, "Method"), (2, 2, "Task"), (2, 2, "Material")], [(0, 1, "USED-FOR"), (0, 1, "COMPARE")]
+    )
     for scorer in (spert, dygie, plmarker):
-        assert scorer(gold, found, CANONICAL)["ner_strict"] == Counts(2, 2, 2)
-    assert pure(gold, found, CANONICAL)["ner_strict"] == Counts(2, 3, 2)
+        assert scorer(gold, predicted, CANONICAL)["ner_strict"] == Counts(2, 2, 2)
+    assert pure(gold, predicted, CANONICAL)["ner_strict"] == Counts(2, 3, 2)
     for scorer in (dygie, plmarker):
-        assert scorer(gold, found, CANONICAL)["rel"] == Counts(1, 1, 1)
-    assert spert(gold, found, CANONICAL)["rel"] == Counts(1, 2, 1)
+        assert scorer(gold, predicted, CANONICAL)["rel"] == Counts(1, 1, 1)
+    assert spert(gold, predicted, CANONICAL)["rel"] == Counts(1, 2, 1)
 
 
 @pytest.mark.parametrize(("link", "right"), [((0, 1, "USED-FOR"), 1), ((1, 0, "USED-FOR"), 0)])
 def test_uie_takes_a_head_with_its_own_label_and_a_tail_with_the_last_of_its_text(link, right):
     gold = unit([(0, 0, "Method"), (1, 1, "Task"), (2, 2, "Generic")], [link], tokens="xyx")
-    found = stated(gold, [("x", "Method"), ("y", "Task"), ("x", "Generic")], [link])
+    predicted = stated(gold, [("x", "Method"), ("y", "Task"), ("x", "Generic")], [link])
     for scorer in (uie_set, uie_multiset):
-        assert scorer(gold, found, CANONICAL)["rel"] == Counts(1, 1, 1)
-        assert scorer(gold, found, CANONICAL)["rel_plus"] == Counts(right, 1, 1)
+        assert scorer(gold, predicted, CANONICAL)["rel"] == Counts(1, 1, 1)
+        assert scorer(gold, predicted, CANONICAL)["rel_plus"] == Counts(right, 1, 1)
 
 
 def test_a_label_that_pl_marker_does_not_take_drops_no_other_span():
-    # a b is a Method first; as a Task it would keep the Task b out
+    # a b is a Method first; if it were a Task, the Task b would be dropped
     gold = unit([(0, 1, "Method"), (1, 1, "Task"), (3, 3, "Material")], [(1, 2, "USED-FOR")])
-    found = prediction([(0, 1, "Method"), (0, 1, "Task"), (1, 1, "Task"), (3, 3, "Material")], [(2, 3, "USED-FOR")])
-    assert plmarker(gold, found, CANONICAL)["ner_strict"] == Counts(3, 3, 3)
-    assert plmarker(gold, found, CANONICAL)["rel_plus"] == Counts(1, 1, 1)
+    predicted = prediction([(0, 1, "Method"), (0, 1, "Task"), (1, 1, "Task"), (3, 3, "Material")], [(2, 3, "USED-FOR")])
+    assert plmarker(gold, predicted, CANONICAL)["ner_strict"] == Counts(3, 3, 3)
+    assert plmarker(gold, predicted, CANONICAL)["rel_plus"] == Counts(1, 1, 1)
 
 
 @st.composite
 def plain(draw):
-    """Entities of one token each, no two in one place, and at most one relation of two of them."""
+    """Entities of one token in different places, and at most one relation between any two."""
     places = draw(st.lists(st.integers(min_value=0, max_value=5), unique=True, min_size=2, max_size=5))
     entities = [(place, place, draw(st.sampled_from(["Method", "Task"]))) for place in places]
     ends = st.lists(st.sampled_from(range(len(places))), min_size=2, max_size=2, unique=True)
@@ -198,17 +200,17 @@ def plain(draw):
 
 
 @given(plain(), plain())
-def test_all_agree_where_nothing_is_nested_wide_repeated_or_symmetric(gold, found):
+def test_all_agree_where_nothing_is_nested_wide_repeated_or_symmetric(gold, predicted):
     gold = unit(*gold)
-    found = stated(gold, [("abcdef"[place], label) for place, _, label in found[0]], found[1])
+    predicted = stated(gold, [("abcdef"[place], label) for place, _, label in predicted[0]], predicted[1])
     for symmetric, scorers in ((frozenset(), SCORERS), (CANONICAL, [spert])):
         ours = {
-            "ner_strict": ner_strict(gold, found),
-            "rel": rel(gold, found, symmetric),
-            "rel_plus": rel_plus(gold, found, symmetric),
+            "ner_strict": ner_strict(gold, predicted),
+            "rel": rel(gold, predicted, symmetric),
+            "rel_plus": rel_plus(gold, predicted, symmetric),
         }
         for scorer in scorers:
-            for metric, counts in scorer(gold, found, symmetric).items():
+            for metric, counts in scorer(gold, predicted, symmetric).items():
                 assert counts == ours[metric], (scorer.__name__, metric)
 
 
@@ -237,8 +239,8 @@ def test_gold_of_scierc_against_itself(data_root, kind):
     documents = scierc.read_documents(data_root / "scierc" / "test.json")
     units = [item for document in documents for item in document_units(document, kind)]
     ontology = read_ontology(ONTOLOGIES / "scierc.yaml")
-    found = [itself(item) for item in units]
-    scores = all_scores(units, found, {}, ontology)
+    predictions = [itself(item) for item in units]
+    scores = all_scores(units, predictions, {}, ontology)
     below = {
         (metric, convention): (counts["tp"], counts["predicted"], counts["gold"])
         for metric, conventions in scores.items()
@@ -246,7 +248,7 @@ def test_gold_of_scierc_against_itself(data_root, kind):
         if counts["f1"] < 1
     }
     mistyped = {(metric, convention) for metric, convention in below if convention.startswith("uie")}
-    # a text has different labels in different sentences of a document, and UIE takes the last
+    # in a document a text may have different labels, and UIE takes the last
     assert mistyped == (set() if kind == "sentence" else {("rel_plus", "uie_set"), ("rel_plus", "uie_multiset")})
     ceilings = {name: counts for name, counts in below.items() if name not in mistyped}
     assert ceilings == {name: counts for name, counts in CEILINGS.items() if counts[0] < counts[2]}

@@ -1,4 +1,4 @@
-"""The released scorer's ways, its loopholes included, by hand."""
+"""The rules of the released PV-Miner scorer, its loopholes included, on hand-worked cases."""
 
 import pytest
 
@@ -32,25 +32,26 @@ def read(*items, gold):
 @pytest.mark.parametrize(
     ("items", "codes", "subs", "spans"),
     [
-        (GOLD, (2, 2, 2), (1, 1, 1), (3, 3, 3)),  # the sub-code None is none
+        (GOLD, (2, 2, 2), (1, 1, 1), (3, 3, 3)),  # the sub-code None is ignored
         ([], (0, 0, 2), (0, 0, 1), (0, 0, 3)),
-        ([("Sign", "Colour", "5 mg")], (0, 0, 2), (0, 0, 1), (1, 1, 3)),  # labels of no list are not there
+        ([("Sign", "Colour", "5 mg")], (0, 0, 2), (0, 0, 1), (1, 1, 3)),  # labels outside the lists are ignored
         ([("Effect", "Dose", "fever")], (1, 1, 2), (1, 1, 1), (0, 1, 3)),  # and pairs need not be valid
         ([("Drug", "Dose", "")], (1, 1, 2), (1, 1, 1), (1, 1, 3)),  # an empty span agrees with the first
-        ([("Drug", "Dose", "MG")], (1, 1, 2), (1, 1, 1), (1, 1, 3)),  # held, whatever the case
+        ([("Drug", "Dose", "MG")], (1, 1, 2), (1, 1, 1), (1, 1, 3)),  # contained, whatever the case of letters
         ([("Effect", "None", "rash both red on legs a")], (1, 1, 2), (0, 0, 1), (1, 1, 3)),  # 5 of 7 words
         ([("Effect", "None", "rash both his legs")], (1, 1, 2), (0, 0, 1), (0, 1, 3)),  # 2 of 8
-        ([("Effect", "None", "rash")] * 2, (1, 1, 2), (0, 0, 1), (1, 2, 3)),  # a list: the second finds none free
-        # in order: the first takes "5 mg", which the second needed; matched as well as can be, both had one
+        # a list: the second has no unmatched gold span
+        ([("Effect", "None", "rash")] * 2, (1, 1, 2), (0, 0, 1), (1, 2, 3)),
+        # greedy: the first takes "5 mg", which the second needs; an optimal matching would match both
         ([("Drug", "None", "5 mg insulin"), ("Drug", "None", "5 mg for her")], (1, 1, 2), (0, 0, 1), (1, 2, 3)),
     ],
 )
 def test_medical_answers(items, codes, subs, spans):
     gold = message()
-    found = read(*items, gold=gold)
-    assert code(gold, found, MEDICINE) == Counts(*codes)
-    assert sub_code(gold, found, MEDICINE) == Counts(*subs)
-    assert span(gold, found) == Counts(*spans)
+    predicted = read(*items, gold=gold)
+    assert code(gold, predicted, MEDICINE) == Counts(*codes)
+    assert sub_code(gold, predicted, MEDICINE) == Counts(*subs)
+    assert span(gold, predicted) == Counts(*spans)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""How pairs are ranked, by hand."""
+"""Hand-worked scores of how pairs are ranked."""
 
 import pytest
 

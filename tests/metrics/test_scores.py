@@ -22,7 +22,7 @@ EMPTY = '{"entities":[],"relations":[]}'
 
 
 def science_units():
-    """Sentences "a b ." (a COMPARE b) and "b b ." (the second b annotated, which no answer can say)."""
+    """Sentences "a b ." (a COMPARE b) and "b b ." (the second b is annotated, which no answer can state)."""
     spans = (Span(1, "Task", None, 0, 1), Span(2, "Method", None, 2, 3), Span(3, "Method", None, 8, 9))
     document = Document(
         "d", None, "a b . b b .", tuple("ab.bb."), ((0, 3), (3, 6)), spans, (Relation(1, 2, "COMPARE"),)
@@ -95,35 +95,35 @@ def test_content_of_a_score_file():
         (metric, convention) for metric in ("rel", "rel_plus") for convention in ("set_canonical", "spert", "plmarker")
     }
     assert f1["rel", "set_canonical"] == f1["rel_plus", "plmarker"] == 1
-    # B and b are the same words to the released scorer, and to no other
+    # only the released scorer treats B and b as equal words
     assert f1["textual_grounding", "pv_style"] == pytest.approx(2 * 2 / (3 + 3))
     assert f1["ner_strict", "uie_set"] == pytest.approx(2 * 1 / (3 + 3))
 
 
-def test_repaired_answers_are_a_convention_of_their_own():
+def test_repaired_answers_have_a_separate_convention():
     whole = '{"entities":[{"id":1,"label":"Task","span":"a"}],"relations":[]}'
     cut = '{"entities":[{"id":1,"label":"Method","span":"b"},{"id":2,"la'
     scores = scores_of(f"```json\n{whole}\n```", cut)
     assert scores["repairs"] == {"none": 0, "thoughts": 0, "code_fence": 1, "prose": 0, "cut": 1, "unrepaired": 0}
     assert (scores["repaired"], scores_of(whole, "{")["repaired"]) == (1, 0)
     assert scores["valid"] == scores["metrics"]["ner_strict"]["set_directed"]["predicted"] == 0
-    # of the second sentence the first b is taken, which is not the one that is annotated
-    found = scores["metrics"]["ner_strict"]["repaired"]
-    assert (found["tp"], found["predicted"], found["gold"]) == (1, 2, 3)
+    # in the second sentence the first b is taken, but the second is annotated
+    strict = scores["metrics"]["ner_strict"]["repaired"]
+    assert (strict["tp"], strict["predicted"], strict["gold"]) == (1, 2, 3)
     assert scores["ceiling"]["ner_strict"]["repaired"] == scores["ceiling"]["ner_strict"]["set_directed"]
 
 
 def test_the_order_of_an_answer_may_say_which_occurrence_is_meant():
     spans = (Span(1, "Task", None, 0, 1), Span(2, "Method", None, 6, 7), Span(3, "Task", None, 8, 9))
     units = document_units(Document("d", None, "a b . a b", tuple("ab.ab"), ((0, 5),), spans), "sentence")
-    answer = render(gold_answer(units[0]), "entities")  # Task a, Method a, Task b: both a's, and the b behind
+    answer = render(gold_answer(units[0]), "entities")  # Task a, Method a, Task b: both a's, and the second b
     completions = [Completion(units[0].prompt_id, answer, 5, True)]
     scores, _ = score("test", units, [read_answer(answer, units[0], SCIENCE)], [answer], SCIENCE, completions)
     assert scores["metrics"]["ner_strict"]["set_directed"]["tp"] == 2
     assert scores["metrics"]["ner_strict"]["in_order"]["tp"] == scores["ceiling"]["ner_strict"]["in_order"]["tp"] == 3
 
 
-def test_a_baseline_writes_nothing():
+def test_predictions_without_texts():
     units = science_units()
     predictions = [read_answer(EMPTY, unit, SCIENCE) for unit in units]
     scores, _ = score("test", units, predictions, [EMPTY, EMPTY], SCIENCE, completions=None)
@@ -140,17 +140,17 @@ def test_scores_by_label():
     )
     scores = scores_of(answer, EMPTY)
     counts = {
-        metric: {label: (one["tp"], one["predicted"], one["gold"]) for label, one in by_label.items()}
+        metric: {label: (row["tp"], row["predicted"], row["gold"]) for label, row in by_label.items()}
         for metric, by_label in scores["labels"].items()
     }
     assert counts == {
-        "ner_strict": {"Task": (1, 1, 1), "Method": (1, 1, 2)},  # and no Person: the ontology has none
+        "ner_strict": {"Task": (1, 1, 1), "Method": (1, 1, 2)},  # no Person, which the ontology does not have
         "rel": {"USED-FOR": (0, 1, 0), "COMPARE": (0, 0, 1)},
         "rel_plus": {"USED-FOR": (0, 1, 0), "COMPARE": (0, 0, 1)},
     }
     macro = {metric: scores["metrics"][metric]["macro_label"] for metric in counts}
     assert macro["ner_strict"] == {"f1": pytest.approx((1 + 2 / 3) / 2)}
-    assert macro["rel"] == {"f1": 0}  # of COMPARE alone: gold has no USED-FOR
+    assert macro["rel"] == {"f1": 0}  # the mean is over COMPARE only, because gold has no USED-FOR
 
 
 def test_coreference_is_scored_for_documents():
@@ -175,7 +175,7 @@ IDS = st.integers(min_value=0, max_value=5)
 
 @st.composite
 def document_answers(draw):
-    """Anything of the right shape: ids that name nothing, labels of the wrong kind, texts that are not there."""
+    """Any answer of the right shape: with unknown ids, labels of the wrong kind, or texts not in the unit."""
     spans = [{"id": number, "label": draw(LABELS), "span": draw(WORDS)} for number in draw(st.lists(IDS, unique=True))]
     links = [{"head": draw(IDS), "label": draw(LABELS), "tail": draw(IDS)} for _ in range(draw(IDS))]
     clusters = draw(st.lists(st.lists(IDS, max_size=4), max_size=3))
@@ -193,7 +193,7 @@ def test_every_answer_of_the_right_shape_has_scores(text):
     scores, _ = score("test", units, [prediction], [text], SCIENCE, [Completion("d", text, 9, True)])
     for metric, conventions in scores["metrics"].items():
         for convention, counts in conventions.items():
-            # a list counts what is repeated each time: recall may exceed 1
+            # a list counts every repetition, so recall may exceed 1
             assert counts["f1"] >= 0 and (counts["f1"] <= 1 + 1e-9 or convention == "pure")
             if "tp" in counts:
                 assert 0 <= counts["tp"] <= counts["predicted"]
@@ -218,7 +218,7 @@ def test_results_have_their_own_metrics():
     }
     assert {metric: scores[metric]["pv_style"]["f1"] for metric in ("code", "sub_code", "span", "semantic_label")} == {
         "code": 1,
-        "sub_code": 0,  # None is none
+        "sub_code": 0,  # the sub-code None is ignored
         "span": 0,
         "semantic_label": 1,
     }

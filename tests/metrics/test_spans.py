@@ -1,4 +1,4 @@
-"""The cases of SCORING that can be checked by hand, in set counting."""
+"""The hand-worked cases of SCORING, in set counting."""
 
 import pytest
 
@@ -10,9 +10,9 @@ from tests.metrics.cases import ABC, CANONICAL, GOLD_B, SCIENCE, percent, predic
 
 def test_case_a():
     gold = unit([(0, 0, "Method"), (2, 3, "Task"), (5, 5, "Generic")])
-    found = prediction([(0, 0, "Method"), (2, 3, "Method"), (5, 6, "Generic")])
-    assert percent(ner_strict(gold, found)) == (33.33, 33.33, 33.33)
-    assert percent(ner_boundary(gold, found)) == (66.67, 66.67, 66.67)
+    predicted = prediction([(0, 0, "Method"), (2, 3, "Method"), (5, 6, "Generic")])
+    assert percent(ner_strict(gold, predicted)) == (33.33, 33.33, 33.33)
+    assert percent(ner_boundary(gold, predicted)) == (66.67, 66.67, 66.67)
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,17 @@ def test_case_a():
     ],
 )
 def test_cases_b_and_c(predicted, directed, canonical):
-    gold, found = unit(ABC, GOLD_B), prediction(ABC, predicted)
+    gold, answer = unit(ABC, GOLD_B), prediction(ABC, predicted)
     for metric in (rel, rel_plus):
-        assert percent(metric(gold, found, DIRECTED)) == directed
-        assert percent(metric(gold, found, CANONICAL)) == canonical
+        assert percent(metric(gold, answer, DIRECTED)) == directed
+        assert percent(metric(gold, answer, CANONICAL)) == canonical
 
 
 def test_canonical_order_is_that_of_starts_alone():
     # a (0-0) and a b (0-1) start together: their order stays as annotated, on both sides
     nested = [(0, 0, "Method"), (0, 1, "Task")]
-    gold, found = unit(nested, [(0, 1, "COMPARE")]), prediction(nested, [(1, 0, "COMPARE")])
-    assert rel(gold, found, CANONICAL) == Counts(0, 1, 1)
+    gold, predicted = unit(nested, [(0, 1, "COMPARE")]), prediction(nested, [(1, 0, "COMPARE")])
+    assert rel(gold, predicted, CANONICAL) == Counts(0, 1, 1)
 
 
 def test_canonical_keeps_the_labels_with_their_ends():
@@ -55,7 +55,7 @@ def test_case_d():
 
 
 def test_case_e_by_offsets():
-    # the same text at two offsets, predicted once: it takes the first one, and only that is right
+    # one text at two offsets, predicted once: it takes the first offsets, and only these are right
     gold = unit([(0, 0, "Method"), (2, 2, "Method")], tokens="xyx")
     answer = '{"entities":[{"id":1,"label":"Method","span":"x"}],"relations":[]}'
     assert ner_strict(gold, read_answer(answer, gold, SCIENCE)) == Counts(1, 1, 2)
@@ -63,36 +63,36 @@ def test_case_e_by_offsets():
 
 def test_case_f():
     gold = unit([(0, 0, "Method"), (2, 2, "Task")], [(0, 1, "USED-FOR")])
-    found = prediction([(0, 0, "Method"), (2, 2, "Material")], [(0, 1, "USED-FOR")])
-    assert percent(ner_strict(gold, found)) == (50, 50, 50)
-    assert percent(rel(gold, found, DIRECTED)) == (100, 100, 100)
-    assert percent(rel_plus(gold, found, DIRECTED)) == (0, 0, 0)
+    predicted = prediction([(0, 0, "Method"), (2, 2, "Material")], [(0, 1, "USED-FOR")])
+    assert percent(ner_strict(gold, predicted)) == (50, 50, 50)
+    assert percent(rel(gold, predicted, DIRECTED)) == (100, 100, 100)
+    assert percent(rel_plus(gold, predicted, DIRECTED)) == (0, 0, 0)
 
 
 def test_case_g():
-    # the tail is found in the text, but as it has no label of the ontology it is no predicted entity
+    # the tail is in the text, but its label is not in the ontology, so it is no predicted entity
     gold = unit([(0, 0, "Method"), (2, 2, "Task")], [(0, 1, "USED-FOR")])
     answer = (
         '{"entities":[{"id":1,"label":"Method","span":"a"},{"id":2,"label":"Problem","span":"c"}],'
         '"relations":[{"head":1,"label":"USED-FOR","tail":2}]}'
     )
-    found = read_answer(answer, gold, SCIENCE)
-    assert percent(rel(gold, found, DIRECTED)) == (100, 100, 100)
-    assert rel_plus(gold, found, DIRECTED) == Counts(0, 1, 1)
-    assert ner_strict(gold, found) == ner_boundary(gold, found) == Counts(1, 2, 2)
+    predicted = read_answer(answer, gold, SCIENCE)
+    assert percent(rel(gold, predicted, DIRECTED)) == (100, 100, 100)
+    assert rel_plus(gold, predicted, DIRECTED) == Counts(0, 1, 1)
+    assert ner_strict(gold, predicted) == ner_boundary(gold, predicted) == Counts(1, 2, 2)
 
 
 def test_case_h():
-    gold, found = unit([]), prediction([])
-    for counts in (ner_strict(gold, found), rel(gold, found, DIRECTED), rel_plus(gold, found, CANONICAL)):
+    gold, predicted = unit([]), prediction([])
+    for counts in (ner_strict(gold, predicted), rel(gold, predicted, DIRECTED), rel_plus(gold, predicted, CANONICAL)):
         assert counts == Counts(0, 0, 0)
 
 
 def test_case_i():
     gold = unit(ABC, GOLD_B)
-    found = read_answer("Sure! Here you are:", gold, SCIENCE)
-    assert ner_strict(gold, found) == Counts(0, 0, 3)
-    assert rel(gold, found, DIRECTED) == Counts(0, 0, 2)
+    predicted = read_answer("Sure! Here you are:", gold, SCIENCE)
+    assert ner_strict(gold, predicted) == Counts(0, 0, 3)
+    assert rel(gold, predicted, DIRECTED) == Counts(0, 0, 2)
 
 
 def test_micro_scores_are_sums_over_units():
@@ -117,14 +117,14 @@ def answer_of(entities, relations=""):
         ([("z", "Method"), ("y", "Method")], Counts(0, 2, 3), Counts(0, 2, 3)),
         ([("", "Method"), ("a", "Method")], Counts(1, 2, 3), Counts(1, 2, 3)),
         ([("a", "Method"), ("a", "Task")], Counts(1, 1, 3), Counts(1, 1, 3)),  # a duplicate is dropped
-        ([("a", "Task"), ("a", "Method")], Counts(0, 1, 3), Counts(1, 1, 3)),  # and the first one stays
+        ([("a", "Task"), ("a", "Method")], Counts(0, 1, 3), Counts(1, 1, 3)),  # and the first item stays
     ],
 )
 def test_faulty_items_count_as_predicted_and_are_never_right(entities, strict, boundary):
     gold = unit(ABC)
-    found = read_answer(answer_of(entities), gold, SCIENCE)
-    assert ner_strict(gold, found) == strict
-    assert ner_boundary(gold, found) == boundary
+    predicted = read_answer(answer_of(entities), gold, SCIENCE)
+    assert ner_strict(gold, predicted) == strict
+    assert ner_boundary(gold, predicted) == boundary
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_faulty_items_count_as_predicted_and_are_never_right(entities, strict, b
 )
 def test_relations_by_id(relation, counts):
     gold = unit([(0, 0, "Method"), (2, 2, "Task")], [(0, 1, "USED-FOR")])
-    found = read_answer(answer_of([("a", "Method"), ("c", "Task"), ("a", "Method")], relation), gold, SCIENCE)
-    assert rel(gold, found, DIRECTED) == counts
-    assert rel_plus(gold, found, DIRECTED) == counts
+    predicted = read_answer(answer_of([("a", "Method"), ("c", "Task"), ("a", "Method")], relation), gold, SCIENCE)
+    assert rel(gold, predicted, DIRECTED) == counts
+    assert rel_plus(gold, predicted, DIRECTED) == counts
 
 
 def test_any_label_of_a_span_may_be_the_right_one():
     gold = unit([(0, 0, "Method"), (2, 2, "Task")], [(0, 1, "USED-FOR")])
-    found = prediction([(0, 0, "Method"), (2, 2, "Material"), (2, 2, "Task")], [(0, 1, "USED-FOR")])
-    assert rel_plus(gold, found, DIRECTED) == Counts(1, 1, 1)
+    predicted = prediction([(0, 0, "Method"), (2, 2, "Material"), (2, 2, "Task")], [(0, 1, "USED-FOR")])
+    assert rel_plus(gold, predicted, DIRECTED) == Counts(1, 1, 1)

@@ -30,7 +30,7 @@ def test_counts_and_rates_of_classes():
     assert set(rates(class_counts(PREDICTIONS[3:]))["items"].values()) == {0}
 
 
-def test_an_empty_answer_can_be_read_and_says_nothing():
+def test_share_of_empty_answers():
     assert empty_share(PREDICTIONS) == 0.25
 
 
@@ -38,9 +38,9 @@ def test_an_empty_answer_can_be_read_and_says_nothing():
     ("texts", "share"),
     [
         (["a b c d e"], 0),
-        (["a b c d a b c d"], 1 / 5),  # abcd bcda cdab dabc abcd: one of five is there twice
-        (["a a a a a a a"], 3 / 4),  # four runs, one form
-        (["a b c d", "a b c d"], 0),  # another text's run is no repetition
+        (["a b c d a b c d"], 1 / 5),  # abcd bcda cdab dabc abcd: one of five repeats another
+        (["a a a a a a a"], 3 / 4),  # four sequences, all equal
+        (["a b c d", "a b c d"], 0),  # a sequence of another text is no repetition
         (["a b c"], 0),
         (['{"x":1}'], 0),
     ],

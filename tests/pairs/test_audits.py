@@ -1,4 +1,4 @@
-"""What is said of pairs and confusions: the proof of answers, the reference's view, the page, distances, heat maps."""
+"""Audits of pairs and confusions: proof of answers, audit of the reference, page, distances and heat maps."""
 
 import math
 import re
@@ -38,7 +38,7 @@ def pair(rejected=WRONG, chosen=GOLD, number=0):
     return Pair(f"d#0/{number}", "d#0", chosen, rejected, (EDIT,), 6)
 
 
-def test_answers_hold():
+def test_valid_answers_pass():
     pairs = [pair(), pair(GOLD, WRONG, 1)]  # the second one is flipped
     assert prove_answers(pairs, [PROMPT], [UNIT], ONTOLOGY) == {"answers": 4, "records": 12}
 
@@ -59,7 +59,7 @@ INDENTED = WRONG.replace(":[{", ":[\n  {", 1)
         (GOLD, "one of its answers must be gold, and one must not"),
     ],
 )
-def test_answers_that_do_not_hold_are_refused_by_their_number(rejected, message):
+def test_invalid_answers_are_refused_by_their_number(rejected, message):
     with pytest.raises(DataError, match=message) as raised:
         prove_answers([pair(rejected)], [PROMPT], [UNIT], ONTOLOGY)
     assert "pair 1: " in str(raised.value)
@@ -73,7 +73,7 @@ def reference_of(pairs, chosen, rejected):
 
 
 def test_margins_and_gates_by_hand():
-    # gold: log 0.95 + log 0.7; wrong: log 0.95 + log 0.1: margin log 7 = 1.9459 for the pair as it is
+    # gold: log 0.95 + log 0.7; wrong: log 0.95 + log 0.1: margin log 7 = 1.9459 for the pair that is not flipped
     chosen, rejected = (math.log(0.95), math.log(0.7)), (math.log(0.95), math.log(0.1))
     report = reference_of([pair()], chosen, rejected)
     assert report["taus"] == [0.5, 0.66, 0.8, 0.9, 0.99]
@@ -175,7 +175,7 @@ def test_the_page_shows_every_part_and_no_examples_of_private_data():
     assert "Examples" not in private and "a\\|b" not in private and "| equal " in private
 
 
-def test_the_page_of_preferences_has_what_applies_to_them():
+def test_page_of_preferences():
     answers = {"t-1": ("It is | so.", "No."), "t-2": ("{}", "x" * 300)}
     prompts = [Prompt(name, name, (Message("user", ""),), chosen) for name, (chosen, _) in answers.items()]
     pairs = [Pair(f"{name}/0", name, *both, (), 9) for name, both in answers.items()]
@@ -228,7 +228,7 @@ def texts(path):
     return [line.strip("<!- >\n") for line in path.read_text().splitlines() if line.strip().startswith("<!--")]
 
 
-def test_heat_maps_have_what_was_missed_and_invented(tmp_path):
+def test_heat_maps_show_missed_and_spurious_items(tmp_path):
     write_heat_maps(tmp_path / "a.svg", TABLE, "demo")
     written = texts(tmp_path / "a.svg")
     assert {"Labels", "Relations", "NONE", "Task", "demo", "9", "3", "8", "7", "6"} <= set(written)

@@ -1,4 +1,4 @@
-"""Pairs: what is refused, what is drawn, the audit, and that neither order nor process changes a byte."""
+"""Drawing of pairs: refusals, draws and audit; neither the order of units nor the process changes a byte."""
 
 import json
 import os
@@ -129,7 +129,7 @@ def test_seed_and_number_change_the_draw():
     assert [pair.rejected for pair in more if not pair.pair_id.endswith("/3")] == rejected[0]
 
 
-def test_flips_change_places_in_the_stated_share_of_the_same_pairs():
+def test_flips_exchange_the_answers_of_the_stated_share_of_pairs():
     units = [unit(f"d{number}") for number in range(400)]
     plain, _ = draw(units, negatives=2)
     flips = {}
@@ -153,7 +153,7 @@ def test_up_to_three_edits():
             pairing(**changes)
 
 
-def test_kinds_that_are_named_are_mixed_as_the_tables_have_them():
+def test_named_kinds_keep_the_proportions_of_the_tables():
     rows = [
         Confusion("label", "Method", "Task", 9, 0, 0, 0),
         Confusion("missed", "Task", "NONE", 6, 0, 0, 0),
@@ -161,19 +161,19 @@ def test_kinds_that_are_named_are_mixed_as_the_tables_have_them():
     ]
     proposals = Proposals("empirical", 0.0, rows, [], ONTOLOGY)
     units = [unit(f"d{number}") for number in range(600)]
-    kinds = ["label", "sublabel", "relation_missed"]  # there are no sub-labels here
+    kinds = ["label", "sublabel", "relation_missed"]  # this ontology has no sub-labels
     pairs, tally = draw(units, proposals=proposals, negatives=1, kinds=kinds)
     assert tally.wanted == pytest.approx({"label": 9 / 14, "relation_missed": 5 / 14})
     assert set(tally.drawn) == {"label", "relation_missed"}
     assert tally.drawn["label"] == pytest.approx(600 * 9 / 14, abs=40)
     report = describe_drawn(tally, [(1.0, proposals)], units, [prompt_of(item) for item in units], pairs)
-    assert {kind: found["wanted"] for kind, found in report["kinds"].items()} == {
+    assert {kind: row["wanted"] for kind, row in report["kinds"].items()} == {
         "label": 0.642857,
         "relation_missed": 0.357143,
     }
 
 
-def test_stated_shares_hold_whatever_the_tables_mix():
+def test_stated_shares_replace_those_of_the_tables():
     rows = [Confusion("label", "Method", "Task", 90, 0, 0, 0), Confusion("missed", "Task", "NONE", 1, 0, 0, 0)]
     tables = [
         (0.3, Proposals("expert", 0.0, [], [Ambiguity("label", "Method", "Generic", 1.0, "", "", "")], ONTOLOGY)),
@@ -184,7 +184,7 @@ def test_stated_shares_hold_whatever_the_tables_mix():
     shares = {"label": 0.25, "missed": 0.75}
     _, tally = draw_pairs(units, pairing(negatives=1, kinds=shares), contexts, words)
     assert tally.drawn["label"] == pytest.approx(150, abs=35)
-    assert tally.inapplicable["missed"] == 0  # the expert table, which has no such pattern, is not asked
+    assert tally.inapplicable["missed"] == 0  # the expert table has no such pattern and is not tried
 
 
 def test_kinds_that_the_answers_cannot_hold_are_refused():
@@ -213,7 +213,7 @@ def test_no_pair_has_other_kinds_or_more_token_edits(kinds, limit, edits, seed):
             continue
         assert set(tally.drawn) <= set(kinds)
     assert all(pair.token_edit_distance <= limit for pair in drawn.get("near", ()))
-    # first draws that are near enough are drawn all the same
+    # a limit does not change the first draws that are within it
     near = [pair for pair in drawn.get("all", ()) if pair.pair_id.endswith("/0") and pair.token_edit_distance <= limit]
     assert {pair.pair_id: pair for pair in drawn.get("near", ())}.items() >= {
         pair.pair_id: pair for pair in near
@@ -233,7 +233,8 @@ def test_one_of_each_is_a_swap_a_deletion_and_an_insertion():
     assert {phrase.split()[0] for phrase in phrases} >= {"use", "for", "with"}
     single = unit("e", [("Method", 3, 4)])
     pairs, _ = draw_pairs([single], pairing(kinds="one_of_each"), contexts, words)
-    assert [pair.edits[0].operator for pair in pairs] == ["label", "insert"]  # not the empty answer
+    # no deletion, because the answer would be empty
+    assert [pair.edits[0].operator for pair in pairs] == ["label", "insert"]
 
 
 def test_the_audit_counts_pairs_by_the_tokens_that_differ():
@@ -241,7 +242,7 @@ def test_the_audit_counts_pairs_by_the_tokens_that_differ():
     assert token_edits(measures) == {"1": 2, "2": 1, "3": 1, "4-5": 2, "6-10": 2, "11-20": 2, "over 20": 2}
 
 
-def test_kinds_come_as_wanted():
+def test_kinds_are_drawn_in_the_wanted_shares():
     # all kinds apply to this unit, so shares must follow the mix: 9 errors of 20 are labels, 6 missed, 5 relations
     rows = [
         Confusion("label", "Method", "Task", 9, 0, 0, 0),
@@ -255,7 +256,7 @@ def test_kinds_come_as_wanted():
     assert tally.drawn["missed"] == pytest.approx(180, abs=40)
     assert tally.drawn["relation_missed"] == pytest.approx(150, abs=40)
     assert tally.sources == {"empirical": 600}
-    # only what was seen: Method is called Task, Task is missed
+    # only the counted errors: Method predicted as Task, and Task missed
     assert {edit.wrong for pair in pairs for edit in pair.edits if edit.operator == "label"} == {"Task"}
     assert {edit.field for pair in pairs for edit in pair.edits} == {
         "entities/0/label",
@@ -283,7 +284,7 @@ def test_examples_without_pair_are_counted():
     pairs, tally = draw([unit("full"), unit("empty", [])], proposals=proposals)
     assert {pair.prompt_id for pair in pairs} == {"full#0"}
     assert tally.without_pair == {NO_OPERATOR: 1}
-    # Method -> Task is all there is: the second and third negative repeat the first
+    # Method -> Task is the only edit, so the second and third negative repeat the first
     assert len(pairs) == 1
     assert set(tally.refusals) == {"repeats another negative", NO_OPERATOR}
     with pytest.raises(DataError, match="none of 1 examples allows a pair"):
@@ -302,7 +303,7 @@ def test_answers_that_differ_in_text_only_are_refused():
 
 
 def test_edits_that_render_the_gold_answer_are_refused():
-    # of two equal words the first is the record: deleting it and inventing the second reads the same
+    # the first of two equal words is annotated: deleting it and inserting the second gives the same text
     doc = Document("d", None, "net net", ("net", "net"), ((0, 2),), (Span(1, "Method", None, 0, 3),))
     rows = [Confusion("missed", "Method", "NONE", 1, 0, 0, 0), Confusion("spurious", "NONE", "Method", 1, 0, 0, 0)]
     proposals = Proposals("empirical", 0.0, rows, [], ONTOLOGY)
@@ -323,7 +324,7 @@ def test_long_answers_are_refused_not_cut():
     assert tally.without_pair == {"gold over max_completion_tokens": 1}
 
 
-def test_a_mix_draws_from_both_tables_and_from_the_other_where_one_has_nothing():
+def test_mixed_draws_from_both_tables_or_from_the_one_that_applies():
     rows = [Confusion("missed", "Method", "NONE", 5, 0, 0, 0)]
     patterns = [Ambiguity("label", "Task", "Generic", 3.0, "", "", "")]
     settings = {"confusions": "mixed", "smoothing": 0.0, "expert_share": 0.25}
@@ -368,7 +369,7 @@ def test_the_audit_adds_up_and_holds_no_text():
     assert not [word for word in ("neural", "parsing", "noisy", "texts") if word in text]
 
 
-def test_the_label_that_an_edit_is_about():
+def test_label_of_each_edit():
     # the answer has Method, Task, Generic and two USED-FOR
     gold = render(gold_answer(unit()), "entities")
     edits = [
@@ -430,7 +431,7 @@ def character_tokenizer(folder):
 
 
 def write_inputs(folder):
-    """Everything that the two scripts read: gold as predictions, one label wrong."""
+    """Write all inputs of the scripts; the predictions are gold answers with one wrong label."""
     documents = [document(f"d{number}") for number in range(8)] + [document("empty", [])]
     units = [item for doc in documents for item in document_units(doc, "sentence")]
     answers = [render(gold_answer(item), "entities") for item in units]
@@ -438,13 +439,13 @@ def write_inputs(folder):
         Prompt(item.prompt_id, item.doc_id, (Message("user", item.text),), answer)
         for item, answer in zip(units, answers, strict=True)
     ]
-    said = [
+    predictions = [
         read_answer(answer.replace("Task", "Method", 1), item, ONTOLOGY)
         for item, answer in zip(units, answers, strict=True)
     ]
     write_records(folder / "documents.parquet", Document, documents)
     write_records(folder / "prompts.parquet", Prompt, prompts)
-    write_records(folder / "predictions.parquet", Prediction, said)
+    write_records(folder / "predictions.parquet", Prediction, predictions)
     names = {name: {"definition": name} for name in ONTOLOGY.labels}
     relations = {name: {"definition": name, "symmetric": item.symmetric} for name, item in ONTOLOGY.relations.items()}
     content = {"answer": "entities", "labels": names, "relations": relations}
@@ -550,7 +551,7 @@ def figure_arguments(inputs, out):
 
 
 def on_policy_arguments(inputs, out):
-    """Those of `pairs`, without confusions and patterns, and with predictions."""
+    """Arguments of `pairs` without confusions and patterns, and with predictions."""
     given = pair_arguments(inputs, out, name="own", confusions="on_policy")
     flags = dict(zip(given[::2], given[1::2], strict=True))
     del flags["--confusions"], flags["--ambiguities"]

@@ -1,4 +1,4 @@
-"""Pairs from a model's own answers: what is wrong with them, what is repaired, and what makes no pair."""
+"""Pairs from a model's own answers: their edits, their repairs, and the answers that make no pair."""
 
 import json
 
@@ -45,52 +45,52 @@ def answer(entities, relations=(), **more):
     return json.dumps(content | more)
 
 
-def draw(said, unit=GOLD, ontology=ENTITIES, flip_rate=0.0, limit=1000):
-    predictions = [read_answer(said, unit, ontology)]
+def draw(answer_text, unit=GOLD, ontology=ENTITIES, flip_rate=0.0, limit=1000):
+    predictions = [read_answer(answer_text, unit, ontology)]
     pairing = Pairing("own", 1, 1, flip_rate, 1, limit)
     return on_policy_pairs([unit], predictions, pairing, ontology, lambda text: [ord(letter) for letter in text])
 
 
 def pair(*arguments, **changes):
-    [found], tally = draw(*arguments, **changes)
-    return found, tally
+    [drawn], tally = draw(*arguments, **changes)
+    return drawn, tally
 
 
-def edits(found):
-    return [(edit.operator, edit.field, edit.gold, edit.wrong) for edit in found.edits]
+def edits(drawn):
+    return [(edit.operator, edit.field, edit.gold, edit.wrong) for edit in drawn.edits]
 
 
 def test_a_wrong_answer_is_rendered_as_gold_is():
-    # other ids, another order and white space: only the label is left of the difference
-    said = answer([(9, "Task", "texts"), (4, "Task", "nets")], [(4, "USED-FOR", 9)])
-    found, tally = pair(said)
-    assert found.pair_id == "d#0/0"
-    assert found.chosen == render(gold_answer(GOLD), "entities")
-    assert found.rejected == found.chosen.replace("Method", "Task")
-    assert edits(found) == [("label", "entities/0/label", "Method", "Task")]
-    assert {edit.source for edit in found.edits} == {"on_policy"}
-    assert (found.token_edit_distance, tally.repaired) == (6, 0)
+    # ids, order and white space differ too, but only the difference of the label remains
+    text = answer([(9, "Task", "texts"), (4, "Task", "nets")], [(4, "USED-FOR", 9)])
+    drawn, tally = pair(text)
+    assert drawn.pair_id == "d#0/0"
+    assert drawn.chosen == render(gold_answer(GOLD), "entities")
+    assert drawn.rejected == drawn.chosen.replace("Method", "Task")
+    assert edits(drawn) == [("label", "entities/0/label", "Method", "Task")]
+    assert {edit.source for edit in drawn.edits} == {"on_policy"}
+    assert (drawn.token_edit_distance, tally.repaired) == (6, 0)
 
 
 def test_records_too_many_and_too_few():
-    found, _ = pair(answer([(1, "Method", "nets"), (2, "Method", "parse")], [(2, "USED-FOR", 1)]))
-    assert edits(found) == [
+    drawn, _ = pair(answer([(1, "Method", "nets"), (2, "Method", "parse")], [(2, "USED-FOR", 1)]))
+    assert edits(drawn) == [
         ("delete", "entities/1", '{"id":2,"label":"Task","span":"texts"}', ""),
         ("insert", "entities/-", "", '{"id":2,"label":"Method","span":"parse"}'),
         ("delete", "relations/0", '{"head":1,"label":"USED-FOR","tail":2}', ""),
         ("insert", "relations/-", "", '{"head":2,"label":"USED-FOR","tail":1}'),
     ]
-    found, _ = pair(answer([(1, "Method", "nets"), (2, "Task", "texts")], [(1, "COMPARE", 2)]))
-    assert edits(found) == [("relation_label", "relations/0/label", "USED-FOR", "COMPARE")]
+    drawn, _ = pair(answer([(1, "Method", "nets"), (2, "Task", "texts")], [(1, "COMPARE", 2)]))
+    assert edits(drawn) == [("relation_label", "relations/0/label", "USED-FOR", "COMPARE")]
 
 
-def test_what_no_answer_may_hold_is_left_out():
-    said = answer(
+def test_invalid_items_are_left_out():
+    text = answer(
         [(1, "Method", "nets"), (2, "Task", "texts"), (3, "Tsk", "parse"), (4, "Task", "trees")],
         [(1, "USED-FOR", 3), (2, "USED-FOR", 2)],
     )
-    found, tally = pair(said)
-    assert found.rejected == answer([(1, "Method", "nets"), (2, "Task", "texts")]).replace(" ", "")
+    drawn, tally = pair(text)
+    assert drawn.rejected == answer([(1, "Method", "nets"), (2, "Task", "texts")]).replace(" ", "")
     assert tally.repaired == 1
     with pytest.raises(DataError, match=r"none of 1 answers makes a pair: equal"):
         draw(answer([(1, "Method", "nets"), (2, "Task", "texts"), (3, "Tsk", "parse")], [(1, "USED-FOR", 2)]))
@@ -100,7 +100,7 @@ LINK = [(1, "USED-FOR", 2)]
 
 
 @pytest.mark.parametrize(
-    ("said", "limit", "reason"),
+    ("text", "limit", "reason"),
     [
         (answer([(1, "Method", "nets"), (2, "Task", "texts")], LINK), 1000, "equal"),
         ('{"entities":[', 1000, "unreadable"),
@@ -112,9 +112,9 @@ LINK = [(1, "USED-FOR", 2)]
         ),
     ],
 )
-def test_what_makes_no_pair(said, limit, reason):
+def test_answers_that_make_no_pair(text, limit, reason):
     with pytest.raises(DataError, match=f"makes a pair: {reason}$"):
-        draw(said, limit=limit)
+        draw(text, limit=limit)
 
 
 def test_a_symmetric_relation_the_other_way_round_is_right():
@@ -124,26 +124,26 @@ def test_a_symmetric_relation_the_other_way_round_is_right():
 
 
 def test_a_text_that_occurs_twice_is_no_difference():
-    # the second "nets" is gold; an answer cannot say which one it means
+    # the second "nets" is annotated; an answer cannot say which "nets" it means
     unit = unit_of([(4, "Method", None)])
     with pytest.raises(DataError, match=r"makes a pair: equal$"):
         draw(answer([(1, "Method", "nets")]), unit)
-    found, _ = pair(answer([(1, "Task", "nets")]), unit)
-    assert edits(found) == [("label", "entities/0/label", "Method", "Task")]
+    drawn, _ = pair(answer([(1, "Task", "nets")]), unit)
+    assert edits(drawn) == [("label", "entities/0/label", "Method", "Task")]
 
 
 def test_a_text_that_occurs_twice_stands_where_gold_has_it():
-    # gold: "texts", then the second "nets"; a reader finds the first one, which comes before "texts"
+    # gold has "texts", then the second "nets"; grounding finds the first "nets", which comes before "texts"
     unit = unit_of([(2, "Task", None), (4, "Method", None)], [Relation(2, 1, "USED-FOR")])
     with pytest.raises(DataError, match=r"makes a pair: equal$"):
         draw(answer([(1, "Task", "texts"), (2, "Method", "nets")], [(2, "USED-FOR", 1)]), unit)
-    found, _ = pair(answer([(1, "Task", "texts"), (2, "Task", "nets")], [(2, "USED-FOR", 1)]), unit)
-    assert found.rejected == found.chosen.replace("Method", "Task")
-    assert [edit.operator for edit in found.edits] == ["label"]
+    drawn, _ = pair(answer([(1, "Task", "texts"), (2, "Task", "nets")], [(2, "USED-FOR", 1)]), unit)
+    assert drawn.rejected == drawn.chosen.replace("Method", "Task")
+    assert [edit.operator for edit in drawn.edits] == ["label"]
 
 
 def test_the_order_of_an_answer_says_which_of_several_occurrences_is_meant():
-    # nets are annotated behind "parse" alone: leftmost, the first of the answer's two would stand before it
+    # "nets" is annotated only after "parse"; leftmost placing would put the first of the answer's two before it
     words = ("nets", "parse", "nets", "and", "nets")
     spans = [(1, "Task", None), (2, "Method", None), (4, "Method", None)]
     unit = unit_of(spans, [Relation(2, 1, "USED-FOR")], words=words)
@@ -153,9 +153,9 @@ def test_the_order_of_an_answer_says_which_of_several_occurrences_is_meant():
 
 def test_sub_codes():
     unit = unit_of([(0, "X", "a"), (0, "X", "b"), (2, "X", "a")])
-    said = [{"Code": "X", "Sub-code": "a", "Span": "nets"}, {"Code": "X", "Sub-code": "b", "Span": "texts"}]
-    found, _ = pair(json.dumps({"results": said}), unit, RESULTS)
-    assert edits(found) == [
+    records = [{"Code": "X", "Sub-code": "a", "Span": "nets"}, {"Code": "X", "Sub-code": "b", "Span": "texts"}]
+    drawn, _ = pair(json.dumps({"results": records}), unit, RESULTS)
+    assert edits(drawn) == [
         ("sublabel", "results/2/Sub-code", "a", "b"),
         ("delete", "results/1", '{"Code":"X","Sub-code":"b","Span":"nets"}', ""),
     ]
@@ -164,21 +164,21 @@ def test_sub_codes():
 def test_clusters():
     unit = unit_of([(0, "Method", None), (2, "Task", None), (4, "Method", None)], clusters=[(1, 3)], unit="document")
     entities = [(1, "Method", "nets"), (2, "Task", "texts"), (3, "Method", "nets")]
-    found, _ = pair(answer(entities, coreference=[[2, 3], [3, 1], [7, 1]]), unit)
-    assert json.loads(found.rejected)["coreference"] == [[2, 3]]  # a mention is in one cluster
-    assert edits(found) == [
+    drawn, _ = pair(answer(entities, coreference=[[2, 3], [3, 1], [7, 1]]), unit)
+    assert json.loads(drawn.rejected)["coreference"] == [[2, 3]]  # a mention is in one cluster only
+    assert edits(drawn) == [
         ("coreference", "coreference/0", "[1,3]", ""),
         ("coreference", "coreference/-", "", "[2,3]"),
     ]
 
 
 def test_flipped_pairs():
-    said = answer([(1, "Task", "nets")])
-    plain, _ = pair(said)
-    flipped = [pair(said, flip_rate=rate)[0] for rate in (0.1, 0.5)]
-    for found in flipped:
-        assert {found.chosen, found.rejected} == {plain.chosen, plain.rejected}
-        assert found.edits == plain.edits
+    text = answer([(1, "Task", "nets")])
+    plain, _ = pair(text)
+    flipped = [pair(text, flip_rate=rate)[0] for rate in (0.1, 0.5)]
+    for drawn in flipped:
+        assert {drawn.chosen, drawn.rejected} == {plain.chosen, plain.rejected}
+        assert drawn.edits == plain.edits
 
 
 def test_predictions_must_be_in_the_order_of_the_prompts():

@@ -1,4 +1,4 @@
-"""The proposal table: weights by hand for every mode, the mix of kinds, and what is refused."""
+"""The proposal table: hand-worked weights of every mode, the mix of kinds, and refusals."""
 
 import pytest
 
@@ -66,18 +66,18 @@ def tables(share=0.4, smoothing=2.0, patterns=PATTERNS, mode="mixed"):
     return proposal_tables(settings, COUNTS, patterns, ENTITIES, links=False)
 
 
-def test_a_mix_is_of_patterns_and_counts_in_the_stated_shares():
+def test_mixed_has_patterns_and_counts_in_the_stated_shares():
     (expert_share, expert), (empirical_share, empirical) = tables()
     assert (expert_share, empirical_share) == (0.4, 0.6)
     assert {kind for kind, share in expert.mix.items() if share} == {"label"}
-    found = [(item.wrong, item.weight, item.source) for item in expert.targets("label", "A", ("B", "C"))]
-    assert found == [("C", 4.0, "expert")]
+    targets = [(item.wrong, item.weight, item.source) for item in expert.targets("label", "A", ("B", "C"))]
+    assert targets == [("C", 4.0, "expert")]
     assert empirical.mix == Proposals("empirical", 2.0, COUNTS, PATTERNS, ENTITIES).mix
     [(whole, alone)] = tables(mode="uniform")
     assert (whole, alone.mix["label"]) == (1.0, 1 / 9)
 
 
-def test_a_mix_without_patterns_is_of_counts_alone():
+def test_mixed_without_patterns_has_counts_only():
     [(share, empirical)] = tables(patterns=[])
     assert (share, empirical.mix) == (1.0, tables()[1][1].mix)
     [(share, expert)] = tables(share=1.0)
@@ -93,7 +93,7 @@ def test_only_valid_values_are_proposed():
     assert weights("empirical", "A", ()) == {}
 
 
-def test_without_smoothing_only_what_was_seen():
+def test_without_smoothing_only_counted_errors_are_proposed():
     seen = {("B", "empirical"): 3 / 10, ("C", "empirical"): 1 / 10}
     assert weights("empirical", "A", ("B", "C"), smoothing=0.0) == pytest.approx(seen)
     assert weights("empirical", "C", ("A", "B"), smoothing=0.0) == {}

@@ -1,4 +1,4 @@
-"""Operators on random units: what they make is valid, verbatim and readable, and gold stays as it is."""
+"""Operators on random units: the edited answers are valid, verbatim and readable, and gold is not changed."""
 
 import json
 from copy import deepcopy
@@ -182,14 +182,14 @@ def test_an_invented_span_overlaps_no_record():
 
 
 def test_an_invented_span_looks_like_gold_ones():
-    # "net" begins no gold span and ends one; "the" neither: of two free words, "net" is likelier as a last one
+    # "net" ends a gold span but begins none, "the" does neither; so a free "net" is the likelier last word
     unit = unit_of(["neural", "net", ".", "the", "net"], [Span(1, "A", None, 0, 10)])
     weights = {extents: weight for weight, extents in free_extents(unit, unit.spans, span_shape([unit]))}
     # overall (1 + 1) / (5 + 1); net: first (0 + 1/3) / 3, last (1 + 1/3) / 3; the: both (0 + 1/3) / 2; length 2 once
     assert weights == pytest.approx({(11, 16): 1 / 6 * 1 / 6, (13, 20): 1 / 6 * 4 / 9})
 
 
-def test_nothing_is_free():
+def test_no_free_extents():
     unit = unit_of(["net"], [Span(1, "A", None, 0, 3)])
     assert apply(insert_span, unit) is None
     assert apply(move_boundary, unit) is None
@@ -261,7 +261,7 @@ def test_no_edit_repeats_another_record():
     # X/a and X/b on one span: neither sub-code can become the other
     unit = unit_of(["net"], [Span(1, "X", "a", 0, 3), Span(2, "X", "b", 0, 3)])
     assert apply(resublabel, unit, RESULTS) is None
-    # a nested entity's place is taken
+    # the other place already has a nested entity
     nested = unit_of(["neural", "net"], [Span(1, "A", None, 0, 10), Span(2, "A", None, 7, 10)])
     for seed in range(40):
         places = [(span.start, span.end) for span in apply(move_boundary, nested, seed=seed).spans]
@@ -383,7 +383,7 @@ def test_a_moved_end_changes_one_relation_and_its_place_only_where_it_must(data,
             for item in (draft, moved)
         )
         kept.append(before.index(old) == after.index(new))
-    assert len(set(kept)) <= 1  # all keep their place, or none can
+    assert len(set(kept)) <= 1  # all options keep the position, or none does
 
 
 def test_a_symmetric_relation_joins_labels_in_either_order():
@@ -398,10 +398,10 @@ def test_a_symmetric_relation_joins_labels_in_either_order():
 def test_links_are_moved_removed_and_added():
     # gold 1-3 and 2-4 are clusters, 5 is in none; every label is A
     unit = line("AAAAA", clusters=[(1, 3), (2, 4)])
-    found = {
+    edits = {
         tuple((e.field, e.gold, e.wrong) for e in apply(change_link, unit, seed=seed).edits) for seed in range(200)
     }
-    assert found == {
+    assert edits == {
         (("coreference/0", "[1,3]", ""),),  # 3 removed
         (("coreference/1", "[2,4]", ""),),  # 4 removed
         (("coreference/0", "[1,3]", ""), ("coreference/1", "[2,4]", "[2,3,4]")),  # 3 to 2
@@ -473,7 +473,7 @@ RICHER = unit_of(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in OPERATORS if kind != "sublabel"])
-def test_an_error_is_counted_as_the_kind_that_it_was_drawn_as(kind):
+def test_an_error_is_counted_as_the_kind_it_was_drawn_for(kind):
     seen = set()
     for seed in range(80):
         draft = apply(OPERATORS[kind], RICH, seed=seed, others=[RICHER])
@@ -482,7 +482,7 @@ def test_an_error_is_counted_as_the_kind_that_it_was_drawn_as(kind):
         wrong = {
             (row.kind, row.gold, row.predicted) for row in rows if row.predicted not in (row.gold, "exact", "kept")
         }
-        found = {(gold, predicted) for of, gold, predicted in wrong if of == kind}
-        assert found, draft.edits
-        seen |= found
+        errors = {(gold, predicted) for of, gold, predicted in wrong if of == kind}
+        assert errors, draft.edits
+        seen |= errors
     assert len(seen) > 1
