@@ -1,8 +1,8 @@
-"""From annotated text to the comparison table of a paper; `snakemake --configfile config/demo.yaml` runs the demo."""
+"""Make comparison tables from annotated texts; `snakemake --configfile config/demo.yaml` runs the demo."""
 
 import sys
 
-if not workflow.overwrite_configfiles:  # a second file would be merged with this one, key by key
+if not workflow.overwrite_configfiles:  # Snakemake would merge a second file with this one, key by key
 
     configfile: f"{workflow.basedir}/config/config.yaml"
 
@@ -28,7 +28,7 @@ include: "rules/export.smk"
 
 
 rule all:
-    """The study's tables and report; everything else is made because they need it."""
+    """Make the tables, figures and report of the study, with everything that they need."""
     default_target: True
     input:
         STUDY_FILES,

@@ -1,8 +1,8 @@
-"""The model that SFT starts from: built from scratch, copied from a folder, dequantised, or named on the hub."""
+"""Make the model that SFT starts from: from scratch, from a folder, from a GGUF file, or from the hub."""
 
 
 rule base:
-    """Make tokenizer and weights (a manifest for hub models), with one hash over the weights."""
+    """Make the folder that SFT starts from: tokenizer, weights (a manifest for hub models), and their hash."""
     input:
         prompts=results("{dataset}/prompts/train.parquet"),
         files=model_files,

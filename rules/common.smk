@@ -1,4 +1,4 @@
-"""The study as it was configured, checked while this file is parsed, and the names that wildcards may take."""
+"""Read and check the study while this file is parsed; define the values that wildcards may take."""
 
 import hashlib
 import json
@@ -22,19 +22,20 @@ from tabpo.study.shape import checked
 from tabpo.study.training import SCORER_VERSION
 from tabpo.training.loggers import check_logger
 
-PROJECT = Path(os.path.relpath(workflow.basedir))  # relative: a checkout that moves stays up to date
+PROJECT = Path(os.path.relpath(workflow.basedir))  # relative, so that a moved checkout re-runs nothing
 
 
 def known_ontologies():
-    """Format of the answer by name, for those of the project; by path, for those of the user's."""
+    """Map each ontology to its answer format: the project's ontologies by name, the user's by path."""
     datasets = without_absent(checked(StudyKeys, config).model_dump(exclude_unset=True))["datasets"]
-    own = {entry["ontology"] for entry in datasets.values() if entry.get("ontology", "").endswith(".yaml")}
+    of_user = {entry["ontology"] for entry in datasets.values() if entry.get("ontology", "").endswith(".yaml")}
     paths = {path.stem: path for path in sorted(PROJECT.glob("config/ontologies/*.yaml"))}
-    return {name: read_ontology(path).answer for name, path in {**paths, **{path: Path(path) for path in own}}.items()}
+    paths |= {path: Path(path) for path in of_user}
+    return {name: read_ontology(path).answer for name, path in paths.items()}
 
 
 def check_folders(study):
-    """Refuse folders and files of the user's that are not there, and folders that lack a split."""
+    """Refuse the user's folders and files that do not exist, and folders that lack a split."""
     for name, entry in study.models.items():
         if "folder" in entry and not Path(entry["folder"]).is_dir():
             raise ConfigError(f"models.{name}.folder: {entry['folder']} is no folder")
@@ -50,7 +51,7 @@ def check_folders(study):
 
 
 def load_study():
-    """The study of this run; jobs on a cluster parse this file too, and must not load torch for it."""
+    """Return the checked study. Jobs on a cluster call this too, so only the main process loads torch."""
     lock = PROJECT / "config/models.lock.yaml"
     study = resolve_study(
         config,
@@ -69,7 +70,7 @@ def load_study():
 
 
 def check_losses(study):
-    """Refuse hyperparameters that a loss does not take: one process that loads torch, once for the same question."""
+    """Refuse hyperparameters that a loss does not take. A subprocess loads torch; its answer is cached."""
     losses = [{"where": f"methods.{name}.params", **entry} for name, entry in study.methods.items()]
     question = json.dumps(losses, sort_keys=True)
     code = b"".join(path.read_bytes() for path in sorted(PROJECT.glob("tabpo/losses/*.py")))
@@ -104,7 +105,7 @@ def results(path):
 
 
 def either(names):
-    """A constraint that one of the names satisfies; none where there are none."""
+    """Return a wildcard constraint that matches exactly these names, or nothing if there are no names."""
     return "|".join(re.escape(str(name)) for name in names) or "(?!)"
 
 
@@ -129,7 +130,7 @@ STUDY_FILES = [
 
 
 def made_tables():
-    """Where a user finds the tables, once there are any."""
+    """List the tables that exist, for the message at the end of a run."""
     made = [f"{table}.md" for table in [*STUDY_TABLES, *STUDY_COSTS]]
     return filter(os.path.exists, map(results, [*made, "tables/per_metric"]))
 

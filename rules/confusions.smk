@@ -1,4 +1,4 @@
-"""What SFT models confuse, on held-out halves of dev or folds of train; what two annotators differ in; heat maps."""
+"""Count and draw confusions: of SFT models on dev or on folds of train, and between two annotators."""
 
 FOLDS = range(1, 6)
 
@@ -10,7 +10,7 @@ wildcard_constraints:
 
 
 rule confusions:
-    """Count what the SFT model confuses on the half of dev kept for it."""
+    """Count the SFT model's confusions on held-out prompts: on dev_confusion, on all of dev, or on folds of train."""
     input:
         predictions=results("{dataset}/{model}/sft/seed{seed}/predictions/dev_confusion.parquet"),
         prompts=results("{dataset}/prompts/dev_confusion.parquet"),
@@ -84,7 +84,7 @@ use rule confusions as confusions_crossfit with:
 
 
 rule confusion_figures:
-    """Draw the confusion tables of a model's seeds, and say how much they differ."""
+    """Draw the confusion tables of a model's seeds as heat maps, and measure how much the tables differ."""
     input:
         confusions=expand(
             results("{dataset}/{model}/confusions/seed{seed}.parquet"), seed=STUDY.seeds, allow_missing=True
@@ -137,7 +137,7 @@ use rule confusion_figures as confusion_figures_dev with:
 
 
 rule folds:
-    """Deal the training prompts to folds, whole groups each."""
+    """Divide the training prompts into folds of whole groups."""
     input:
         prompts=results("{dataset}/prompts/train.parquet"),
         documents=results("{dataset}/documents/train.parquet"),
@@ -170,7 +170,7 @@ use rule sft as sft_fold with:
         held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
     output:
         run=results(f"{FOLD}/run.yaml"),
-        model=passing(directory(results(f"{FOLD}/model"))),
+        model=temporary_model(directory(results(f"{FOLD}/model"))),
         log_steps=results(f"{FOLD}/training.parquet"),
         timing=results(f"{FOLD}/timing.parquet"),
         selection=results(f"{FOLD}/selection.json"),
@@ -236,7 +236,7 @@ use rule confusion_figures as confusion_figures_crossfit with:
 
 
 rule disagreement:
-    """Count where two annotators differ on train and on the half of dev that is for confusions."""
+    """Count where two annotators differ, on train and dev_confusion."""
     input:
         second=second_of_train_and_dev,
         prompts=expand(results("{dataset}/prompts/{part}.parquet"), part=["train", "dev_confusion"], allow_missing=True),
@@ -276,7 +276,7 @@ rule disagreement:
 
 
 rule human:
-    """Score the second annotator's test documents by what models are scored by."""
+    """Score the second annotator's test documents against the first annotator's, like a model's answers."""
     input:
         second=second_of_test,
         prompts=results("{dataset}/prompts/test.parquet"),

@@ -1,8 +1,8 @@
-"""From published files to documents and prompts."""
+"""Make documents and prompts from published, generated or the user's files."""
 
 
 rule fetch:
-    """Copy the published files from TABPO_DATA, or download them; hashes are checked either way."""
+    """Copy the published files from TABPO_DATA, or download them, and check their hashes."""
     output:
         train=results("{dataset}/source/train.json"),
         dev=results("{dataset}/source/dev.json"),
@@ -30,7 +30,7 @@ rule fetch:
 
 
 rule documents:
-    """Read or generate annotated documents into one format."""
+    """Convert published files or generated texts to documents of one format."""
     input:
         files=dataset_splits,
         ontology=dataset_ontology,
@@ -70,7 +70,7 @@ rule documents:
 
 
 rule prompts:
-    """Write one prompt and gold answer per unit; dev is halved by group."""
+    """Write one prompt and gold answer for each unit, and divide dev into two halves of whole groups."""
     input:
         train=results("{dataset}/documents/train.parquet"),
         dev=results("{dataset}/documents/dev.parquet"),

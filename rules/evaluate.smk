@@ -1,8 +1,8 @@
-"""Completions, predictions and scores. SFT and every method go through the same two rules; endpoints are asked."""
+"""Make completions, predictions and scores: SFT, every method and models behind endpoints are scored alike."""
 
 
 rule predict:
-    """Generate an answer to every prompt of a split."""
+    """Generate an answer to every prompt of a split with one trained model."""
     input:
         model=results("{dataset}/{model}/{method}/seed{seed}/model"),
         prompts=results("{dataset}/prompts/{split}.parquet"),
@@ -69,7 +69,7 @@ rule score:
 
 
 rule dictionary:
-    """Score the longest match of training mentions, with their own labels and with the most frequent ones."""
+    """Score longest matches of training mentions, with each mention's label and with the most frequent label."""
     input:
         train_prompts=results("{dataset}/prompts/train.parquet"),
         train_documents=results("{dataset}/documents/train.parquet"),
@@ -114,7 +114,7 @@ rule dictionary:
 
 
 rule ask:
-    """Ask an endpoint for answers to the test prompts; here, since nodes need neither its network nor its key."""
+    """Ask an endpoint for answers to the test prompts, from this machine: nodes need no network and no key."""
     input:
         prompts=results("{dataset}/prompts/test.parquet"),
     output:

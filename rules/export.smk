@@ -1,10 +1,10 @@
-"""What may leave a study of private data."""
+"""Write the files of a private study that may be shared."""
 
 EXPORTED_TABLES = [file for file in STUDY_TABLE_FILES if file.endswith(".csv") and file != results("tables/cost.csv")]
 
 
 rule export:
-    """Write tables, tests, macros and scores of labels, rounded and of no few patients: all that may leave."""
+    """Write the files that may be shared: rounded tables, tests, macros and scores, none of only a few patients."""
     input:
         tables=EXPORTED_TABLES,
         counts=export_counts,

@@ -1,4 +1,4 @@
-"""Every function that rules call for their inputs and parameters."""
+"""Define the functions that rules call for their inputs and parameters."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from tabpo.study.heldout import DISAGREEMENT
 
 
 def settings(function, *axes):
-    """A parameter function: the settings of a job as JSON, equal text for equal settings."""
+    """Return a parameter function: the settings of a job as JSON, with the same text for equal settings."""
     return lambda wildcards: json.dumps(function(STUDY, *(wildcards[axis] for axis in axes)), sort_keys=True)
 
 
@@ -37,7 +37,7 @@ export_settings = settings(job.export_settings)
 
 
 def titled(text):
-    """A parameter function: the title of a figure."""
+    """Return a parameter function: the title of a figure."""
     return lambda wildcards: job.title(STUDY, wildcards.dataset, text.format(**wildcards))
 
 
@@ -46,7 +46,7 @@ def dataset_source(wildcards):
 
 
 def dataset_splits(wildcards):
-    """File or folder of train, dev and test, in that order; none of a generated dataset, no dev where a folder has none."""
+    """List the paths of train, dev (if there is one) and test, in this order; generated data sets have no paths."""
     entry = STUDY.datasets[wildcards.dataset]
     source = SOURCES[entry["source"]]
     if source.origin == "folder":
@@ -58,7 +58,7 @@ def dataset_splits(wildcards):
 
 
 def second_paths(*splits):
-    """An input or parameter function: files or folders of a second annotator."""
+    """Return an input or parameter function: the second annotator's files or folders for these splits."""
     return lambda wildcards: [
         path for split, path in STUDY.datasets[wildcards.dataset]["second_annotator"].items() if split in splits
     ]
@@ -68,17 +68,17 @@ second_of_train_and_dev, second_of_test = second_paths("train", "dev"), second_p
 
 
 def folder_content(paths):
-    """A parameter function: a hash that sees a changed file in a folder. Its name, perhaps a patient's, reaches no log."""
+    """Return a parameter function: a hash of the files' content. It keeps file names, perhaps patients', out of logs."""
     return lambda wildcards: content_hash(map(Path, paths(wildcards)))
 
 
 def ontology_file(name):
-    """Of the project by its name, of the user's by its path."""
+    """Return the path of an ontology: the project's ontologies have a name, the user's a path."""
     return Path(name) if name.endswith(".yaml") else PROJECT / f"config/ontologies/{name}.yaml"
 
 
 def dataset_ontology(wildcards):
-    """Of annotations; preferences have none."""
+    """Return the ontology file of a data set; data sets of preferences have none."""
     entry = STUDY.datasets[wildcards.dataset]
     return ontology_file(entry["ontology"]) if "ontology" in entry else []
 
@@ -94,7 +94,7 @@ def split_documents(wildcards):
 
 
 def model_files(wildcards):
-    """The files of a model that comes from a folder or a GGUF file of the user's; others have none."""
+    """List the files of a model from the user's folder or GGUF file; other models have none."""
     entry = STUDY.models[wildcards.model]
     if "folder" in entry:
         return sorted(path for path in Path(entry["folder"]).iterdir() if path.is_file())
@@ -102,7 +102,7 @@ def model_files(wildcards):
 
 
 def confusions_of_pairing(ending):
-    """An input function: a file of the confusion table that a pairing is drawn from; an on-policy one has none."""
+    """Return an input function: a file of the pairing's confusion table; on-policy pairings have none."""
 
     def path(wildcards):
         heldout = STUDY.pairings[wildcards.pairing]["heldout"]
@@ -121,7 +121,7 @@ pairing_confusion_ids = confusions_of_pairing(".ids.txt")
 
 
 def of_pairing(path):
-    """An input function: a file of the pairing that the method trains on."""
+    """Return an input function: a file of the pairing that the method trains on."""
     return lambda wildcards: results(path).format(pairing=STUDY.methods[wildcards.method]["pairing"], **wildcards)
 
 
@@ -135,7 +135,7 @@ def study_folder(wildcards):
 
 
 def run_files(settings, path, *axes):
-    """An input function: one file of each run of a table."""
+    """Return an input function: one file of each run that these settings list."""
 
     def files(wildcards):
         folders = job.run_folders(settings(STUDY, *(wildcards[axis] for axis in axes))["runs"])
@@ -145,7 +145,7 @@ def run_files(settings, path, *axes):
 
 
 SCORES, COUNTS = "scores/test.json", "scores/test.counts.parquet"
-PROVENANCE = "provenance.json"  # baselines were not trained: no provenance
+PROVENANCE = "provenance.json"  # baselines were not trained and have none
 table_scores = run_files(job.table_settings, SCORES, "table")
 table_counts = run_files(job.table_settings, COUNTS, "table")
 table_provenance = run_files(job.table_settings, PROVENANCE, "table")
@@ -160,10 +160,10 @@ cost_provenance = run_files(job.cost_settings, PROVENANCE)
 
 
 def annotated(path):
-    """An input function: a file that datasets of annotations alone have."""
+    """Return an input function: a file that only annotated data sets have."""
     return lambda wildcards: [] if wildcards.dataset in STUDY.preference_datasets() else results(path)
 
 
 def preferred(path):
-    """An input function: one that datasets of preferences alone have."""
+    """Return an input function: a file that only data sets of preferences have."""
     return lambda wildcards: results(path) if wildcards.dataset in STUDY.preference_datasets() else []

@@ -1,8 +1,8 @@
-"""Preference pairs, their reference log-probs, and what a reviewer asks of pairs: proofs and a page."""
+"""Make preference pairs, their reference log-probs, and the audit of each file of pairs."""
 
 
 rule pairs:
-    """Draw rejected answers from the confusions, by schema-valid edits of the gold answers."""
+    """Draw rejected answers from the confusions, as schema-valid edits of the gold answers."""
     input:
         confusions=pairing_confusions,
         prompts=results("{dataset}/prompts/train.parquet"),
@@ -114,7 +114,7 @@ rule reference:
 
 
 rule audit:
-    """Prove that pairs are fit to train on, and write all that is known of them, as JSON and as a page."""
+    """Prove that pairs may be used for training; write this audit of them as JSON and as a Markdown page."""
     input:
         pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
         drawn=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.drawn.json"),

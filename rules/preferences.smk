@@ -1,8 +1,8 @@
-"""Preferences of the user's own: their pairs are in the data, and scores say how held-out ones are ranked."""
+"""Read the user's preference pairs from the data, and score how a model ranks held-out pairs."""
 
 
 rule preferences:
-    """Read preferences into prompts whose answer is the chosen one."""
+    """Convert preferences to prompts whose gold answer is the chosen answer."""
     input:
         files=dataset_splits,
     output:
@@ -39,7 +39,7 @@ rule preferences:
 
 
 rule given_pairs:
-    """Take the pairs of the training prompts from the data."""
+    """Write the preference pairs of one split, which the data set contains."""
     input:
         files=dataset_splits,
         prompts=results("{dataset}/prompts/train.parquet"),

@@ -1,8 +1,8 @@
-"""Supervised fine-tuning: the first row of every table, and the reference of every loss."""
+"""Fine-tune on gold answers: the first row of every table, and the reference of every loss."""
 
 
 rule sft:
-    """Train on the gold answers of the training prompts."""
+    """Train an SFT model on the gold answers of training prompts."""
     input:
         base=results("{dataset}/{model}/base"),
         prompts=results("{dataset}/prompts/train.parquet"),
@@ -34,8 +34,8 @@ rule sft:
         mem_mb=model_memory,
         runtime=model_runtime,
         slurm_extra=warning,
-        logging=told_where,
-    shell:  # exec: a scheduler's warning would end a shell in between, and the job with it
+        logging=logging_target,
+    shell:  # exec: a scheduler's warning would end a shell between the two, and thereby the job
         "exec python -m workflow_scripts.launch sft"
         " --settings {params.settings:q}"
         " --base {input.base}"
@@ -54,7 +54,7 @@ rule sft:
 
 
 rule gold:
-    """Score the gold answers of held-out prompts once with the frozen SFT model."""
+    """Score the gold answers of held-out prompts with the frozen SFT model."""
     input:
         sft=results("{dataset}/{model}/sft/seed{seed}/model"),
         prompts=results("{dataset}/prompts/dev_select.parquet"),

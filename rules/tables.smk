@@ -1,4 +1,4 @@
-"""Tables and figures of the study, each from its own runs, and the report that shows them."""
+"""Make the study's tables and figures, and the report that shows them."""
 
 from tabpo.study import report as contents
 
@@ -91,7 +91,7 @@ rule macros:
 
 
 rule cost:
-    """Write what each method's training costs, against dpo; it holds times, so no two studies give the same bytes."""
+    """Write the cost of training of each method relative to dpo; measured times differ from study to study."""
     input:
         timing=cost_timing,
         provenance=cost_provenance,
@@ -123,7 +123,7 @@ rule cost:
 
 
 rule training_figure:
-    """Draw what the losses of a model logged, step by step."""
+    """Draw what each loss logged at each step, for one model and data set."""
     input:
         steps=figure_steps,
     output:
@@ -152,7 +152,7 @@ rule training_figure:
 
 
 rule erosion_figure:
-    """Draw which held-out gold tokens lost probability by the losses of a model."""
+    """Draw which held-out gold tokens lost probability under each loss, for one model and data set."""
     input:
         watch=figure_watch,
     output:
@@ -188,10 +188,12 @@ report_provenance = run_files(contents.report_settings, PROVENANCE)
 
 
 rule report:
-    """Write tables, data, pairs, figures and runs of the study as one HTML file; of costs, which hold times, links."""
+    """Write tables, data, pairs, figures and runs of the study as one HTML file, with links to the tables of costs."""
     input:
         tables=STUDY_TABLE_FILES,
-        exhibits=lambda wildcards: [results(file) for one in contents.report_exhibits(STUDY) for file in one["files"]],
+        exhibits=lambda wildcards: [
+            results(file) for exhibit in contents.report_exhibits(STUDY) for file in exhibit["files"]
+        ],
         selections=report_selections,
         provenance=report_provenance,
     output:

@@ -1,4 +1,4 @@
-"""Preference training: one run per loss and seed, each from its SFT model."""
+"""Train with preference losses: one run for each loss and seed, starting from the SFT model of that seed."""
 
 
 rule train:
@@ -15,7 +15,7 @@ rule train:
         ontology=dataset_ontology,
     output:
         run=results("{dataset}/{model}/{method}/seed{seed}/run.yaml"),
-        model=passing(directory(results("{dataset}/{model}/{method}/seed{seed}/model"))),
+        model=temporary_model(directory(results("{dataset}/{model}/{method}/seed{seed}/model"))),
         log_steps=results("{dataset}/{model}/{method}/seed{seed}/training.parquet"),
         timing=results("{dataset}/{model}/{method}/seed{seed}/timing.parquet"),
         selection=results("{dataset}/{model}/{method}/seed{seed}/selection.json"),
@@ -43,8 +43,8 @@ rule train:
         mem_mb=model_memory,
         runtime=model_runtime,
         slurm_extra=warning,
-        logging=told_where,
-    shell:  # exec: a scheduler's warning would end a shell in between, and the job with it
+        logging=logging_target,
+    shell:  # exec: a scheduler's warning would end a shell between the two, and thereby the job
         "exec python -m workflow_scripts.launch train"
         " --settings {params.settings:q}"
         " --sft {input.sft}"

@@ -1,1 +1,1 @@
-"""One program per rule: it reads, calls once or twice into `tabpo`, and writes."""
+"""Command-line programs, one for each rule: they read files, call `tabpo`, and write files."""

@@ -1,4 +1,4 @@
-"""Ask the model behind an endpoint for an answer to every prompt; what it answered before is not asked for again."""
+"""Ask the model behind an endpoint for an answer to every prompt; answers in the cache are not requested again."""
 
 import argparse
 import json
@@ -14,13 +14,15 @@ from tabpo.study.endpoint import Endpoint
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write the completions in the order of the prompts, and by which model and code they were made."""
+    """Write the completions in the order of the prompts, and which model and code produced them."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it has a line for each request
+    logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs a line for each request
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: endpoint, max_completion_tokens")
     parser.add_argument("--prompts", type=Path, required=True)
-    parser.add_argument("--cache", type=Path, required=True, help="folder of answers, which outlives failures")
+    parser.add_argument(
+        "--cache", type=Path, required=True, help="folder of received answers; it is kept when the program fails"
+    )
     parser.add_argument("--output-completions", type=Path, required=True)
     parser.add_argument("--output-provenance", type=Path, required=True)
     args = parser.parse_args(argv)

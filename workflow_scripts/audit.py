@@ -1,4 +1,4 @@
-"""Prove that pairs are fit to train on, and write all that is known of them, as JSON and as a page."""
+"""Prove that pairs may be used for training; write this audit of them as JSON and as a Markdown page."""
 
 import argparse
 import json
@@ -18,17 +18,19 @@ from tabpo.reports.pair_page import pair_page
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read pairs, what they were made from and what the reference makes of them; prove, write audit and page."""
+    """Read the pairs, their sources and their reference log-probs; check them; write the audit and the page."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the pairing")
     parser.add_argument("--title", required=True)
     parser.add_argument("--pairs", type=Path, required=True)
-    parser.add_argument("--drawn", type=Path, required=True, help="JSON: how they were drawn")
-    parser.add_argument("--ids", type=Path, nargs="*", help="files of prompts that gave confusions, one a line")
-    for split in PROMPT_SPLITS:  # preferences have no dev_confusion, no documents and no ontology
+    parser.add_argument("--drawn", type=Path, required=True, help="JSON: statistics of the drawing")
+    parser.add_argument(
+        "--ids", type=Path, nargs="*", help="files with ids of the prompts of the confusions, one id per line"
+    )
+    for split in PROMPT_SPLITS:  # data sets of preferences have no dev_confusion, documents or ontology
         parser.add_argument(f"--{split.replace('_', '-')}", type=Path, nargs="?", help="prompts of the split")
-    parser.add_argument("--documents", type=Path, nargs="?", help="of train")
+    parser.add_argument("--documents", type=Path, nargs="?", help="documents of train")
     parser.add_argument("--ontology", type=Path, nargs="?")
     parser.add_argument("--reference", type=Path, required=True, help="log-probs of the pairs")
     parser.add_argument("--gold", type=Path, required=True, help="log-probs of the gold answers of dev_select")
@@ -52,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     audit = {"drawn": json.loads(args.drawn.read_text()), "proof": proof, "reference": reference}
     write_json(args.output, audit)
     write_whole(args.output_page, pair_page(args.title, audit, pairs))
-    logging.info("the pairs are proved: %s", args.output)
+    logging.info("the pairs passed all checks: %s", args.output)
 
 
 if __name__ == "__main__":

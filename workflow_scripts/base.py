@@ -1,4 +1,4 @@
-"""Make the folder that SFT starts from: tokenizer, weights (a manifest for hub models), one hash over the weights."""
+"""Make the model folder that SFT starts from: tokenizer, weights (a manifest for hub models), and the weights' hash."""
 
 import argparse
 import json
@@ -12,13 +12,13 @@ from tabpo.records import Prompt, read_records
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the train prompts, make the base, write it."""
+    """Read the training prompts and write the folder of the base model."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--settings", type=json.loads, required=True, help="JSON: source (scratch, folder, gguf or hub)"
     )
-    parser.add_argument("--prompts", type=Path, required=True, help="train prompts")
+    parser.add_argument("--prompts", type=Path, required=True, help="training prompts")
     parser.add_argument("--output", type=Path, required=True, help="folder")
     args = parser.parse_args(argv)
 

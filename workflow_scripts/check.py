@@ -1,4 +1,4 @@
-"""Check losses and their hyperparameters: JSON on stdin, [{"where", "loss", "params"}]; prints them with defaults."""
+"""Check losses and hyperparameters, read from stdin as JSON [{"where", "loss", "params"}]; print them with defaults."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from tabpo.losses import build_loss
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Build every loss; the first that cannot be built ends the program with where it was asked for."""
+    """Build every loss; the first failure ends the program and names the place in the configuration (`where`)."""
     argparse.ArgumentParser(description=__doc__).parse_args(argv)
 
     resolved = []

@@ -12,10 +12,10 @@ SEEDS = range(20)
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Print one line when the loss keeps its contract; end with what came and what is wanted when it does not."""
+    """Print one line if the loss passes; otherwise end with an error that states the actual and the expected result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="file name of the loss under tabpo/losses, without .py")
-    parser.add_argument("--params", type=json.loads, default={}, help="JSON: hyperparameters that are not the defaults")
+    parser.add_argument("--params", type=json.loads, default={}, help="JSON: hyperparameters other than the defaults")
     args = parser.parse_args(argv)
 
     loss = build_loss(args.name, **args.params)

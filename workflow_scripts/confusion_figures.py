@@ -1,4 +1,4 @@
-"""Draw the confusion tables of all seeds, and say how much they differ."""
+"""Draw the confusion tables of all seeds as heat maps, and measure how much the tables differ."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from tabpo.reports.confusion_figure import write_heat_maps
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the tables; write a figure for each and the distances between them."""
+    """Read the tables; write one figure for each table, and the distances between the tables."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: seeds")

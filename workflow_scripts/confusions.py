@@ -1,4 +1,4 @@
-"""Count what the SFT model confuses on held-out records, and list the records that were counted."""
+"""Count the SFT model's confusions on held-out prompts, and list the ids of these prompts."""
 
 import argparse
 import logging
@@ -13,13 +13,13 @@ from tabpo.records import Confusion, Document, Prediction, Prompt, read_records,
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read predictions and gold records; write the confusion table and the ids."""
+    """Read predictions and gold records; write the confusion table and the ids of the prompts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--predictions", type=Path, nargs="+", required=True)
     parser.add_argument("--prompts", type=Path, nargs="+", required=True)
     parser.add_argument("--documents", type=Path, required=True)
     parser.add_argument("--ontology", type=Path, required=True)
-    parser.add_argument("--split", required=True, help="what a pairing calls heldout; kept in the metadata")
+    parser.add_argument("--split", required=True, help="the pairing's value of `heldout`; stored in the metadata")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--output-ids", type=Path, required=True)
     args = parser.parse_args(argv)

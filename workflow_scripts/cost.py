@@ -14,11 +14,11 @@ from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read every run's timing and provenance, build the rows once, write them three times."""
+    """Read timing and provenance of every run, and write the same rows in three formats."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs, private")
-    parser.add_argument("--results", type=Path, required=True, help="folder of the study; its runs lie below")
+    parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
     parser.add_argument("--output-csv", type=Path, required=True)
     parser.add_argument("--output-md", type=Path, required=True)
     parser.add_argument("--output-tex", type=Path, required=True)

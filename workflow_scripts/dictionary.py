@@ -1,4 +1,4 @@
-"""Score the longest match of training mentions, with their own labels and with the most frequent ones."""
+"""Score longest matches of training mentions, once with each mention's label and once with the most frequent label."""
 
 import argparse
 import logging
@@ -18,7 +18,7 @@ ROWS = ("dictionary", "majority")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Build both dictionaries on train, choose thresholds on dev_select, write predictions and scores of test."""
+    """Build dictionaries from train, choose thresholds on dev_select, write predictions and scores for test."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     for part in PARTS:
@@ -28,7 +28,9 @@ def main(argv: list[str] | None = None) -> None:
     for row in ROWS:
         parser.add_argument(f"--output-{row}-predictions", type=Path, required=True)
         parser.add_argument(f"--output-{row}-scores", type=Path, required=True)
-        parser.add_argument(f"--output-{row}-counts", type=Path, required=True, help="of each cluster of documents")
+        parser.add_argument(
+            f"--output-{row}-counts", type=Path, required=True, help="counts of each cluster of documents"
+        )
     args = parser.parse_args(argv)
 
     ontology = read_ontology(args.ontology)

@@ -1,4 +1,4 @@
-"""Count where two annotators of the same texts differ, as confusions of the first one's annotations."""
+"""Count where two annotators of the same texts differ, as confusions of the first annotator's labels."""
 
 import argparse
 import json
@@ -21,9 +21,17 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: private")
     parser.add_argument("--title", required=True)
-    parser.add_argument("--second", type=Path, nargs="+", required=True, help="files or folders of train and dev")
-    parser.add_argument("--prompts", type=Path, nargs="+", required=True, help="of train and dev_confusion")
-    parser.add_argument("--documents", type=Path, nargs="+", required=True, help="of train and dev, first annotator")
+    parser.add_argument(
+        "--second",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="the second annotator's files or folders for train and dev",
+    )
+    parser.add_argument("--prompts", type=Path, nargs="+", required=True, help="prompts of train and dev_confusion")
+    parser.add_argument(
+        "--documents", type=Path, nargs="+", required=True, help="documents of train and dev, by the first annotator"
+    )
     parser.add_argument("--ontology", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--output-ids", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""Read published files, or generate texts, into documents of one format; write the dataset's card."""
+"""Convert published files or generated texts to documents of one format, and write the data set's card."""
 
 import argparse
 import importlib
@@ -18,11 +18,13 @@ from tabpo.reports.card_page import render_card
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read or generate each split, check its labels, write it."""
+    """Read or generate each split, check its labels, and write it."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: source, generate, private, dev_share")
-    parser.add_argument("--sources", type=Path, nargs="*", default=[], help="train, dev, test; train, test; or none")
+    parser.add_argument(
+        "--sources", type=Path, nargs="*", default=[], help="files of train, dev, test; of train, test; or none"
+    )
     for name in ("ontology", *(f"output-{split}" for split in SPLITS), "output-card", "output-page"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args(argv)

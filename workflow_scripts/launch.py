@@ -1,4 +1,4 @@
-"""Start a training program: alone as plain Python, or with torchrun where there are several processes or DeepSpeed."""
+"""Start a training program: as plain Python, or under torchrun for several processes or DeepSpeed."""
 
 import argparse
 import logging
@@ -19,10 +19,10 @@ from tabpo.processes.launch import (
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Become the program, a step of all nodes, or run torchrun; as one of torchrun's processes, become the program."""
+    """Replace this process by the program or by a step on all nodes, or run torchrun; its workers start here too."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("program", choices=["sft", "train"])
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the program; --settings must be among them")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the program; --settings is required")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 

@@ -7,7 +7,7 @@ from tabpo.losses import describe_loss, loss_names
 
 
 def main(argv: list[str] | None = None) -> None:
-    """One entry a loss, on standard output."""
+    """Print one entry for each loss."""
     argparse.ArgumentParser(description=__doc__).parse_args(argv)
     print("\n\n".join(describe_loss(name) for name in loss_names()))
 

@@ -14,11 +14,13 @@ from tabpo.reports.macros import render_macros
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read cells and differences of each table; write the definitions."""
+    """Read the cells and differences of each table; write the definitions of the macros."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: private")
-    parser.add_argument("--tables", type=Path, nargs="+", required=True, help="x.csv; x.tests.csv lies beside it")
+    parser.add_argument(
+        "--tables", type=Path, nargs="+", required=True, help="tables x.csv, each with x.tests.csv beside it"
+    )
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
 

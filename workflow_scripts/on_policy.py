@@ -16,7 +16,7 @@ from tabpo.records import Document, Pair, Prediction, Prompt, read_records, writ
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read what the model said and what is right; write pairs and how they were drawn."""
+    """Read the model's predictions and the gold answers; write the pairs and how they were drawn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the pairing, its seed, limits")
     parser.add_argument("--predictions", type=Path, required=True)

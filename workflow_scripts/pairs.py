@@ -18,7 +18,7 @@ from tabpo.records import Confusion, Document, Pair, Prompt, read_metadata, read
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read what is likely to go wrong and what is right; write pairs and how they were drawn."""
+    """Read confusions, expert patterns and gold answers; write the pairs and how they were drawn."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--settings", type=json.loads, required=True, help="JSON: the pairing, its name and seed, limits"

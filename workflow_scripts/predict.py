@@ -1,4 +1,4 @@
-"""Answer every prompt of a split greedily with one trained model."""
+"""Generate a greedy answer to every prompt of a split with one trained model."""
 
 import argparse
 import json
@@ -16,13 +16,15 @@ from tabpo.scoring.tokenise import encode_prompt
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Load the model, generate, write the completions in the order of the prompts."""
+    """Load the model, generate, and write the completions in the order of the prompts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON, as study.generation_settings has it")
+    parser.add_argument(
+        "--settings", type=json.loads, required=True, help="JSON: what tabpo.study.jobs.generation_settings returns"
+    )
     parser.add_argument("--model", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--prompts", type=Path, required=True)
-    parser.add_argument("--ontology", type=Path, nargs="?", help="that constraint json_schema holds answers to")
+    parser.add_argument("--ontology", type=Path, nargs="?", help="ontology of the answers, for constraint json_schema")
     parser.add_argument("--output", type=Path, required=True, help="completions")
     args = parser.parse_args(argv)
 

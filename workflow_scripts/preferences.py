@@ -1,4 +1,4 @@
-"""Read preferences into prompts whose answer is the chosen one; write the dataset's card."""
+"""Convert preferences to prompts whose gold answer is the chosen answer; write the data set's card."""
 
 import argparse
 import json
@@ -16,11 +16,13 @@ from tabpo.reports.card_page import render_card
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read each split, refuse prompts and groups that two of them have, write prompts and card."""
+    """Read each split, refuse prompts and groups that occur in two splits, and write the prompts and the card."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: source, private, dev_share")
-    parser.add_argument("--sources", type=Path, nargs="+", required=True, help="train, dev, test; or train, test")
+    parser.add_argument(
+        "--sources", type=Path, nargs="+", required=True, help="files of train, dev, test; or of train, test"
+    )
     parser.add_argument("--output-train", type=Path, required=True)
     parser.add_argument("--output-dev-select", type=Path, required=True)
     parser.add_argument("--output-test", type=Path, required=True)

@@ -1,4 +1,4 @@
-"""Write one prompt and gold answer per unit; dev is halved by group."""
+"""Write one prompt and gold answer for each unit, and divide dev into two halves of whole groups."""
 
 import argparse
 import json
@@ -14,10 +14,10 @@ from tabpo.records import SPLITS, Document, Prompt, read_records, write_records
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Refuse splits with a group in common, halve dev, write the prompts of the four parts."""
+    """Refuse splits that share a group, divide dev, and write the prompts of the four parts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: how prompts look")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: format of the prompts")
     parser.add_argument("--train", type=Path, required=True)
     parser.add_argument("--dev", type=Path, required=True)
     parser.add_argument("--test", type=Path, required=True)

@@ -12,11 +12,11 @@ from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read what the report shows and what is said of runs; write the page."""
+    """Read the tables, figures, pages and facts about the runs; write the report."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: axes, tables, runs, exhibits")
-    parser.add_argument("--results", type=Path, required=True, help="folder of the study; all that is shown lies below")
+    parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
 

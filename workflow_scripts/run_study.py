@@ -1,4 +1,4 @@
-"""Run a long study, seed by seed and one data set after the other, and keep the small files of each finished run."""
+"""Run a long study seed by seed, one data set after the other, and keep the small files of each finished run."""
 
 import argparse
 import json
@@ -21,13 +21,13 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, required=True, help="YAML of the study")
     parser.add_argument("--output", type=Path, required=True, help="folder that keeps the small files of runs")
-    parser.add_argument("--split", default="test", help="which answers are asked for (default: test)")
+    parser.add_argument("--split", default="test", help="split whose answers are scored (default: test)")
     args = parser.parse_args(argv)
     config = read_yaml(args.config, "study")
     results = Path(config["results"])
     snakemake = [sys.executable, "-m", "snakemake", "--rerun-incomplete", "--keep-going", "--cores"]
 
-    measured = results / "jobs.json"  # of this machine
+    measured = results / "jobs.json"  # measured on this machine
     if not measured.exists():
         short = Path(f"{results}_measured")
         write_whole(short / "study.yaml", yaml.safe_dump(shortened(config, str(short))))
@@ -50,7 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         logging.info("%d runs are kept in %s", len(kept), args.output)
         if done.returncode:
             sys.exit(
-                f"not all of {runs[0].split('/')[0]}, {runs[0].rsplit('/', 1)[1]} could be run; call again to go on"
+                f"not all of {runs[0].split('/')[0]}, {runs[0].rsplit('/', 1)[1]} could be run; call again to continue"
             )
 
 

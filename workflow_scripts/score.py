@@ -1,4 +1,4 @@
-"""Parse, ground and score the completions of one run; the split is the name of the prompt file."""
+"""Parse, ground and score the completions of one run; the name of the prompt file is the split."""
 
 import argparse
 import logging
@@ -15,7 +15,7 @@ from tabpo.records import ClusterCounts, Completion, Document, Prediction, Promp
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write the predictions that the completions make, their scores beside those of gold, and counts by cluster."""
+    """Write the predictions, their scores beside the scores of the gold answers, and the counts by cluster."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--completions", type=Path, required=True)
@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--ontology", type=Path, required=True)
     parser.add_argument("--output-predictions", type=Path, required=True)
     parser.add_argument("--output-scores", type=Path, required=True)
-    parser.add_argument("--output-counts", type=Path, required=True, help="of each cluster of documents")
+    parser.add_argument("--output-counts", type=Path, required=True, help="counts of each cluster of documents")
     args = parser.parse_args(argv)
 
     ontology = read_ontology(args.ontology)

@@ -1,4 +1,4 @@
-"""Score how one run ranks held-out pairs, against the SFT model; the split is the name of the files."""
+"""Score how one run ranks held-out pairs, against the SFT model; the name of the files is the split."""
 
 import argparse
 import logging
@@ -12,19 +12,19 @@ from tabpo.records import ClusterCounts, Prompt, Reference, read_records, write_
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read the log-probs of both models; write the scores, and what each cluster of prompts adds to them."""
+    """Read the log-probs of both models; write the scores, and the counts of each cluster of prompts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--policy", type=Path, required=True, help="log-probs under the model of the run")
     parser.add_argument("--reference", type=Path, required=True, help="log-probs under the SFT model of its seed")
-    parser.add_argument("--prompts", type=Path, required=True, help="of the pairs")
+    parser.add_argument("--prompts", type=Path, required=True, help="prompts of the pairs")
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--output-counts", type=Path, required=True, help="of each cluster of prompts")
+    parser.add_argument("--output-counts", type=Path, required=True, help="counts of each cluster of prompts")
     args = parser.parse_args(argv)
 
     policy = read_records(args.policy, Reference)
     pairs = pair_scores(policy, read_records(args.reference, Reference))
-    items = {"metrics": {}}  # as tables look for them: of annotated items there are none
+    items = {"metrics": {}}  # tables read this key; preferences have no annotated items
     counts = pair_counts(read_records(args.prompts, Prompt), policy, pairs)
     write_json(args.output, {"split": args.policy.stem, "pairs": len(pairs), **mean_scores(pairs), **items})
     write_records(args.output_counts, ClusterCounts, counts, clusters_metadata(counts))

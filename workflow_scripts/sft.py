@@ -20,7 +20,7 @@ OUTPUTS = ("run", "model", "log_steps", "timing", "selection", "provenance")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read base model and prompts; write run.yaml, the model, its logs and where it came from."""
+    """Read base model and prompts; write run.yaml, the model, its logs and its provenance."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: all settings of the run")

@@ -14,11 +14,11 @@ from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read scores, counts and provenance of all runs; write the files of the table."""
+    """Read scores, counts and provenance of all runs; write all files of the table."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the table's entry and its runs")
-    parser.add_argument("--results", type=Path, required=True, help="folder of the study; its runs lie below")
+    parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
     for ending in FILES:
         parser.add_argument(f"--output-{ending.replace('.', '-')}", type=Path, required=True)
     args = parser.parse_args(argv)
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     for run, folder in run_folders(settings["runs"]):
         scores = json.loads((args.results / folder / "scores/test.json").read_text())
         estimates = read_estimates(args.results / folder / "scores/test.counts.parquet", metrics)
-        made = {}  # no baseline was trained
+        made = {}  # baselines were not trained and have no provenance
         if run["model"] is not None:
             made = json.loads((args.results / folder / "provenance.json").read_text())
             provenance.append(made)

@@ -22,12 +22,12 @@ from tabpo.training.run import Outputs, Run, execute, explicit_settings
 from tabpo.training.watch import build_watch
 
 INPUTS = ("sft", "prompts", "pairs", "reference", "held_out_prompts")
-HELD_OUT = ("held_out_documents", "ontology", "held_out_pairs")  # of annotations the first two, of preferences the last
+HELD_OUT = ("held_out_documents", "ontology", "held_out_pairs")  # two for annotations, one for preferences
 OUTPUTS = ("run", "model", "log_steps", "timing", "selection", "watch", "provenance")
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read SFT model, pairs and reference; write run.yaml, the model, its logs and where it came from."""
+    """Read SFT model, pairs and reference; write run.yaml, the model, its logs and its provenance."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: all settings of the run")

@@ -1,4 +1,4 @@
-"""Draw what the losses of one model on one dataset logged, step by step."""
+"""Draw what each loss logged at each step, for one model and data set."""
 
 import argparse
 import json
@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs")
-    parser.add_argument("--results", type=Path, required=True, help="folder of the study; its runs lie below")
+    parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
     parser.add_argument("--title", required=True)
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)

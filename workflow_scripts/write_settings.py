@@ -9,7 +9,7 @@ from tabpo.study.pages import schema_file, settings_page
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Both files, in the project's folder."""
+    """Write both files into the project's folder."""
     argparse.ArgumentParser(description=__doc__).parse_args(argv)
     project = Path(__file__).parents[1]
     write_whole(project / "config/config.schema.yaml", schema_file())

@@ -118,8 +118,8 @@ def test_no_network_is_one_clear_line(tmp_path):
     [
         (None, "no such study (No such file or directory); accepted: a YAML file"),
         ("models: [a", "is no YAML in UTF-8: while parsing"),
-        ("seeds: [1]", "has no models by name; accepted: a study, as those in config/ are"),
-        ("models: {a: null}", "has no models by name"),
+        ("seeds: [1]", "`models` must map names to entries; accepted: a study's YAML, as in config/"),
+        ("models: {a: null}", "`models` must map names to entries"),
     ],
 )
 def test_what_is_no_study_is_refused_in_one_line(tmp_path, text, message):
