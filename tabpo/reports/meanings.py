@@ -1,4 +1,4 @@
-"""What the names of metrics and conventions stand for: headings of columns, and notes under a table."""
+"""Names of rows, metrics and conventions as tables print them, and the notes that say what the metrics count."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -72,11 +72,70 @@ CONVENTIONS = {
     " words that hold one another or share 60 %, matched in the answer's order",
 }
 
+PRINTED_CONVENTIONS = {
+    "pure": "PURE",
+    "spert": "SpERT",
+    "plmarker": "PL-Marker",
+    "dygie": "DyGIE++",
+    "uie_set": "UIE, sets",
+    "uie_multiset": "UIE",
+    "pv_style": "PV-Miner's scorer",
+    "set_canonical": "canonical",
+    "macro_label": "macro",
+    "in_order": "in order",
+    "repaired": "repaired",
+}
+"""Conventions as a paper prints them, in the heading of a column."""
+
+NAMES = {
+    "sft": "SFT",
+    "sft_continued": "SFT, continued",
+    "dictionary": "Dictionary",
+    "majority": "Majority label",
+    "human": "Second annotator",
+    "prompted": "Prompted",
+    **{
+        name: name.upper().replace("_", "-")
+        for name in ("dpo", "cdpo", "kto", "orpo", "cpo", "rpo", "tab_po", "ti_dpo")
+    },
+    "simpo": "SimPO",
+    "dpop": "DPOP",
+    "cal_dpo": "Cal-DPO",
+    "confpo": "ConfPO",
+    "otpo": "OTPO",
+    "hinge": "SLiC hinge",
+    "ipo_sum": "IPO (sum)",
+    "ipo_mean": "IPO (mean)",
+    "dpo_mean": "DPO (mean)",
+    "robust_dpo": "Robust DPO",
+    "tdpo1": "TDPO1",
+    "tdpo2": "TDPO2",
+    "tbpo_a": "TBPO-A",
+    "tbpo_q": "TBPO-Q",
+    "gated_sft": "SFT, gated",
+    "scierc": "SciERC",
+    "scierc_document": "SciERC, documents",
+    "phee": "PHEE",
+    "pvminer": "PV-Miner",
+}
+"""Printed names of methods, baselines and data sets; a study's `names` override them, other names stay unchanged."""
+
 
 def title(metric: str) -> str:
     """The heading of a column: `rel@pure` is Rel (pure)."""
     name, _, convention = metric.partition("@")
     return TITLES[name] + (f" ({convention})" if convention else "")
+
+
+def printed_name(name: str, names: Mapping[str, str]) -> str:
+    """The printed name of a method, baseline, data set or model; `names` are those of the study."""
+    return names.get(name, NAMES.get(name, name))
+
+
+def printed_metric(metric: str) -> str:
+    """The heading of a column: `rel@pure` is Rel, PURE."""
+    name, _, convention = metric.partition("@")
+    return TITLES[name] + (f", {PRINTED_CONVENTIONS[convention]}" if convention else "")
 
 
 def ceiling_note(dataset: str, metric: str, ceiling: float, conventions: Mapping[str, Mapping[str, float]]) -> str:

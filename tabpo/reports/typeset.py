@@ -7,8 +7,7 @@ import pandas as pd
 
 from tabpo.reports.cells import Cell
 from tabpo.reports.comparisons import Comparison
-from tabpo.reports.display import printed_metric, printed_name
-from tabpo.reports.meanings import title
+from tabpo.reports.meanings import printed_metric, printed_name, title
 
 LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
