@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, read as YAML with each key once, and hashed."""
+"""Files: writing them completely or not at all, reading YAML without repeated keys, and hashing."""
 
 import hashlib
 import json
@@ -15,19 +15,23 @@ from tabpo.errors import ConfigError
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file that is either the old one or the complete new one, whatever interrupts."""
+    """Write a file; after an interruption the path holds the complete old file or the complete new one."""
     with whole_file(path) as partial:
         partial.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON as people read it; the same value gives the same bytes, and NaN is refused."""
+    """Write indented JSON. Equal values give equal bytes.
+
+    Raises:
+        ValueError: The value contains NaN or an infinity.
+    """
     write_whole(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside `path` to write to; it takes the place of `path` when the block ends well."""
+    """Yield a temporary path in the folder of `path`; its file replaces `path` if the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
@@ -39,9 +43,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_directory(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`; it takes the place of `path` when the block ends well.
+    """Yield an empty temporary folder beside `path`; it replaces `path` if the block ends without an error.
 
-    Its name is always the same: what a killed process has left there, weights of a model perhaps, goes with the next.
+    The temporary folder has a fixed name. If a process is killed, the next call removes what it left behind, which may
+    be as large as the weights of a model.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
@@ -56,36 +61,43 @@ def whole_directory(path: Path) -> Iterator[Path]:
 
 
 def link_or_copy(source: Path, target: Path) -> None:
-    """Give a file, which nobody writes to afterwards, a second place; its folder exists, the place is free."""
+    """Make a hard link to a file, or a copy where links are not possible.
+
+    Args:
+        source: A file that is never written to again.
+        target: The new path; its folder exists and no file has this path.
+    """
     try:
         os.link(source.resolve(), target)
-    except OSError:  # another file system, or one without hard links from folder to folder
+    except OSError:  # the folders are on different file systems, or the file system has no hard links between folders
         shutil.copyfile(source, target)
 
 
 def sha256_file(path: Path) -> str:
-    """Hex digest of a file's bytes."""
+    """Return the SHA-256 of a file's bytes in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sha256_text(text: str) -> str:
-    """Hex digest of a text's UTF-8 bytes."""
+    """Return the SHA-256 of a text's UTF-8 bytes in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 class _Loader(yaml.SafeLoader):
-    """As PyYAML's, which takes the last of several values of a key without a word."""
+    """PyYAML's safe loader, which refuses a repeated key; PyYAML itself silently takes the key's last value."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
-        """The node of a mapping as it is written, before `<<` adds keys that its own may stand for.
+        """Compose a mapping and refuse repeated keys.
+
+        Keys that `<<` merges are added later, so a written key may still replace a merged one.
 
         Raises:
-            ComposerError: A key is there twice; names the line.
+            ComposerError: A key occurs twice. The message names the line.
         """
         node, seen = super().compose_mapping_node(anchor), set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):  # others are no keys of a dict
+            if isinstance(key, yaml.ScalarNode):  # sequences and mappings cannot be keys of a dict
                 if (key.tag, key.value) in seen:
                     raise yaml.composer.ComposerError(None, None, f"{key.value} is there twice", key.start_mark)
                 seen.add((key.tag, key.value))
@@ -93,18 +105,18 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path, what: str) -> Any:
-    """The content of a file.
+    """Read a YAML file.
 
     Args:
-        path: Of the file.
-        what: What it is, for messages.
+        path: The file to read.
+        what: What the file is, for error messages: "ontology".
 
     Raises:
-        ConfigError: It cannot be read, is no YAML, or has a key twice; names the file, and the line.
+        ConfigError: The file cannot be read, is not YAML, or has a key twice. The message names the file and the line.
     """
     try:
         return yaml.load(path.read_bytes(), _Loader)
     except OSError as error:
         raise ConfigError(f"{path}: no such {what} ({error.strerror}); accepted: a YAML file") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # no such day; brackets without end
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that does not exist
         raise ConfigError(f"{path}: is no YAML in UTF-8: {' '.join(str(error).split())}") from error

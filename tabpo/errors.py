@@ -1,4 +1,4 @@
-"""The two errors a user can cause, and how a program reports them."""
+"""The two errors that a user can cause, and how programs report them."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 
 class ConfigError(ValueError):
-    """A setting is wrong: says what was asked, where, and what is accepted."""
+    """A setting is wrong. The message says what was asked, where, and what is accepted."""
 
 
 class DataError(ValueError):
-    """An input is wrong: says file, record and field, and what is accepted; never the text of a record."""
+    """An input is wrong. The message names file, record and field, and what is accepted, but no text of a record."""
 
 
 def exit_on_error(main: Callable[[], None]) -> None:
-    """Run a program's `main`; an error of the user's ends it with one line instead of a traceback."""
+    """Run a program's `main`, and end it with one line instead of a traceback if the user caused the error."""
     try:
         main()
     except (ConfigError, DataError) as error:
@@ -23,14 +23,15 @@ def exit_on_error(main: Callable[[], None]) -> None:
 
 @contextmanager
 def told_where(place: str, numbers: Sequence[int]) -> Iterator[None]:
-    """Say of a `FloatingPointError` within the block where it is.
+    """Turn a `FloatingPointError` in the block into a `DataError` that names the step and the records.
 
     Args:
-        place: The step, or what is done instead of one.
-        numbers: Of the examples that the block reads, in their file; their ids may be names of patients.
+        place: The optimiser step, or another name for the computation, for the message.
+        numbers: Positions in their file of the records that the block reads. The message has these instead of ids,
+            which may be names of patients.
 
     Raises:
-        DataError: Names both.
+        DataError: The block raised a `FloatingPointError`.
     """
     try:
         yield

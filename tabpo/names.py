@@ -1,37 +1,37 @@
-"""Names that a study gives to rows of its tables, and to where its data and pairs come from."""
+"""Fixed names in studies: rows of tables, sources of data and pairs, and kinds of errors."""
 
 SFT = "sft"
-"""The method that every other starts from; it needs no entry, and is the first row of every table."""
+"""The method that all other methods start from; it needs no entry in a study, and is the first row of every table."""
 
 ON_POLICY = "on_policy"
-"""Where a pairing's rejected answers come from, if they are not edits of gold ones."""
+"""The source of pairs whose rejected answers are the SFT model's own wrong answers, not edits of gold answers."""
 
 GIVEN = "given"
-"""Where the pairs of preferences come from: they are in the data."""
+"""The source of pairs in a study of preferences: the data itself contains the pairs."""
 
 PREFERENCES = "preferences"
-"""The source of datasets that have no annotations but pairs."""
+"""The source of datasets that contain pairs instead of annotations."""
 
 PROMPTED = "prompted"
-"""The one row of a model behind an endpoint: answers without training, greedy, so that no seed reaches them."""
+"""The only row of a model behind an endpoint. The model is not trained and its answers are greedy: no seed matters."""
 
 DICTIONARY = "dictionary"
-"""The row that needs no model: the longest match of training mentions."""
+"""A baseline row without a model: the longest matches of mentions from the training data."""
 
 MAJORITY = "majority"
-"""The same mentions, each with the labels that are most frequent in training."""
+"""A baseline row that matches mentions like `dictionary`, and gives each the label it has most often in training."""
 
 BASELINES = (DICTIONARY, MAJORITY)
-"""Rows without model and seed, in every table."""
+"""The baseline rows of every table; they have no model and no seed."""
 
 HUMAN = "human"
-"""The row of a second annotator's test documents, in tables of a dataset that has them."""
+"""The row of a second annotator, in tables of a dataset whose test documents have a second annotation."""
 
 WITHOUT_MODEL = (*BASELINES, HUMAN)
-"""Rows that no model is behind."""
+"""All rows without a model."""
 
 SPAN_KINDS = ("label", "sublabel", "boundary", "missed", "spurious")
-"""Kinds of error about spans."""
+"""Kinds of errors in spans."""
 
 RELATION_KINDS = (
     "relation_label",
@@ -40,16 +40,16 @@ RELATION_KINDS = (
     "relation_missed",
     "relation_spurious",
 )
-"""Kinds of error about relations."""
+"""Kinds of errors in relations."""
 
 COREFERENCE = "coreference"
-"""The kind of error about links of coreference."""
+"""The kind of error in coreference links."""
 
 KINDS = (*SPAN_KINDS, *RELATION_KINDS, COREFERENCE)
-"""What an edit can get wrong."""
+"""All kinds of errors, which an edit of a gold answer can introduce."""
 
 ONE_OF_EACH = "one_of_each"
-"""Kinds of a pairing with three pairs an example: another label or sub-label, a record less, a record more.
+"""A value of a pairing's `kinds`: three pairs per example, which change a label or sub-label, remove and add a record.
 
-That is Algorithm S1 of arXiv 2606.16074.
+This is Algorithm S1 of arXiv 2606.16074.
 """

@@ -1,4 +1,4 @@
-"""The records that travel between stages: their types, their Parquet schemas, and the only reader and writer."""
+"""The records that stages exchange: their types, their Parquet schemas, and the functions that read and write them."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -12,20 +12,23 @@ from tabpo.artefacts import whole_file
 from tabpo.errors import DataError
 
 SPLITS = ("train", "dev", "test")
-"""Splits of documents. Prompts have `dev_confusion` and `dev_select` in the place of `dev`."""
+"""Splits of documents. Prompts have `dev_confusion` and `dev_select` instead of `dev`."""
 
 PROMPT_SPLITS = ("train", "dev_confusion", "dev_select", "test")
+"""Splits of prompts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A typed `text[start:end]` of its document: characters, end excluded.
+    """A typed part `text[start:end]` of a document; offsets count characters, end excluded.
 
     Attributes:
-        id: Number within the document, from 1, by (start, end).
+        id: Number of the span in its document, from 1, in the order of (start, end).
         label: Entity type, or code.
-        sublabel: Sub-code; None where the annotation scheme has no second level (SciERC). The
-            sub-code called "None" of the medical schemes is the string "None".
+        sublabel: Sub-code; None if the annotation scheme has no second level (SciERC). The medical schemes have a
+            sub-code called "None", which is the string "None".
+        start: Offset of the first character.
+        end: Offset after the last character.
     """
 
     id: int
@@ -37,7 +40,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A typed link between two spans of a document, by their ids."""
+    """A typed link from one span of a document to another; `head` and `tail` are ids of spans."""
 
     head: int
     tail: int
@@ -49,15 +52,15 @@ class Document:
     """One annotated text.
 
     Attributes:
-        doc_id: Unique within its dataset.
-        group_id: What must not straddle splits (patient, thread, paper); None where unknown.
+        doc_id: Id that is unique in the dataset.
+        group_id: Patient, thread or paper whose documents must be in one split; None if it is unknown.
         text: The tokens joined by one space, or the text as published.
-        tokens: The source's tokens, or those split at white space.
-        sentences: Token ranges (first, end excluded) that tile the document.
-        spans: By (start, end, label, sublabel).
-        relations: By (head, tail, label).
-        clusters: Coreference clusters as ids of spans.
-        attributes: Further facts of the source as (name, value).
+        tokens: The source's tokens, or tokens that the reader made.
+        sentences: Token ranges (first, end excluded) that together cover all tokens.
+        spans: Sorted by (start, end, label, sublabel).
+        relations: Sorted by (head, tail, label).
+        clusters: Coreference clusters; each is a tuple of span ids.
+        attributes: Further facts from the source as (name, value).
     """
 
     doc_id: str
@@ -73,7 +76,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a chat: role "system", "user" or "assistant", and its content."""
+    """One message of a chat; the role is "system", "user" or "assistant"."""
 
     role: str
     content: str
@@ -81,13 +84,13 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is given for one unit, and the gold answer.
+    """The prompt for one unit, and its gold answer.
 
     Attributes:
         prompt_id: `{doc_id}` for a document unit, `{doc_id}#{sentence}` for a sentence unit.
-        doc_id: The document it comes from.
+        doc_id: Id of the document that the unit is part of.
         messages: The prompt as a chat.
-        answer: JSON on one line, from `answers.render`; of preferences the chosen answer, any text.
+        answer: JSON on one line, made by `answers.render`; in a dataset of preferences the chosen answer, any text.
     """
 
     prompt_id: str
@@ -98,12 +101,13 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model generated for one prompt.
+    """The text that a model generated for one prompt.
 
     Attributes:
-        completion: Text without the end-of-turn token.
-        n_tokens: Generated tokens, the end-of-turn token included.
-        finished: Whether the end-of-turn token came before the cap.
+        prompt_id: Id of the prompt.
+        completion: The text without the end-of-turn token.
+        n_tokens: Number of generated tokens, the end-of-turn token included.
+        finished: Whether the model generated the end-of-turn token within the largest number of tokens.
     """
 
     prompt_id: str
@@ -114,7 +118,17 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class PredictedSpan:
-    """One parsed and grounded span; `start` and `end` are characters of the unit's document, None if not grounded."""
+    """One span of a parsed answer.
+
+    Attributes:
+        id: Number of the span in the answer.
+        label: Entity type, or code.
+        sublabel: Sub-code, or None.
+        text: The span's words in the answer.
+        start: Offset of its first character in the document; None if the span was not found there.
+        end: Offset after its last character; None if the span was not found.
+        item_class: One of `answers.grounding.ITEM_CLASSES`.
+    """
 
     id: int
     label: str
@@ -127,7 +141,7 @@ class PredictedSpan:
 
 @dataclass(frozen=True, slots=True)
 class PredictedRelation:
-    """One parsed relation between predicted spans, by their ids."""
+    """One relation of a parsed answer; `head` and `tail` are ids of predicted spans."""
 
     head: int
     tail: int
@@ -137,7 +151,15 @@ class PredictedRelation:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A completion after parsing and grounding; classes as DESIGN 4 names them."""
+    """A completion after parsing and grounding.
+
+    Attributes:
+        prompt_id: Id of the prompt.
+        answer_class: One of `answers.render.ANSWER_CLASSES`.
+        spans: The spans of the answer, those with a fault included.
+        relations: The relations of the answer, those with a fault included.
+        clusters: Coreference clusters; each is a tuple of ids of predicted spans.
+    """
 
     prompt_id: str
     answer_class: str
@@ -148,17 +170,17 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class ClusterCounts:
-    """What one cluster of documents adds to a metric.
+    """The counts that one cluster of documents contributes to a metric.
 
     Attributes:
-        cluster: The documents' `group_id`, or `doc_id` where there is none.
-        metric: As tables name it.
-        convention: How it is counted.
-        label: Of items of one label; None of all items together.
-        right: Right of what is predicted.
-        predicted: All that is predicted.
-        right_gold: Right of gold, which differs from `right` for coreference alone.
-        gold: All that is gold.
+        cluster: The documents' `group_id`, or the `doc_id` of a document without a group.
+        metric: Name of the metric, as in tables.
+        convention: Name of the rule by which items are counted.
+        label: The label whose items are counted; None for all items together.
+        right: Number of correct predicted items.
+        predicted: Number of predicted items.
+        right_gold: Number of gold items that were found; it differs from `right` for coreference only.
+        gold: Number of gold items.
     """
 
     cluster: str
@@ -180,10 +202,10 @@ class Confusion:
             relation_missed, relation_spurious, relation_endpoint, coreference.
         gold: Gold value; "NONE" for spurious kinds.
         predicted: Predicted value; "NONE" for missed kinds.
-        count: Cases.
-        probability: count / all cases of this kind with this gold value.
+        count: Number of cases.
+        probability: `count` divided by the number of all cases of this kind with this gold value.
         low: Lower end of the interval of `probability`.
-        high: Upper end.
+        high: Upper end of the interval of `probability`.
     """
 
     kind: str
@@ -202,10 +224,10 @@ class Edit:
     Attributes:
         operator: label, sublabel, boundary, delete, insert, relation_label, relation_direction,
             relation_endpoint, coreference.
-        field: Where in the answer, as a path: `entities/2/label`.
-        gold: Value before; "" for an insertion.
-        wrong: Value after; "" for a deletion.
-        source: What proposed it: empirical, disagreement, expert, uniform, on_policy.
+        field: Path of the changed field in the answer: `entities/2/label`.
+        gold: Value before the change; "" for an insertion.
+        wrong: Value after the change; "" for a deletion.
+        source: What proposed the change: empirical, disagreement, expert, uniform, on_policy.
     """
 
     operator: str
@@ -217,7 +239,16 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A chosen and a rejected answer to one prompt; pair_id is `{prompt_id}/{k}`."""
+    """A chosen and a rejected answer to one prompt.
+
+    Attributes:
+        pair_id: `{prompt_id}/{k}`, where k numbers the pairs of a prompt from 0.
+        prompt_id: Id of the prompt.
+        chosen: The better answer.
+        rejected: The worse answer.
+        edits: The changes that made the rejected answer from the gold answer.
+        token_edit_distance: Edit distance between the token ids of both answers.
+    """
 
     pair_id: str
     prompt_id: str
@@ -229,9 +260,9 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Log-probs of a pair's completion tokens under a frozen model, end-of-turn token included, in nats.
+    """Log-probs of a pair's completion tokens under a frozen model, in nats; the end-of-turn token is included.
 
-    Of held-out gold, `pair_id` is the prompt's, and there is no rejected side: ().
+    For a held-out gold answer `pair_id` is the id of its prompt, and `rejected_logps` is ().
     """
 
     pair_id: str
@@ -241,7 +272,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A completion that was sampled from the policy, as token ids; part of a checkpoint."""
+    """Token ids of a completion that was sampled from the policy; a checkpoint stores them."""
 
     prompt_id: str
     token_ids: tuple[int, ...]
@@ -249,20 +280,26 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class TrainingStep:
-    """What one optimiser step logs; None where a stage has no such quantity (SFT has no rejected side).
+    """The quantities that one optimiser step logs; None for a quantity that a stage does not have.
+
+    For example, SFT has no rejected completions.
 
     Attributes:
+        step: Number of the step, from 1.
+        epoch: Passes over the examples so far, as a fraction.
+        learning_rate: Learning rate of the step.
+        grad_norm: L2 norm of the gradients before they are scaled down.
         loss: Mean over the effective batch of pairs (SFT: mean nats per completion token).
         margin: Mean of chosen reward minus rejected reward.
         accuracy: Share of pairs whose margin is positive.
         chosen_logp: Mean over pairs of the summed log-prob of the chosen completion.
-        rejected_logp: The same of the rejected completion.
-        gate_rate: Share of chosen tokens with probability under the gate's tau (0.9 where a loss has none).
-        share_edited: Share of the gradient's L1 norm over logits on edited tokens.
-        share_prefix: The same on the shared prefix.
-        share_tail: The same on shared tokens after the first edit.
-        drift_edited: Mean log-ratio to the reference of edited chosen tokens.
-        drift_shared: The same of the other chosen tokens.
+        rejected_logp: Mean over pairs of the summed log-prob of the rejected completion.
+        gate_rate: Share of chosen tokens with a probability below the loss's tau (0.9 for a loss without tau).
+        share_edited: Share of the L1 norm of the gradient with respect to the logits that is on edited tokens.
+        share_prefix: Share of that norm on the shared prefix.
+        share_tail: Share of that norm on shared tokens after the first edit.
+        drift_edited: Mean log-ratio of policy to reference over edited chosen tokens.
+        drift_shared: Mean log-ratio of policy to reference over the other chosen tokens.
     """
 
     step: int
@@ -284,7 +321,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class StepTiming:
-    """Wall time of one optimiser step, and the tokens it passed through the model."""
+    """Wall time of one optimiser step, and the number of tokens that went through the model in it."""
 
     step: int
     seconds: float
@@ -368,7 +405,10 @@ _NESTED: dict[type, dict[str, type]] = {
 }
 
 _MAY_BE_EMPTY = (Confusion,)
-"""A model none of whose answers can be read confuses nothing; `pairs` says so where counts are needed."""
+"""Kinds of records whose file may have no rows.
+
+A model whose answers are all unreadable has no confusions. A pairing that needs counts then raises its own error.
+"""
 
 Record = TypeVar("Record")
 
@@ -376,7 +416,14 @@ Record = TypeVar("Record")
 def write_records(
     path: Path, kind: type[Record], records: Iterable[Record], metadata: dict[str, str] | None = None
 ) -> None:
-    """Write records of one type as Parquet, whole or not at all; the same records give the same bytes."""
+    """Write records of one type as a complete Parquet file. Equal records give equal bytes.
+
+    Args:
+        path: The file to write.
+        kind: The type of the records.
+        records: The records, in the order of the rows.
+        metadata: Key-value metadata of the file, which `read_metadata` returns.
+    """
     rows = [asdict(record) for record in records]
     table = pa.Table.from_pylist(rows, schema=SCHEMAS[kind].with_metadata(metadata))
     with whole_file(path) as partial:
@@ -384,7 +431,11 @@ def write_records(
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:
-    """Read all records of a file; it is checked by `read_table`."""
+    """Read all records of a file.
+
+    Raises:
+        DataError: `read_table` refuses the file.
+    """
     return [_record(kind, row) for row in read_table(path, kind).to_pylist()]
 
 
@@ -392,8 +443,8 @@ def read_table(path: Path, kind: type[Record]) -> pa.Table:
     """Read a file of records as columns.
 
     Raises:
-        DataError: The file is missing, no Parquet, has other columns than `kind`'s, or no rows (which a table of
-            confusions may be without); names the file.
+        DataError: The file is missing, is not Parquet, has other columns than `kind`, or has no rows although it must
+            have some; only a table of confusions may be empty. The message names the file.
     """
     try:
         table = pq.read_table(path, partitioning=None)
@@ -408,7 +459,7 @@ def read_table(path: Path, kind: type[Record]) -> pa.Table:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """The key-value metadata that `write_records` was given."""
+    """Return the key-value metadata that `write_records` stored in a file."""
     metadata = pq.read_schema(path).metadata or {}
     return {key.decode(): value.decode() for key, value in metadata.items() if key != b"ARROW:schema"}
 

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there."""
+"""Files and folders are written completely or not at all; YAML files are read without repeated keys."""
 
 import gzip
 
@@ -16,7 +16,7 @@ def test_a_file_is_the_old_one_until_the_new_one_is_whole(tmp_path):
     with pytest.raises(KeyboardInterrupt), whole_file(path) as partial:
         partial.write_text("tw")
         raise KeyboardInterrupt
-    assert [(one.name, one.read_text()) for one in path.parent.iterdir()] == [("table.csv", "one")]
+    assert [(file.name, file.read_text()) for file in path.parent.iterdir()] == [("table.csv", "one")]
 
 
 def test_a_folder_is_the_old_one_until_the_new_one_is_whole(tmp_path):
@@ -26,33 +26,33 @@ def test_a_folder_is_the_old_one_until_the_new_one_is_whole(tmp_path):
     with pytest.raises(KeyboardInterrupt), whole_directory(path) as partial:
         (partial / "new").touch()
         raise KeyboardInterrupt
-    assert [one.name for one in tmp_path.rglob("*")] == ["model", "old"]
+    assert [item.name for item in tmp_path.rglob("*")] == ["model", "old"]
     with whole_directory(path) as partial:
         (partial / "new").touch()
-    assert [one.name for one in tmp_path.rglob("*")] == ["model", "new"]
+    assert [item.name for item in tmp_path.rglob("*")] == ["model", "new"]
 
 
-def test_what_a_killed_process_has_left_goes_with_the_next_folder(tmp_path):
+def test_the_next_folder_removes_what_a_killed_process_left(tmp_path):
     killed = whole_directory(tmp_path / "model")
     (killed.__enter__() / "half").touch()
     with whole_directory(tmp_path / "model") as partial:
         (partial / "all").touch()
-    assert [one.name for one in tmp_path.rglob("*")] == ["model", "all"]
+    assert [item.name for item in tmp_path.rglob("*")] == ["model", "all"]
 
 
-def test_json_that_others_could_not_read_is_refused(tmp_path):
+def test_json_with_nan_is_refused(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "scores.json", {"f1": float("nan")})
     assert list(tmp_path.iterdir()) == []
 
 
-def test_content_is_that_of_the_file(tmp_path):
+def test_yaml_with_an_anchor_is_read(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("a: &shared {b: [é, 1]}\nc: *shared\n", encoding="utf-8")
     assert read_yaml(path, "ontology") == {"a": {"b": ["é", 1]}, "c": {"b": ["é", 1]}}
 
 
-def test_a_key_may_stand_for_one_that_is_merged(tmp_path):
+def test_a_written_key_may_replace_a_merged_one(tmp_path):
     path = tmp_path / "a.yaml"
     path.write_text("a: &a {k: 1}\nb: {c: &c {<<: *a, k: 2}}\nd: {<<: *c, l: 3}\n")
     assert read_yaml(path, "ontology") == {"a": {"k": 1}, "b": {"c": {"k": 2}}, "d": {"k": 2, "l": 3}}

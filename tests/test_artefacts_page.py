@@ -1,4 +1,4 @@
-"""docs/artefacts.md against what the rules write."""
+"""docs/artefacts.md lists what the rules write, and nothing else."""
 
 import re
 from pathlib import Path
@@ -13,14 +13,14 @@ RESULT = re.compile(r'(directory\()?results\(f?"(.+?)"\)')
 
 
 def listed() -> set[str]:
-    """Every folder of a row with every file of it; "the same" are the folders of the row before."""
-    found, folders = set(), []
+    """Each file of a row in each of its folders; a row with "the same" has the folders of the row before."""
+    paths, folders = set(), []
     for line in (ROOT / "docs/artefacts.md").read_text().splitlines():
         if line.startswith(("| `", "| the same")):
             where, files, _ = line.strip("| ").split(" | ")
             folders = folders if where.startswith("the same") else re.findall(r"`(.+?)`", where)
-            found |= {folder.removeprefix("./") + file for folder in folders for file in re.findall(r"`(.+?)`", files)}
-    return found
+            paths |= {folder.removeprefix("./") + file for folder in folders for file in re.findall(r"`(.+?)`", files)}
+    return paths
 
 
 def written(rules: str) -> set[str]:
@@ -30,7 +30,7 @@ def written(rules: str) -> set[str]:
 
 @pytest.mark.parametrize("name", RULES)
 def test_every_output_of_a_rule_is_in_the_list(name):
-    folders = {"{dataset}/{model}/base/"}  # its files are named
+    folders = {"{dataset}/{model}/base/"}  # the page lists the files of this folder instead
     assert sorted(written(RULES[name]) - folders - listed()) == []
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a GPU: refused where there is none; the study of every loss there, its model and its comparison."""
+"""Programs that need a GPU: their refusal without one, and the study of every loss with its model and comparison."""
 
 import json
 import sys
@@ -56,7 +56,7 @@ def write_course(results, method, losses):
     write_records(folder / "training.parquet", TrainingStep, steps)
 
 
-def test_how_far_courses_are_apart(tmp_path, capsys):
+def test_the_distance_between_two_courses_of_training(tmp_path, capsys):
     # dpo: (0.02 + 0.06) / 2 / 0.8 = 0.05, the band itself; ipo: (0 + 1) / 2 / 4 = 0.125
     for results, dpo, ipo in (("fp32", [0.8, 0.4], [-4.0, 2.0]), ("zero2", [0.78, 0.46], [-4.0, 3.0])):
         write_course(tmp_path / results, "dpo", dpo)
@@ -72,7 +72,7 @@ def test_how_far_courses_are_apart(tmp_path, capsys):
     assert end.value.code == 0
 
 
-def test_a_run_that_is_missing_or_shorter_is_not_inside(tmp_path):
+def test_a_missing_or_shorter_run_is_refused(tmp_path):
     write_course(tmp_path / "fp32", "dpo", [0.8, 0.4])
     write_course(tmp_path / "zero2", "dpo", [0.8])
     with pytest.raises(DataError, match="run demo_abstracts/random/dpo/seed1 has 1 steps; expected: 2"):

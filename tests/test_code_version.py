@@ -1,4 +1,4 @@
-"""What is said of the code that ran."""
+"""The description of the code that ran."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ CODE = '"""Opens."""\nX = 1\n\n\ndef f(a):\n    """Adds."""\n    return a + X\n'
         CODE.replace("a + X", "(a + X)").replace("\n\n\n", "\n"),
     ],
 )
-def test_comments_docstrings_and_layout_are_no_code(same):
+def test_comments_docstrings_and_layout_do_not_change_the_fingerprint(same):
     assert same != CODE
     assert fingerprint(same) == fingerprint(CODE)
 
@@ -30,15 +30,15 @@ def test_comments_docstrings_and_layout_are_no_code(same):
 @pytest.mark.parametrize(
     "other", [CODE.replace("a + X", "a - X"), CODE.replace("X = 1", "X = 1.0"), CODE.replace("(a)", "(a=1)")]
 )
-def test_code_is(other):
+def test_other_code_changes_the_fingerprint(other):
     assert fingerprint(other) != fingerprint(CODE)
 
 
-def test_a_text_that_is_used_is_code():
+def test_another_string_constant_changes_the_fingerprint():
     assert fingerprint('X = "a"') != fingerprint('X = "b"')
 
 
-def test_modules_are_those_that_the_process_imported(monkeypatch):
+def test_fingerprints_cover_the_modules_that_the_process_imported(monkeypatch):
     assert list(code_fingerprints()) == sorted(code_fingerprints())
     assert {"tabpo", "tabpo.errors", "tabpo.code_version"} <= set(code_fingerprints())
     monkeypatch.delitem(sys.modules, "tabpo.errors")
@@ -46,7 +46,7 @@ def test_modules_are_those_that_the_process_imported(monkeypatch):
 
 
 def repository(folder, monkeypatch):
-    """A copy of nothing but the package's opening, under git, taken for the project."""
+    """Make a project that consists of one `tabpo/__init__.py`; return a function that runs git in it."""
     (folder / "tabpo").mkdir(parents=True)
     (folder / "tabpo/__init__.py").write_text('"""One."""\n')
     monkeypatch.setattr(tabpo, "__file__", str(folder / "tabpo/__init__.py"))
@@ -59,7 +59,7 @@ def repository(folder, monkeypatch):
     return git
 
 
-def test_commit_and_changes_since(tmp_path, monkeypatch):
+def test_the_commit_is_named_and_later_changes_make_it_dirty(tmp_path, monkeypatch):
     git = repository(tmp_path, monkeypatch)
     assert describe_code()["commit"] == "unknown"
     git("init", "-q")

@@ -1,4 +1,4 @@
-"""What each room of `tabpo` may use, read from the syntax trees."""
+"""Which packages of `tabpo` each package may import, checked on the syntax trees."""
 
 import ast
 import re
@@ -34,15 +34,15 @@ WITH_TORCH = ("losses", "processes", "models", "scoring", "inference", "training
 
 
 def imports(path: Path) -> set[str]:
-    """Dotted names that a file imports anywhere, `from a import b` as both a and a.b."""
-    found = set()
+    """Dotted names that a file imports anywhere; `from a import b` gives both a and a.b."""
+    imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            imported |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return imported
 
 
 def module_name(path: Path) -> str:

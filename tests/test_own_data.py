@@ -1,4 +1,4 @@
-"""Data of the user's own through the graph: the example of docs/own_data.md, and a folder in PV-Miner's format."""
+"""A user's data in the graph: the example of docs/own_data.md, and a folder in PV-Miner's format."""
 
 import json
 import os
@@ -27,7 +27,7 @@ DOC = (ROOT / "docs/own_data.md").read_text()
 
 
 def example(folder: Path) -> dict:
-    """Write the page's files; the demo's study with its datasets and tables."""
+    """Write the files of the page's example; return the demo's study with the example's datasets and tables."""
     for name, content in re.findall(r"^`(own/\S+)`:\n\n```\w+\n(.*?)^```", DOC, re.DOTALL | re.MULTILINE):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
@@ -36,7 +36,7 @@ def example(folder: Path) -> dict:
 
 
 def messages(folder: Path, row) -> dict:
-    """A folder in the published format, without dev, and the entry that the page shows for it."""
+    """Write a folder in the published format, without dev; return the entry that the page shows for it."""
     tables = [pa.Table.from_pylist([row(message) for message in generate(split, 30, 1)]) for split in ("train", "test")]
     Dataset(tables[0]).save_to_disk(folder / "messages/train")
     pq.write_table(tables[1], folder / "messages/test.parquet")
@@ -80,8 +80,8 @@ def test_the_pages_second_annotator_agrees_as_far_as_the_page_says(tmp_path):
     made = snakemake(tmp_path, study, "results/notes/notes/human/scores/test.json")
     assert made.returncode == 0, made.stdout + made.stderr
     scores = json.loads((tmp_path / "results/notes/notes/human/scores/test.json").read_text())["metrics"]
-    found = [round(100 * scores[metric][HEADLINE]["f1"], 1) for metric in ("ner_strict", "rel")]
-    assert found == [85.7, 66.7] and "85.7 NER, 66.7 Rel" in DOC
+    f1 = [round(100 * scores[metric][HEADLINE]["f1"], 1) for metric in ("ner_strict", "rel")]
+    assert f1 == [85.7, 66.7] and "85.7 NER, 66.7 Rel" in DOC
 
 
 def test_the_whole_graph_is_planned_for_both(tmp_path, pvminer_row):

@@ -1,4 +1,4 @@
-"""Preferences through the graph: the example of docs/own_data.md, from its lines to a table."""
+"""Preferences in the graph: the example of docs/own_data.md, from its lines to a table."""
 
 import json
 import os
@@ -19,7 +19,7 @@ DOC = (ROOT / "docs/own_data.md").read_text()
 
 
 def example(folder: Path) -> dict:
-    """Write the page's files; the demo's study with its datasets, pairings, methods and tables, cut down."""
+    """Write the files of the page's example; return the demo's study with the example's keys and a smaller model."""
     for name, content in re.findall(r"^`(preferred/\S+)`:\n\n```\w+\n(.*?)^```", DOC, re.DOTALL | re.MULTILINE):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(content)
@@ -78,14 +78,14 @@ def test_the_pages_example_runs_to_its_table(tmp_path, caplog, capfd):
     assert steps["margin"].iloc[0] == 0 and steps["margin"].iloc[-1] > 0
 
     words = {"Jupiter", "Adriatic", "February", "kitchen"}
-    said = "".join([*capfd.readouterr(), caplog.text])
-    assert "5 steps in" in said and not [word for word in words if word in said]
+    output = "".join([*capfd.readouterr(), caplog.text])
+    assert "5 steps in" in output and not [word for word in words if word in output]
     shown = [*results.glob("**/*.md"), *results.glob("**/*.json")]
     assert not [path for path in shown if any(word in path.read_text() for word in words) and "model" not in path.parts]
 
 
 @pytest.mark.parametrize("program", ["preferences", "given_pairs", "score_preferences"])
-def test_a_program_of_such_studies_alone_starts_by_itself(program):
+def test_programs_for_preferences_print_their_help(program):
     command = [sys.executable, "-m", f"workflow_scripts.{program}", "--help"]
     started = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert started.returncode == 0 and f"usage: {program}.py" in started.stdout, started.stderr

@@ -1,4 +1,4 @@
-"""What stands above pages of private data."""
+"""The notice above pages of private data."""
 
 from tabpo.privacy import NOTICE, marked
 

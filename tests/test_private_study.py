@@ -1,4 +1,4 @@
-"""A private study from raw files to tables: nothing is sent, no page or log has a text, and pages are marked."""
+"""A private study from raw files to tables: nothing is sent, no page or log contains a text, and pages are marked."""
 
 import importlib
 import json
@@ -25,13 +25,13 @@ relations:
   CAUSES: {definition: The head brings about the tail.}
 """
 PATIENT = "smith"
-"""How all names of documents begin."""
+"""The beginning of every document's name."""
 
 SIZES = {"train": 24, "dev": 16, "test": 8}
 INSIDE = re.compile(
     r"[.]parquet$|[.]ids[.]txt$|/(base|model|checkpoints)/|/scores/[^/]*json$|/(watch|selection)[.]json$"
 )
-"""Files that hold texts or answers, or what a model has learnt of them."""
+"""Files that hold texts or answers, or weights of models trained on them."""
 
 
 def word(generator: random.Random) -> str:
@@ -39,7 +39,7 @@ def word(generator: random.Random) -> str:
 
 
 def document(number: int, generator: random.Random, rare: bool) -> dict:
-    """A sentence of made-up words: a drug, a complaint, and of a few documents a place."""
+    """A sentence of made-up words with a drug, a symptom and, if `rare`, a place."""
     parts = [("Drug", word(generator)), (None, "caused"), ("Symptom", word(generator)), (None, "in")]
     parts += [("Place" if rare else None, word(generator))]
     text, spans = "", []
@@ -54,7 +54,7 @@ def document(number: int, generator: random.Random, rare: bool) -> dict:
 
 
 def write_data(folder: Path) -> set[str]:
-    """The splits, and a second reading of dev and test that takes some drugs for complaints; returns all words."""
+    """Write the splits, and second annotations in which some drugs are symptoms; return all made-up words."""
     generator, number, words = random.Random(1), 0, set()
     (folder / "own").mkdir()
     (folder / "own/labels.yaml").write_text(LABELS)
@@ -62,8 +62,8 @@ def write_data(folder: Path) -> set[str]:
         rows = [document(number + place, generator, rare=place < 3) for place in range(size)]
         number += size
         second = json.loads(json.dumps(rows[1:]))
-        for one in second[::3]:
-            one["spans"][0]["label"] = "Symptom"
+        for row in second[::3]:
+            row["spans"][0]["label"] = "Symptom"
         for name, content in ((split, rows), (f"second_{split}", second)):
             (folder / f"own/{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in content))
         words |= {part for row in rows for part in row["text"].split()} - {"caused", "in"}
@@ -96,15 +96,15 @@ def study() -> dict:
 
 
 def planned(folder: Path) -> list[tuple[str, list[str]]]:
-    """Program and arguments of every job of the study, in an order in which they can be done."""
+    """Program and arguments of every job of the study, in an order in which the jobs can run."""
     (folder / "study.yaml").write_text(yaml.safe_dump(study()))
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", "study.yaml"]
     dry_run = subprocess.run(
         [*command, "--dry-run", "--printshellcmds", "--cores", "1"], cwd=folder, capture_output=True, text=True
     )
     assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
-    found = re.findall(r"python -m workflow_scripts\.(?:launch )?(\w+) (.*) 2>> ", dry_run.stdout + dry_run.stderr)
-    return [(program, shlex.split(arguments)) for program, arguments in found]
+    commands = re.findall(r"python -m workflow_scripts\.(?:launch )?(\w+) (.*) 2>> ", dry_run.stdout + dry_run.stderr)
+    return [(program, shlex.split(arguments)) for program, arguments in commands]
 
 
 def test_nothing_is_sent_and_no_page_or_log_has_a_text(tmp_path, no_network, caplog, capfd, monkeypatch):
@@ -122,26 +122,26 @@ def test_nothing_is_sent_and_no_page_or_log_has_a_text(tmp_path, no_network, cap
 
     written = [path for path in tmp_path.glob("results/**/*") if path.is_file()]
     reports = {str(path.relative_to(tmp_path)): path for path in written if not INSIDE.search(str(path))}
-    told = {name: path.read_text() for name, path in reports.items()} | {
+    contents = {name: path.read_text() for name, path in reports.items()} | {
         "logs": "".join([*capfd.readouterr(), caplog.text])
     }
     pages = {"notes/card.md", "tables/notes.md", "report.html"}
-    assert len(words) > 100 and {f"results/notes/{page}" for page in pages} <= set(told)
-    for name, text in told.items():
+    assert len(words) > 100 and {f"results/notes/{page}" for page in pages} <= set(contents)
+    for name, text in contents.items():
         assert not [secret for secret in (*words, PATIENT) if secret in text.lower()], name
-    assert not re.search(r"% valid|\d of \d+ answers", told["logs"])
-    exported = {name: told.pop(name) for name in list(told) if name.startswith("results/notes/export/")}
-    for name, text in told.items():
+    assert not re.search(r"% valid|\d of \d+ answers", contents["logs"])
+    exported = {name: contents.pop(name) for name in list(contents) if name.startswith("results/notes/export/")}
+    for name, text in contents.items():
         if name.endswith((".md", ".tex")):
             assert text.removeprefix("% ").startswith("INSIDE ONLY: "), name
         if name.endswith(".svg"):
             assert "<!-- INSIDE ONLY: notes, t" in text, name
-    page = told["results/notes/notes/tiny/pairs/people/seed1.md"]
+    page = contents["results/notes/notes/tiny/pairs/people/seed1.md"]
     assert "Examples" not in page and "| disagreement" in page
-    card = json.loads(told["results/notes/notes/card.json"])["splits"]["train"]
+    card = json.loads(contents["results/notes/notes/card.json"])["splits"]["train"]
     assert card["labels"] == {"Drug": 24, "Symptom": 24, "Place": 3}
-    table = told["results/notes/tables/notes.md"]
-    shown = told["results/notes/report.html"]
+    table = contents["results/notes/tables/notes.md"]
+    shown = contents["results/notes/report.html"]
     assert "Examples" not in shown and "<td>Symptom</td>" in shown.replace(' style="text-align:left"', "")
     assert "INSIDE ONLY" in shown.split("<h1>")[0]
     assert "| human" in table and "– private" not in table

@@ -1,4 +1,4 @@
-"""Heartbeat lines off a terminal, a bar on one."""
+"""Progress is shown as log lines, and as a bar on a terminal."""
 
 import io
 import sys
@@ -27,7 +27,7 @@ def test_lines_in_a_log_every_ten_seconds_and_at_the_end(clock, caplog, monkeypa
     assert [record.message for record in caplog.records] == ["letters: 3/5, 0:00:08 left", "letters: 5/5"]
 
 
-def test_tokens_a_second_where_items_have_them(clock, caplog, monkeypatch):
+def test_lines_with_tokens_per_second(clock, caplog, monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     caplog.set_level("INFO")
     for _ in progress(["a" * 30, "b" * 70], 2, "answers", tokens=len):
@@ -45,5 +45,5 @@ def test_a_bar_on_a_terminal(caplog, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     caplog.set_level("INFO")
     assert list(progress(iter([1, 2]), 2, "batches of answers", tokens=lambda item: item)) == [1, 2]
-    assert all(said in terminal.getvalue() for said in ("batches of answers", "2/2", "tokens/s"))
+    assert all(part in terminal.getvalue() for part in ("batches of answers", "2/2", "tokens/s"))
     assert not caplog.records

@@ -1,4 +1,4 @@
-"""What jobs ask a scheduler for, from the class of machines of their model."""
+"""The resources that jobs ask a scheduler for, which follow from the class of machines of their model."""
 
 import runpy
 from pathlib import Path
@@ -12,7 +12,7 @@ WILDCARDS = SimpleNamespace(model="any")
 
 
 def asked(**machine):
-    """Each resource function's value for a class of machines."""
+    """A function that returns the values of resource functions for a class of machines."""
     machine = {"processes": 1, "nodes": 1, "gpus": 0, "threads": 1, "mem_mb": 1000, "runtime": 10} | machine
     functions = runpy.run_path(str(RESOURCES), {"STUDY": SimpleNamespace(machine=lambda model: machine)})
     functions["second_memory"] = lambda wildcards: functions["model_memory"](wildcards, attempt=2)
@@ -36,7 +36,7 @@ def test_a_second_attempt_has_twice_the_memory():
 
 
 @pytest.mark.parametrize(("asked", "holds"), [("100/1s", False), ("10/1s", True), ("100/1m", True)])
-def test_only_the_limit_of_starts_that_nobody_asked_for_is_lifted(monkeypatch, asked, holds):
+def test_the_default_limit_of_job_starts_is_lifted_and_others_hold(monkeypatch, asked, holds):
     monkeypatch.setattr(MaxJobsPerTimespan, "__bool__", lambda limit: True, raising=False)
     runpy.run_path(str(RESOURCES.with_name("start.smk")), {"workflow": SimpleNamespace(is_main_process=True)})
     assert bool(MaxJobsPerTimespan.parse_choice(asked)) == holds

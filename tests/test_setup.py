@@ -1,4 +1,4 @@
-"""What `make setup` says and does without a network: refusals, the second call, profile links; and that pins agree."""
+"""`make setup` without a network: its refusals, its second call and its profile links; and that pins agree."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def checkout(tmp_path):
 
 @pytest.fixture
 def tools(tmp_path):
-    """A folder for PATH with what the set-up calls; tests add a python3 or take a tool away."""
+    """A folder for PATH with the tools that the set-up calls; tests add a python3 or remove a tool."""
     folder = tmp_path / "tools"
     folder.mkdir()
     for tool in TOOLS:
@@ -90,7 +90,7 @@ def test_no_package_index_is_one_line(checkout, tools):
 
 @pytest.fixture
 def installed(checkout, tools):
-    """A checkout whose set-up is finished, as far as its stamp says."""
+    """A checkout with the stamp of a finished set-up."""
     write_program(checkout / ".venv/bin/python", f'exec {sys.executable} "$@"')
     (tools / "python3").symlink_to(sys.executable)
     source = (checkout / "envs/setup.sh").read_text()
@@ -125,15 +125,15 @@ def test_changed_pins_are_installed_again(installed, tools):
     assert not (installed / ".venv/tabpo-setup").exists()
 
 
-def test_a_profile_of_the_users_stays(installed, tools):
-    own = installed.parent / "config/snakemake/slurm"
-    own.mkdir(parents=True)
-    (own / "config.yaml").write_text("executor: slurm\njobs: 3\n")
+def test_a_profile_that_the_user_made_is_kept(installed, tools):
+    profile = installed.parent / "config/snakemake/slurm"
+    profile.mkdir(parents=True)
+    (profile / "config.yaml").write_text("executor: slurm\njobs: 3\n")
     result = set_up(installed, tools)
     assert result.returncode == 0
     assert result.stderr.count("\n") == 1
     assert "slurm is yours and stays" in result.stderr
-    assert (own / "config.yaml").read_text().endswith("jobs: 3\n")
+    assert (profile / "config.yaml").read_text().endswith("jobs: 3\n")
     assert links(installed)["local"] == profiles(installed)["local"]
 
 
@@ -177,6 +177,6 @@ def test_keys_that_profiles_share_are_the_same():
     assert all(local[key] == slurm[key] for key in shared)
 
 
-def test_nothing_stands_in_the_way_of_profiles_by_name():
-    assert not (PROJECT / "profiles/default").exists()  # would override --profile, key by key
-    assert not (PROJECT / "slurm").exists() and not (PROJECT / "local").exists()  # would be found first
+def test_no_folder_hides_a_profile():
+    assert not (PROJECT / "profiles/default").exists()  # it would override keys of the profile given by --profile
+    assert not (PROJECT / "slurm").exists() and not (PROJECT / "local").exists()  # --profile would take these first

@@ -1,4 +1,4 @@
-"""The two-minute study: twice the same bytes, one of the two interrupted on the way."""
+"""A study of two minutes gives equal bytes twice, although one of the two runs is interrupted."""
 
 import os
 import re
@@ -20,7 +20,7 @@ NOT_COMPARED = {"provenance.json", "timing.parquet", "cost.csv", "cost.md", "cos
 
 
 def study(folder: Path, keep_models: str) -> Path:
-    """The demo cut down: 60 SFT and 5 preference steps on 300 generated abstracts."""
+    """A smaller demo: 60 SFT steps and 5 preference steps on 300 generated abstracts."""
     study = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
     study |= {"results": str(folder / "results"), "keep_models": keep_models}
     del study["datasets"]["demo_messages"], study["tables"]["messages"]
@@ -54,7 +54,7 @@ def run(configfile: Path, *arguments: str) -> str:
 
 
 def interrupt_when(configfile: Path, started: Path) -> None:
-    """Press Ctrl-C as soon as the log `started` is there."""
+    """Send the signal of Ctrl-C as soon as the log `started` exists."""
     process = subprocess.Popen(
         command(configfile),
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Data of the user's own from raw files to tables: labels of their own, and private messages in PV-Miner's format."""
+"""A user's data from raw files to tables: documents with the user's labels, and messages in PV-Miner's format."""
 
 import contextlib
 import importlib
@@ -30,7 +30,7 @@ RUNS = {
 """Folder of each row of a table."""
 
 TEXTS = ("*.parquet", "*.safetensors", "base/*", "model/*")
-"""Artefacts that hold texts, a scratch model's tokenizer among them: docs/own_data.md lists them."""
+"""Artefacts that hold texts, which docs/own_data.md lists; the tokenizer of a scratch model is one of them."""
 
 
 def mention(document: Document, number: int) -> str:
@@ -39,12 +39,12 @@ def mention(document: Document, number: int) -> str:
 
 
 def linked(document: Document) -> list[str]:
-    """A cluster for documents of the user's own: the first two spans."""
+    """A cluster of the first two spans."""
     return [f"T{span.id}" for span in document.spans[:2]]
 
 
 def as_line(document: Document, group_id: str) -> str:
-    """A document in the user's own JSON lines."""
+    """A document as a JSON line in the format `custom`."""
     spans = [
         {"id": f"T{span.id}", "start": span.start, "end": span.end, "label": span.label, "text": mention(document, at)}
         for at, span in enumerate(document.spans)
@@ -55,7 +55,7 @@ def as_line(document: Document, group_id: str) -> str:
 
 
 def as_standoff(document: Document) -> str:
-    """The same in brat's."""
+    """A document's annotations in brat's format."""
     lines = [
         f"T{span.id}\t{span.label} {span.start} {span.end}\t{mention(document, at)}"
         for at, span in enumerate(document.spans)
@@ -68,36 +68,38 @@ def as_standoff(document: Document) -> str:
 
 
 def write_notes(folder: Path) -> None:
-    """Train and dev as JSON lines, test as brat standoff, and an ontology of their labels."""
+    """Write train and dev as JSON lines, test in brat's format, and an ontology of their labels."""
     documents = {
-        split: [one for one in demo_abstracts.generate(split, 2 * size, 1) if len(one.spans) > 1][:size]
+        split: [item for item in demo_abstracts.generate(split, 2 * size, 1) if len(item.spans) > 1][:size]
         for split, size in SIZES.items()
     }
     (folder / "test").mkdir(parents=True)
     for split in ("train", "dev"):
-        lines = [as_line(one, f"{split}{number // 2}") for number, one in enumerate(documents[split])]
+        lines = [as_line(document, f"{split}{number // 2}") for number, document in enumerate(documents[split])]
         (folder / f"{split}.jsonl").write_text("".join(lines))
-    for one in documents["test"]:
-        (folder / f"test/{one.doc_id}.txt").write_text(one.text)
-        (folder / f"test/{one.doc_id}.ann").write_text(as_standoff(one))
-    every = [one for split in SPLITS for one in documents[split]]
+    for document in documents["test"]:
+        (folder / f"test/{document.doc_id}.txt").write_text(document.text)
+        (folder / f"test/{document.doc_id}.ann").write_text(as_standoff(document))
+    every = [document for split in SPLITS for document in documents[split]]
     names = {
-        "labels": {span.label for one in every for span in one.spans},
-        "relations": {relation.label for one in every for relation in one.relations},
+        "labels": {span.label for document in every for span in document.spans},
+        "relations": {relation.label for document in every for relation in document.relations},
     }
     defined = {kind: {name: {"definition": f"What is {name}."} for name in sorted(names[kind])} for kind in names}
     (folder / "labels.yaml").write_text(yaml.safe_dump({"answer": "entities"} | defined))
 
 
 def write_messages(folder: Path, row) -> None:
-    """Train as a `datasets` folder, test as CSV; dev is taken from train."""
-    rows = {split: [row(one) for one in demo_messages.generate(split, SIZES[split], 1)] for split in ("train", "test")}
+    """Write train as a `datasets` folder and test as CSV; dev is taken from train."""
+    rows = {
+        split: [row(item) for item in demo_messages.generate(split, SIZES[split], 1)] for split in ("train", "test")
+    }
     Dataset.from_list(rows["train"]).save_to_disk(folder / "train")
     pd.DataFrame(rows["test"]).to_csv(folder / "test.csv", index=False)
 
 
 def own_study(folder: Path) -> Path:
-    """The demo's study on both, with a smaller model, few steps, and a pairing that needs no readable answer."""
+    """Write the demo's study for both datasets, with a smaller model, few steps, and a pairing of expert patterns."""
     study = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
     shared = {"max_prompt_tokens": 128, "max_completion_tokens": 160, "unit": "document", "prompt": "bare"}
     study["results"] = "results"
@@ -122,14 +124,14 @@ def own_study(folder: Path) -> Path:
 
 
 def do_all(configfile: Path) -> set[str]:
-    """Every job of the study in its folder, by its own command line, in this process: starting torch is most of a job.
+    """Run every job of the study with its command line, but in this process: the start of torch takes most of a job.
 
     Returns:
-        The programs.
+        The names of the programs.
     """
-    said = run(configfile, "--dry-run", "--printshellcmds")
-    logging.info("%s", said)
-    jobs = re.findall(r"python -m workflow_scripts\.(?:launch )?(\w+) (.*) 2>> ", said)
+    output = run(configfile, "--dry-run", "--printshellcmds")
+    logging.info("%s", output)
+    jobs = re.findall(r"python -m workflow_scripts\.(?:launch )?(\w+) (.*) 2>> ", output)
     with contextlib.chdir(configfile.parent):
         for program, arguments in jobs:
             flags = shlex.split(arguments)
@@ -143,7 +145,7 @@ def do_all(configfile: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory, pvminer_row) -> Path:
-    """What the study wrote; beside it `results.log`, what its programs said."""
+    """The results of the study; the file `results.log` beside them has the log of its programs."""
     folder = tmp_path_factory.mktemp("own")
     write_notes(folder / "notes")
     write_messages(folder / "messages", pvminer_row)
@@ -178,7 +180,7 @@ def test_raw_files_become_tables(results, dataset, metrics):
 
 
 def runs_of_words(text: str) -> set[str]:
-    """All that stands in three words one after another."""
+    """All runs of three consecutive words."""
     return set(re.findall(r"(?=\b(\w+ \w+ \w+)\b)", text))
 
 

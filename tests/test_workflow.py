@@ -1,4 +1,4 @@
-"""What a change makes Snakemake do again, on dry runs over a study whose jobs were done by a stand-in for python."""
+"""Which jobs a change makes Snakemake repeat: dry runs over a study whose jobs were done by a stand-in for python."""
 
 import os
 import re
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = ("Snakefile", "rules", "config", "envs", "tabpo", "workflow_scripts")
 SNAKEMAKE = (sys.executable, "-m", "snakemake", "--cores", "2")
 
-# Does what every program of the workflow promises: its outputs exist afterwards.
+# Like every program of the workflow, the stand-in leaves its outputs behind.
 STAND_IN = """#!/bin/sh
 if [ -n "$STOP_AT" ] && echo "$*" | grep -q -e "$STOP_AT"; then exit 1; fi
 while [ $# -gt 1 ]; do
@@ -35,7 +35,7 @@ SCIERC = {"source": "scierc", "unit": "sentence", "prompt": "bare", "ontology": 
 
 
 def small_study() -> dict:
-    """Two datasets, one of them in a user's folder, and two methods on pairings of their own."""
+    """Two datasets, one of them in a user's folder, and two methods, each with its pairing."""
     study = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
     study["results"] = "results/small"
     study["datasets"] = {"own": SCIERC | LIMITS | {"folder": "own"}, "phee": SCIERC | LIMITS}
@@ -61,15 +61,15 @@ def run(folder: Path, study: dict, *arguments: str, **environment: str) -> subpr
 
 
 def jobs(dry_run: subprocess.CompletedProcess) -> set[str]:
-    """What a dry run would do, as `rule value value ...` with the values of the wildcards in the order of the path."""
+    """The jobs of a dry run as `rule value value ...`, with the values of the wildcards in the order of the path."""
     assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
-    found = set()
+    planned = set()
     for block in re.split(r"\n(?=(?:local)?rule \w+:\n)", dry_run.stdout + dry_run.stderr)[1:]:
         rule = re.match(r"(?:local)?rule (\w+):", block)[1]
         wildcards = re.search(r"^    wildcards: (.*)$", block, re.M)
         values = [pair.split("=")[1] for pair in wildcards[1].split(", ")] if wildcards else []
-        found.add(" ".join([rule, *values]))
-    return found - {"all"}
+        planned.add(" ".join([rule, *values]))
+    return planned - {"all"}
 
 
 def again(folder: Path, study: dict) -> set[str]:
@@ -78,7 +78,7 @@ def again(folder: Path, study: dict) -> set[str]:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory) -> Path:
-    """A copy of the project in which the small study has run to its end."""
+    """A copy of the project in which the small study is finished."""
     top = tmp_path_factory.mktemp("workflow")
     folder = top / "project"
     folder.mkdir()
@@ -124,14 +124,14 @@ def run_jobs(dataset: str, method: str, seed: int = 1) -> set[str]:
 
 
 def seed_jobs(dataset: str, seed: int = 1) -> set[str]:
-    """Everything that belongs to one seed: SFT, confusions, pairs, references, runs."""
+    """All jobs of one seed: SFT, confusions, pairs, references, runs."""
     where = f"{dataset} tiny"
-    found = {f"sft {where} {seed}", f"confusions {where} {seed}", f"gold {where} {seed}"}
+    expected = {f"sft {where} {seed}", f"confusions {where} {seed}", f"gold {where} {seed}"}
     for split in ("test", "dev_confusion"):
-        found |= {f"predict {dataset} tiny sft {seed} {split}", f"score {dataset} tiny sft {seed} {split}"}
+        expected |= {f"predict {dataset} tiny sft {seed} {split}", f"score {dataset} tiny sft {seed} {split}"}
     for pairing in ("mixed", "other"):
-        found |= {f"{rule} {where} {pairing} {seed}" for rule in ("pairs", "reference", "audit")}
-    return found | run_jobs(dataset, "dpo", seed) | run_jobs(dataset, "tab_po", seed)
+        expected |= {f"{rule} {where} {pairing} {seed}" for rule in ("pairs", "reference", "audit")}
+    return expected | run_jobs(dataset, "dpo", seed) | run_jobs(dataset, "tab_po", seed)
 
 
 def dataset_jobs(dataset: str) -> set[str]:
@@ -178,7 +178,7 @@ def test_a_tables_caption(done, study):
 
 
 def pairing_jobs(dataset: str, source: str = "pairs") -> set[str]:
-    """What is made from the pairing `other`, on which tab_po trains."""
+    """The jobs that use the pairing `other`, on which tab_po trains."""
     where = f"{dataset} tiny other 1"
     made = {f"{rule} {where}" for rule in (source, "reference", "audit")}
     return made | run_jobs(dataset, "tab_po")
@@ -287,12 +287,12 @@ def test_a_comment_in_python(done, study):
     ("outputs", "missing"),
     [
         (["tables/second.tex"], {"table second", "report"}),
-        (["own/tiny/dpo/seed1/scores/test.json"], set()),  # what was made from it is there
+        (["own/tiny/dpo/seed1/scores/test.json"], set()),  # the tables that were made from it exist
         (
             ["own/tiny/dpo/seed1/scores/test.json", "tables/first.csv"],
             {"score own tiny dpo 1 test"} | TABLES["own"] - LOGGED["own"],
         ),
-        (["phee/card.json"], dataset_jobs("phee")),  # made with the documents
+        (["phee/card.json"], dataset_jobs("phee")),  # the job that makes the documents writes it too
     ],
 )
 def test_an_output_that_is_missing(done, study, outputs, missing):
@@ -315,7 +315,7 @@ def test_an_interrupted_study_goes_on_where_it_stopped(done, study):
     shutil.rmtree(done / study["results"])
 
 
-def test_a_job_that_ends_adds_no_look_over_all_jobs_each_second(done, study):
+def test_the_scheduler_starts_jobs_without_a_limit_per_second(done, study):
     study["results"] = "results/limit"
     first = run(done, study, "--until", "documents", "--verbose")
     printed = first.stdout + first.stderr
@@ -360,7 +360,7 @@ def no_torch(tmp_path: Path) -> Path:
 
 
 def test_jobs_parse_without_torch_and_without_the_check(done, study, no_torch):
-    study["methods"]["dpo"]["params"]["bta"] = 1  # the main process would refuse it
+    study["methods"]["dpo"]["params"]["bta"] = 1  # the main process would refuse this key
     parsed = run(done, study, "--dry-run", "--mode", "remote", PYTHONPATH=str(no_torch))
     assert parsed.returncode == 0, parsed.stdout + parsed.stderr
 
