@@ -94,7 +94,8 @@ class _Finder:
     def occurrences(self, text: str, reading: int) -> list[Offsets]:
         """Return all occurrences, left to right.
 
-        Without `by_token`, a verbatim search puts those that cut no word first; the other readings return only those.
+        With `by_token`, an occurrence consists of whole tokens. Without it, a verbatim search returns the occurrences
+        that cut no word before the others; the other two readings return only occurrences that cut no word.
         """
         if (reading, text) not in self.known:
             self.known[reading, text] = self._search(text, reading)

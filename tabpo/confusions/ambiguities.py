@@ -94,7 +94,7 @@ def _values(kind: str, ontology: Ontology) -> list[str]:
 def partners(kind: str, gold: str, ontology: Ontology) -> list[str]:
     """Return the values that a gold value of this kind may be confused with.
 
-    For a sub-label these are the other sub-labels that are legal under a label of its own.
+    For a sub-label these are the other sub-labels of the labels under which it is legal.
     """
     if kind == "sublabel":
         inventories = [label.sublabels for label in ontology.labels.values() if gold in label.sublabels]

@@ -16,8 +16,8 @@ too:
     relation_missed     gold relations whose two ends are aligned: label -> NONE, or -> itself if one was predicted
     relation_spurious   predicted relations between two aligned spans that match no gold one: NONE -> label
     coreference         aligned spans of whole documents, by antecedent (the nearest earlier aligned span of the
-                        cluster): label -> kept if the predicted antecedent is in the gold cluster, moved if it is in
-                        another, removed if there is none; for a span without a gold antecedent NONE -> NONE, added
+                        cluster): label -> kept if the predicted antecedent is in the gold cluster, moved if it is not,
+                        removed if there is none; for a span without a gold antecedent NONE -> NONE, added
 
 Relations with a missed or spurious end follow from that error and are counted separately as left out. Unreadable
 answers do not say which values are confused and are left out too, as are duplicates.

@@ -1,7 +1,7 @@
 """Sum the counts of each cluster of documents; the significance tests of tables resample these clusters.
 
-A cluster holds documents that must stay in one split, such as those of a patient or of a thread. A document without
-such a group is a cluster by itself.
+Documents that must stay in one split, such as all documents of a patient or of a thread, form a cluster. A document
+without such a group is a cluster by itself.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

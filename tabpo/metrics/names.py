@@ -32,6 +32,6 @@ METRICS = {
 }
 """The metrics that a table may show, by format of the answers.
 
-A name alone is the F1 of the headline convention; `name@convention` is the F1 of another one. `valid` is the share of
-readable answers. Preference data have scores of how held-out pairs are ranked.
+A name alone means F1 in the headline convention; `name@convention` means F1 in that convention. `valid` is the share of
+readable answers. For preference data the metrics say how held-out pairs are ranked.
 """

@@ -40,8 +40,8 @@ def test_same_label_before_other_labels_of_the_same_extents():
 
 
 def test_the_greatest_total_wins_over_the_single_best():
-    # overlaps: (1, 1) 10/11, (1, 2) 6/10, (2, 1) 6/15, (2, 2) 1/15. The best pair first leaves 10/11 in all;
-    # (1, 2) and (2, 1) together have 1
+    # overlaps: (1, 1) 10/11, (1, 2) 6/10, (2, 1) 6/15, (2, 2) 1/15. Taking the best pair first gives 10/11 in total;
+    # (1, 2) and (2, 1) together give 1
     spans = [gold(1, 10, 20), gold(2, 5, 15)]
     answers = [predicted(1, 9, 20), predicted(2, 14, 20)]
     assert overlap(spans[0], answers[0]) == pytest.approx(10 / 11)

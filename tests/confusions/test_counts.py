@@ -67,7 +67,7 @@ def answer(spans, relations=()):
 
 
 def test_spans_by_hand():
-    # Method 0-1 right; Task 3 called Method and extended; Generic 6 missed; Method 8 invented
+    # Method 0-1 right; Task 3 predicted as Method and extended; Generic 6 missed; Method 8 spurious
     gold_unit = unit([gold(1, 0, 1, "Method"), gold(2, 3, 3, "Task"), gold(3, 6, 6, "Generic")])
     prediction = answer([predicted(1, 0, 1, "Method"), predicted(2, 3, 4, "Method"), predicted(3, 8, 8, "Method")])
     assert counts([gold_unit], [prediction]) == {
@@ -126,10 +126,10 @@ def test_relations_by_hand():
     spans = [gold(number, 2 * number - 2, 2 * number - 2, "Method") for number in range(1, 6)]  # tokens 0 2 4 6 8
     relations = [
         Relation(1, 2, "USED-FOR"),  # right
-        Relation(1, 3, "USED-FOR"),  # called PART-OF
+        Relation(1, 3, "USED-FOR"),  # predicted as PART-OF
         Relation(2, 3, "PART-OF"),  # reversed
-        Relation(3, 4, "COMPARE"),  # the other way round, which means the same
-        Relation(1, 4, "PART-OF"),  # tail at 5 instead
+        Relation(3, 4, "COMPARE"),  # reversed, which does not matter for a symmetric relation
+        Relation(1, 4, "PART-OF"),  # predicted with 5 as its tail
         Relation(2, 4, "COMPARE"),  # missed
     ]
     predicted_spans = [predicted(number + 10, 2 * number - 2, 2 * number - 2, "Method") for number in range(1, 6)]
@@ -181,7 +181,7 @@ def test_a_label_confused_with_a_symmetric_one_has_no_direction():
 
 
 def test_relations_that_follow_from_span_errors_are_counted_apart():
-    # gold 1-2 with 2 missed; predicted relation from 1 to an invented span
+    # gold relation 1-2 with 2 missed; predicted relation from 1 to a spurious span
     gold_unit = unit([gold(1, 0, 0, "Method"), gold(2, 2, 2, "Task")], [Relation(1, 2, "USED-FOR")])
     prediction = answer([predicted(1, 0, 0, "Method"), predicted(2, 8, 8, "Task")], [link(2, "PART-OF", 1)])
     rows, left_out = count([gold_unit], [prediction])

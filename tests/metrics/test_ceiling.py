@@ -59,7 +59,7 @@ def cuts_words(unit, start, end):
     return any(pairs.get(at, " ").isalnum() for at in (start, end))
 
 
-# Spans right / relations right, by the leftmost occurrences and in the order of the text / gold spans / gold relations.
+# (right spans, right relations) with leftmost placing and in the order of the text, gold spans, gold relations.
 # Four relations of train are listed twice and count once.
 SCIERC = [
     ("train", "sentence", (5542, 3166), (5582, 3204), 5598, 3215),
@@ -81,7 +81,7 @@ def test_ceiling_of_scierc(data_root, split, unit, leftmost, in_order, gold_span
     assert (total(ner_strict(*both) for both in pairs).tp, total(rel(*both, DIRECTED) for both in pairs).tp) == in_order
     assert scores["rel", "set_canonical"] == scores["rel_plus", "set_directed"] == scores["rel", "set_directed"]
     assert scores["rel_plus", "set_canonical"] == scores["rel", "set_canonical"]
-    if unit == "sentence":  # the same count without grounding; a label never differs within a sentence's repeats
+    if unit == "sentence":  # count again without grounding; repeats in a sentence have equal labels
         assert spans == sum(
             len({("", span.start, span.end) for span in item.spans} & first_occurrences(item, texts, cuts_tokens))
             for item in units

@@ -30,7 +30,7 @@ def test_f1_is_the_harmonic_mean_of_the_sums(drawn):
 
 
 def test_set_counting():
-    # D: the same prediction twice counts once
+    # D: a repeated prediction counts once
     assert set_counts(["x"], [("x", True), ("x", True)]) == Counts(1, 1, 1)
     # a faulty item counts as predicted and is never right, unless a sound item has the same key
     assert set_counts(["x", "y"], [("x", False), ("z", True)]) == Counts(0, 2, 2)

@@ -42,7 +42,7 @@ RIGHT = [("Drug", "Dose", "5 mg"), ("Drug", "None", "5 mg insulin"), ("Effect", 
     [
         (RIGHT, (2, 2, 2), (2, 2, 2), (3, 3, 3), (3, 3, 3)),
         ([], (0, 0, 2), (0, 0, 2), (0, 0, 3), (0, 0, 3)),
-        (RIGHT[:2], (1, 1, 2), (2, 2, 2), (2, 2, 3), (2, 2, 3)),  # "None" of the drug alone has sub-code None right
+        (RIGHT[:2], (1, 1, 2), (2, 2, 2), (2, 2, 3), (2, 2, 3)),  # the right sub-code None is that of the drug
         # one span with two codes is one span, two triples
         ([("Drug", "None", "rash"), ("Effect", "None", "rash")], (2, 2, 2), (1, 1, 2), (1, 1, 3), (1, 2, 3)),
         # an unknown code is a false positive everywhere; its sub-code and span are not right either

@@ -99,7 +99,7 @@ def test_case_f(scorer):
 
 @pytest.mark.parametrize("scorer", SCORERS)
 def test_case_g(scorer):
-    # the tail has no label of the ontology, and so is no entity; PL-Marker relates entities only
+    # the label of the tail is not in the ontology, so it is no entity; PL-Marker relates only entities
     gold = unit([(0, 0, "Method"), (2, 2, "Task")], [(0, 1, "USED-FOR")])
     counts = scorer(gold, stated(gold, [("a", "Method"), ("c", "Problem")], [(0, 1, "USED-FOR")]), CANONICAL)
     assert counts["rel"] == (Counts(0, 0, 1) if scorer is plmarker else Counts(1, 1, 1))
@@ -146,7 +146,7 @@ def test_pl_marker_keeps_one_of_overlapping_spans_of_a_label():
     predicted = stated(gold, [("a b", "Method"), ("b", "Method"), ("a b c", "Task")], [(1, 2, "USED-FOR")])
     counts = plmarker(gold, predicted, CANONICAL)
     assert counts["ner_strict"] == Counts(2, 2, 3)  # b lies in a b; the Task overlaps both and has another label
-    assert counts["rel"] == Counts(0, 0, 1)  # b is no predicted entity any more
+    assert counts["rel"] == Counts(0, 0, 1)  # b was dropped and is no predicted entity
 
 
 def test_pl_marker_drops_a_relation_whose_ends_overlap_those_of_an_earlier_one():
@@ -181,7 +181,7 @@ def test_uie_takes_a_head_with_its_own_label_and_a_tail_with_the_last_of_its_tex
         assert scorer(gold, predicted, CANONICAL)["rel_plus"] == Counts(right, 1, 1)
 
 
-def test_a_label_that_pl_marker_does_not_take_drops_no_other_span():
+def test_a_second_label_of_a_span_drops_no_other_span_in_pl_marker():
     # a b is a Method first; if it were a Task, the Task b would be dropped
     gold = unit([(0, 1, "Method"), (1, 1, "Task"), (3, 3, "Material")], [(1, 2, "USED-FOR")])
     predicted = prediction([(0, 1, "Method"), (0, 1, "Task"), (1, 1, "Task"), (3, 3, "Material")], [(2, 3, "USED-FOR")])
@@ -200,7 +200,7 @@ def plain(draw):
 
 
 @given(plain(), plain())
-def test_all_agree_where_nothing_is_nested_wide_repeated_or_symmetric(gold, predicted):
+def test_all_scorers_agree_without_nested_wide_repeated_or_symmetric_items(gold, predicted):
     gold = unit(*gold)
     predicted = stated(gold, [("abcdef"[place], label) for place, _, label in predicted[0]], predicted[1])
     for symmetric, scorers in ((frozenset(), SCORERS), (CANONICAL, [spert])):
@@ -226,7 +226,7 @@ def itself(gold):
 
 
 CEILINGS = {
-    ("ner_strict", "plmarker"): (1671, 1671, 1685),  # 11 are wide, 3 lie in one of the same type: F1 99.58
+    ("ner_strict", "plmarker"): (1671, 1671, 1685),  # 11 are wide, 3 lie inside a span with their label: F1 99.58
     ("rel", "plmarker"): (1125, 1125, 1135),
     ("rel_plus", "plmarker"): (1125, 1125, 1135),
     ("ner_strict", "dygie"): (1674, 1674, 1674),

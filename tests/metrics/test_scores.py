@@ -198,7 +198,7 @@ def test_every_answer_of_the_right_shape_has_scores(text):
             if "tp" in counts:
                 assert 0 <= counts["tp"] <= counts["predicted"]
                 assert counts["tp"] <= counts["gold"] or convention == "pure", (metric, convention)
-    assert scores["ceiling"] == scores["metrics"]  # the same text as gold answer and as completion
+    assert scores["ceiling"] == scores["metrics"]  # the completions are the gold answers
 
 
 def test_results_have_their_own_metrics():

@@ -113,7 +113,7 @@ def answer_of(entities, relations=""):
         ([("A", "Method")], Counts(1, 1, 3), Counts(1, 1, 3)),  # case folded: flagged, and right
         ([("a", "Person")], Counts(0, 1, 3), Counts(0, 1, 3)),  # unknown label
         ([("z", "Method")], Counts(0, 1, 3), Counts(0, 1, 3)),  # not in the text
-        ([("z", "Method"), ("z", "Method")], Counts(0, 1, 3), Counts(0, 1, 3)),  # the same twice is one
+        ([("z", "Method"), ("z", "Method")], Counts(0, 1, 3), Counts(0, 1, 3)),  # a repeated item counts once
         ([("z", "Method"), ("y", "Method")], Counts(0, 2, 3), Counts(0, 2, 3)),
         ([("", "Method"), ("a", "Method")], Counts(1, 2, 3), Counts(1, 2, 3)),
         ([("a", "Method"), ("a", "Task")], Counts(1, 1, 3), Counts(1, 1, 3)),  # a duplicate is dropped

@@ -81,7 +81,7 @@ def test_margins_and_gates_by_hand():
         "pairs": 1,
         "ranked_right": 1.0,
         "mean_margin": pytest.approx(math.log(7), abs=1e-6),
-        "histogram": [0, 0, 0, 0, 0, 0, 1, 0, 0, 0],  # from 1 to 2
+        "histogram": [0, 0, 0, 0, 0, 0, 1, 0, 0, 0],  # bin from 1 to 2
         "gate_rates": [0.0, 0.0, 0.5, 0.5, 1.0],
     }
     assert report["operators"] == {"label": report["all"]}
@@ -89,7 +89,7 @@ def test_margins_and_gates_by_hand():
 
 
 def test_gates_on_held_out_gold_by_hand():
-    # 0.95 and 0.7 of an answer with all labels, 0.6 of one without any: under 0.66 one of three, under 0.8 two
+    # 0.95 and 0.7 (answer with all labels), 0.6 (answer without labels): one of three is under 0.66, two under 0.8
     prompts = [PROMPT, Prompt("e#0", "e", (Message("user", ""),), '{"entities":[],"relations":[]}')]
     logps = [Reference("d#0", (math.log(0.95), math.log(0.7)), ()), Reference("e#0", (math.log(0.6),), ())]
     report = gold_audit(prompts, logps)
@@ -207,7 +207,7 @@ def test_distances_between_seeds_by_hand():
     assert report["seeds"] == [1, 2]
     assert report["kinds"]["label"] == pytest.approx(0.434421 * 8 / 12, abs=1e-5)
     assert report["kinds"]["missed"] == 1.0
-    assert report["kinds"]["boundary"] is None  # only one of the tables has it
+    assert report["kinds"]["boundary"] is None  # only one table has this kind
     assert report["mean"] == pytest.approx((0.434421 * 8 + 4) / 16, abs=1e-5)
     assert stability({1: first})["mean"] is None
     assert stability({1: first, 2: first, 3: first})["mean"] == 0.0

@@ -220,14 +220,14 @@ def test_no_pair_has_other_kinds_or_more_token_edits(kinds, limit, edits, seed):
     }.items()
 
 
-def test_one_of_each_is_a_swap_a_deletion_and_an_insertion():
+def test_one_of_each_is_a_relabelling_a_deletion_and_an_insertion():
     units = [unit(f"d{number}") for number in range(50)]
     tables = [(1.0, Proposals("uniform", 1.0, [], [], ONTOLOGY))]
     contexts = pairing_contexts(units, ONTOLOGY, tables, "one_of_each")
     pairs, tally = draw_pairs(units, pairing(kinds="one_of_each"), contexts, words)
     assert [pair.edits[0].operator for pair in pairs] == ["label", "delete", "insert"] * 50
     assert tally.wanted == pytest.approx({"label": 1 / 3, "missed": 1 / 3, "spurious": 1 / 3})
-    # gold spans have one or two tokens here; a phrase may begin anywhere, also where no gold span does
+    # gold spans have one or two tokens here; an invented one may begin at any token
     phrases = {json.loads(pair.edits[0].wrong)["span"] for pair in pairs if pair.edits[0].operator == "insert"}
     assert {len(phrase.split()) for phrase in phrases} == {1, 2}
     assert {phrase.split()[0] for phrase in phrases} >= {"use", "for", "with"}
@@ -292,7 +292,7 @@ def test_examples_without_pair_are_counted():
 
 
 def test_answers_that_differ_in_text_only_are_refused():
-    # a tokenizer that does not tell the labels apart
+    # this tokenizer gives different labels the same tokens
     def blind(text):
         return words(text.replace("Task", "Method").replace("Generic", "Method"))
 
@@ -313,7 +313,7 @@ def test_edits_that_render_the_gold_answer_are_refused():
 
 def test_long_answers_are_refused_not_cut():
     chosen = render(gold_answer(unit()), "entities")
-    # the end-of-turn token counts: the gold answer alone fills len + 1
+    # the end-of-turn token counts, so the gold answer has len + 1 tokens
     with pytest.raises(DataError, match="none of 1 examples"):
         draw([unit()], max_completion_tokens=len(chosen))
     pairs, tally = draw([unit(f"d{number}") for number in range(10)], max_completion_tokens=len(chosen) + 1)
@@ -341,7 +341,7 @@ def prompt_of(item):
     return Prompt(item.prompt_id, item.doc_id, (Message("user", ""),), render(gold_answer(item), "entities"))
 
 
-def test_the_audit_adds_up_and_holds_no_text():
+def test_counts_of_the_audit_add_up_and_it_holds_no_text():
     units = [unit(f"d{number}") for number in range(40)] + [unit("empty", [])]
     proposals = Proposals("uniform", 1.0, [], [], ONTOLOGY)
     pairs, tally = draw(units, proposals=proposals, edits=2, flip_rate=0.3)
@@ -511,7 +511,7 @@ def test_from_predictions_to_pairs(tmp_path):
         pairs_script.main(pair_arguments(tmp_path, tmp_path, heldout="dev"))
 
 
-def test_answers_that_cannot_be_read_give_an_empty_table_which_only_counts_need(tmp_path, caplog):
+def test_unreadable_answers_give_an_empty_table_which_only_modes_with_counts_refuse(tmp_path, caplog):
     write_inputs(tmp_path)
     prompts = read_records(tmp_path / "prompts.parquet", Prompt)
     unreadable = [Prediction(prompt.prompt_id, "truncated", ()) for prompt in prompts]

@@ -72,7 +72,7 @@ def test_a_wrong_answer_is_rendered_as_gold_is():
     assert (drawn.token_edit_distance, tally.repaired) == (6, 0)
 
 
-def test_records_too_many_and_too_few():
+def test_superfluous_and_missing_records():
     drawn, _ = pair(answer([(1, "Method", "nets"), (2, "Method", "parse")], [(2, "USED-FOR", 1)]))
     assert edits(drawn) == [
         ("delete", "entities/1", '{"id":2,"label":"Task","span":"texts"}', ""),

@@ -46,7 +46,7 @@ def test_uniform():
 
 
 def test_empirical():
-    # (3 + 2 E / 2) / 12 for B, (1 + 2 E / 2) / 12 for C, each split by what proposed it
+    # (3 + 2 E / 2) / 12 for B, (1 + 2 E / 2) / 12 for C, each split by source
     assert weights("empirical", "A", ("B", "C")) == pytest.approx(
         {
             ("B", "empirical"): 3 / 12,

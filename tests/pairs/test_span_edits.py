@@ -203,7 +203,7 @@ def test_a_span_does_not_move_to_an_equal_text():
     assert texts == {"net", "net net net"}
 
 
-def test_what_was_deleted_is_not_invented_again():
+def test_a_deleted_span_is_not_inserted_again():
     unit = unit_of(["net"], [Span(1, "A", None, 0, 3)])
     assert insert_span(apply(delete_span, unit), context_for(unit, ENTITIES), Random(0)) is None
 
@@ -235,7 +235,7 @@ def test_a_boundary_inside_a_word_can_move_to_the_edge():
     assert {(start, end) for _, start, end in changed_extents(unit, 0, 4, span_shape([unit]))} == {(0, 12), (0, 18)}
 
 
-def test_boundary_edits_keep_the_span_of_the_shape_they_name():
+def test_boundary_edits_have_the_shape_they_name():
     shapes = set()
     for seed in range(60):
         draft = apply(move_boundary, seed=seed)
@@ -258,7 +258,7 @@ def test_a_code_keeps_its_sub_code_where_it_is_legal():
 
 
 def test_no_edit_repeats_another_record():
-    # X/a and X/b on one span: neither sub-code can become the other
+    # one span has X/a and X/b: changing one sub-code into the other would repeat a record
     unit = unit_of(["net"], [Span(1, "X", "a", 0, 3), Span(2, "X", "b", 0, 3)])
     assert apply(resublabel, unit, RESULTS) is None
     # the other place already has a nested entity
@@ -282,7 +282,7 @@ def test_a_symmetric_relation_has_no_direction_and_runs_in_text_order():
     bare = unit_of(["a", "b"], unit.spans)
     gold = [unit_of(["a", "b"], unit.spans, [Relation(1, 2, label)]) for label in ("R", "S")]
     drafts = [apply(insert_relation, bare, seed=seed, others=gold) for seed in range(60)]
-    inserted = [draft.relations[0] for draft in drafts if draft is not None]  # no gold relation is a Q
+    inserted = [draft.relations[0] for draft in drafts if draft is not None]  # gold has no Q, so no Q is inserted
     assert {(item.head, item.tail) for item in inserted if item.label == "S"} == {(1, 2)}
     assert {(item.head, item.tail) for item in inserted if item.label == "R"} == {(1, 2), (2, 1)}
     assert {item.label for item in inserted} == {"R", "S"}
@@ -312,19 +312,19 @@ def test_a_moved_end_joins_labels_that_gold_relations_join():
     assert apply(move_relation_end, line("ABC", [Relation(1, 2, "R")])) is None
 
 
-def test_a_moved_end_meets_no_related_record_and_leaves_symmetric_ones_in_text_order():
+def test_a_moved_end_joins_unrelated_records_and_symmetric_ends_stay_in_text_order():
     unit = line("AAA", [Relation(1, 2, "S"), Relation(1, 3, "R")])
     ends = {
         (draft.edits[0].gold, draft.edits[0].wrong)
         for draft in (apply(move_relation_end, unit, seed=seed) for seed in range(60))
     }
-    # S: head to 3 gives 3>2, in text order 2>3, which the list has behind R; tail to 3 would join what R joins.
-    # R: head to 2 stays the second of the list; tail to 2 is taken
+    # S: a head at 3 gives 3>2, in text order 2>3, which comes after R in the list; a tail at 3 repeats the ends of R
+    # R: with its head at 2 it stays second in the list; a tail at 2 would repeat the ends of S
     assert ends == {("1>3", "2>3")}
 
 
-def test_an_end_moves_its_relation_within_the_list_where_no_other_can_move():
-    # the tail of S can move to 4 alone, behind R(1, 3); nothing else was ever wrong
+def test_a_relation_changes_its_position_if_no_other_edit_is_possible():
+    # the tail of S can only move to 4, after R(1, 3); no other error was counted
     unit = line("AABA", [Relation(1, 2, "S"), Relation(1, 3, "R")])
     tails = [Confusion("relation_endpoint", "S", "tail", 1, 0, 0, 0)]
     ((_, context),) = pairing_contexts([unit], ENTITIES, [(1.0, Proposals("empirical", 0.0, tails, [], ENTITIES))])
@@ -335,7 +335,7 @@ def test_an_end_moves_its_relation_within_the_list_where_no_other_can_move():
     ]
 
 
-def test_deletions_take_records_without_relations_first_and_list_what_goes_along():
+def test_deletions_prefer_records_without_relations_and_list_their_consequences():
     unit = line("AAA", [Relation(1, 2, "R"), Relation(2, 1, "Q")], [(1, 2, 3)])
     for seed in range(20):
         edits = [(edit.field, edit.gold, edit.wrong, edit.source) for edit in apply(delete_span, unit, seed=seed).edits]
@@ -355,7 +355,7 @@ def test_deletions_take_records_without_relations_first_and_list_what_goes_along
 
 
 @given(data=st.data(), seed=st.integers(0, 2**32))
-def test_edits_of_deletions_are_all_that_the_answer_loses(data, seed):
+def test_edits_of_a_deletion_list_everything_that_is_lost(data, seed):
     unit = data.draw(units(ENTITIES))
     context, rng, draft = context_for(unit, ENTITIES), Random(seed), gold_draft(unit)
     while (deleted := delete_span(draft, context, rng)) is not None:
@@ -370,7 +370,7 @@ def test_edits_of_deletions_are_all_that_the_answer_loses(data, seed):
 
 
 @given(data=st.data(), seed=st.integers(0, 2**32))
-def test_a_moved_end_changes_one_relation_and_its_place_only_where_it_must(data, seed):
+def test_a_moved_end_changes_one_relation_and_keeps_its_position_if_possible(data, seed):
     unit = data.draw(units(ENTITIES))
     context, draft = context_for(unit, ENTITIES), gold_draft(unit)
     drafts = [move_relation_end(draft, context, Random(seed + number)) for number in range(10)]
@@ -420,7 +420,7 @@ def test_links_are_moved_removed_and_added():
     }
 
 
-def test_two_records_in_no_cluster_become_one():
+def test_two_records_without_cluster_become_a_cluster():
     unit = line("AB", clusters=[])
     assert apply(change_link, unit) is None  # no gold link joins A and B
     draft = apply(change_link, unit, others=[line("AB", clusters=[(1, 2)])])
