@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tabpo.errors import ConfigError
+from tabpo.errors import ConfigError, DataError
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
@@ -71,6 +71,21 @@ def link_or_copy(source: Path, target: Path) -> None:
         os.link(source.resolve(), target)
     except OSError:  # the folders are on different file systems, or the file system has no hard links between folders
         shutil.copyfile(source, target)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return all files below a folder, in no order; linked folders are followed.
+
+    Raises:
+        DataError: Links lead to one folder twice, or round in a circle. The message has no name below `folder`.
+    """
+    files, seen = [], set()
+    for parent, _, names in os.walk(folder, followlinks=True):
+        if (place := os.path.realpath(parent)) in seen:
+            raise DataError(f"{folder}: a link leads to a folder that is there already; accepted: each once")
+        seen.add(place)
+        files += [Path(parent, name) for name in names]
+    return files
 
 
 def sha256_file(path: Path) -> str:

@@ -29,17 +29,18 @@ def main(argv: list[str] | None = None) -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     args = parser.parse_args(argv)
 
+    ontology = read_ontology(args.ontology)
     settings, generate = args.settings, args.settings["generate"]
     kind = "readers" if generate is None else "generated"
     dataset = importlib.import_module(f"tabpo.data.{kind}.{settings['source']}")
     if generate is None:
         origins = dict(zip(SPLITS if len(args.sources) == 3 else ("train", "test"), args.sources, strict=True))
-        documents = {split: dataset.read_documents(path) for split, path in origins.items()}
+        roles = {"roles": ontology.roles} if settings["source"] == "custom" else {}
+        documents = {split: dataset.read_documents(path, **roles) for split, path in origins.items()}
     else:
         origins = {split: f"{settings['source']} {split}" for split in SPLITS}
         documents = {split: dataset.generate(split, generate[split], generate["seeds"][split]) for split in SPLITS}
 
-    ontology = read_ontology(args.ontology)
     variants = {}
     for split, origin in origins.items():
         documents[split], variants[split] = conform(documents[split], ontology)

@@ -51,6 +51,8 @@ class Ontology:
             stands for.
         directions: None if labels do not depend on an attribute.
         coreference: Name of the relation that stands for coreference in the data and is not among `relations`, or None.
+        roles: For labels of relations in brat files, the names of the head's and of the tail's argument; a label that
+            is not here has Arg1 and Arg2.
     """
 
     answer: str
@@ -59,6 +61,7 @@ class Ontology:
     variants: dict[str, dict[str, str]] = field(default_factory=dict)
     directions: Directions | None = None
     coreference: str | None = None
+    roles: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def valid(self, label: str, sublabel: str | None) -> bool:
         """Return whether a span may have this label and sub-label; labels without sub-labels take None."""
@@ -83,10 +86,10 @@ def read_ontology(path: Path) -> Ontology:
     Raises:
         ConfigError: The file is missing or is no YAML; it has keys or values other than those of `Ontology`; it has
             sub-labels or relations that its answer format cannot state; a variant is itself a name or stands for no
-            name; or a direction has unknown labels.
+            name; a direction has unknown labels; or roles are of an unknown relation or are not two different names.
     """
     content = read_yaml(path, "ontology")
-    _keys(f"{path}", content, ("answer", "labels"), ("relations", "variants", "directions", "coreference"))
+    _keys(f"{path}", content, ("answer", "labels"), ("relations", "variants", "directions", "coreference", "roles"))
     answer = content["answer"]
     if answer not in ("entities", "results"):
         raise ConfigError(f"{path}: answer is {answer!r}; accepted: entities, results")
@@ -107,10 +110,15 @@ def read_ontology(path: Path) -> Ontology:
     coreference = content.get("coreference")
     if coreference is not None and _text(f"{path}, coreference", coreference) in ontology.relations:
         raise ConfigError(f"{path}: coreference is {coreference!r}, one of relations; accepted: another name")
+    variants = _variants(f"{path}, variants", content.get("variants", {}), ontology)
+    labels = [*ontology.relations, *variants["relations"], *([coreference] if coreference else [])]
     return replace(
         ontology,
         coreference=coreference,
-        variants=_variants(f"{path}, variants", content.get("variants", {}), ontology),
+        roles={
+            name: _roles(f"{path}, roles.{name}", name, item, labels) for name, item in _items(path, "roles", content)
+        },
+        variants=variants,
         directions=_directions(f"{path}, directions", content["directions"], ontology)
         if "directions" in content
         else None,
@@ -168,6 +176,18 @@ def _relation(where: str, entry: Any) -> RelationType:
     if not isinstance(entry.get("symmetric", False), bool):
         raise ConfigError(f"{where}.symmetric is {entry['symmetric']!r}; accepted: true, false")
     return RelationType(_text(f"{where}.definition", entry["definition"]), entry.get("symmetric", False))
+
+
+def _roles(where: str, name: str, entry: Any, labels: list[str]) -> tuple[str, str]:
+    if name not in labels:
+        raise ConfigError(f"{where}: names no relation; accepted: {', '.join(labels) or 'none'}")
+    if not (isinstance(entry, list) and len(entry) == 2 and all(map(_is_role, entry)) and entry[0] != entry[1]):
+        raise ConfigError(f"{where} is {entry!r}; accepted: [role of the head, role of the tail], two different names")
+    return entry[0], entry[1]
+
+
+def _is_role(value: Any) -> bool:
+    return isinstance(value, str) and value.split() == [value]
 
 
 def _variants(where: str, entry: Any, ontology: Ontology) -> dict[str, dict[str, str]]:

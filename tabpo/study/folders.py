@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tabpo.artefacts import sha256_file, sha256_text
+from tabpo.artefacts import files_below, sha256_file, sha256_text
 from tabpo.errors import ConfigError
 from tabpo.records import SPLITS
 
@@ -47,6 +47,6 @@ def check_folder(where: str, folder: Path, endings: Sequence[str], dev_share: fl
 
 
 def content_hash(paths: Iterable[Path]) -> str:
-    """A hash over names and bytes of all files below those of the paths that are folders."""
-    files = [file for path in paths if path.is_dir() for file in sorted(path.rglob("*")) if file.is_file()]
+    """A hash over names and bytes of all files below those of the paths that are folders, linked ones too."""
+    files = [file for path in paths if path.is_dir() for file in sorted(files_below(path)) if file.is_file()]
     return sha256_text("".join(f"{file} {sha256_file(file)}\n" for file in files))

@@ -41,6 +41,27 @@ def test_all_keys(tmp_path):
     assert codes.variants["sublabels"] == {"brand": "Brand"}
 
 
+def test_roles_of_relations_as_files_spell_them(tmp_path):
+    variants = {"relations": {"CAUSE": "SAME"}}
+    roles = {"CAUSE": ["Agent", "Effect"], "COREF": ["Anaphor", "Antecedent"]}
+    content = CONTENT | {"variants": variants, "coreference": "COREF", "roles": roles}
+    assert read_ontology(write(tmp_path, content)).roles == {name: tuple(two) for name, two in roles.items()}
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ({"OTHER": ["A", "B"]}, ", roles.OTHER: names no relation; accepted: SAME$"),
+        ({"SAME": ["A"]}, r", roles.SAME is \['A'\]; accepted: \[role of the head, role of the tail\], two"),
+        ({"SAME": ["A", "A"]}, r", roles.SAME is \['A', 'A'\]; accepted: "),
+        ({"SAME": ["A", 2]}, r", roles.SAME is \['A', 2\]; accepted: "),
+    ],
+)
+def test_roles_are_two_names_of_a_relation(tmp_path, roles, message):
+    with pytest.raises(ConfigError, match=message):
+        read_ontology(write(tmp_path, CONTENT | {"roles": roles}))
+
+
 def test_labels_have_the_levels_that_answers_state(tmp_path):
     path = write(tmp_path, CONTENT | {"labels": CODES["labels"]})
     with pytest.raises(ConfigError, match=r", labels.Drug: has sublabels, .* accepted: the format results$"):

@@ -20,6 +20,11 @@ def test_files_and_folders_are_splits(tmp_path):
     assert content_hash(found.values()) == before
     (tmp_path / "train/sub/b.txt").write_text("a")
     assert content_hash(found.values()) != before
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "train/link").symlink_to(tmp_path / "linked")
+    before = content_hash(found.values())
+    (tmp_path / "linked/c.txt").write_text("a")
+    assert content_hash(found.values()) != before
     check_folder("datasets.own", tmp_path, ENDINGS, dev_share=0.1)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tabpo.errors import ConfigError, DataError
-from tabpo.records import PROMPT_SPLITS, SPLITS, Document, Prompt, read_records
+from tabpo.records import PROMPT_SPLITS, SPLITS, Document, Prompt, Relation, read_records
 from workflow_scripts import documents, fetch, prompts
 
 ROOT = Path(__file__).parents[2]
@@ -63,6 +63,32 @@ def test_small_files_become_documents_card_and_prompts(tmp_path):
     assert {prompt.prompt_id for prompt in found["dev_confusion"] + found["dev_select"]} == {"b#0", "c#0"}
     card = json.loads((tmp_path / "card.json").read_text())
     assert (card["source"], card["splits"]["dev"]["spans"]) == ("scierc", 2)
+
+
+OWN = """
+answer: entities
+labels: {Drug: {definition: A drug.}, Symptom: {definition: A symptom.}}
+relations: {HARMS: {definition: The head harms the tail.}}
+roles: {HARMS: [Agent, Victim]}
+"""
+
+
+def brat(folder: Path, arguments: str) -> list[Path]:
+    """Folders of four documents, dev with two, and the file own.yaml beside them."""
+    (folder / "own.yaml").write_text(OWN)
+    for split, name in (("train", "a"), ("dev", "b"), ("dev", "c"), ("test", "d")):
+        (folder / split).mkdir(exist_ok=True)
+        (folder / split / f"{name}.txt").write_text("Iron harms.\nNo rash\n")
+        notes = "T1\tDrug 0 4\tIron\nT2\tSymptom 15 19\trash\n"
+        (folder / split / f"{name}.ann").write_text(f"{notes}R1\tHARMS {arguments}\n")
+    return [folder / split for split in SPLITS]
+
+
+def test_the_ontology_says_which_role_is_the_head(tmp_path):
+    given = brat(tmp_path, "Victim:T2 Agent:T1")
+    documents.main(documents_call(tmp_path, given, str(tmp_path / "own"), source="custom"))
+    (document,) = read_records(tmp_path / "documents/train.parquet", Document)
+    assert document.relations == (Relation(1, 2, "HARMS"),)
 
 
 def test_a_label_outside_the_ontology_stops_documents(tmp_path):

@@ -1,11 +1,13 @@
 """Reader of brat's standoff format: a folder with a .txt and an .ann file for each document."""
 
+import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+from tabpo.artefacts import files_below
 from tabpo.data.jsonl import Place, check_mark
 from tabpo.data.standoff import Annotation, Link, build_document
 from tabpo.errors import DataError
@@ -14,9 +16,16 @@ from tabpo.records import Document
 SUBLABEL = "Sublabel"
 """Name of the brat attribute that holds a span's sub-label."""
 
+ROLES = ("Arg1", "Arg2")
+"""Names of a relation's arguments, head and tail, where the ontology gives no others."""
+
+_ENDINGS = ("txt", "ann")
+
+_log = logging.getLogger(__name__)
+
 _LINES = {
-    "span": re.compile(r"(T\S+)\t(\S+) (\d{1,9}) (\d{1,9})\t(.+)"),
-    "relation": re.compile(r"R\S+\t(\S+) \S+:(T\S+) \S+:(T\S+)\s*"),
+    "span": re.compile(r"(T\S+)\t(\S+) (\d{1,9} \d{1,9}(?:;\d{1,9} \d{1,9})*)\t(.+)"),
+    "relation": re.compile(r"R\S+\t(\S+) (\S+):(T\S+) (\S+):(T\S+)\s*"),
     "cluster": re.compile(r"\*\t\S+ (T\S+(?: T\S+)*)\s*"),
     "sublabel": re.compile(rf"[AM]\S+\t{SUBLABEL} (T\S+) (.+)"),
     "nothing": re.compile(r"(?:[N#].*)?"),
@@ -24,33 +33,63 @@ _LINES = {
 """Accepted lines by kind. Lines of the kind "nothing" are skipped: notes, normalisations and empty lines."""
 
 
-def read_documents(path: Path) -> list[Document]:
-    """Read all documents in a folder and its sub-folders, sorted by id.
+def read_documents(path: Path, roles: Mapping[str, tuple[str, str]] | None = None) -> list[Document]:
+    """Read all documents in a folder and its sub-folders, sorted by id; linked folders are followed.
 
-    A document's id is the name of its files without the ending. The path of a sub-folder is the group of its documents;
-    documents in the folder itself have no group. Each line of the .txt file is a sentence. Equivalences (`*`) become
-    clusters, and the attribute `Sublabel` becomes a span's sub-label.
+    A document's id is the name of its files without the ending, which may be in capitals. The first sub-folder on the
+    way to a document is its group, however deep it lies; documents in the folder itself have no group. Each line of the
+    .txt file is a sentence. Equivalences (`*`) become clusters, and the attribute `Sublabel` becomes a span's
+    sub-label. The pieces of a span with nothing but white space between them are one span. Arguments of relations go by
+    their names, in any order. A warning in the log counts the files that have another ending, which are not read.
+
+    Args:
+        path: The folder.
+        roles: For labels of relations in the files, the names of the head's and the tail's argument; those of all other
+            relations are `ROLES`.
 
     Raises:
-        DataError: A document lacks one of its files, two documents have one name, a file is not UTF-8, or a line has an
-            unknown form, as that of a span in several pieces. Files may be named after patients: the message names the
-            folder, the number of the file among those with its ending, sorted by name, and the line.
+        DataError: A document lacks one of its files or has one twice, two documents have one name, a folder is reached
+            twice through links, a file is not UTF-8, or a line has an unknown form, as that of a span in pieces with
+            other text between them. Files may be named after patients: the message names the folder, the number of the
+            file among those with its ending, sorted by name, and the line.
     """
-    texts, notes = ({file.with_suffix("") for file in path.rglob(f"*.{ending}")} for ending in ("txt", "ann"))
-    if not texts:
+    files = _by_name(files_below(path))
+    texts, notes = (_by_document(path, files, ending) for ending in _ENDINGS)
+    if not texts and not notes:
         raise DataError(f"{path}: holds no document; accepted: a .txt and an .ann for each")
-    for ending, alone in (("txt", notes - texts), ("ann", texts - notes)):
+    for ending, alone in (("txt", notes.keys() - texts), ("ann", texts.keys() - notes)):
         if alone:
             other, names = ("ann", notes) if ending == "txt" else ("txt", texts)
-            number = min(map(_by_name(names).index, alone)) + 1
+            number = min(map(list(names).index, alone)) + 1
             where = _place(path, other, number)
             raise DataError(f"{where}: has no .{ending}; accepted: a .txt and an .ann, which may be empty")
-    documents = [_document(path, name, number) for number, name in enumerate(_by_name(texts), start=1)]
+    unread = [number for number, file in enumerate(files, start=1) if _ending(file) not in _ENDINGS]
+    if unread:
+        numbers = ", ".join(map(str, unread))
+        _log.warning("%s: not read, as they end neither in .txt nor in .ann: file %s by name", path, numbers)
+    documents = [
+        _document(path, name, (texts[name], notes[name]), number, roles or {})
+        for number, name in enumerate(texts, start=1)
+    ]
     for number, (first, second) in enumerate(pairwise(documents), start=1):
         if first.doc_id == second.doc_id:
             where = _place(path, "txt", number)
             raise DataError(f"{where}: has the same name as the next one; accepted: a name that no other one has")
     return documents
+
+
+def _ending(file: Path) -> str:
+    return file.suffix.removeprefix(".").lower()
+
+
+def _by_document(folder: Path, files: Iterable[Path], ending: str) -> dict[Path, Path]:
+    """Return the files with an ending by their paths without it, sorted by name."""
+    found: dict[Path, Path] = {}
+    for file in files:
+        if _ending(file) == ending and found.setdefault(file.with_suffix(""), file) != file:
+            where = _place(folder, ending, _by_name(found).index(file.with_suffix("")) + 1)
+            raise DataError(f"{where}: is there with its ending in small and in capital letters; accepted: one of them")
+    return {name: found[name] for name in _by_name(found)}
 
 
 def _by_name(files: Iterable[Path]) -> list[Path]:
@@ -61,41 +100,41 @@ def _place(folder: Path, ending: str, number: int) -> str:
     return f"{folder}, .{ending} file {number} by name"
 
 
-def _document(folder: Path, name: Path, number: int) -> Document:
-    text_file, note_file = (name.with_name(f"{name.name}.{ending}") for ending in ("txt", "ann"))
+def _document(
+    folder: Path, name: Path, files: tuple[Path, Path], number: int, roles: Mapping[str, tuple[str, str]]
+) -> Document:
     place = Place(_place(folder, "txt", number), 1, name.name)
     if not re.fullmatch(r"[^\s#/]+", place.doc_id):
         raise place.error("the name", "is no identifier; accepted: a file name without white space and #")
-    text = place.string("the text", _decoded(text_file, place.path))
+    text = place.string("the text", _decoded(files[0], place.path))
     notes = Place(_place(folder, "ann", number), 1, name.name)
-    annotations, links = _annotations(note_file, notes, text)
-    group = name.parent.relative_to(folder).as_posix()
+    annotations, links = _annotations(files[1], notes, text, roles)
+    parents = name.relative_to(folder).parts[:-1]
     return build_document(
         place,
         text,
         annotations,
         links,
         sentences=[match.span() for match in re.finditer(r"[^\n]+", text)],
-        group_id=None if group == "." else group,
+        group_id=parents[0] if parents else None,
     )
 
 
-def _annotations(path: Path, where: Place, text: str) -> tuple[dict[str, Annotation], list[Link]]:
+def _annotations(
+    path: Path, where: Place, text: str, roles: Mapping[str, tuple[str, str]]
+) -> tuple[dict[str, Annotation], list[Link]]:
     annotations: dict[str, Annotation] = {}
     links: list[Link] = []
     sublabels: list[tuple[Place, str, str, str]] = []
     for line, kind, match in _read_lines(path, where):
         field = f"annotation {match.group().split()[0]}" if match.group() else ""
         if kind == "span":
-            name, label, start, end, stated = match.groups()
+            name, label, offsets, stated = match.groups()
             if name in annotations:
                 raise line.error(field, "has the id of another line; accepted: an id that no other line has")
-            covered = text[int(start) : int(end)]
-            stated = covered if re.sub(r"[\r\n]", " ", covered) == stated else stated  # brat writes "\n" as a space
-            annotations[name] = Annotation(line, field, int(start), int(end), label, None, stated)
+            annotations[name] = _span(line, field, label, offsets, stated, text)
         elif kind == "relation":
-            label, head, tail = match.groups()
-            links.append(Link(line, field, (head, tail), label))
+            links.append(Link(line, field, _arguments(line, field, match, roles), match[1]))
         elif kind == "cluster":
             links.append(Link(line, field, tuple(match[1].split())))
         elif kind == "sublabel":
@@ -107,6 +146,32 @@ def _annotations(path: Path, where: Place, text: str) -> tuple[dict[str, Annotat
     return annotations, links
 
 
+def _span(line: Place, field: str, label: str, offsets: str, stated: str, text: str) -> Annotation:
+    """Join the pieces of a span, as "18 24;25 27", where nothing but white space lies between them."""
+    pieces = [tuple(map(int, piece.split(" "))) for piece in offsets.split(";")]
+    for (_, end), (start, _) in pairwise(pieces):
+        if start < end or text[end:start].strip():
+            raise line.error(
+                field,
+                "is in pieces; accepted: one start and end, or pieces in order with white space alone between them",
+            )
+    written = " ".join(re.sub(r"[\r\n]", " ", text[start:end]) for start, end in pieces)  # so brat writes a line end
+    start, end = pieces[0][0], pieces[-1][1]
+    return Annotation(line, field, start, end, label, None, text[start:end] if written == stated else stated)
+
+
+def _arguments(line: Place, field: str, match: re.Match, roles: Mapping[str, tuple[str, str]]) -> tuple[str, str]:
+    """Return the ids of head and tail, which the names of the arguments tell apart."""
+    label, first, first_id, second, second_id = match.groups()
+    head, tail = roles.get(label, ROLES)
+    ends = {first: first_id, second: second_id}
+    if ends.keys() != {head, tail}:
+        raise line.error(
+            field, f"has arguments of other names; accepted: {head} (head) and {tail} (tail), or roles in the ontology"
+        )
+    return ends[head], ends[tail]
+
+
 def _read_lines(path: Path, where: Place) -> Iterator[tuple[Place, str, re.Match]]:
     for number, line in enumerate(_decoded(path, where.path).split("\n"), start=1):
         place = replace(where, line=number)
@@ -115,7 +180,7 @@ def _read_lines(path: Path, where: Place) -> Iterator[tuple[Place, str, re.Match
         if match is None:
             raise place.error(
                 "the line",
-                f"has an unknown form; accepted: T with one start and end, R, *, A {SUBLABEL}; N and # are skipped",
+                f"has an unknown form; accepted: T with start and end, R, *, A {SUBLABEL}; N and # are skipped",
             )
         yield place, kind, match
 

@@ -138,12 +138,28 @@ def test_a_faulty_row_is_named_by_its_place(tmp_path, fault):
 
 LINES = {
     "pieces": (
-        "T1\tMethod 2 8;9 15\tsecret parser",
-        "line 1, the line: has an unknown form; accepted: T w",
+        "T1\tMethod 2 8;9 15\tsecret parser",  # a hyphen lies between them
+        "line 1, annotation T1: is in pieces; accepted: one start and end, or pieces in order with wh",
+    ),
+    "pieces in another order": (
+        "T1\tMethod 22 24;16 21\tIt wins.",
+        "line 1, annotation T1: is in pieces; accepted: one start and end, or pieces in order with wh",
+    ),
+    "pieces of another text": (
+        "T1\tMethod 16 21;22 24\twins.It",
+        "line 1, annotation T1: is not the text at 16-24; accepted",
+    ),
+    "arguments of other names": (
+        "R1\tPART-OF Secret:T1 Whole:T2",
+        "line 1, annotation R1: has arguments of other names; accepted: Arg1 (head) and Arg2 (tail), or roles in the",
+    ),
+    "one argument twice": (
+        "R1\tPART-OF Arg1:T1 Arg1:T2",
+        "line 1, annotation R1: has arguments of other names; accepted: Arg1 (head) and Arg2 (tail), or roles in the",
     ),
     "event": (
         "\nE1\tMethod:T1",
-        "line 2, the line: has an unknown form; accepted: T with one start and en",
+        "line 2, the line: has an unknown form; accepted: T with start and end, R",
     ),
     "another text": (
         "T1\tMethod 9 15\tsecret",

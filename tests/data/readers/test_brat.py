@@ -1,0 +1,80 @@
+"""Folders in brat's format: names of arguments, pieces of spans, and which files are read."""
+
+from pathlib import Path
+
+import pytest
+
+from tabpo.data.readers.brat import read_documents
+from tabpo.errors import DataError
+from tabpo.records import Relation
+
+TEXT = "Rash after iron.\nNo pain\nnow."
+NOTES = "T1\tSymptom 0 4\tRash\nT2\tDrug 11 15\tiron\n"
+
+
+def write(folder: Path, name: str = "n1", text: str = TEXT, notes: str = NOTES) -> None:
+    """One document in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.txt").write_text(text)
+    (folder / f"{name}.ann").write_text(notes)
+
+
+@pytest.mark.parametrize(
+    ("label", "arguments"),
+    [
+        ("CAUSES", "Arg1:T2 Arg2:T1"),
+        ("CAUSES", "Arg2:T1 Arg1:T2"),
+        ("HARMS", "Agent:T2 Victim:T1"),
+        ("HARMS", "Victim:T1 Agent:T2"),
+    ],
+)
+def test_head_and_tail_go_by_the_names_of_arguments(tmp_path, label, arguments):
+    write(tmp_path, notes=f"{NOTES}R1\t{label} {arguments}\n")
+    (document,) = read_documents(tmp_path, {"HARMS": ("Agent", "Victim")})
+    assert document.relations == (Relation(2, 1, label),)
+
+
+def test_a_relation_whose_roles_the_ontology_names_has_no_others(tmp_path):
+    write(tmp_path, notes=f"{NOTES}R1\tHARMS Arg1:T2 Arg2:T1\n")
+    with pytest.raises(DataError, match=r"line 3, annotation R1: has arguments .* accepted: Agent \(head\) and Victim"):
+        read_documents(tmp_path, {"HARMS": ("Agent", "Victim")})
+
+
+@pytest.mark.parametrize("offsets", ["17 24;25 28", "17 19;20 24;25 28", "17 28"])
+def test_pieces_with_white_space_alone_between_them_are_one_span(tmp_path, offsets):
+    write(tmp_path, notes=f"T1\tSymptom {offsets}\tNo pain now\n")
+    (document,) = read_documents(tmp_path)
+    assert [(span.start, span.end) for span in document.spans] == [(17, 28)]
+
+
+def test_the_first_folder_is_the_group_however_deep_a_document_lies(tmp_path):
+    write(tmp_path, "n0")
+    write(tmp_path / "p1", "n1")
+    write(tmp_path / "p1/first/morning", "n2")
+    assert [document.group_id for document in read_documents(tmp_path)] == [None, "p1", "p1"]
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    write(tmp_path / "elsewhere/visit")
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train/p1").symlink_to(tmp_path / "elsewhere")
+    assert [document.group_id for document in read_documents(tmp_path / "train")] == ["p1"]
+    (tmp_path / "elsewhere/again").symlink_to(tmp_path / "train")
+    with pytest.raises(DataError, match="train: a link leads to a folder that is there already; accepted: each once"):
+        read_documents(tmp_path / "train")
+
+
+def test_endings_in_capitals_are_read_and_other_files_named_by_their_number(tmp_path, caplog):
+    write(tmp_path, "n1")
+    (tmp_path / "n1.txt").rename(tmp_path / "n1.TXT")
+    (tmp_path / "n1.ann").rename(tmp_path / "n1.Ann")
+    assert [document.doc_id for document in read_documents(tmp_path)] == ["n1"] and not caplog.messages
+    (tmp_path / "annotation.conf").write_text("")
+    (tmp_path / "smith.docx").write_text("")
+    assert len(read_documents(tmp_path)) == 1
+    assert caplog.messages == [f"{tmp_path}: not read, as they end neither in .txt nor in .ann: file 1, 4 by name"]
+    (tmp_path / "n1.txt").write_text(TEXT)
+    with pytest.raises(
+        DataError, match=r"\.txt file 1 by name: is there with its ending in small and in capital letter"
+    ):
+        read_documents(tmp_path)
