@@ -1,1 +1,1 @@
-"""Tokenised batches, scoring of completions, and the trainers built on them."""
+"""Trainers for SFT and preference losses, with batches, checkpoints, evaluations and logs."""

@@ -1,4 +1,4 @@
-"""Anchor completions for TI-DPO (arXiv 2505.19653): sampled from the policy once a pass over the pairs."""
+"""Anchor completions for TI-DPO (arXiv 2505.19653), sampled from the policy once per pass over the pairs."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,40 +20,43 @@ TEMPERATURE = 0.8
 TOP_K = 50
 TOP_P = 0.95
 MAX_NEW_TOKENS = 64
-"""How the authors' code samples, read in its fork github.com/bowenzhaosh/Saliency-Guided-TI-DPO: from the prompt, as
-here, where Algorithm 1 starts from the preferred answer; but in every step."""
+"""Sampling settings of the authors' code, as in its fork github.com/bowenzhaosh/Saliency-Guided-TI-DPO.
+
+That code also samples from the prompt, while Algorithm 1 starts from the preferred answer; but it samples in every
+step.
+"""
 
 BATCH_SIZE = 16
-"""Prompts sampled together, whatever the number of processes."""
+"""Number of prompts sampled together; it does not depend on the number of processes."""
 
 
 class Anchors:
-    """The anchors of the running pass.
+    """The anchors of the current pass over the pairs.
 
     Attributes:
         completions: Token ids by prompt_id.
-        number: Of the pass that they were sampled in; None before the first.
+        number: Number of the pass in which they were sampled; None before the first.
     """
 
     def __init__(self, sample: Callable[..., dict[str, tuple[int, ...]]], seed: int):
-        """`sample` is `sample_anchors` with all but policy, prompts and seed."""
+        """`sample` is `sample_anchors` with all arguments bound except policy, prompts and seed."""
         self._sample, self._seed = sample, seed
         self.completions: dict[str, tuple[int, ...]] = {}
         self.number: int | None = None
 
     def renew(self, policy: nn.Module, pairs: Iterable[PairExample], number: int) -> None:
-        """Sample for the prompts of a pass, on all processes at the same time."""
+        """Sample anchors for the prompts of a pass; all processes must call this at the same time."""
         prompts = {pair.prompt_id: pair.prompt_ids for pair in pairs}
         self.completions, self.number = self._sample(policy, prompts, seed=(self._seed, number)), number
 
     def read_state(self, path: Path) -> None:
-        """Go on with the anchors of a checkpoint."""
+        """Restore the anchors of a checkpoint."""
         records = read_records(path, Anchor)
         self.completions = {record.prompt_id: record.token_ids for record in records}
         self.number = int(read_metadata(path)["pass"])
 
     def write_state(self, path: Path) -> None:
-        """Write what `read_state` reads."""
+        """Write the anchors for `read_state`."""
         records = [Anchor(*item) for item in self.completions.items()]
         write_records(path, Anchor, records, {"pass": str(self.number)})
 
@@ -70,21 +73,21 @@ def sample_anchors(
     process: int,
     processes: int,
 ) -> dict[str, tuple[int, ...]]:
-    """One completion of each prompt, sampled in eval mode; the end-of-turn token counts, so that none is empty.
+    """One completion of each prompt, sampled in eval mode; each has at least the end-of-turn token.
 
-    Every batch has a seed of its own, and all processes sample equally often, as ZeRO-3 asks: how many they are
-    changes nothing.
+    Every batch has a separate seed, so that the number of processes changes nothing. All processes sample the same
+    number of batches, as ZeRO-3 requires.
 
     Args:
-        policy: Not wrapped.
+        policy: The policy, not wrapped.
         prompts: Token ids by prompt_id.
         numerics: As for `models.load_model`.
-        pad_id: For padding.
-        eos_id: Ends a completion.
-        max_new_tokens: Cap.
+        pad_id: Token id of padding.
+        eos_id: Token id that ends a completion.
+        max_new_tokens: Largest number of tokens in a completion.
         seed: Whole numbers.
-        process: Of `processes`, which each sample their share and tell the others.
-        processes: That call this at the same time.
+        process: Number of this process; each process samples a share of the batches and sends it to all others.
+        processes: Number of processes that call this function at the same time.
     """
     order = sorted(prompts, key=lambda prompt_id: (-len(prompts[prompt_id]), prompt_id))
     batches = [order[start : start + BATCH_SIZE] for start in range(0, len(order), BATCH_SIZE)]
@@ -115,6 +118,6 @@ def _sample(
     model: nn.Module, prompts: Sequence[Sequence[int]], settings: GenerationConfig, numerics: dict, seed: Sequence[int]
 ) -> list[list[int]]:
     devices = [model.device] if model.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), autocast(numerics, model.device.type):  # dropout is not disturbed
+    with torch.random.fork_rng(devices), autocast(numerics, model.device.type):  # keeps the random state of dropout
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
         return generate_batch(model, prompts, settings)

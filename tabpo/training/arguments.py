@@ -1,4 +1,4 @@
-"""What `transformers.Trainer` is told, the optimizer, and the course of the learning rate."""
+"""Arguments of `transformers.Trainer`, the optimizer, and the learning rate of each step."""
 
 import logging
 import math
@@ -19,19 +19,19 @@ from tabpo.training.batches import BatchPlan
 
 
 def prepare_process(numerics: dict, gpus: int) -> torch.device:
-    """Threads, deterministic kernels where torch has them, and the kind of device that this process trains on.
+    """Set threads and deterministic kernels (where torch has them), and return the device of this process.
 
     Args:
         numerics: As for `models.load_model`.
-        gpus: That the run asks for; a machine whose torch sees none trains on the CPU all the same, and says so.
+        gpus: Number of GPUs that the run requests. If torch sees none, the run trains on the CPU and logs a warning.
     """
     set_threads(numerics)
-    disable_progress_bar()  # those of loading and saving; the run has one of its own
+    disable_progress_bar()  # the bars of loading and saving; the run shows its progress itself
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # would only cost time: nothing reads such memory
+    torch.utils.deterministic.fill_uninitialized_memory = False  # saves time; nothing reads uninitialised memory
     on_gpu = gpus > 0 and torch.cuda.is_available()
     if gpus and not on_gpu:
-        logging.warning("%d GPUs are asked for, but torch sees no CUDA: training on the CPU", gpus)
+        logging.warning("the run requests %d GPUs, but torch sees no CUDA: training on the CPU", gpus)
     if not on_gpu:
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if on_gpu else torch.device("cpu")
@@ -46,25 +46,25 @@ def training_arguments(
     device: torch.device,
     deepspeed: Path | None,
 ) -> TrainingArguments:
-    """Arguments that make the Trainer train and nothing else: no evaluation, no saving or logging of its own.
+    """Arguments with which the Trainer only trains: it neither evaluates, saves nor logs.
 
-    With DeepSpeed its configuration is active from here on: under ZeRO-3 models are divided while they are loaded. Its
-    own bfloat16 is not asked for, which would hold embeddings, norms and the states between layers in it too: a policy
-    is read by the arithmetic of its reference, `models.autocast`.
+    With DeepSpeed, its configuration is active after this call, and under ZeRO-3 models are divided while they are
+    loaded. DeepSpeed's bfloat16 mode is not used, because it would also store embeddings, norms and the states between
+    layers in bfloat16; the policy must run in the arithmetic of its reference, `models.autocast`.
 
     Args:
-        settings: Of the run.
-        plan: Of the run.
-        seed: Drives dropout; the order is the plan's.
-        folder: For checkpoints.
+        settings: Training settings of the run.
+        plan: Batches of the run.
+        seed: Seed of dropout; the order of examples comes from the plan.
+        folder: Folder of the checkpoints.
         device: From `prepare_process`.
-        deepspeed: A configuration of DeepSpeed, None to train without; its "auto" values are filled in.
+        deepspeed: A configuration file of DeepSpeed, whose "auto" values are filled in; None to train without it.
     """
     on_cpu = device.type == "cpu"
     if deepspeed is not None:
-        import deepspeed as engine  # a second to load, which most runs can save
+        import deepspeed as engine  # takes a second to load; most runs do not need it
 
-        engine.init_distributed(dist_backend="gloo" if on_cpu else "nccl")  # before ZeRO-3 divides a model
+        engine.init_distributed(dist_backend="gloo" if on_cpu else "nccl")  # must happen before ZeRO-3 divides a model
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=plan.steps,
@@ -94,19 +94,19 @@ def training_arguments(
 def build_optimizer(
     parameters: Iterable[tuple[str, nn.Parameter]], decayed: set[str], settings: TrainingSettings
 ) -> torch.optim.Optimizer:
-    """Torch's own AdamW or RMSprop over the parameters that are trained; a baseline head has its own group, the last.
+    """Torch's AdamW or RMSprop for the trained parameters; a baseline head is a separate group, the last one.
 
     Args:
-        parameters: By name.
-        decayed: Names of those that weight decay acts on.
-        settings: Of the run.
+        parameters: Names and parameters of the model.
+        decayed: Names of the parameters that weight decay acts on.
+        settings: Training settings of the run.
     """
     trained = [(name, parameter) for name, parameter in parameters if parameter.requires_grad]
     policy = [(name, parameter) for name, parameter in trained if not name.startswith(HEAD)]
     head = [parameter for name, parameter in trained if name.startswith(HEAD)]
     groups = [
-        {"params": [one for name, one in policy if name in decayed], "weight_decay": settings.weight_decay},
-        {"params": [one for name, one in policy if name not in decayed], "weight_decay": 0.0},
+        {"params": [weight for name, weight in policy if name in decayed], "weight_decay": settings.weight_decay},
+        {"params": [weight for name, weight in policy if name not in decayed], "weight_decay": 0.0},
         {"params": head, "weight_decay": 0.0, "lr": settings.baseline_learning_rate, "constant": True},
     ]
     groups = [group for group in groups if group["params"]]
@@ -119,7 +119,7 @@ def build_optimizer(
 def learning_rate_shares(
     settings: TrainingSettings, steps: int, optimizer: torch.optim.Optimizer
 ) -> list[Callable[[int], float]]:
-    """The course of each group of parameters: the settings' own, but constant where the group says so."""
+    """For each parameter group, its learning rate by step as a share of the peak; constant if the group says so."""
     share = partial(learning_rate_share, settings, steps)
     return [(lambda step: 1.0) if group.get("constant") else share for group in optimizer.param_groups]
 
@@ -127,8 +127,8 @@ def learning_rate_shares(
 def learning_rate_share(settings: TrainingSettings, steps: int, step: int) -> float:
     """The learning rate of a step (from 0), as a share of the peak.
 
-    Warm-up of w steps rises from 1 / (w + 1) and reaches 1 at step w; then linear and cosine fall towards
-    `min_learning_rate_ratio`, which they would reach at step `steps`.
+    A warm-up of w steps rises from 1 / (w + 1) and reaches 1 at step w. Then the linear and the cosine schedule fall
+    towards `min_learning_rate_ratio`, which they would reach at step `steps`.
     """
     warmup = settings.warmup_steps
     if warmup is None:

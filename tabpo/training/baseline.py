@@ -1,17 +1,17 @@
-"""The learnt state baseline of TBPO-Q: a head on detached hidden states, trained beside the policy."""
+"""The learnt state baseline of TBPO-Q: a head on detached hidden states, trained together with the policy."""
 
 import torch
 from torch import Tensor, nn
 
 HEAD = "baseline_head"
-"""Name of the head within the model that is trained, and so where its weights' names begin."""
+"""Name of the head in the trained model; the names of its weights begin with it."""
 
 WIDTH = 1024
-"""Of the hidden layer, as in the authors' run scripts (github.com/dinhtruongng/Token-BPO)."""
+"""Width of the hidden layer, as in the authors' run scripts (github.com/dinhtruongng/Token-BPO)."""
 
 
 class BaselineHead(nn.Module):
-    """Hidden state to a scalar: linear, GELU, linear, in float32 whatever the states are in."""
+    """Maps a hidden state to a scalar by linear, GELU, linear, in float32 whatever the dtype of the states."""
 
     def __init__(self, hidden_size: int):
         super().__init__()
@@ -25,12 +25,12 @@ class BaselineHead(nn.Module):
 
 
 def add_baseline(model: nn.Module, seed: int) -> None:
-    """Put a fresh head into the model, where all that wraps, divides, optimises and keeps parameters finds it."""
+    """Add a new head to the model, so that wrapping, dividing, optimising and saving the model include it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         setattr(model, HEAD, BaselineHead(model.config.hidden_size))
 
 
 def without_baseline(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Weights by name, those of the head left out: they are of no use to who reads the trained model."""
+    """Weights by name without those of the head, which are not needed after training."""
     return {name: value for name, value in weights.items() if not name.startswith(f"{HEAD}.")}

@@ -1,4 +1,4 @@
-"""Which examples each step, process and micro-batch sees, drawn once from the seed: a resumed run sees the same."""
+"""The examples of each step, process and micro-batch, drawn once from the seed, so that a resumed run has the same."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -14,14 +14,15 @@ from tabpo.study.training import TrainingSettings
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The order of a whole run.
+    """The order of examples in a whole run.
 
     Attributes:
-        order: Index of an example for each place: `steps * batch_size` of them.
-        examples: How many examples there are.
-        batch_size: Examples of one optimiser step.
-        micro_batch_size: Examples of one forward pass of one process.
-        processes: Over which a step is spread; of a batch smaller than their number the last ones have no share.
+        order: Indices of the examples in training order, `steps * batch_size` of them.
+        examples: Number of distinct examples.
+        batch_size: Number of examples in one optimiser step.
+        micro_batch_size: Number of examples in one forward pass of one process.
+        processes: Number of processes that share a step. If a batch has fewer examples, the last processes have no
+            share.
     """
 
     order: list[int]
@@ -32,21 +33,21 @@ class BatchPlan:
 
     @property
     def steps(self) -> int:
-        """Optimiser steps of the run."""
+        """Number of optimiser steps of the run."""
         return len(self.order) // self.batch_size
 
     @property
     def accumulation(self) -> int:
-        """Forward passes of one process for one step."""
+        """Number of forward passes of one process in one step."""
         return self.batch_size // self._round
 
     @property
     def _round(self) -> int:
-        """Examples that one forward pass of all processes takes."""
+        """Number of examples in one forward pass of all processes together."""
         return min(self.micro_batch_size * self.processes, self.batch_size)
 
     def of_step(self, step: int) -> list[int]:
-        """Examples of a step (from 0), of all processes."""
+        """Examples of a step (from 0) for all processes."""
         return self.order[step * self.batch_size : (step + 1) * self.batch_size]
 
     def pass_of(self, step: int) -> int:
@@ -59,44 +60,45 @@ class BatchPlan:
         return [index for step in steps for index in self.of_step(step)]
 
     def longest_of_pass(self, number: int, process: int, lengths: Sequence[int]) -> list[int]:
-        """The micro-batch of most tokens among those of a process in a pass, given the length of every example."""
+        """The micro-batch of a process in a pass that has the most tokens, given the length of every example."""
         micro_batches = enumerate(self.micro_batches(process))
-        of_pass = [one for place, one in micro_batches if self.pass_of(place // self.accumulation) == number]
-        return max(of_pass, key=lambda one: sum(lengths[index] for index in one))
+        of_pass = [batch for place, batch in micro_batches if self.pass_of(place // self.accumulation) == number]
+        return max(of_pass, key=lambda batch: sum(lengths[index] for index in batch))
 
     def micro_batches(self, process: int) -> list[list[int]]:
-        """All micro-batches of a process, in order; the examples of a step do not depend on how it is spread.
+        """All micro-batches of a process, in order; the examples of a step do not depend on the number of processes.
 
-        One without a share has those of another: it must take part where processes compute together.
+        A process without a share has the micro-batches of another process, because it must take part in joint
+        computations.
         """
         size = self.micro_batch_size
         starts = range(process * size % self.batch_size, len(self.order), self._round)
         return [self.order[start : start + size] for start in starts]
 
     def has_share(self, process: int) -> bool:
-        """Whether what a process computes counts."""
+        """Whether the results of a process count."""
         return process * self.micro_batch_size < self.batch_size
 
 
 def plan_batches(
     groups: Sequence[Hashable], lengths: Sequence[int], settings: TrainingSettings, seed: int, processes: int
 ) -> BatchPlan:
-    """One shuffled pass over the examples after the other, cut into steps of the same size.
+    """Plan shuffled passes over the examples, one after another, divided into steps of the same size.
 
-    Within a step the longest come first, so that a micro-batch holds examples of like length and little padding, and
-    a group is divided among micro-batches only where it fits into none: one forward pass reads their prompt once.
-    Which examples a step has, and so its gradient, does not depend on either.
+    Within a step the longest examples come first, so that a micro-batch has examples of similar length and little
+    padding. A group is divided among micro-batches only if it fits into none, so that one forward pass reads the
+    group's prompt once. Neither changes which examples a step has, and therefore its gradient.
 
     Args:
-        groups: Group of each example; examples of a group stay together (a batch's edge may still divide one).
-        lengths: Of each example, in tokens.
-        settings: steps or epochs, batch_size, micro_batch_size, batch_order.
-        seed: Of the run.
-        processes: That share each step.
+        groups: Group of each example; the examples of a group stay together, except where a step ends.
+        lengths: Length of each example in tokens.
+        settings: steps or epochs, batch_size, micro_batch_size and batch_order are read.
+        seed: Seed of the run.
+        processes: Number of processes that share each step.
 
     Raises:
-        ConfigError: batch_size is no multiple of micro_batch_size times processes, nor smaller than the number of
-            processes and shared out one by one.
+        ConfigError: batch_size is no multiple of micro_batch_size times processes; accepted as well is a batch_size
+            below the number of processes if micro_batch_size is 1.
     """
     share = settings.micro_batch_size * processes
     one_by_one = settings.micro_batch_size == 1 and settings.batch_size < processes
@@ -127,9 +129,9 @@ def plan_batches(
 
 
 def _pack(together: list[list[int]], size: int) -> list[int]:
-    """Fill micro-batches of `size` one after the other, each time with the first group that still fits in whole.
+    """Fill micro-batches of `size` in order, each time with the first group that fits completely.
 
-    Where none does, the first one is divided.
+    If no group fits, the first one is divided.
     """
     waiting, packed = list(together), []
     while waiting:

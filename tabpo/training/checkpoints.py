@@ -1,4 +1,4 @@
-"""Checkpoints of one run: complete or ignored, of the same settings and inputs, written by one process at a time."""
+"""Checkpoints of a run: only complete ones of equal settings and inputs are used, and one process writes at a time."""
 
 import fcntl
 import json
@@ -16,32 +16,33 @@ from tabpo.artefacts import sha256_file, sha256_text, write_json
 from tabpo.errors import DataError
 
 COMPLETE = "COMPLETE"
-"""The file that is written last: number of processes, and the hash of every other file."""
+"""The file that is written last: it holds the number of processes and the hash of every other file."""
 
 KEPT = 2
+"""Number of checkpoints that are kept."""
 
 
 def run_key(run_yaml: str, input_hashes: dict[str, str]) -> str:
-    """Name of the folder of a run's checkpoints: other settings or inputs have another one."""
+    """Name of the folder of a run's checkpoints; it depends on the settings and the inputs."""
     return sha256_text(run_yaml + json.dumps(input_hashes, sort_keys=True))[:12]
 
 
 @contextmanager
 def single_writer(folder: Path) -> Iterator[None]:
-    """Hold the run's folder for the time of the block; the lock goes with the process, however it ends.
+    """Lock the run's folder while the block runs; the lock ends with the process, however the process ends.
 
     Args:
-        folder: Of one run; is made, and removed again when nothing but the lock is left in it.
+        folder: Folder of one run; it is created, and removed afterwards if it is empty.
 
     Raises:
-        DataError: Another process holds it.
+        DataError: Another process holds the lock.
     """
     lock = folder / "lock"
     handle = _lock(lock)
     try:
         yield
     finally:
-        lock.unlink(missing_ok=True)  # while it is still held: who waits for the old file looks again
+        lock.unlink(missing_ok=True)  # removed while still held; a process that opened the old file tries again
         os.close(handle)
         with suppress(OSError):
             folder.rmdir()
@@ -52,7 +53,7 @@ def _lock(lock: Path) -> int:
         lock.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:  # the one before may have removed the folder just now
+        except FileNotFoundError:  # the previous writer may have just removed the folder
             continue
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -60,7 +61,7 @@ def _lock(lock: Path) -> int:
             holder = os.read(handle, 200).decode() or "another process"
             os.close(handle)
             raise DataError(f"{lock.parent}: {holder} is writing this run; wait for it to end, or end it") from None
-        with suppress(FileNotFoundError):  # or the file
+        with suppress(FileNotFoundError):  # the previous writer may have just removed the file
             if os.fstat(handle).st_ino == lock.stat().st_ino:
                 os.truncate(handle, 0)
                 os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
@@ -69,26 +70,26 @@ def _lock(lock: Path) -> int:
 
 
 def newest_complete(folder: Path, processes: int) -> Path | None:
-    """The checkpoint to go on from, None to start at the beginning; incomplete ones are removed.
+    """The checkpoint to resume from, or None to start at the beginning; incomplete checkpoints are removed.
 
     Args:
-        folder: Of one run key; need not exist.
-        processes: Of this run.
+        folder: Folder of one run key; it need not exist.
+        processes: Number of processes of this run.
 
     Raises:
-        DataError: It was written by another number of processes.
+        DataError: The checkpoint was written by another number of processes.
     """
     for checkpoint in _newest_first(folder):
         if _is_complete(checkpoint):
             _check_processes(checkpoint, processes)
             return checkpoint
-        logging.warning("%s is not complete: removed", checkpoint.name)
+        logging.warning("%s is incomplete and is removed", checkpoint.name)
         shutil.rmtree(checkpoint)
     return None
 
 
 def mark_complete(checkpoint: Path, processes: int) -> None:
-    """Say that all is written, and keep this checkpoint and the one before it only."""
+    """Mark a checkpoint as complete, and remove all checkpoints except this and the previous one."""
     files = sorted(path for path in checkpoint.rglob("*") if path.is_file())
     hashes = {str(path.relative_to(checkpoint)): sha256_file(path) for path in files}
     write_json(checkpoint / COMPLETE, {"processes": processes, "sha256": hashes})
@@ -106,38 +107,38 @@ def _is_complete(checkpoint: Path) -> bool:
     if not mark.exists():
         return False
     hashes = json.loads(mark.read_text())["sha256"]
-    return all((checkpoint / name).is_file() and sha256_file(checkpoint / name) == one for name, one in hashes.items())
+    return all((checkpoint / name).is_file() and sha256_file(checkpoint / name) == sha for name, sha in hashes.items())
 
 
 def _check_processes(checkpoint: Path, processes: int) -> None:
     written = json.loads((checkpoint / COMPLETE).read_text())["processes"]
     if written != processes:
         raise DataError(
-            f"{checkpoint} was written by {written} processes and can only be continued by as many, not by {processes}:"
+            f"{checkpoint} was written by {written} processes and can only be resumed by as many, not by {processes}:"
             f" set `processes: {written}`, or remove {checkpoint.parent} to start this run again"
         )
 
 
 class Checkpoints(TrainerCallback):
-    """Every so many steps, but not after the last: the Trainer's files, the logged rows, then the mark."""
+    """Writes a checkpoint every `checkpoint_steps` steps except after the last: Trainer's files, rows, mark."""
 
     def __init__(self, trainer: Trainer):
-        """A `StepTrainer`."""
+        """`trainer` is a `StepTrainer`."""
         self.trainer = trainer
 
     def on_train_begin(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
-        """The clock of the first step, and what DeepSpeed would not tell."""
+        """Start the clock of the first step, and make DeepSpeed keep the norm of the gradient."""
         if self.trainer.is_deepspeed_enabled:
             self.trainer.tell_gradient_norm()
         self.trainer.restart_clock()
 
     def on_step_end(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
-        """Whether this step has a checkpoint; a warning asks for one by itself."""
+        """Decide whether this step gets a checkpoint; a warning requests one separately."""
         due = state.global_step % self.trainer.settings.checkpoint_steps == 0
         control.should_save = due and state.global_step < self.trainer.last_step
 
     def on_save(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
-        """The rest of it, once the Trainer has written its own files in all processes."""
+        """Complete the checkpoint after the Trainer has written its files in all processes."""
         self.trainer.accelerator.wait_for_everyone()
         if args.process_index == 0:
             checkpoint = Path(args.output_dir, f"checkpoint-{state.global_step}")

@@ -1,4 +1,4 @@
-"""What a step of preference training logs, as sums and counts, so that micro-batches and processes add up exactly."""
+"""Logged quantities of a preference training step, as sums and counts that add up over micro-batches and processes."""
 
 import math
 
@@ -24,24 +24,24 @@ SUMS = (
     "shared_tokens",
     "shared_drift",
 )
-"""What `pair_sums` holds, in order."""
+"""Names of the elements of `pair_sums`, in order."""
 
 DEFAULT_TAU = 0.9
-"""Gate whose rate is logged for losses that have none."""
+"""Threshold of the gate whose rate is logged for losses without a gate."""
 
 
 def pair_sums(output: LossOutput, chosen: Side, rejected: Side, completion_ids: Tensor) -> Tensor:
     """Sums over the pairs of a micro-batch, float64, in the order of `SUMS`; add them over micro-batches and processes.
 
-    Gradients are taken of the loss as it is, with respect to the log-probs of both sides; the graph is kept for the
-    training's own backward pass. What a loss passes on by other ways (through KLs, baselines or anchors) is not in
-    the gradient shares, which are exact for losses that read log-probs alone.
+    The gradients of the loss are computed with respect to the log-probs of both sides; the graph is kept for the
+    backward pass of training. The gradient shares are exact for losses that read only log-probs: gradients that flow
+    through KLs, baselines or anchors are not included.
 
     Args:
-        output: What the loss returned for these sides.
-        chosen: As the loss was given it.
-        rejected: Likewise.
-        completion_ids: From `collate_pairs`, (2B, T), or more rows where there are anchors.
+        output: Output of the loss for these sides.
+        chosen: The chosen side that the loss has read.
+        rejected: The rejected side that the loss has read.
+        completion_ids: From `collate_pairs`, (2B, T), or more rows if there are anchors.
     """
     gradients = torch.autograd.grad(
         output.losses.sum(),
@@ -78,40 +78,40 @@ def gradient_norms(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """L1 norms of dLoss/dlogits on edited tokens, shared prefix and shared tail, (B,) each, from dLoss/dlogp.
 
-    A state that scores token y with gradient g has dLoss/dlogits = g (e_y - p), whose L1 norm is
-    2 |g| (1 - p_y). Up to and with the first differing token both sides are in the same state, so their
-    gradients add before the norm is taken. Where both score y that is 2 |g + h| (1 - p_y); at the first
-    difference, where they score y and z with G = g + h, it is |g - G p_y| + |h - G p_z| + |G| (1 - p_y - p_z),
-    and counts as edited. Exact for losses that read log-probs alone, on a model without dropout.
+    A state that scores token y with gradient g has dLoss/dlogits = g (e_y - p), whose L1 norm is 2 |g| (1 - p_y). Up
+    to the first differing token, inclusive, both sides are in the same state, so their gradients are added before the
+    norm is taken. If both score y, the norm is 2 |g + h| (1 - p_y). At the first difference they score y and z; with
+    G = g + h the norm is |g - G p_y| + |h - G p_z| + |G| (1 - p_y - p_z), and it counts as edited. The norms are exact
+    for losses that read only log-probs, on a model without dropout.
 
     Args:
-        chosen: Its `policy_logps` give p.
-        rejected: Likewise.
+        chosen: The probabilities p come from its `policy_logps`.
+        rejected: The probabilities of the rejected tokens come from its `policy_logps`.
         chosen_gradient: (B, T) dLoss/dlogp of the chosen side, 0 outside its mask.
-        rejected_gradient: The same of the rejected side.
+        rejected_gradient: (B, T) dLoss/dlogp of the rejected side, 0 outside its mask.
         completion_ids: (2B, T), chosen rows first.
     """
     chosen_ids, rejected_ids = completion_ids.chunk(2)
-    prefix = (chosen_ids == rejected_ids).cumprod(-1).bool()  # ends within both: neither answer begins the other
-    branch = (~prefix).cumsum(-1) == 1
+    prefix = (chosen_ids == rejected_ids).cumprod(-1).bool()  # neither answer is a prefix of the other
+    first_edit = (~prefix).cumsum(-1) == 1
 
     g, h = chosen_gradient, rejected_gradient
     p = chosen.policy_logps.detach().exp()
     q = rejected.policy_logps.detach().exp()
     both = g + h
     at_prefix = 2 * both.abs() * (1 - p)
-    at_branch = (g - both * p).abs() + (h - both * q).abs() + both.abs() * (1 - p - q)
+    at_first_edit = (g - both * p).abs() + (h - both * q).abs() + both.abs() * (1 - p - q)
 
-    edited, tail = at_branch.where(branch, 0.0), torch.zeros_like(p)
+    edited, tail = at_first_edit.where(first_edit, 0.0), torch.zeros_like(p)
     for side, gradient, probability in ((chosen, g, p), (rejected, h, q)):
-        own = (2 * gradient.abs() * (1 - probability)).where(side.completion_mask & ~prefix & ~branch, 0.0)
-        edited = edited + own.where(side.differs, 0.0)
-        tail = tail + own.where(~side.differs, 0.0)
+        after = (2 * gradient.abs() * (1 - probability)).where(side.completion_mask & ~prefix & ~first_edit, 0.0)
+        edited = edited + after.where(side.differs, 0.0)
+        tail = tail + after.where(~side.differs, 0.0)
     return edited.sum(-1), at_prefix.where(prefix, 0.0).sum(-1), tail.sum(-1)
 
 
 def step_quantities(sums: Tensor) -> dict[str, float | None]:
-    """The fields of `records.TrainingStep` that a step's total of `pair_sums` gives; None where nothing was counted."""
+    """Fields of `records.TrainingStep` from a step's total of `pair_sums`; None if nothing was counted."""
     total = dict(zip(SUMS, sums.tolist(), strict=True))
     gradient = total["gradient_edited"] + total["gradient_prefix"] + total["gradient_tail"]
     return {

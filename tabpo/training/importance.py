@@ -1,4 +1,4 @@
-"""Token importances by gradient attribution, as TI-DPO has them (arXiv 2505.19653, Algorithm 1)."""
+"""Token importances by gradient attribution for TI-DPO (arXiv 2505.19653, Algorithm 1)."""
 
 from collections.abc import Sequence
 
@@ -12,20 +12,20 @@ from tabpo.models.loading import autocast
 from tabpo.scoring.tokenise import PairExample
 
 PAIRS = 8
-"""Read at a time: neighbours of a micro-batch are of like length, all of it is not, and padding costs as tokens do."""
+"""Number of pairs in one attribution batch. Neighbours in a micro-batch have similar lengths, so less is padding."""
 
 
 def collate_attribution(pairs: Sequence[PairExample], pad_id: int) -> list[dict[str, Tensor]]:
-    """The distinct prompts of some pairs, and each of their distinct completions in a row of its own.
+    """Batches of the distinct prompts and the distinct completions of pairs, with one row for each.
 
     Args:
-        pairs: B of them.
-        pad_id: Stands where no token is.
+        pairs: B pairs.
+        pad_id: Token id of padding.
 
     Returns:
-        For every `PAIRS` of the pairs, b of them: prompt_ids and prompt_mask (prompts, P), padded on the left;
-        completion_ids and completion_mask (R, T), padded on the right; prompt_rows (R,), the row of each completion's
-        prompt; completion_rows (2b,), that of each chosen, then of each rejected completion.
+        One batch for every `PAIRS` pairs. For b pairs it has prompt_ids and prompt_mask (prompts, P), padded on the
+        left; completion_ids and completion_mask (R, T), padded on the right; prompt_rows (R,), the row of each
+        completion's prompt; completion_rows (2b,), the row of each chosen, then of each rejected completion.
     """
     return [_collate(pairs[start : start + PAIRS], pad_id) for start in range(0, len(pairs), PAIRS)]
 
@@ -55,13 +55,13 @@ def _collate(pairs: Sequence[PairExample], pad_id: int) -> dict[str, Tensor]:
 def token_importance(policy: nn.Module, batches: Sequence[dict[str, Tensor]], numerics: dict) -> Tensor:
     """L1 norm over the embedding of d(largest logit after the last token) / d(embedding of each completion token).
 
-    A forward and a backward pass of their own, in eval mode, to the completions' embeddings alone: no gradient of a
-    parameter is touched, prompts are read once and without one, and the mode is put back. The last token is the
-    end-of-turn token, as in the authors' code; rows are independent, so that one target summed over them gives each
-    its own gradient.
+    This takes a separate forward and backward pass in eval mode; afterwards the mode is restored. Gradients are
+    computed only for the embeddings of the completions, never for parameters. Each prompt is read once, without
+    gradients. The last token is the end-of-turn token, as in the authors' code. Rows are independent, so the gradient
+    of the sum over rows gives the gradient of each row.
 
     Args:
-        policy: Not wrapped.
+        policy: The policy, not wrapped.
         batches: From `collate_attribution`.
         numerics: As for `models.load_model`.
 
@@ -71,14 +71,14 @@ def token_importance(policy: nn.Module, batches: Sequence[dict[str, Tensor]], nu
     model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
     training = policy.training
     policy.eval()
-    found = [_attribution(model, batch, numerics).chunk(2) for batch in batches]
+    by_batch = [_attribution(model, batch, numerics).chunk(2) for batch in batches]
     policy.train(training)
-    sides = [row for side in zip(*found, strict=True) for rows in side for row in rows]
+    sides = [row for side in zip(*by_batch, strict=True) for rows in side for row in rows]
     return pad_sequence(sides, batch_first=True)
 
 
 def _attribution(model: nn.Module, batch: dict[str, Tensor], numerics: dict) -> Tensor:
-    """(2b, T): all chosen, then all rejected completions of some pairs."""
+    """Importances of a batch of b pairs, (2b, T): all chosen, then all rejected completions."""
     rows, mask = batch["prompt_rows"], batch["completion_mask"]
     with autocast(numerics, mask.device.type):
         prompts = DynamicCache()

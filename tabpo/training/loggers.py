@@ -1,4 +1,4 @@
-"""What a run logs, told to TensorBoard or Weights & Biases as it goes, where a study asks for it; loads no torch."""
+"""Optional live logging of a run to TensorBoard or Weights & Biases; this module loads no torch."""
 
 import os
 import shutil
@@ -11,36 +11,36 @@ from typing import Any
 from tabpo.errors import ConfigError
 
 LOGGERS = ("none", "tensorboard", "wandb")
-"""What the key `logging` of a study takes; the last two are names of packages that nothing else needs."""
+"""Accepted values of a study's key `logging`; the last two are names of optional packages."""
 
 Tell = Callable[[int, Mapping[str, float]], None]
-"""Takes a step and quantities by name."""
+"""A function that logs the quantities of a step by name."""
 
 
 def check_logger(name: str) -> None:
-    """Refuse a logger whose package is not there.
+    """Refuse a logger whose package is not installed.
 
     Raises:
-        ConfigError: Says how to have it.
+        ConfigError: The message says how to install it.
     """
     if name != "none" and find_spec(name) is None:
         raise ConfigError(f"logging is {name}, but that package is not installed: pip install {name}, or logging: none")
 
 
 def silent(step: int, quantities: Mapping[str, float]) -> None:
-    """Tell nobody."""
+    """Log nothing."""
 
 
 @contextmanager
 def telling(name: str, folder: Path, key: str, settings: Mapping[str, Any], done: int) -> Iterator[Tell]:
-    """Gives what takes the quantities of a run while its context is open.
+    """Open a logger and give the function that logs the quantities of a run.
 
     Args:
         name: One of `LOGGERS`.
-        folder: For the files of this run alone.
-        key: From `checkpoints.run_key`: a run that goes on is the same one to Weights & Biases.
-        settings: As in run.yaml; Weights & Biases shows them beside the curves.
-        done: Steps that a run which goes on has done; it tells of later ones once more.
+        folder: Folder for the files of this run only.
+        key: From `checkpoints.run_key`; a resumed run continues under this id in Weights & Biases.
+        settings: The settings in run.yaml, which Weights & Biases shows beside the curves.
+        done: Number of steps that a resumed run has done; later steps are logged again.
 
     Raises:
         ConfigError: From `check_logger`.
@@ -58,7 +58,7 @@ def _tensorboard(folder: Path, done: int) -> Iterator[Tell]:
     from torch.utils.tensorboard import SummaryWriter  # needs tensorboard, and takes a second to load
 
     if not done:
-        shutil.rmtree(folder, ignore_errors=True)  # of an earlier run in this place
+        shutil.rmtree(folder, ignore_errors=True)  # files of an earlier run
     with SummaryWriter(str(folder), purge_step=done + 1) as writer:
 
         def tell(step: int, quantities: Mapping[str, float]) -> None:
@@ -69,7 +69,7 @@ def _tensorboard(folder: Path, done: int) -> Iterator[Tell]:
 
 
 def _wandb(folder: Path, key: str, settings: Mapping[str, Any]) -> Iterator[Tell]:
-    """Quantities, settings and versions of packages leave the machine; no console, code or figures of the system."""
+    """Send quantities, settings and versions of packages; console output, code and system statistics are not sent."""
     import wandb
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A GPU's memory that does not hold a run: met in its first minute, and said together with what to lower."""
+"""Out-of-memory errors on a GPU: found early in a run, and reported with the settings that need less memory."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,45 +14,46 @@ from tabpo.study.training import TrainingSettings
 
 @contextmanager
 def told_what_to_lower(settings: TrainingSettings, micro_batch_size: int) -> Iterator[None]:
-    """Give an end of a GPU's memory within the block as one message.
+    """Report an out-of-memory error within the block as one message.
 
     Args:
-        settings: Of the run.
-        micro_batch_size: That it has, which may be below the settings'.
+        settings: Training settings of the run.
+        micro_batch_size: Micro-batch size of the run, which may be smaller than in the settings.
 
     Raises:
-        ConfigError: Names the settings that take less.
+        ConfigError: The GPU's memory is too small; the message names the settings that need less.
     """
     try:
         yield
     except torch.OutOfMemoryError as error:
         ways = [
-            (micro_batch_size > 1, f"training.micro_batch_size below {micro_batch_size} (what is learnt is the same)"),
+            (micro_batch_size > 1, f"training.micro_batch_size below {micro_batch_size} (this changes no result)"),
             (not settings.gradient_checkpointing, "training.gradient_checkpointing true"),
             (settings.lora is None, "training.lora"),
             (settings.deepspeed not in ("zero3", "zero3_offload"), "training.deepspeed zero3"),
             (True, "a class of resources with more or larger GPUs"),
         ]
         less = "; ".join(way for takes_less, way in ways if takes_less)
-        raise ConfigError(f"the memory of the GPU is too small for this run; what takes less: {less}") from error
+        raise ConfigError(f"the memory of the GPU is too small for this run; these need less: {less}") from error
 
 
 def can_rehearse(device: torch.device) -> bool:
-    """Whether a run's longest micro-batch is tried as soon as the optimizer has its states, after the first step.
+    """Whether a run tries its longest micro-batch after the first step, when the optimizer has allocated its states.
 
-    A CPU's memory has no such end; ZeRO-3, whose weights come and go in the order of modules, allows no further pass.
+    On a CPU there is no early out-of-memory error to detect. ZeRO-3 gathers weights in the order of the modules and
+    does not allow an additional pass.
     """
     return device.type == "cuda" and not is_deepspeed_zero3_enabled()
 
 
 def without_effect(model: nn.Module, loss: Callable[[], Tensor]) -> None:
-    """Forward and backward that leave no trace: gradients reach no parameter, and random numbers are put back.
+    """Run forward and backward without a lasting effect: no parameter gets a gradient, random states are restored.
 
-    A log-prob that is no number is left to the step itself, which says where it is.
+    A NaN log-prob is ignored here, because the step itself will report it with its place.
 
     Args:
-        model: Not wrapped; in the mode of training.
-        loss: Calls the model, last in a pass with gradients.
+        model: The model, not wrapped, in training mode.
+        loss: Calls the model; its last call must be a pass with gradients.
     """
     embedded: list[Tensor] = []
     embeddings = unwrapped(model).get_input_embeddings()

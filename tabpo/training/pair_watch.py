@@ -1,4 +1,4 @@
-"""What becomes of held-out preferences while a policy is trained: how it ranks them, and what both answers lose."""
+"""Evaluations on held-out preference pairs during training: the ranking of both answers and their log-probs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,29 +17,29 @@ from tabpo.training.watch import BATCH_SIZE, spread
 
 
 class PairWatch:
-    """Looks at a policy now and then, always at the same held-out pairs; all processes look, and see the same.
+    """Evaluates a policy regularly on the same held-out pairs; all processes evaluate and get the same results.
 
     Attributes:
-        measure: The quantity of `health` that choices are made by.
-        every: Steps between two looks; there is one before the first step and one after the last.
-        health: A row a look: step, and `pair_scores` against the policy of step 0.
+        measure: The quantity of `health` by which the best step is chosen.
+        every: Steps between two evaluations; there is also one before the first step and one after the last.
+        health: One row per evaluation: step, and the mean `pair_scores` relative to the policy of step 0.
     """
 
     measure = "reward_accuracy"
 
     def __init__(self, pairs: Sequence[PairExample], pad_id: int, numerics: dict, every: int):
-        """Pairs encoded without references."""
+        """The pairs are encoded without references."""
         self.every = every
         self.health: list[dict[str, float]] = []
         self._pairs, self._pad_id, self._numerics = pairs, pad_id, numerics
         self._first: list[Reference] = []
 
     def look(self, policy: nn.Module, step: int) -> None:
-        """Add the row of a step; the policy keeps its mode.
+        """Evaluate the policy and add the row of a step; the policy keeps its mode.
 
         Args:
-            policy: Not wrapped.
-            step: Steps done; 0 comes first.
+            policy: The policy, not wrapped.
+            step: Number of steps done; the first evaluation is at 0.
         """
         model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
         training = policy.training
@@ -51,27 +51,27 @@ class PairWatch:
 
     @property
     def content(self) -> dict[str, list[dict[str, float]]]:
-        """What `watch.json` holds."""
+        """The content of `watch.json`."""
         return {"health": self.health}
 
     def write_state(self, path: Path) -> None:
-        """Write what a resumed run goes on from."""
-        first = [[one.pair_id, one.chosen_logps, one.rejected_logps] for one in self._first]
+        """Write the state that a resumed run needs."""
+        first = [[scores.pair_id, scores.chosen_logps, scores.rejected_logps] for scores in self._first]
         write_json(path, {**self.content, "first": first})
 
     def read_state(self, path: Path) -> None:
-        """Read it again."""
+        """Restore the state from `write_state`."""
         state = json.loads(path.read_text())
-        self.health, self._first = state["health"], [Reference(*one) for one in state["first"]]
+        self.health, self._first = state["health"], [Reference(*scores) for scores in state["first"]]
 
 
 def build_pair_watch(tokenizer: PreTrainedTokenizerBase, inputs: Mapping[str, Path], settings: dict) -> PairWatch:
-    """The watch of a run on preferences.
+    """The evaluations of a run on preferences.
 
     Args:
-        tokenizer: Of the policy.
-        inputs: Files of the run: held_out_prompts and held_out_pairs.
-        settings: As in run.yaml.
+        tokenizer: Tokenizer of the policy.
+        inputs: Files of the run; held_out_prompts and held_out_pairs are read.
+        settings: The settings in run.yaml.
     """
     training = settings["training"]
     pairs = spread(read_records(inputs["held_out_pairs"], Pair), training["watch_prompts"])

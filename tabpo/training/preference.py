@@ -1,4 +1,4 @@
-"""Preference training: any loss of `tabpo.losses` over pairs, from a policy that starts as the reference."""
+"""Preference training with any loss of `tabpo.losses`; the policy starts as the reference."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -33,21 +33,22 @@ from tabpo.training.watch import Watch
 ANCHORS = "anchors.parquet"
 BASELINE = "baseline.safetensors"
 WATCH = "watch.json"
-"""Files of a checkpoint."""
+"""Names of files in a checkpoint."""
 
 STEP0_BATCHES = 2
-"""Micro-batches of each process that step 0 is checked on."""
+"""Number of micro-batches per process on which policy and reference are compared at step 0."""
 
 
 class PreferenceTrainer(StepTrainer):
-    """Loss of a step: the mean of the loss over its pairs.
+    """Trainer whose loss of a step is the mean loss over its pairs.
 
-    What a loss lists in its `needs` is computed here, and for no other loss.
+    The quantities that a loss lists in its `needs` are computed here, and only for these losses.
 
     Attributes:
         anchors: Completions sampled from the policy, for losses that need "anchor"; None for others.
-        shared: Whether completions of a prompt are read as one tree; not by architectures that cannot.
-        watch: Looks at held-out answers; None looks at nothing.
+        shared: Whether completions of a prompt are packed so that shared prefixes are read once; false for
+            architectures that cannot do this.
+        watch: Evaluations on held-out prompts; None for no evaluations.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class PreferenceTrainer(StepTrainer):
         self.anchors = Anchors(sample, arguments.seed) if "anchor" in loss.needs else None
 
     def read_state(self, checkpoint: Path) -> None:
-        """Rows logged, and what is neither in the model nor in the optimizer: anchors, and the head beside adapters."""
+        """Restore the logged rows, evaluations and anchors, and the baseline head of a model with adapters."""
         super().read_state(checkpoint)
         if self.watch is not None:
             self.watch.read_state(checkpoint / WATCH)
@@ -99,7 +100,7 @@ class PreferenceTrainer(StepTrainer):
             getattr(self.model, HEAD).load_state_dict(load_file(checkpoint / BASELINE))
 
     def write_state(self, checkpoint: Path) -> None:
-        """What `read_state` reads."""
+        """Write the files that `read_state` reads."""
         super().write_state(checkpoint)
         if self.watch is not None:
             self.watch.write_state(checkpoint / WATCH)
@@ -109,10 +110,10 @@ class PreferenceTrainer(StepTrainer):
             save_file(getattr(self.model, HEAD).state_dict(), checkpoint / BASELINE)
 
     def before_training(self, model: nn.Module) -> None:
-        """Policy equals reference on the first micro-batches; the first look at held-out answers.
+        """Check that the policy equals the reference on the first micro-batches, and run the first evaluation.
 
         Raises:
-            DataError: They are further apart than `STEP0_BAR`.
+            DataError: Policy and reference differ by more than `STEP0_BAR`.
         """
         model.eval()
         apart = []
@@ -129,30 +130,30 @@ class PreferenceTrainer(StepTrainer):
 
     @property
     def collapsed_after(self) -> int | None:
-        """Of the watch's looks; those at pairs find none."""
+        """Step of the first evaluation that found collapsed answers; evaluations on pairs find none."""
         health = [] if self.watch is None else self.watch.health
         return next((row["step"] for row in health if row.get("collapsed")), None)
 
     def looks_after(self, step: int) -> bool:
-        """As often as the watch asks for."""
+        """Whether an evaluation is due after a step: every `watch.every` steps."""
         return self.watch is not None and step % self.watch.every == 0
 
     def look(self, step: int) -> None:
-        """The watch's."""
+        """Run the evaluation, if there is a `watch`, and record its measure."""
         if self.watch is not None:
             self.watch.look(self.model, step)
-            broadcast_object_list(self.watch.health)  # what ends the run of one process ends that of all
+            broadcast_object_list(self.watch.health)  # so that all processes decide alike whether the run ends
             self.note(step, self.watch.health[-1][self.measure])
 
     def before_step(self, step: int) -> None:
-        """The anchors of a pass as its first step begins."""
+        """Sample the anchors of a pass before its first step."""
         number = self.plan.pass_of(step)
         if self.anchors is not None and number != self.anchors.number:
             pairs = [self.train_dataset[index] for index in self.plan.of_pass(number)]
             self.anchors.renew(self.model, pairs, number)
 
     def collate(self, examples: Sequence[PairExample]) -> Batch:
-        """Both completions of each pair, and its anchor where the loss needs it."""
+        """Both completions of each pair, and its anchor if the loss needs one."""
         anchors = None if self.anchors is None else [self.anchors.completions[pair.prompt_id] for pair in examples]
         batch: Batch = collate_pairs(examples, self.pad_id, anchors, self.shared)
         batch["numbers"] = [pair.number for pair in examples]
@@ -161,10 +162,10 @@ class PreferenceTrainer(StepTrainer):
         return batch
 
     def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """One forward pass for both sides, one call of the loss; sums as `diagnostics.SUMS`.
+        """One forward pass for both sides and one call of the loss; the sums are those of `diagnostics.SUMS`.
 
         Raises:
-            ConfigError: At the first micro-batch of a process, a loss that breaks its contract.
+            ConfigError: The loss breaks its contract, which is checked at the first micro-batch of a process.
         """
         chosen, rejected = self.sides(model, batch)
         if not self._loss_is_checked:
@@ -174,50 +175,50 @@ class PreferenceTrainer(StepTrainer):
         return output.losses.sum(), pair_sums(output, chosen, rejected, batch["completion_ids"])
 
     def sides(self, model: nn.Module, batch: Batch) -> tuple[Side, Side]:
-        """Both sides with all that the loss needs."""
+        """Both sides with every quantity that the loss needs."""
         needs = self.loss.needs
         importance: tuple[Tensor | None, ...] = (None, None)
-        if "importance" in needs:  # first: its graph is gone before the one that is trained on is built
-            found = token_importance(self.model, batch["attribution"], self.numerics)
-            beyond = batch["completion_mask"].shape[-1] - found.shape[-1]  # where an anchor is longer
-            importance = nn.functional.pad(found, (0, beyond)).chunk(2)
+        if "importance" in needs:  # computed first, so that its graph is freed before the graph of training is built
+            by_token = token_importance(self.model, batch["attribution"], self.numerics)
+            beyond = batch["completion_mask"].shape[-1] - by_token.shape[-1]  # above 0 if an anchor is longer
+            importance = nn.functional.pad(by_token, (0, beyond)).chunk(2)
         scored = needs | {"hidden_states"} if "baseline" in needs else needs
         sides = score_pairs(model, batch, self.numerics, scored, self.frozen)
-        sides = tuple(replace(side, importance=own) for side, own in zip(sides, importance, strict=True))
+        sides = tuple(replace(side, importance=values) for side, values in zip(sides, importance, strict=True))
         if "baseline" in needs:
             head = getattr(self.model, HEAD)
             sides = tuple(replace(side, baseline=head(side.hidden_states)) for side in sides)
         return sides
 
     def denominator(self, step: int) -> int:
-        """Pairs of the step."""
+        """Number of pairs in the step."""
         return self.plan.batch_size
 
     def quantities(self, sums: Tensor) -> dict[str, float | None]:
-        """All that a step of preference training logs."""
+        """All quantities that a step of preference training logs."""
         return step_quantities(sums)
 
     @property
     def _has_head_beside_adapters(self) -> bool:
-        """Whether there is a head that nobody else keeps: with adapters the Trainer keeps them alone."""
+        """Whether the baseline head must be saved separately, because for adapters the Trainer saves nothing else."""
         return "baseline" in self.loss.needs and isinstance(self.model, PeftModel) and not self.is_deepspeed_enabled
 
 
 def check_step0(mean: float, largest: float, precision: str) -> None:
-    """Refuse a policy that is not its reference.
+    """Refuse a policy that differs from its reference.
 
     Args:
         mean: Mean |difference| per completion token, nats.
-        largest: The largest.
-        precision: Of the run, which sets the bar.
+        largest: Largest |difference|, nats.
+        precision: Precision of the run, which selects the bounds in `STEP0_BAR`.
 
     Raises:
-        DataError: Above the bar, or not a number.
+        DataError: A difference is above its bound, or NaN.
     """
     bar = STEP0_BAR[precision]
     if not (mean <= bar["mean"] and largest <= bar["max"]):
         raise DataError(
             f"step 0: policy and reference are {mean:.2g} nats per token apart on average and {largest:.2g} at most;"
             f" accepted in {precision}: {bar['mean']:.2g} and {bar['max']:.2g}. The reference log-probs are of other"
-            " weights, token ids or arithmetic than this run starts from: make the reference file again"
+            " weights, token ids or arithmetic than this run starts from: compute the reference file again"
         )

@@ -1,4 +1,4 @@
-"""Where a run came from: its inputs, packages and device. Provenance is the one artefact that may name them."""
+"""Provenance of a run: its inputs, packages and device. Only this artefact may name the machine."""
 
 import platform
 import resource
@@ -14,12 +14,15 @@ PACKAGES = ("torch", "transformers", "tokenizers", "accelerate", "peft", "deepsp
 
 
 def input_hashes(inputs: dict[str, Path]) -> dict[str, str]:
-    """A hash of each input: a file's bytes; for a model's folder the manifest with its weights' hash, and tokenizer."""
+    """A hash of each input: of a file's bytes, or of a model folder's manifest and tokenizer.
+
+    The manifest contains the hash of the weights.
+    """
     return {name: _model_sha256(path) if path.is_dir() else sha256_file(path) for name, path in inputs.items()}
 
 
 def describe_machine(device: torch.device) -> dict[str, object]:
-    """Versions of Python and the packages, the device's name, and the peak memory of this process in MB."""
+    """Versions of Python and packages, the name of the device, and the peak memory of this process in MB."""
     on_gpu = device.type == "cuda"
     return {
         "python": platform.python_version(),
@@ -35,17 +38,17 @@ def _model_sha256(folder: Path) -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _cpu_name() -> str:
-    table = Path("/proc/cpuinfo")  # Linux alone
+    table = Path("/proc/cpuinfo")  # exists only on Linux
     lines = table.read_text().splitlines() if table.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()

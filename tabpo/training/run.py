@@ -1,4 +1,4 @@
-"""One training run from inputs to outputs: lock, checkpoint to go on from, training, the model and its records."""
+"""One training run from inputs to outputs: lock, checkpoint to resume from, training, writing model and records."""
 
 import logging
 import os
@@ -36,15 +36,16 @@ from tabpo.training.trainer import StepTrainer
 
 @dataclass(frozen=True)
 class Run:
-    """What is to be trained, and on what.
+    """The settings and inputs of a run.
 
     Attributes:
-        settings: As in run.yaml, every default explicit; from `explicit_settings`.
-        resources: processes, nodes and gpus; where a run takes place is no part of run.yaml.
+        settings: The settings in run.yaml with every default explicit, from `explicit_settings`.
+        resources: Numbers of processes, nodes and gpus; they are no part of run.yaml.
         start: Folder of the model that training starts from.
-        inputs: All that the run reads, by name; their hashes are part of the checkpoints' key.
-        checkpoints: Folder for the checkpoints of this run alone.
-        deepspeed: Folder of the configurations that `training.deepspeed` names; the one that is read is an input too.
+        inputs: All files and folders that the run reads, by name; their hashes are part of the checkpoints' key.
+        checkpoints: Folder for the checkpoints of this run only.
+        deepspeed: Folder of the configurations that `training.deepspeed` names; the configuration that is used counts
+            as an input.
         logger: One of `loggers.LOGGERS` and a folder for its files; neither is part of run.yaml.
     """
 
@@ -63,13 +64,13 @@ class Run:
 
     @property
     def deepspeed_file(self) -> Path | None:
-        """The configuration that `training.deepspeed` names; None without."""
+        """The configuration that `training.deepspeed` names; None without DeepSpeed."""
         return None if self.training.deepspeed is None else self.deepspeed / f"{self.training.deepspeed}.json"
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the artefacts of a run go; SFT has no watch."""
+    """Paths of a run's artefacts; SFT has no `watch`."""
 
     run: Path
     model: Path
@@ -81,7 +82,7 @@ class Outputs:
 
 
 def explicit_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """What run.yaml holds: a job's settings with the training defaults made explicit, without its resources.
+    """The content of run.yaml: a job's settings with explicit training defaults and without its resources.
 
     Raises:
         ConfigError: From `training_settings`.
@@ -98,25 +99,25 @@ def execute(
     build_trainer: Callable[..., StepTrainer],
     held_out_rows: Sequence[Sequence[int]],
 ) -> None:
-    """Train and write the outputs; the first process alone writes. Checkpoints are removed when all is in place.
+    """Train and write the outputs. Only the first process writes; checkpoints are removed when all outputs are written.
 
     Args:
-        run: What to train.
-        outputs: Where to.
-        tokenizer: Of the model; goes into its folder.
-        examples: To train on; those of a prompt stay together.
+        run: The settings and inputs of the run.
+        outputs: Paths of the outputs.
+        tokenizer: Tokenizer of the model, which is written into the model's folder.
+        examples: Training examples; the examples of a prompt stay together.
         build_trainer: Makes the stage's trainer from model, arguments, settings, numerics, plan, examples and pad_id.
-        held_out_rows: Token ids that a merge of adapters is checked on.
+        held_out_rows: Token ids on which a merge of adapters is checked.
 
     Raises:
-        ConfigError: Settings that do not fit each other or the processes that were started.
-        DataError: Another process writes this run, or training met what it must not go on with.
+        ConfigError: The settings contradict each other or the processes that were started.
+        DataError: Another process writes this run, or training found values with which it must not continue.
     """
     started = time.monotonic()
     first = int(os.environ.get("RANK", 0)) == 0
     if not first:
         logging.getLogger().setLevel(logging.WARNING)
-    groups, lengths = [one.prompt_id for one in examples], [one.length for one in examples]
+    groups, lengths = [example.prompt_id for example in examples], [example.length for example in examples]
     plan = plan_batches(groups, lengths, run.training, run.settings["seed"], _processes(run))
     device = prepare_process(run.settings["numerics"], run.resources["gpus"])
     text = yaml.safe_dump(run.settings, allow_unicode=True)
@@ -133,7 +134,7 @@ def execute(
         logger = telling(*run.logger, folder.name, run.settings, done) if first else nullcontext(silent)
         with logger as trainer.tell:
             trainer.run(checkpoint)
-        with handling(Warned().note):  # no step is left to stop after: the run is brought to its end
+        with handling(Warned().note):  # training is done: a warning no longer stops the run
             merge_difference = _write_model(run, trainer, tokenizer, outputs.model, held_out_rows)
             if first:
                 _write_course(trainer, outputs)
@@ -166,7 +167,7 @@ def _set_up(
     checkpoint: Path | None,
     build_trainer: Callable[..., StepTrainer],
 ) -> tuple[StepTrainer, Path | None]:
-    """The trainer, and the checkpoint to go on from: the first process's choice, told to all."""
+    """The trainer, and the checkpoint to resume from, which the first process chooses for all."""
     settings, numerics, seed = run.training, run.settings["numerics"], run.settings["seed"]
     arguments = training_arguments(
         settings,
@@ -176,16 +177,16 @@ def _set_up(
         device=device,
         deepspeed=run.deepspeed_file,
     )
-    told = [checkpoint]
-    broadcast_object_list(told)
+    chosen = [checkpoint]
+    broadcast_object_list(chosen)
     lora = settings.lora
     model = load_model(run.start, numerics, None if lora is None else lora.quantize)
     if lora is not None:
         model = add_adapters(model, lora, seed)
-        if not is_deepspeed_zero3_enabled():  # which has divided the weights as they were loaded
+        if not is_deepspeed_zero3_enabled():  # ZeRO-3 has divided the weights during loading
             narrow_frozen(model, numerics)
     trainer = build_trainer(model=model, arguments=arguments, settings=settings, numerics=numerics, plan=plan)
-    return trainer, told[0]
+    return trainer, chosen[0]
 
 
 def _write_model(
@@ -195,7 +196,7 @@ def _write_model(
     folder: Path,
     held_out_rows: Sequence[Sequence[int]],
 ) -> float | None:
-    """Write the model; the largest difference of a log-prob that merging adapters made, None without adapters."""
+    """Write the model; returns the largest change of a log-prob by merging adapters, None without adapters."""
     weights = trainer.kept_weights()
     unset_hf_deepspeed_config()
     if trainer.args.process_index != 0:

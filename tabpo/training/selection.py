@@ -1,4 +1,4 @@
-"""Which state of a run becomes its model: the last one, or the one that was best on held-out prompts."""
+"""Selection of the weights that become a run's model: those of the last step, or the best on held-out prompts."""
 
 import json
 from collections.abc import Mapping
@@ -16,16 +16,18 @@ from tabpo.artefacts import link_or_copy, whole_file, write_json
 from tabpo.training.baseline import without_baseline
 
 MEASURES = {"nll": min, "f1": max, "reward_accuracy": max}
-"""Nats per completion token of gold answers, F1 of greedy ones, share of preferences; which end is the better one."""
+"""Measures on held-out prompts and whether less or more is better: nats per completion token of gold answers, F1 of
+greedy answers, share of correctly ranked preferences."""
 
 BEST = "best.pt"
-"""The weights of the best point, in the folder of the run's checkpoints and in each of them."""
+"""Name of the file with the weights of the best point, in the folder of the checkpoints and in each checkpoint."""
 
 
 def trained_weights(trainer: Trainer) -> dict[str, Tensor]:
-    """What is trained, whole: all weights, or the adapters; without a baseline head.
+    """The complete trained weights: all weights of the model, or only the adapters; without a baseline head.
 
-    Where weights are divided among processes, all must ask; the first alone is told.
+    All processes must call this function, because weights may be divided among them; only the first process gets the
+    weights, the others get an empty dictionary.
     """
     model, first = trainer.model, trainer.args.process_index == 0
     state = _gathered(trainer, first) if is_deepspeed_zero3_enabled() else model.state_dict()
@@ -37,11 +39,11 @@ def trained_weights(trainer: Trainer) -> dict[str, Tensor]:
 
 
 def _gathered(trainer: Trainer, first: bool) -> dict[str, Tensor]:
-    """What is trained of a divided model, one parameter after the other: below adapters nothing has to be gathered."""
-    import deepspeed  # a second to load
+    """The trained parameters of a divided model, gathered one by one; frozen weights are not gathered."""
+    import deepspeed  # takes a second to load
 
     optimizer, state = trainer.model_wrapped.optimizer, {}
-    optimizer.checkpoint_event_prologue()  # parameters that it fetches ahead cannot be gathered
+    optimizer.checkpoint_event_prologue()  # ends prefetching, because prefetched parameters cannot be gathered
     for name, parameter in trainer.model.named_parameters():
         if parameter.requires_grad:
             with deepspeed.zero.GatheredParameters(parameter):
@@ -56,9 +58,9 @@ class Point:
     """A measurement on the held-out prompts.
 
     Attributes:
-        step: Optimiser steps done.
-        epoch: Passes over the examples done.
-        value: Of the curve's measure.
+        step: Number of optimiser steps done.
+        epoch: Number of passes over the examples done.
+        value: Value of the curve's measure.
     """
 
     step: int
@@ -67,24 +69,24 @@ class Point:
 
 
 class Curve:
-    """The course of a run on held-out prompts; its best weights so far, where they may be what is kept.
+    """The measurements of a run on held-out prompts, and the best weights so far if they may be selected.
 
-    One rule for every run: `dev_best` is the best point, the first of equal ones. The file of its weights is replaced
-    and never written to, so that a checkpoint can share it.
+    All runs follow one rule: `dev_best` is the best point, or the first of several equally good ones. The file of its
+    weights is always replaced and never changed, so that a checkpoint can hold a hard link to it.
 
     Attributes:
-        points: In order of steps.
+        points: The measurements in the order of steps.
     """
 
     def __init__(self, measure: str, keep: str, folder: Path):
-        """Which of `MEASURES`, `training.keep`, and where the run's checkpoints are."""
+        """`measure` is one of `MEASURES`, `keep` is `training.keep`, and `folder` holds the run's checkpoints."""
         self.measure, self.keep = measure, keep
         self.points: list[Point] = []
         self._file = folder / BEST
 
     @property
     def best(self) -> Point:
-        """Of at least one point."""
+        """The best point; there must be at least one point."""
         return MEASURES[self.measure](self.points, key=lambda point: point.value)
 
     @property
@@ -93,27 +95,27 @@ class Curve:
         return self.points[-1] if self.keep == "last" else self.best
 
     def add(self, point: Point) -> bool:
-        """Take a point; whether its weights are to be put aside."""
+        """Add a point; returns whether its weights must be saved with `put_aside`."""
         self.points.append(point)
         return self.keep == "dev_best" and self.best is point
 
     def put_aside(self, weights: Mapping[str, Tensor]) -> None:
-        """Keep the weights of the best point in the place of those before."""
+        """Save the weights of the best point and drop the previous ones."""
         with whole_file(self._file) as partial:
             torch.save(dict(weights), partial)
 
     def weights(self) -> dict[str, Tensor]:
-        """Those that were put aside."""
+        """The weights that `put_aside` has saved."""
         return torch.load(self._file, map_location="cpu", weights_only=True)
 
     def write_state(self, checkpoint: Path) -> None:
-        """Write what a resumed run goes on from."""
+        """Write the state that a resumed run needs."""
         write_json(checkpoint / "curve.json", [vars(point) for point in self.points])
         if self.points and self.keep == "dev_best":
             link_or_copy(self._file, checkpoint / BEST)
 
     def read_state(self, checkpoint: Path) -> None:
-        """Read it again; weights that were put aside after the checkpoint are gone."""
+        """Restore the state from `write_state`; weights that were saved after the checkpoint are dropped."""
         self.points = [Point(**point) for point in json.loads((checkpoint / "curve.json").read_text())]
         if self.points and self.keep == "dev_best":
             with whole_file(self._file) as partial:
@@ -121,7 +123,7 @@ class Curve:
 
     @property
     def content(self) -> dict[str, Any]:
-        """What `selection.json` holds: both choices, whichever was taken."""
+        """The content of `selection.json`: both choices, whichever is used."""
         return {
             "keep": self.keep,
             "measure": self.measure,
@@ -131,6 +133,6 @@ class Curve:
         }
 
     def __str__(self) -> str:
-        """Both choices in a line of the log, which may leave: no value, which may be a share of few pairs."""
+        """Both choices as a line for the log; it has no values, because logs may be shared and groups may be small."""
         last, best = self.points[-1], self.best
         return f"kept: {self.keep}; last step: {last.step}, best {self.measure} on dev_select: step {best.step}"

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: mean negative log-likelihood of the gold completions' tokens."""
+"""Supervised fine-tuning: the mean negative log-likelihood of the tokens of gold completions."""
 
 from collections.abc import Sequence
 
@@ -14,25 +14,25 @@ from tabpo.training.trainer import Batch, StepTrainer
 
 
 class SftTrainer(StepTrainer):
-    """Loss of a step: negative log-prob of its completion tokens, summed, over their number in the whole step.
+    """Trainer whose loss of a step is the mean negative log-prob over all completion tokens of the step.
 
-    The same of gold answers to held-out prompts is measured after each pass over the examples.
+    The mean negative log-prob of held-out gold answers is measured after each pass over the examples.
     """
 
     measure = "nll"
 
     def __init__(self, *arguments: object, held_out: Sequence[Example] = (), **named: object):
-        """As `StepTrainer`; without held-out prompts nothing is measured."""
+        """Takes the arguments of `StepTrainer`; without held-out examples nothing is measured."""
         super().__init__(*arguments, **named)
         self.held_out = held_out
 
     def looks_after(self, step: int) -> bool:
-        """When a pass has ended."""
+        """Whether a pass over the examples has ended after a step."""
         return self.plan.pass_of(step) > self.plan.pass_of(step - 1)
 
     @torch.no_grad()
     def look(self, step: int) -> None:
-        """Nats per completion token of the held-out prompts, in micro-batches of training's size, in eval mode."""
+        """Measure nats per completion token of held-out answers, in eval mode and in training micro-batches."""
         if not self.held_out:
             return
         self.model.eval()
@@ -46,18 +46,18 @@ class SftTrainer(StepTrainer):
         self.note(step, nats / tokens)
 
     def collate(self, examples: Sequence[Example]) -> Batch:
-        """All examples in one row without padding, where the architecture can read it."""
+        """All examples in one packed row if the architecture can read it, otherwise in padded rows."""
         batch = collate_examples(examples, self.pad_id, shares_prefixes(self.model))
         return {**batch, "numbers": [example.number for example in examples]}
 
     def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Sums for the log: negative log-prob, completion tokens."""
+        """Summed negative log-prob; the sums for the log are the negative log-prob and the completion tokens."""
         loss = -completion_logps(model, batch, self.numerics).sum()
         tokens = batch["completion_mask"].sum()
         return loss, torch.stack([loss.detach().double(), tokens.double()])
 
     def denominator(self, step: int) -> int:
-        """Completion tokens of the step."""
+        """Number of completion tokens in the step."""
         return sum(len(self.train_dataset[index].completion_ids) for index in self.plan.of_step(step))
 
     def quantities(self, sums: Tensor) -> dict[str, float | None]:

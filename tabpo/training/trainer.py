@@ -1,4 +1,4 @@
-"""The loop that SFT and preference training share: exact denominators, one logged row per step, whole checkpoints."""
+"""The training loop of SFT and preferences: exact denominators, one logged row per step, complete checkpoints."""
 
 import logging
 import math
@@ -27,22 +27,22 @@ from tabpo.training.memory import can_rehearse, told_what_to_lower, without_effe
 from tabpo.training.selection import Curve, Point, trained_weights
 
 Batch = dict[str, Tensor | list[int] | list[dict[str, Tensor]]]
-"""Tensors from `collate`, and under "numbers" the places of the examples in their file."""
+"""Tensors from `collate`, and under "numbers" the numbers of the examples in their file."""
 
 
 class StepTrainer(Trainer):
-    """`transformers.Trainer` without its saving, logging, sampling and loss, which a stage's own take the place of.
+    """`transformers.Trainer` with replaced saving, logging, sampling and loss.
 
-    A subclass says what a micro-batch contributes; sums and counts are added over micro-batches and processes
-    before anything is divided, so that a step does not depend on how its examples are spread.
+    A subclass defines what a micro-batch contributes. Sums and counts are added over micro-batches and processes before
+    any division, so that a step does not depend on how its examples are divided.
 
     Attributes:
-        measure: What `look` measures on held-out prompts, one of `selection.MEASURES`.
-        curve: What it found.
-        steps: A row per optimiser step done, those before a checkpoint included.
-        timings: The same for wall time and tokens.
-        first_step: Steps that were done before this process began.
-        tell: Is given the same quantities, and the held-out ones, as they come.
+        measure: The measure that `look` takes on held-out prompts, one of `selection.MEASURES`.
+        curve: The measurements on held-out prompts.
+        steps: One row per optimiser step done, including the steps before a checkpoint.
+        timings: Wall time and tokens of each optimiser step done.
+        first_step: Number of steps that were done before this process started.
+        tell: Logs the quantities of each step and evaluation immediately.
     """
 
     measure: str
@@ -74,12 +74,12 @@ class StepTrainer(Trainer):
         self.add_callback(Checkpoints(self))
 
     def run(self, checkpoint: Path | None) -> None:
-        """Train from the beginning, or go on from a complete checkpoint as if nothing had happened.
+        """Train from the beginning, or resume from a complete checkpoint with the same result.
 
         Raises:
             ConfigError: No parameter is trained, or a GPU's memory is too small.
-            DataError: A loss, log-prob or gradient is not finite; names the step and the examples.
-            SystemExit: A process was warned (`stopping`); the step that it was in is done and has its checkpoint.
+            DataError: A loss, log-prob or gradient is not finite; the message names the step and the examples.
+            SystemExit: A process was warned (`processes.warnings`); its current step is done and has a checkpoint.
         """
         trained = get_model_param_count(self.model, trainable_only=True)
         if not trained:
@@ -87,7 +87,7 @@ class StepTrainer(Trainer):
         logging.info("training %d parameters for %d steps of %d", trained, self.plan.steps, self.plan.batch_size)
         if checkpoint is not None:
             self.read_state(checkpoint)
-            logging.info("going on from %s", checkpoint.name)
+            logging.info("resuming from %s", checkpoint.name)
         if self.args.process_index == 0:
             left = range(self.first_step, self.plan.steps)
             self._progress = progress(left, len(left), f"steps after step {self.first_step}" if left.start else "steps")
@@ -101,35 +101,35 @@ class StepTrainer(Trainer):
 
     @property
     def collapsed_after(self) -> int | None:
-        """Step of the first look at which the answers to held-out prompts had collapsed."""
+        """Step of the first evaluation at which the answers to held-out prompts had collapsed, or None."""
         return None
 
     @property
     def last_step(self) -> int:
-        """The plan's, or with `training.stop_collapsed` the one after the look that found a collapse."""
-        found = self.collapsed_after if self.settings.stop_collapsed else None
-        return self.plan.steps if found is None else min(found + 1, self.plan.steps)
+        """The last step of the plan, or with `training.stop_collapsed` one step after a collapse was found."""
+        collapse = self.collapsed_after if self.settings.stop_collapsed else None
+        return self.plan.steps if collapse is None else min(collapse + 1, self.plan.steps)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        """The weights of a checkpoint; DeepSpeed's own files have them, and under ZeRO-3 nobody gathers them for it."""
+        """Save the weights of a checkpoint; with DeepSpeed nothing is done, because its own files hold the weights."""
         if not self.is_deepspeed_enabled:
             super().save_model(output_dir, _internal_call)
 
     def read_state(self, checkpoint: Path) -> None:
-        """What a run goes on from besides the Trainer's own files."""
+        """Restore the state that is not in the Trainer's own files."""
         self.steps = read_records(checkpoint / "training.parquet", TrainingStep)
         self.timings = read_records(checkpoint / "timing.parquet", StepTiming)
         self.curve.read_state(checkpoint)
         self.first_step = len(self.steps)
 
     def write_state(self, checkpoint: Path) -> None:
-        """Write what `read_state` reads; the first process alone is asked to."""
+        """Write the files that `read_state` reads; only the first process calls this."""
         write_records(checkpoint / "training.parquet", TrainingStep, self.steps)
         write_records(checkpoint / "timing.parquet", StepTiming, self.timings)
         self.curve.write_state(checkpoint)
 
     def collate(self, examples: Sequence[object]) -> Batch:
-        """A micro-batch from its examples, at the moment when it is needed."""
+        """A micro-batch from its examples, made when it is needed."""
         raise NotImplementedError
 
     def micro_batch(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -137,61 +137,61 @@ class StepTrainer(Trainer):
         raise NotImplementedError
 
     def denominator(self, step: int) -> int:
-        """What the summed loss of a step (from 0) is divided by, over all its micro-batches and processes."""
+        """The divisor of the summed loss of a step (from 0), the same for all its micro-batches and processes."""
         raise NotImplementedError
 
     def quantities(self, sums: Tensor) -> dict[str, float | None]:
-        """Fields of `TrainingStep` from the sums of a step."""
+        """Fields of `TrainingStep` from the total sums of a step."""
         raise NotImplementedError
 
     def before_training(self, model: nn.Module) -> None:
-        """What must hold before the first step of a run."""
+        """Run checks before the first step of a run."""
 
     def before_step(self, step: int) -> None:
-        """What is to be done before the first micro-batch of a step (from 0), on all processes."""
+        """Run preparations before the first micro-batch of a step (from 0), on all processes."""
 
     def looks_after(self, step: int) -> bool:
-        """Whether held-out prompts are looked at after so many steps, 1 at least; after the last they always are."""
+        """Whether an evaluation is due after `step` steps (at least 1); after the last step there always is one."""
         raise NotImplementedError
 
     def look(self, step: int) -> None:
-        """Measure the policy on held-out prompts, on all processes, and `note` it."""
+        """Evaluate the policy on held-out prompts, on all processes, and `note` the value."""
         raise NotImplementedError
 
     def note(self, step: int, value: float) -> None:
-        """Add to the curve; weights that may be what is kept are put aside, but not those of the last step."""
-        told = [value]
-        broadcast_object_list(told)  # a last bit that differs on another device must not divide the processes
+        """Add a value to the curve, and save weights that may be selected; the last weights need not be saved."""
+        values = [value]
+        broadcast_object_list(values)  # the processes must not decide differently if a last bit differs on a device
         epoch = step * self.plan.batch_size / self.plan.examples
-        best = self.curve.add(Point(step, epoch, told[0]))
+        best = self.curve.add(Point(step, epoch, values[0]))
         if best and step < self.last_step and (weights := trained_weights(self)):
             self.curve.put_aside(weights)
         self.tell(step, {f"dev_select/{self.measure}": value})
 
     def kept_weights(self) -> dict[str, Tensor]:
-        """`trained_weights` after the step that `training.keep` chooses."""
+        """The `trained_weights` of the step that `training.keep` selects."""
         if not self.curve.points or self.curve.kept.step == self.last_step:
             return trained_weights(self)
         return self.curve.weights() if self.args.process_index == 0 else {}
 
     def rehearse(self, step: int) -> None:
-        """Try the longest micro-batch of the pass that a step (from 0) is in, without effect."""
+        """Try the longest micro-batch of the pass in which a step (from 0) begins, without a lasting effect."""
         lengths = [example.length for example in self.train_dataset]
         places = self.plan.longest_of_pass(self.plan.pass_of(step), self.args.process_index, lengths)
         batch = self._prepare_inputs(self.collate([self.train_dataset[place] for place in places]))
         without_effect(self.model, lambda: self.micro_batch(self.model, batch)[0])
 
     def get_train_dataloader(self) -> DataLoader:
-        """This process's micro-batches of the whole run, as one epoch: lists of examples, fetched ahead."""
+        """The micro-batches of this process for the whole run, as one epoch of lists of examples."""
         return DataLoader(
             self.train_dataset,
             batch_sampler=self.plan.micro_batches(self.args.process_index),
             collate_fn=self.data_collator,
-            generator=torch.Generator(),  # its own: drawing from torch's would change dropout
+            generator=torch.Generator(),  # a separate generator, because drawing from torch's would change dropout
         )
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
-        """Weight decay on matrices alone, which the Trainer knows by name."""
+        """The optimizer, with weight decay only on the matrices that the Trainer lists by name."""
         if self.optimizer is None:
             decayed = set(self.get_decay_parameter_names(self.model))
             self.optimizer = build_optimizer(self.model.named_parameters(), decayed, self.settings)
@@ -200,14 +200,14 @@ class StepTrainer(Trainer):
     def create_scheduler(
         self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
     ) -> torch.optim.lr_scheduler.LRScheduler:
-        """The settings' own course of the learning rate."""
+        """The schedule of the learning rate from the settings."""
         optimizer = optimizer or self.optimizer
         shares = learning_rate_shares(self.settings, num_training_steps, optimizer)
         self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, shares)
         return self.lr_scheduler
 
     def training_step(self, model: nn.Module, inputs: list, num_items_in_batch: None = None) -> Tensor:
-        """Forward and backward of one micro-batch, scaled so that the step's gradient is that of its mean loss."""
+        """Forward and backward of one micro-batch, scaled so that a step has the gradient of its mean loss."""
         if self._sums is None:
             self._begin_step(model, self.state.global_step)
         model.train()
@@ -226,7 +226,11 @@ class StepTrainer(Trainer):
         return loss.detach() * scale
 
     def _begin_step(self, model: nn.Module, step: int) -> None:
-        """A look takes long: the step before it has its checkpoint by now, and a warned run has ended."""
+        """Work before a step, for example an evaluation after the previous step.
+
+        An evaluation takes long. It runs here because the previous step already has its checkpoint at this point, and a
+        warned run has ended.
+        """
         if step == 0:
             self.before_training(model)
             self.restart_clock()
@@ -239,9 +243,9 @@ class StepTrainer(Trainer):
             self.restart_clock()
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Take what the Trainer tells of an optimiser step into `steps` and `timings`; nothing is printed."""
+        """Add what the Trainer reports of an optimiser step to `steps` and `timings`; nothing is printed."""
         if "grad_norm" not in logs:
-            return  # the Trainer's summary at the end
+            return  # this is the Trainer's summary at the end
         step = self.state.global_step
         if not math.isfinite(logs["grad_norm"]):
             raise DataError(f"step {step}: the norm of the gradient is {logs['grad_norm']}; lower the learning rate")
@@ -265,19 +269,19 @@ class StepTrainer(Trainer):
             if step < self.plan.steps:
                 logging.info("stopped after step %d: answers had collapsed after %d", step, self.collapsed_after)
         self.restart_clock()
-        if warned and step < self.last_step:  # any process; all know it from here on
+        if warned and step < self.last_step:  # the sum tells all processes if any of them was warned
             self.control.should_save = self.control.should_training_stop = True
 
     def total(self, values: Tensor) -> Tensor:
-        """The sum over all processes."""
+        """Sum of the values over all processes."""
         return self.accelerator.reduce(values, "sum") if self.plan.processes > 1 else values
 
     def floating_point_ops(self, inputs: list) -> float:
-        """Not counted: it would walk through all modules in every micro-batch."""
+        """Returns 0, because counting would visit all modules in every micro-batch."""
         return 0.0
 
     def tell_gradient_norm(self) -> None:
-        """Let DeepSpeed keep the norm that it clips by: without ZeRO, in float32, it throws it away."""
+        """Make DeepSpeed keep the gradient norm used for clipping, which it discards in float32 without ZeRO."""
         engine = self.model_wrapped
 
         def clip() -> None:
@@ -287,5 +291,5 @@ class StepTrainer(Trainer):
         engine.clip_fp32_gradients = clip
 
     def restart_clock(self) -> None:
-        """Time the next step from now on: what lies between two steps (a checkpoint) is no part of either."""
+        """Start timing the next step; work between two steps, such as a checkpoint, is not timed."""
         self._clock = time.monotonic()

@@ -1,7 +1,8 @@
-"""What becomes of held-out answers while a policy is trained: its greedy answers, and the log-probs of the gold ones.
+"""Evaluations on held-out prompts during training: greedy answers, and the log-probs of gold answers.
 
-Token erosion, the loss of probability by tokens that a preference loss does not mean to lower, is one of the two
-failures that arXiv 2603.00025 answers; a collapsed policy looks well in its own loss.
+Token erosion means that tokens lose probability although the preference loss is not meant to lower it. It is one of the
+two failures that arXiv 2603.00025 addresses. The training loss of a collapsed policy can look good, so answers must be
+evaluated.
 """
 
 import json
@@ -37,29 +38,30 @@ from tabpo.scoring.tokenise import encode_examples
 BATCH_SIZE = 16
 
 FREQUENCIES = {0: "0", 1: "1-9", 10: "10-99", 100: "100-999", 1000: "1000-"}
-"""Classes of tokens by how many records of training answers have the label of theirs, by their lower ends."""
+"""Classes of tokens by the number of training records with the label of the token's record; keys are lower bounds."""
 
 NO_RECORD = "-"
-"""The class of tokens between records and of clusters, which have no label."""
+"""The class of tokens without a label, which are between records or in clusters."""
 
 CONFIDENCES = {0.0: "0-0.5", 0.5: "0.5-0.9", 0.9: "0.9-0.99", 0.99: "0.99-1"}
-"""Classes of tokens by their probability at step 0, likewise."""
+"""Classes of tokens by their probability at step 0; keys are lower bounds."""
 
 UNKNOWN_LABELS = ("unknown_label", "invalid_pair")
 
 
 class Watch:
-    """Looks at a policy now and then, always at the same held-out prompts; all processes look, and see the same.
+    """Evaluates a policy regularly on the same held-out prompts; all processes evaluate and get the same results.
 
     Attributes:
-        measure: The quantity of `health` that choices are made by.
-        every: Steps between two looks; there is one before the first step and one after the last.
-        health: A row a look: step; valid, the share of answers that can be read; label_valid, the share of their items
-            with labels of the ontology (1 without items); empty, the share of answers that name nothing; truncated,
-            the share that reached the cap; tokens, their mean number; f1 of `ner_strict` or `triple`; collapsed.
-        erosion: A row for each class of gold tokens and look: step, field, frequency (of the label of the record that
-            they are part of, among the records of training answers), confidence (at step 0), tokens, and drift, the
-            mean change of their log-probs since step 0 in nats.
+        measure: The quantity of `health` by which the best step is chosen.
+        every: Steps between two evaluations; there is also one before the first step and one after the last.
+        health: One row per evaluation: step; valid, the share of answers that can be parsed; label_valid, the share of
+            their items whose labels are in the ontology (1 without items); empty, the share of answers without items;
+            truncated, the share that reached the cap; tokens, their mean number; f1 of `ner_strict` or `triple`;
+            collapsed.
+        erosion: One row per class of gold tokens and evaluation: step; field; frequency, how often training records
+            have the label of the token's record; confidence at step 0; tokens; drift, the mean change of the tokens'
+            log-probs since step 0 in nats.
     """
 
     measure = "f1"
@@ -86,11 +88,11 @@ class Watch:
         self._first: list[list[float]] = []
 
     def look(self, policy: nn.Module, step: int) -> None:
-        """Add the rows of a step; the policy keeps its mode.
+        """Evaluate the policy and add the rows of a step; the policy keeps its mode.
 
         Args:
-            policy: Not wrapped.
-            step: Steps done; 0 comes first.
+            policy: The policy, not wrapped.
+            step: Number of steps done; the first evaluation is at 0.
         """
         model = policy.get_base_model() if isinstance(policy, PeftModel) else policy
         training = policy.training
@@ -108,24 +110,24 @@ class Watch:
         }
         start = self.health[0] if self.health else row
         self.health.append(row | {"collapsed": collapsed(start, row)})
-        self.erosion += [{"step": step, **one} for one in self._drifts(logps)]
+        self.erosion += [{"step": step, **drift} for drift in self._drifts(logps)]
 
     @property
     def content(self) -> dict[str, list[dict[str, Any]]]:
-        """What `watch.json` holds."""
+        """The content of `watch.json`."""
         return {"health": self.health, "erosion": self.erosion}
 
     def write_state(self, path: Path) -> None:
-        """Write what a resumed run goes on from."""
+        """Write the state that a resumed run needs."""
         write_json(path, {**self.content, "first": self._first})
 
     def read_state(self, path: Path) -> None:
-        """Read it again."""
+        """Restore the state from `write_state`."""
         state = json.loads(path.read_text())
         self.health, self.erosion, self._first = state["health"], state["erosion"], state["first"]
 
     def _answers(self, model: nn.Module) -> list[Completion]:
-        """Those of the first process: where a last bit differs on another device, the others could decide otherwise."""
+        """Greedy answers of the first process, used by all, because a last bit that differs could change an answer."""
         with autocast(self._numerics, model.device.type):
             completions = generate(
                 model,
@@ -167,7 +169,7 @@ class Watch:
 
 
 def _token_frequencies(tokenizer: PreTrainedTokenizerBase, answer: str, counts: Mapping[tuple, int]) -> list[str]:
-    """The class of each token of an answer, end-of-turn included: that of the first record it overlaps."""
+    """Frequency class of each token of an answer, end-of-turn token included: by the first record it overlaps."""
     records, current, classes = record_labels(answer), 0, []
     for start, end in tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]:
         while current < len(records) and records[current][1] <= start:
@@ -182,12 +184,13 @@ def _class_of(value: float, classes: Iterable[float]) -> float:
 
 
 def build_watch(tokenizer: PreTrainedTokenizerBase, inputs: Mapping[str, Path], settings: dict) -> Watch:
-    """The watch of a run.
+    """The evaluations of a run.
 
     Args:
-        tokenizer: Of the policy.
-        inputs: Files of the run: held_out_prompts, held_out_documents, ontology, and prompts, which it trains on.
-        settings: As in run.yaml.
+        tokenizer: Tokenizer of the policy.
+        inputs: Files of the run; held_out_prompts, held_out_documents, ontology and prompts (the training prompts) are
+            read.
+        settings: The settings in run.yaml.
     """
     held_out = spread(read_records(inputs["held_out_prompts"], Prompt), settings["training"]["watch_prompts"])
     documents = read_records(inputs["held_out_documents"], Document)
@@ -204,13 +207,13 @@ def build_watch(tokenizer: PreTrainedTokenizerBase, inputs: Mapping[str, Path], 
 
 
 def spread(prompts: Sequence[Prompt], number: int) -> list[Prompt]:
-    """So many of them, or all if they are fewer, evenly over their order."""
+    """At most `number` of the prompts, evenly spaced in their order; all if there are fewer."""
     count = min(number, len(prompts))
     return [prompts[place * len(prompts) // count] for place in range(count)]
 
 
 def answer_health(completions: Sequence[Completion], predictions: Sequence[Prediction]) -> dict[str, float]:
-    """Rates of answers to at least one prompt, as `Watch.health` has them."""
+    """The rates of answers in `Watch.health`; there must be at least one answer."""
     items = [item.item_class for answer in predictions for item in (*answer.spans, *answer.relations)]
     answers = len(predictions)
     return {
@@ -223,5 +226,5 @@ def answer_health(completions: Sequence[Completion], predictions: Sequence[Predi
 
 
 def collapsed(start: Mapping[str, float], now: Mapping[str, float]) -> bool:
-    """Whether fewer than half as many answers can be read as at the start, or half of all became empty since."""
+    """Whether answers have collapsed: the valid share has more than halved, or the empty share rose by over 0.5."""
     return now["valid"] < start["valid"] / 2 or now["empty"] > start["empty"] + 0.5

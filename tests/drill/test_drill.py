@@ -182,7 +182,7 @@ def test_a_run_that_is_killed_ends_as_the_unbroken_one(study, tmp_path, monkeypa
     with monkeypatch.context() as patch, pytest.raises(DataError, match=r"written by 2 processes .* not by 1: set"):
         patch.setenv("WORLD_SIZE", "1")
         train.main(study.train(broken, **{**run, "processes": 1}))
-    assert "going on from checkpoint-" in Attempt(study.train(broken, **run), broken).finish()
+    assert "resuming from checkpoint-" in Attempt(study.train(broken, **run), broken).finish()
 
     assert_same(broken, unbroken)
     assert json.loads((broken / "provenance.json").read_text())["processes"] == 2
@@ -203,6 +203,6 @@ def test_zero3_goes_on_to_the_same_bytes(study, tmp_path):
     on_cpu = os.environ | {"DS_ACCELERATOR": "cpu"}
     ended = subprocess.run(command, cwd=ROOT, env=on_cpu, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr[-4000:]
-    assert ended.stderr.count("going on from checkpoint-1") == 2
+    assert ended.stderr.count("resuming from checkpoint-1") == 2
     for name in ("weights", "adapters"):
         assert_same(tmp_path / name / "broken", tmp_path / name / "unbroken")

@@ -22,7 +22,7 @@ def unit(text, *mentions, doc_id="d"):
     return document_units(document, "document")[0]
 
 
-def found(dictionary, text, threshold=0.0):
+def spans_of(dictionary, text, threshold=0.0):
     return [
         (span.text, span.label, span.sublabel, span.start, span.end)
         for span in annotate(dictionary, unit(text), threshold).spans
@@ -53,7 +53,7 @@ def test_a_span_with_several_labels_keeps_its_most_frequent_set():
     single = unit("take aspirin", ("aspirin", "Drug", "None"))
     entry = build_dictionary([both, single, both]).entries[("aspirin",)]
     assert entry == ((("Drug", "Name"), ("Drug", "None")), 1.0)
-    assert found(build_dictionary([both]), "no aspirin.") == [
+    assert spans_of(build_dictionary([both]), "no aspirin.") == [
         ("aspirin", "Drug", "Name", 3, 10),
         ("aspirin", "Drug", "None", 3, 10),
     ]
@@ -63,10 +63,10 @@ def test_majority_gives_every_mention_the_most_frequent_labels():
     units = [unit("x y", ("x", "Task")), unit("x y", ("x", "Task"), ("y", "Method")), unit("y", ("y", "Method"))]
     units.append(unit("z", ("z", "Task")))
     rows = build_dictionary(units), majority(build_dictionary(units))
-    by_form, by_majority = ([(*span[:2], *span[3:]) for span in found(row, "x y z")] for row in rows)
+    by_form, by_majority = ([(*span[:2], *span[3:]) for span in spans_of(row, "x y z")] for row in rows)
     assert by_form == [("x", "Task", 0, 1), ("y", "Method", 2, 3), ("z", "Task", 4, 5)]
     assert by_majority == [("x", "Task", 0, 1), ("y", "Task", 2, 3), ("z", "Task", 4, 5)]
-    assert found(majority(build_dictionary([unit("x")])), "x") == []
+    assert spans_of(majority(build_dictionary([unit("x")])), "x") == []
 
 
 def test_longest_match_from_left_to_right_without_overlap():
@@ -76,29 +76,29 @@ def test_longest_match_from_left_to_right_without_overlap():
         unit("speech", ("speech", "Material")),
     ]
     dictionary = build_dictionary(units)
-    assert found(dictionary, "speech recognition system") == [
+    assert spans_of(dictionary, "speech recognition system") == [
         ("speech recognition", "Task", None, 0, 18),
         ("system", "Method", None, 19, 25),
     ]
     # "speech" is annotated in 1 of 2 occurrences, "system" too; "speech recognition" in 1 of 1
-    assert found(dictionary, "speech for a speech recognition system", 0.6) == [
+    assert spans_of(dictionary, "speech for a speech recognition system", 0.6) == [
         ("speech recognition", "Task", None, 13, 31)
     ]
-    assert found(dictionary, "Speech or recognition") == []
+    assert spans_of(dictionary, "Speech or recognition") == []
 
 
 def test_a_threshold_removes_entries_before_matching():
     units = [unit("a b", ("a b", "Long")), unit("a b"), unit("a b"), unit("a", ("a", "Short"))]
     dictionary = build_dictionary(units)  # "a b" 1 of 3, "a" 1 of 4
-    assert found(dictionary, "a b", 0.3) == [("a b", "Long", None, 0, 3)]
-    assert found(dictionary, "a b", 0.2) == [("a b", "Long", None, 0, 3)]
-    assert found(dictionary, "a b", 0.34) == []
+    assert spans_of(dictionary, "a b", 0.3) == [("a b", "Long", None, 0, 3)]
+    assert spans_of(dictionary, "a b", 0.2) == [("a b", "Long", None, 0, 3)]
+    assert spans_of(dictionary, "a b", 0.34) == []
 
 
 def test_punctuation_is_apart_from_words():
     dictionary = build_dictionary([unit("a rash, again", ("rash", "Effect", "None"))])
-    assert found(dictionary, "(rash)") == [("rash", "Effect", "None", 1, 5)]
-    assert found(dictionary, "rashes") == []
+    assert spans_of(dictionary, "(rash)") == [("rash", "Effect", "None", 1, 5)]
+    assert spans_of(dictionary, "rashes") == []
 
 
 def test_mentions_inside_words_are_left_out():

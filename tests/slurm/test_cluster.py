@@ -215,6 +215,6 @@ def test_a_job_that_is_warned_goes_on_in_the_next(environment, slurm):
         assert process.wait(timeout=300) == 0, messages.read_text()[-6000:]
     assert states(messages.read_text(), "sft") == ["COMPLETED", "FAILED"]
     assert "warned: stopped after step" in messages.read_text()
-    assert "going on from checkpoint-" in log.read_text()
+    assert "resuming from checkpoint-" in log.read_text()
     unbroken = artefacts(slurm[0])
     assert [path for path, content in artefacts(results).items() if content != unbroken[path]] == []

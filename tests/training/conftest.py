@@ -29,7 +29,7 @@ TRAINING = {"learning_rate": 1e-3, "steps": 4, "batch_size": 4, "micro_batch_siz
 
 
 def _tokenizer(*, bos: bool = False) -> PreTrainedTokenizerFast:
-    """Byte-level BPE; with `bos`, begin-of-text comes from the template and, as in Llama 3, from the tokenizer too."""
+    """Byte-level BPE; with `bos`, the template adds begin-of-text and, as in Llama 3, the tokenizer adds it too."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -56,7 +56,7 @@ def _tokenizer(*, bos: bool = False) -> PreTrainedTokenizerFast:
 
 
 def _model(architecture: str = "qwen2", vocabulary: int = 330, seed: int = 0):
-    """Two layers of random weights, spread out so that log-probs differ, in eval mode."""
+    """Two layers of random weights, large enough that log-probs differ, in eval mode."""
     classes = {"qwen2": (Qwen2Config, Qwen2ForCausalLM), "llama": (LlamaConfig, LlamaForCausalLM)}
     config_class, model_class = classes[architecture]
     config = config_class(
@@ -91,13 +91,13 @@ def build_trainer(stage, model, examples, folder, *, seed=1, processes=1, **sett
 
 
 def with_loss(loss="dpo", start=None, **params):
-    """The trainer with a loss; `start` is the folder of the reference, for losses that load it."""
+    """A trainer class with a loss; `start` is the folder of the reference, for losses that load it."""
     return partial(PreferenceTrainer, loss=build_loss(loss, **params), eos_id=1, limits=LIMITS, start=start)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_collections():
-    """The Trainer collects garbage at every start, half a second where all of torch is looked through."""
+    """Make the garbage collection at each start of the Trainer fast; for all of torch it takes half a second."""
     gc.freeze()
 
 
@@ -149,7 +149,7 @@ def prompts():
 
 @pytest.fixture(scope="session")
 def pairs(prompts):
-    """A label swapped, a record left out, a span cut, and a link turned."""
+    """Rejected answers with another label, a missing record, a shortened span and a reversed link."""
     rejected = [
         ANSWER.replace("Method", "Metric"),
         ANSWER.replace(',{"id":2,"label":"Task","span":"parsing of the label"}', "").replace(
@@ -168,7 +168,7 @@ def pairs(prompts):
 
 @pytest.fixture(scope="session")
 def pair_examples(tokenizer, prompts, pairs, limits):
-    """With the reference log-probs of `make_model()`."""
+    """The encoded pairs with the reference log-probs of `make_model()`."""
     encoded = encode_pairs(tokenizer, prompts, pairs, None, limits)
     references = score_references(_model(), encoded, tokenizer.pad_token_id, FP32, 2)
     return encode_pairs(tokenizer, prompts, pairs, references, limits)
@@ -176,7 +176,7 @@ def pair_examples(tokenizer, prompts, pairs, limits):
 
 @pytest.fixture(scope="session")
 def start(tokenizer, tmp_path_factory):
-    """The folder of `make_model()`."""
+    """The folder of a saved `make_model()`."""
     folder = tmp_path_factory.mktemp("start")
     save_model(_model(), tokenizer, folder)
     return folder

@@ -1,4 +1,4 @@
-"""The whole chain from token ids to loss, held to TRL's trainer on the same rows."""
+"""Losses, gradients and answers equal those of TRL's trainer on the same rows."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ def texts_of(prompts, pairs):
 
 @pytest.fixture(scope="module")
 def peer(make_model, tokenizer, prompts, pairs, tmp_path_factory):
-    """TRL's trainer with a policy and another model as reference, and its collated batch of three pairs."""
+    """TRL's trainer, whose reference is another model than its policy, and its collated batch of three pairs."""
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 
@@ -84,7 +84,7 @@ def test_dpo_equals_the_peers(peer, make_model, fp32):
     model = make_model(seed=0)
     loss = build_loss("dpo", beta=0.1)(*score_pairs(model, ours, fp32)).losses.mean()
     loss.backward()
-    assert abs(loss.item() - 0.6931) > 0.01  # two models that do differ
+    assert abs(loss.item() - 0.6931) > 0.01  # the two models differ
     torch.testing.assert_close(loss, expected.detach().to(loss.dtype), atol=1e-5, rtol=0)
     torch.testing.assert_close(model.model.layers[0].mlp.up_proj.weight.grad, expected_gradient, atol=1e-5, rtol=1e-4)
 
@@ -92,7 +92,7 @@ def test_dpo_equals_the_peers(peer, make_model, fp32):
 def test_fifty_steps_of_dpo_are_the_peers(
     make_trainer, preference, make_model, tokenizer, prompts, pairs, pair_examples, tmp_path
 ):
-    """The same batches in the same order; losses of all steps, and answers to other prompts afterwards."""
+    """With the same batches, the losses of all steps and the answers to other prompts afterwards are equal."""
     from datasets import Dataset
     from trl import DPOConfig, DPOTrainer
 

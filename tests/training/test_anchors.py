@@ -1,4 +1,4 @@
-"""Anchors: how they are sampled, and that it depends on seed and pass alone."""
+"""Anchors are sampled from the nucleus and depend only on seed and pass."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ EOS = 1
 
 @pytest.fixture
 def forty(pair_examples):
-    """Prompts, so that there are three batches."""
+    """Forty prompts, which make three batches."""
     ids = [pair.prompt_ids for pair in pair_examples]
     return {f"p{number}": ids[number % 4][-1 - number % 5 :] for number in range(40)}
 
@@ -25,7 +25,7 @@ def sample(forty, fp32):
     )
 
 
-def test_every_prompt_has_one_that_ends_at_most_at_the_cap(make_model, forty, sample):
+def test_every_prompt_has_an_anchor_within_the_cap(make_model, forty, sample):
     drawn = sample(make_model(), seed=(1, 0))
     assert drawn.keys() == forty.keys()
     assert all(1 <= len(ids) <= 6 and EOS not in ids[:-1] for ids in drawn.values())
@@ -35,7 +35,7 @@ def test_every_prompt_has_one_that_ends_at_most_at_the_cap(make_model, forty, sa
     assert set(ended.values()) == {(EOS,)}  # never empty
 
 
-def test_seed_and_pass_alone_decide(make_model, sample):
+def test_anchors_depend_only_on_seed_and_pass(make_model, sample):
     model, state = make_model(), torch.get_rng_state()
     first = sample(model, seed=(1, 0))
     assert torch.equal(torch.get_rng_state(), state)
@@ -57,7 +57,7 @@ def test_processes_draw_what_one_draws(make_model, sample, processes):
 
 def test_mode_and_generation_settings_are_put_back(make_model, sample):
     model = make_model().train()
-    model.generation_config.repetition_penalty = 9.0  # a model's own, which would change what is drawn
+    model.generation_config.repetition_penalty = 9.0  # a setting of the model that would change the samples
     settings = model.generation_config
     assert sample(model, seed=(1, 0)) == sample(make_model(), seed=(1, 0))
     assert model.training and model.generation_config is settings
@@ -74,4 +74,4 @@ def test_tokens_come_from_the_nucleus_of_the_fifty_likeliest(make_model, forty, 
             place = likeliest.indices.tolist().index(token)  # among the fifty
             assert likeliest.values.softmax(-1)[:place].sum() <= anchors.TOP_P + 1e-6
             seen.add(place)
-    assert len(seen) > 3  # it does not take the likeliest alone
+    assert len(seen) > 3  # not only the most likely token is sampled

@@ -1,4 +1,4 @@
-"""The baseline head: what trains it, at which rate, and that the policy knows nothing of it."""
+"""The baseline head: its values, its learning rate, and that it does not change the policy."""
 
 import pytest
 import torch
@@ -6,8 +6,8 @@ import torch
 from tabpo.training.baseline import HEAD, BaselineHead, add_baseline, without_baseline
 
 
-def head_of(one):
-    return {name: value.clone() for name, value in getattr(one.model, HEAD).state_dict().items()}
+def head_of(trainer):
+    return {name: value.clone() for name, value in getattr(trainer.model, HEAD).state_dict().items()}
 
 
 def test_from_states_to_one_number_each(make_model):
@@ -29,7 +29,7 @@ def test_autocast_leaves_it_in_float32():
     assert torch.equal(values, head(states.float()))
 
 
-def test_its_start_is_the_seeds_and_leaves_other_randomness_alone(make_model):
+def test_the_seed_decides_its_initial_weights_and_no_other_random_number_changes(make_model):
     models, state = [make_model() for _ in range(3)], torch.get_rng_state()
     for model, seed in zip(models, (1, 1, 2), strict=True):
         add_baseline(model, seed)
@@ -38,23 +38,25 @@ def test_its_start_is_the_seeds_and_leaves_other_randomness_alone(make_model):
     assert torch.equal(first, same) and not torch.equal(first, other)
 
 
-def test_it_has_its_own_constant_rate_without_decay(make_trainer, preference, make_model, pair_examples, tmp_path):
+def test_it_has_a_separate_constant_rate_without_decay(make_trainer, preference, make_model, pair_examples, tmp_path):
     settings = {"learning_rate": 1e-4, "schedule": "cosine", "warmup_steps": 2, "baseline_learning_rate": 0.02}
-    one = make_trainer(preference("tbpo_q"), make_model(), pair_examples, tmp_path, **settings)
-    before, rates = head_of(one), []
-    micro_batch = one.micro_batch
+    trainer = make_trainer(preference("tbpo_q"), make_model(), pair_examples, tmp_path, **settings)
+    before, rates = head_of(trainer), []
+    micro_batch = trainer.micro_batch
 
     def noted(model, batch):
-        rates.append([group["lr"] for group in one.optimizer.param_groups])
+        rates.append([group["lr"] for group in trainer.optimizer.param_groups])
         return micro_batch(model, batch)
 
-    one.micro_batch = noted
-    one.run(None)
-    *_, head = one.optimizer.param_groups
+    trainer.micro_batch = noted
+    trainer.run(None)
+    *_, head = trainer.optimizer.param_groups
     assert head["weight_decay"] == 0.0 and len(head["params"]) == 4
     assert {rate[-1] for rate in rates} == {0.02}
-    assert [step.learning_rate for step in one.steps] != [one.steps[0].learning_rate] * 4
-    assert all(not torch.equal(value, before[name]) for name, value in head_of(one).items() if name != "layers.2.bias")
+    assert [step.learning_rate for step in trainer.steps] != [trainer.steps[0].learning_rate] * 4
+    assert all(
+        not torch.equal(value, before[name]) for name, value in head_of(trainer).items() if name != "layers.2.bias"
+    )
 
 
 def test_the_policys_first_step_is_the_same_whatever_the_head(
@@ -63,9 +65,9 @@ def test_the_policys_first_step_is_the_same_whatever_the_head(
     weights = []
     for rate in (1e-9, 1.0):
         settings = {"baseline_learning_rate": rate, "steps": 1, "max_grad_norm": 1e9}
-        one = make_trainer(preference("tbpo_q"), make_model(), pair_examples, tmp_path, **settings)
-        one.run(None)
-        weights.append(without_baseline(one.model.state_dict()))
+        trainer = make_trainer(preference("tbpo_q"), make_model(), pair_examples, tmp_path, **settings)
+        trainer.run(None)
+        weights.append(without_baseline(trainer.model.state_dict()))
     assert weights[0].keys() == make_model().state_dict().keys()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
 

@@ -1,4 +1,4 @@
-"""The order of a run: complete passes, whole groups, and the same steps however they are spread."""
+"""The order of a run: complete passes, whole groups, and steps that do not depend on the number of processes."""
 
 from itertools import pairwise
 
@@ -33,10 +33,10 @@ def test_every_pass_sees_every_example_once_and_keeps_groups_together(sizes, ste
         assert changes == len(sizes) - 1
 
 
-def test_another_order_is_of_the_same_examples_and_the_first_is_the_seed_s_own():
+def test_batch_order_permutes_the_examples_and_order_0_depends_only_on_the_seed():
     first, second = (plan(range(64), steps=4, batch_size=16, batch_order=number).order for number in (0, 1))
     assert first != second and sorted(first) == sorted(second) == list(range(64))
-    # numpy pads the numbers of a seed with zeros: order 0 is what runs had before there was any other
+    # numpy pads the numbers of a seed with zeros: order 0 equals the order of runs without batch_order
     assert (
         np.random.default_rng([1, 0]).permutation(64).tolist()
         == plan(range(64), steps=4, batch_size=64, micro_batch_size=64).order[:64]
@@ -81,7 +81,7 @@ def test_the_longest_micro_batch_of_a_pass():
         steps = [step for step in range(4) if spread.pass_of(step) == number]
         micro_batches = [spread.micro_batches(0)[place] for step in steps for place in (2 * step, 2 * step + 1)]
         assert mine in micro_batches
-        assert sum(lengths[index] for index in mine) == max(sum(lengths[i] for i in one) for one in micro_batches)
+        assert sum(lengths[index] for index in mine) == max(sum(lengths[i] for i in batch) for batch in micro_batches)
 
 
 def test_seeds_differ_and_passes_differ():
@@ -95,7 +95,7 @@ def test_epochs_fill_the_last_step_from_the_next_pass():
     # 2 passes over 5 examples in steps of 4: 10 / 4 -> 3 steps, 12 places
     two_passes = plan(range(5), epochs=2.0, batch_size=4, micro_batch_size=4)
     assert (two_passes.steps, len(two_passes.order)) == (3, 12)
-    # 1.1 passes over 100 are 110, though 1.1 * 100 is more in floating point
+    # 1.1 passes over 100 are 110 steps, although 1.1 * 100 is more than 110 in floating point
     assert plan(range(100), epochs=1.1, batch_size=1, micro_batch_size=1).steps == 110
 
 
@@ -118,16 +118,16 @@ def test_a_step_has_the_same_examples_longest_first(lengths, seed):
 
 
 def test_a_group_stays_in_one_micro_batch_where_it_fits():
-    # longest first: a a | b b b | c | d d. Micro-batches of 4: a a fits, b b b does not, c does and fills up to 3,
-    # nothing fits the last place, so b is divided: a a c b, b b d d
+    # longest first: a a | b b b | c | d d. Micro-batches of 4: a a fits, b b b does not, c fits as the third example;
+    # no group fits the last place, so b is divided: a a c b, b b d d
     groups = ["a", "a", "b", "b", "b", "c", "d", "d"]
     lengths = [9, 1, 8, 1, 1, 7, 6, 1]
     order = plan(groups, lengths=lengths, steps=1, batch_size=8, micro_batch_size=4).order
     assert order == [0, 1, 5, 2, 3, 4, 6, 7]
-    # of 3, with another d: a a c | b b b | d d d
+    # micro-batches of 3, with another d: a a c | b b b | d d d
     order = plan([*groups, "d"], lengths=[*lengths, 1], steps=1, batch_size=9, micro_batch_size=3).order
     assert order == [0, 1, 5, 2, 3, 4, 6, 7, 8]
-    # of 2, b fits into none: a a | c b | b b | d d
+    # micro-batches of 2, b fits into none: a a | c b | b b | d d
     order = plan(groups, lengths=lengths, steps=1, batch_size=8, micro_batch_size=2).order
     assert order == [0, 1, 5, 2, 3, 4, 6, 7]
 
@@ -151,7 +151,7 @@ def test_a_pass_has_the_steps_that_begin_in_it():
     assert [two_passes.pass_of(step) for step in range(3)] == [0, 0, 1]
     assert two_passes.of_pass(0) == two_passes.order[:8]
     assert two_passes.of_pass(1) == two_passes.order[8:]
-    # steps of 12: 0, 24 // 5 = 4: no step begins in passes 1 to 3
+    # steps of 12 begin at examples 0 and 12, in passes 0 and 12 // 5 = 2: no step begins in pass 1
     wide = plan(range(5), steps=2, batch_size=12, micro_batch_size=12)
     assert [wide.pass_of(step) for step in range(2)] == [0, 2]
     assert wide.of_pass(1) == []

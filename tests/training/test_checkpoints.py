@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from, and that a run has one writer."""
+"""The checkpoint that a run resumes from, and the lock that gives a run one writer."""
 
 import json
 import os
@@ -39,12 +39,12 @@ def test_two_are_kept(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-6", "checkpoint-8"]
 
 
-def test_nothing_to_go_on_from(tmp_path):
+def test_without_a_folder_there_is_no_checkpoint(tmp_path):
     assert newest_complete(tmp_path / "missing", 1) is None
 
 
 @pytest.mark.parametrize("fault", ["no mark", "a file is missing", "a file is cut", "a file in a folder is changed"])
-def test_an_incomplete_one_is_removed_and_the_one_before_taken(tmp_path, fault):
+def test_an_incomplete_checkpoint_is_removed_and_the_previous_one_used(tmp_path, fault):
     checkpoint(tmp_path, 2)
     newest = checkpoint(tmp_path, 4, complete=fault != "no mark")
     if fault == "a file is missing":
@@ -62,7 +62,7 @@ def test_the_mark_names_every_file(tmp_path):
     assert sorted(mark["sha256"]) == ["inner/optimizer", "weights"]
 
 
-def test_another_number_of_processes_is_told_what_to_do(tmp_path):
+def test_another_number_of_processes_is_refused_with_advice(tmp_path):
     checkpoint(tmp_path, 2, processes=4)
     with pytest.raises(DataError, match=r"written by 4 processes .* not by 2: set `processes: 4`, or remove"):
         newest_complete(tmp_path, 2)
@@ -84,7 +84,7 @@ def test_a_second_writer_is_refused_and_a_later_one_is_not(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["key"]
 
 
-def test_the_lock_goes_with_a_killed_process(tmp_path):
+def test_the_lock_of_a_killed_process_is_released(tmp_path):
     code = (
         "import os, sys, signal, pathlib\n"
         "from tabpo.training.checkpoints import single_writer\n"

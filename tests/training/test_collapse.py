@@ -1,4 +1,4 @@
-"""A run whose answers collapse ends early where that is asked for, and tells of it either way."""
+"""A run whose answers collapse ends early with `stop_collapsed`, and reports the collapse in any case."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from tabpo.training.checkpoints import newest_complete
 
 
 class Collapsing:
-    """A watch that finds the answers collapsed after four steps, and well again after six."""
+    """A watch whose answers are collapsed after four and five steps, and valid again after six."""
 
     every, measure = 2, "f1"
 
@@ -43,18 +43,18 @@ def weights(trainer):
 
 
 @pytest.mark.parametrize(
-    ("stop_collapsed", "looks"), [(True, [0, 2, 4, 5]), (False, [0, 2, 4, 6, 8])], ids=["stopped", "flagged"]
+    ("stop_collapsed", "evaluated"), [(True, [0, 2, 4, 5]), (False, [0, 2, 4, 6, 8])], ids=["stopped", "flagged"]
 )
-def test_the_step_after_the_look_is_the_last(build, stop_collapsed, looks):
+def test_the_step_after_the_evaluation_is_the_last(build, stop_collapsed, evaluated):
     trainer = build(stop_collapsed=stop_collapsed)
     trainer.run(None)
-    assert [row["step"] for row in trainer.watch.health] == looks
-    assert len(trainer.steps) == len(trainer.timings) == looks[-1]
+    assert [row["step"] for row in trainer.watch.health] == evaluated
+    assert len(trainer.steps) == len(trainer.timings) == evaluated[-1]
     assert trainer.collapsed_after == 4
-    assert trainer.curve.kept.step == looks[-1]
+    assert trainer.curve.kept.step == evaluated[-1]
 
 
-def test_what_was_best_before_the_collapse_can_be_kept(build):
+def test_the_best_step_before_the_collapse_can_be_kept(build):
     trainer = build(stop_collapsed=True, keep="dev_best")
     trainer.run(None)
     assert trainer.curve.kept.step == 2
@@ -62,18 +62,18 @@ def test_what_was_best_before_the_collapse_can_be_kept(build):
     assert any(not torch.equal(kept[name], last[name]) for name in kept)
 
 
-def test_resumed_it_ends_where_it_would_have(build, tmp_path):
+def test_a_resumed_run_ends_at_the_same_step(build, tmp_path):
     unbroken = build("unbroken", stop_collapsed=True)
     unbroken.run(None)
     killed = build("broken", stop_collapsed=True, checkpoint_steps=4)
     look = killed.watch.look
 
-    def killed_in_the_look(policy, step):
+    def killed_in_the_evaluation(policy, step):
         look(policy, step)
         if step == 4:
             raise KeyboardInterrupt
 
-    killed.watch.look = killed_in_the_look
+    killed.watch.look = killed_in_the_evaluation
     with pytest.raises(KeyboardInterrupt):
         killed.run(None)
     resumed = build("broken", stop_collapsed=True, checkpoint_steps=4)
@@ -84,7 +84,7 @@ def test_resumed_it_ends_where_it_would_have(build, tmp_path):
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_a_warning_in_the_last_step_leaves_nothing_to_go_on_with(build, tmp_path):
+def test_a_warning_in_the_last_step_does_not_stop_the_run(build, tmp_path):
     trainer = build(stop_collapsed=True, checkpoint_steps=5)
     micro_batch = trainer.micro_batch
 

@@ -1,4 +1,4 @@
-"""Gradient shares against real gradients of logits; sums that add up."""
+"""Gradient shares equal those from real gradients of logits; sums add up over micro-batches."""
 
 import math
 from dataclasses import replace
@@ -16,7 +16,7 @@ VOCABULARY = 6
 
 
 class Pairs:
-    """Pairs of random completions with a logit vector for every state; sides share those of their common prefix."""
+    """Pairs of random completions with a logit vector for every state; both sides share the states of their prefix."""
 
     def __init__(self, seed: int, pairs: int) -> None:
         generator = torch.Generator().manual_seed(seed)
@@ -36,18 +36,18 @@ class Pairs:
             return torch.randn(number, VOCABULARY, generator=generator, dtype=torch.float64) * 2
 
         prefix = next(n for n in range(len(chosen)) if chosen[n] != rejected[n])
-        shared = states(prefix + 1).requires_grad_()  # up to and with the state at which the sides part
-        own = (states(len(ids) - prefix - 1).requires_grad_() for ids in (chosen, rejected))
-        return shared, *own
+        shared = states(prefix + 1).requires_grad_()  # includes the state that scores the first differing token
+        suffixes = (states(len(ids) - prefix - 1).requires_grad_() for ids in (chosen, rejected))
+        return shared, *suffixes
 
     def sides(self):
         width = max(len(ids) for pair in self.ids for ids in pair)
         rows = ([], [])
-        for pair, (shared, *own) in zip(self.ids, self.logits, strict=True):
+        for pair, (shared, *suffixes) in zip(self.ids, self.logits, strict=True):
             differs = differing_tokens(*pair)
             for side in (0, 1):
                 ids = pair[side]
-                logps = torch.cat([shared, own[side]]).log_softmax(-1)[range(len(ids)), ids]
+                logps = torch.cat([shared, suffixes[side]]).log_softmax(-1)[range(len(ids)), ids]
                 pad = width - len(ids)
                 rows[side].append(
                     (
@@ -71,14 +71,14 @@ class Pairs:
         return sides[0], sides[1], torch.cat([columns[0][3], columns[1][3]])
 
     def norms_of_logits(self, loss):
-        """Edited, prefix, tail from the gradients that autograd gives the logits themselves."""
+        """Norms on edited tokens, prefix and tail, from the gradients of the logits by autograd."""
         chosen, rejected, _ = self.sides()
         loss(chosen, rejected).losses.sum().backward()
         totals = []
-        for (chosen_ids, rejected_ids), (shared, *own) in zip(self.ids, self.logits, strict=True):
+        for (chosen_ids, rejected_ids), (shared, *suffixes) in zip(self.ids, self.logits, strict=True):
             at_states = shared.grad.abs().sum(-1)
             edited, prefix, tail = at_states[-1], at_states[:-1].sum(), torch.zeros((), dtype=torch.float64)
-            for differs, states in zip(differing_tokens(chosen_ids, rejected_ids), own, strict=True):
+            for differs, states in zip(differing_tokens(chosen_ids, rejected_ids), suffixes, strict=True):
                 after = torch.tensor(differs[len(at_states) :], dtype=torch.bool)
                 gradient = torch.zeros_like(states) if states.grad is None else states.grad
                 edited = edited + gradient.abs().sum(-1)[after].sum()
@@ -88,12 +88,12 @@ class Pairs:
 
 
 def sums_of(loss, chosen, rejected, completion_ids):
-    """As a step has them: log-probs that carry a gradient, one call of the loss."""
+    """The sums of a step: log-probs carry a gradient, and the loss is called once."""
     sides = [replace(side, policy_logps=side.policy_logps.detach().requires_grad_()) for side in (chosen, rejected)]
     return pair_sums(loss(*sides), *sides, completion_ids)
 
 
-def found_norms(loss, chosen, rejected, completion_ids):
+def norms_of(loss, chosen, rejected, completion_ids):
     leaves = [side.policy_logps.detach().requires_grad_() for side in (chosen, rejected)]
     sides = [replace(side, policy_logps=leaf) for side, leaf in zip((chosen, rejected), leaves, strict=True)]
     gradients = torch.autograd.grad(loss(*sides).losses.sum(), leaves, allow_unused=True, materialize_grads=True)
@@ -106,21 +106,21 @@ def found_norms(loss, chosen, rejected, completion_ids):
 def test_norms_are_those_of_real_logits(name, seed):
     loss = build_loss(name)
     pairs = Pairs(seed, 3)
-    found = found_norms(loss, *pairs.sides())
-    for part, expected in zip(found, pairs.norms_of_logits(loss), strict=True):
+    norms = norms_of(loss, *pairs.sides())
+    for part, expected in zip(norms, pairs.norms_of_logits(loss), strict=True):
         torch.testing.assert_close(part, expected, atol=1e-12, rtol=1e-9)
 
 
 def test_dpo_leaves_the_shared_prefix_alone():
     # both sides are in the same states there, and their gradients cancel
     chosen, rejected, ids = Pairs(11, 8).sides()
-    edited, prefix, tail = found_norms(build_loss("dpo"), chosen, rejected, ids)
+    edited, prefix, tail = norms_of(build_loss("dpo"), chosen, rejected, ids)
     assert (prefix.abs() < 1e-15).all() and (edited > 0).all() and tail.sum() > 0
 
 
 def test_sft_moves_the_prefix():
     chosen, rejected, ids = Pairs(11, 8).sides()
-    assert found_norms(build_loss("sft_continued"), chosen, rejected, ids)[1].sum() > 0
+    assert norms_of(build_loss("sft_continued"), chosen, rejected, ids)[1].sum() > 0
 
 
 @given(seed=st.integers(0, 100_000))
@@ -142,7 +142,7 @@ def test_micro_batches_add_up(seed):
 
 
 def one_pair(make=torch.tensor):
-    """Chosen 5 7 0, rejected 5 8 9 0: one shared token, then one against two edited ones, then the end."""
+    """Chosen 5 7 0, rejected 5 8 9 0: a shared token, one and two edited tokens, then the end-of-turn token."""
     return (
         Side(
             policy_logps=make([[-0.05, -1.0, -0.2, math.nan]]),
@@ -166,7 +166,7 @@ def test_hand_worked_step():
     # S(chosen) = .5 - .1 = .4; S(rejected) = -1; margin .1 * 1.4
     step = step_quantities(sums_of(build_loss("dpo", beta=0.1), *one_pair()))
     slope = 0.1 / (1 + math.exp(0.14))
-    # DPO: chosen gradients -slope, rejected +slope; they cancel where the sides part, G = 0, leaving |g| + |h|
+    # DPO: chosen gradients -slope, rejected +slope; at the first difference G = 0, which leaves |g| + |h|
     edited = 2 * slope + 2 * slope * (1 - math.exp(-0.3))
     tail = 2 * slope * (1 - math.exp(-0.2)) + 2 * slope * (1 - math.exp(-0.4))
     expected = {
@@ -190,15 +190,15 @@ def test_the_gate_of_a_loss_is_logged():
     assert step_quantities(sums)["gate_rate"] == pytest.approx(1 / 3)
 
 
-def test_what_was_not_counted_is_none():
-    # a pair whose chosen side lost nothing: no edited chosen token
+def test_a_mean_of_nothing_is_none():
+    # a pair without edited tokens on the chosen side
     chosen, rejected, ids = one_pair()
     sums = sums_of(build_loss("dpo"), replace(chosen, differs=torch.zeros_like(chosen.differs)), rejected, ids)
     assert step_quantities(sums)["drift_edited"] is None
     assert step_quantities(sums)["drift_shared"] == pytest.approx(0.4 / 3)
 
 
-def test_the_training_graph_is_left_as_it_is():
+def test_the_training_graph_can_still_be_used():
     chosen, rejected, ids = one_pair()
     leaf = chosen.policy_logps.clone().requires_grad_()
     sides = (

@@ -1,4 +1,4 @@
-"""Attributions against gradients taken one row at a time and against differences of the target."""
+"""Attributions equal gradients that are computed row by row, and finite differences of the target."""
 
 import pytest
 import torch
@@ -22,10 +22,10 @@ def target(model, embeddings):
 @pytest.mark.parametrize("architecture", ["qwen2", "llama"])
 def test_they_are_l1_norms_of_the_gradient_of_the_largest_last_logit(architecture, make_model, pair_examples, fp32):
     model = make_model(architecture)
-    found = importances(model, pair_examples, fp32)
+    by_row = importances(model, pair_examples, fp32)
     sides = [(pair.prompt_ids, pair.chosen_ids) for pair in pair_examples]
     sides += [(pair.prompt_ids, pair.rejected_ids) for pair in pair_examples]
-    for row, (prompt, completion) in zip(found, sides, strict=True):  # alone, without padding
+    for row, (prompt, completion) in zip(by_row, sides, strict=True):  # each row alone, without padding
         embeddings = model.get_input_embeddings()(torch.tensor([*prompt, *completion])).detach().requires_grad_()
         (gradient,) = torch.autograd.grad(target(model, embeddings), embeddings)
         expected = gradient[len(prompt) :].abs().sum(-1)
@@ -33,10 +33,10 @@ def test_they_are_l1_norms_of_the_gradient_of_the_largest_last_logit(architectur
         assert (expected > 0).all() and (row[len(completion) :] == 0).all()
 
 
-def test_a_step_along_the_embedding_moves_the_target_by_as_much(make_model, pair_examples, fp32):
-    # sum over h of |d target / d e_h|, each by a central difference; norms are float32 inside, hence the wide step
+def test_finite_differences_give_the_same_importance(make_model, pair_examples, fp32):
+    # sum over h of |d target / d e_h|, each by a central difference; the step is wide because norms are in float32
     pair, model = pair_examples[0], make_model()
-    found = importances(model, [pair], fp32)[0]
+    by_token = importances(model, [pair], fp32)[0]
     ids = torch.tensor([*pair.prompt_ids, *pair.chosen_ids])
     embeddings, place, step = model.get_input_embeddings()(ids).detach(), len(pair.prompt_ids) + 3, 2e-3
     total = 0.0
@@ -46,29 +46,31 @@ def test_a_step_along_the_embedding_moves_the_target_by_as_much(make_model, pair
             moved[0][place, feature] += step
             moved[1][place, feature] -= step
             total += abs((target(model, moved[0]) - target(model, moved[1])).item()) / (2 * step)
-    assert found[3].item() == pytest.approx(total, rel=1e-2)
+    assert by_token[3].item() == pytest.approx(total, rel=1e-2)
 
 
 @pytest.mark.parametrize("training", [True, False])
 def test_gradients_and_mode_are_left_alone(training, make_model, pair_examples, fp32):
     model = add_adapters(make_model(), training_settings(steps=1, lora=LORA).lora, 1).train(training)
     first = importances(model, pair_examples, fp32)
-    assert torch.equal(importances(model, pair_examples, fp32), first)  # without dropout
+    assert torch.equal(importances(model, pair_examples, fp32), first)  # no dropout is applied
     assert model.training == training and all(parameter.grad is None for parameter in model.parameters())
     assert not first.requires_grad
-    torch.testing.assert_close(first, importances(make_model(), pair_examples, fp32))  # fresh adapters change nothing
+    torch.testing.assert_close(first, importances(make_model(), pair_examples, fp32))  # new adapters change nothing
 
 
-def test_each_pair_gets_its_own_however_they_are_read_together(make_model, pair_examples, fp32):
-    repeated = [pair_examples[number % 4] for number in range(9)]  # more than are read at a time, and completions twice
+def test_the_importance_of_a_pair_does_not_depend_on_its_batch(make_model, pair_examples, fp32):
+    repeated = [pair_examples[number % 4] for number in range(9)]  # more than one batch, with repeated completions
     batches = collate_attribution(repeated, 0)
     assert [len(batch["completion_rows"]) for batch in batches] == [16, 2]
     assert [len(batch["completion_ids"]) for batch in batches] == [
         7,
         2,
-    ]  # of four pairs, whose chosen ones are two alike
+    ]  # distinct completions of four pairs, two of which have the same chosen completion
     model = make_model()
-    found, expected = token_importance(model, batches, fp32), importances(model, pair_examples, fp32)
+    together, expected = token_importance(model, batches, fp32), importances(model, pair_examples, fp32)
     for side in range(2):
         for number in range(9):
-            torch.testing.assert_close(found[9 * side + number], expected[4 * side + number % 4], atol=1e-5, rtol=1e-4)
+            torch.testing.assert_close(
+                together[9 * side + number], expected[4 * side + number % 4], atol=1e-5, rtol=1e-4
+            )

@@ -1,4 +1,4 @@
-"""What TensorBoard and Weights & Biases are told, by doubles of the calls that their documentation has."""
+"""Calls of TensorBoard and Weights & Biases, with stand-ins that have the documented interfaces."""
 
 import sys
 from types import ModuleType, SimpleNamespace
@@ -14,7 +14,7 @@ SETTINGS = {"dataset": "own", "model": "tiny", "method": {"name": "dpo"}, "seed"
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Of both packages, in order."""
+    """The calls of both packages, in order."""
     seen = []
 
     class SummaryWriter:
@@ -47,7 +47,7 @@ def calls(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])
-def test_a_missing_package_is_one_message(name, monkeypatch, tmp_path):
+def test_a_missing_package_is_refused(name, monkeypatch, tmp_path):
     monkeypatch.setattr(loggers, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=f"logging is {name}, but that package is not installed: pip install {name}"):
         check_logger(name)
@@ -56,7 +56,7 @@ def test_a_missing_package_is_one_message(name, monkeypatch, tmp_path):
     check_logger("none")
 
 
-def test_tensorboard_is_told_each_quantity(calls, tmp_path):
+def test_tensorboard_receives_each_quantity(calls, tmp_path):
     (tmp_path / "events").mkdir()
     (tmp_path / "events/of an earlier run").touch()
     with telling("tensorboard", tmp_path / "events", "key", SETTINGS, 0) as tell:
@@ -65,14 +65,14 @@ def test_tensorboard_is_told_each_quantity(calls, tmp_path):
     assert not (tmp_path / "events").exists()
 
 
-def test_a_run_that_goes_on_takes_back_what_it_told_of_later_steps(calls, tmp_path):
+def test_a_resumed_run_purges_the_logs_of_later_steps(calls, tmp_path):
     (tmp_path / "before").touch()
     with telling("tensorboard", tmp_path, "key", SETTINGS, 4):
         pass
     assert calls[0] == ("open", str(tmp_path), 5) and (tmp_path / "before").exists()
 
 
-def test_wandb_is_told_quantities_and_settings_alone(calls, tmp_path, monkeypatch):
+def test_wandb_receives_only_quantities_and_settings(calls, tmp_path, monkeypatch):
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
     with telling("wandb", tmp_path / "events", "0123456789ab", SETTINGS, 4) as tell:
         tell(5, {"loss": 0.5})
@@ -84,7 +84,7 @@ def test_wandb_is_told_quantities_and_settings_alone(calls, tmp_path, monkeypatc
     assert (started["settings"]["console"], started["settings"]["disable_git"]) == ("off", True)
 
 
-def test_nobody_is_told_unless_asked_for(tmp_path):
+def test_without_a_logger_nothing_is_logged(tmp_path):
     with telling("none", tmp_path / "events", "key", SETTINGS, 0) as tell:
         assert tell is silent
     assert not (tmp_path / "events").exists()

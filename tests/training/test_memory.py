@@ -1,4 +1,4 @@
-"""The longest micro-batch tried beforehand, and what is said when a GPU's memory ends."""
+"""The rehearsal of the longest micro-batch, and the message when a GPU runs out of memory."""
 
 from functools import partial
 
@@ -21,7 +21,7 @@ LORA = {"r": 2, "alpha": 4, "dropout": 0.3, "target_modules": ["q_proj", "up_pro
 def test_a_rehearsal_changes_no_bits(
     make_trainer, preference, make_model, pair_examples, start, tmp_path, monkeypatch, loss, settings
 ):
-    """As on a GPU; dropout would show random numbers that were drawn."""
+    """The rehearsal runs as on a GPU; with dropout, additional random numbers would change the result."""
     build = partial(make_trainer, preference(loss, start=start), examples=pair_examples, folder=tmp_path, **settings)
     plain = build(make_model())
     plain.run(None)
@@ -39,8 +39,8 @@ def test_a_rehearsal_changes_no_bits(
     assert steps.count(1) == steps.count(0) + 1  # once, after the first step
     lengths = {pair.number: pair.length for pair in pair_examples}
     tried = seen[steps.index(1)][1]
-    assert sum(lengths[one] for one in tried) == max(
-        sum(lengths[one] for one in numbers)
+    assert sum(lengths[number] for number in tried) == max(
+        sum(lengths[number] for number in numbers)
         for step, numbers in seen
         if rehearsed.plan.pass_of(step) == rehearsed.plan.pass_of(1)
     )
@@ -59,7 +59,7 @@ def test_a_cpu_has_no_rehearsal():
         (
             {},
             4,
-            "training.micro_batch_size below 4 (what is learnt is the same); training.gradient_checkpointing true;"
+            "training.micro_batch_size below 4 (this changes no result); training.gradient_checkpointing true;"
             " training.lora; training.deepspeed zero3; a class of resources with more or larger GPUs",
         ),
         (
@@ -69,10 +69,10 @@ def test_a_cpu_has_no_rehearsal():
         ),
     ],
 )
-def test_the_end_of_memory_names_what_takes_less(settings, micro_batch_size, expected):
+def test_an_out_of_memory_error_names_settings_that_need_less(settings, micro_batch_size, expected):
     with (
         pytest.raises(ConfigError) as error,
         told_what_to_lower(training_settings(steps=1, **settings), micro_batch_size),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-    assert str(error.value) == f"the memory of the GPU is too small for this run; what takes less: {expected}"
+    assert str(error.value) == f"the memory of the GPU is too small for this run; these need less: {expected}"

@@ -1,4 +1,4 @@
-"""Looks at held-out preferences: against log-probs that are taken by themselves, and over an interruption."""
+"""Evaluations on held-out preferences equal log-probs that are computed separately, also after an interruption."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def move(model):
         model.model.embed_tokens.weight.mul_(1.1)
 
 
-def test_a_look_ranks_the_pairs_against_step_0(watched, make_model, pair_examples, tokenizer, fp32):
+def test_an_evaluation_ranks_the_pairs_relative_to_step_0(watched, make_model, pair_examples, tokenizer, fp32):
     model = make_model().train()
     watched.look(model, 0)
     assert model.training
@@ -31,7 +31,7 @@ def test_a_look_ranks_the_pairs_against_step_0(watched, make_model, pair_example
     assert watched.health[1]["reward_margin"] != 0.0 and watched.measure in watched.health[1]
 
 
-def test_a_resumed_run_goes_on_from_what_was_seen(watched, make_model, tmp_path):
+def test_a_resumed_run_continues_the_evaluations(watched, make_model, tmp_path):
     model = make_model()
     watched.look(model, 0)
     watched.write_state(tmp_path / "watch.json")

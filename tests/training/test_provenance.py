@@ -1,11 +1,11 @@
-"""What provenance says about inputs and machine."""
+"""Provenance of inputs and machine."""
 
 import torch
 
 from tabpo.training.provenance import describe_machine, input_hashes
 
 
-def test_a_folder_is_known_by_its_manifest_and_tokenizer(tmp_path):
+def test_the_hash_of_a_model_folder_covers_manifest_and_tokenizer(tmp_path):
     (tmp_path / "model").mkdir()
     (tmp_path / "pairs").write_text("a")
     seen = []
@@ -17,7 +17,7 @@ def test_a_folder_is_known_by_its_manifest_and_tokenizer(tmp_path):
     assert {hashes["pairs"] for hashes in seen} == {seen[0]["pairs"]}
 
 
-def test_machine():
+def test_the_machine_is_described():
     machine = describe_machine(torch.device("cpu"))
     assert machine["packages"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert machine["device"] and machine["peak_memory_mb"] > 50 and machine["peak_gpu_memory_mb"] is None

@@ -1,4 +1,4 @@
-"""The course of a run on held-out prompts, and which of its steps becomes the model."""
+"""The curve of a run on held-out prompts, and the step whose weights become the model."""
 
 import errno
 import os
@@ -22,11 +22,11 @@ LORA = {"r": 2, "alpha": 4, "target_modules": ["q_proj", "up_proj"]}
 
 
 def curve(measure, keep, values, folder=None):
-    one = Curve(measure, keep, folder)
-    return one, [one.add(Point(step, step / 2, value)) for step, value in enumerate(values, start=1)]
+    points = Curve(measure, keep, folder)
+    return points, [points.add(Point(step, step / 2, value)) for step, value in enumerate(values, start=1)]
 
 
-def test_the_best_is_the_first_of_equal_ones(tmp_path):
+def test_of_several_best_points_the_first_is_used(tmp_path):
     f1, aside = curve("f1", "dev_best", [0.2, 0.5, 0.5, 0.1], tmp_path)
     assert (f1.best.step, f1.kept.step, aside) == (2, 2, [True, True, False, False])
     nll, aside = curve("nll", "last", [0.9, 0.4, 0.4, 0.7], tmp_path)
@@ -48,7 +48,7 @@ def examples(tokenizer, prompts, limits):
 
 @pytest.fixture(scope="module")
 def strangers(examples, tokenizer):
-    """Held-out answers of a token that training has nowhere: the longer it lasts, the less they are expected."""
+    """Held-out answers of a token that is never trained on: the longer training lasts, the less likely they become."""
     never = set(range(4, 330)) - {token for example in examples for token in example.completion_ids}
     return [replace(example, completion_ids=(min(never),) * 3, completion_fields=(0,) * 3) for example in examples]
 
@@ -58,8 +58,8 @@ def sft(make_trainer, make_model, examples, held_out, folder, **settings):
     return make_trainer(partial(SftTrainer, held_out=held_out), make_model(), examples, folder, **settings)
 
 
-def test_what_is_measured_is_nats_per_token_after_each_pass(make_trainer, make_model, examples, strangers, tmp_path):
-    one = sft(
+def test_nats_per_token_are_measured_after_each_pass(make_trainer, make_model, examples, strangers, tmp_path):
+    trainer = sft(
         make_trainer,
         make_model,
         examples,
@@ -69,16 +69,20 @@ def test_what_is_measured_is_nats_per_token_after_each_pass(make_trainer, make_m
         micro_batch_size=1,
         steps=7,
     )
-    one.run(None)
-    assert [(point.step, point.epoch) for point in one.curve.points] == [(3, 1.0), (6, 2.0), (7, pytest.approx(7 / 3))]
+    trainer.run(None)
+    assert [(point.step, point.epoch) for point in trainer.curve.points] == [
+        (3, 1.0),
+        (6, 2.0),
+        (7, pytest.approx(7 / 3)),
+    ]
     nats, tokens = 0.0, 0
-    for example in one.held_out:
+    for example in trainer.held_out:
         ids = torch.tensor([[*example.prompt_ids, *example.completion_ids]])
-        logps = one.model.eval()(ids).logits.log_softmax(-1)[0]
+        logps = trainer.model.eval()(ids).logits.log_softmax(-1)[0]
         for place, token in enumerate(example.completion_ids, start=len(example.prompt_ids)):
             nats -= logps[place - 1, token].item()
             tokens += 1
-    assert one.curve.points[-1].value == pytest.approx(nats / tokens, rel=1e-5)
+    assert trainer.curve.points[-1].value == pytest.approx(nats / tokens, rel=1e-5)
 
 
 @pytest.mark.parametrize("settings", [{}, {"lora": LORA}], ids=["full", "lora"])
@@ -97,41 +101,39 @@ def test_the_kept_weights_are_those_of_the_step(make_trainer, make_model, exampl
     best = build(folder=tmp_path / "best", keep="dev_best")
     best.run(None)
     assert best.steps == last.steps and best.curve.points == last.curve.points
-    for one, step in ((last, 4), (best, 1)):
-        kept = one.kept_weights()
+    for trainer, step in ((last, 4), (best, 1)):
+        kept = trainer.kept_weights()
         assert all(torch.equal(kept[name], seen[step][name]) for name in seen[step])
     assert any(not torch.equal(seen[1][name], value) for name, value in seen[4].items())
     assert all("lora" in name for name in torch.load(tmp_path / "best" / BEST)) == ("lora" in settings)
 
 
-def test_of_a_divided_model_with_adapters_nothing_else_is_gathered(
-    make_trainer, make_model, examples, tmp_path, monkeypatch
-):
-    one = sft(make_trainer, make_model, examples, [], tmp_path, lora=LORA)
-    whole, gathered = trained_weights(one), []
+def test_only_adapters_of_a_divided_model_are_gathered(make_trainer, make_model, examples, tmp_path, monkeypatch):
+    trainer = sft(make_trainer, make_model, examples, [], tmp_path, lora=LORA)
+    whole, gathered = trained_weights(trainer), []
     zero = SimpleNamespace(GatheredParameters=lambda parameter: nullcontext(gathered.append(parameter)))
     monkeypatch.setitem(sys.modules, "deepspeed", SimpleNamespace(zero=zero))
     monkeypatch.setattr(selection, "is_deepspeed_zero3_enabled", lambda: True)
     calls = {name: Mock() for name in ("checkpoint_event_prologue", "checkpoint_event_epilogue")}
-    one.model_wrapped = SimpleNamespace(optimizer=SimpleNamespace(**calls))
-    divided = trained_weights(one)
+    trainer.model_wrapped = SimpleNamespace(optimizer=SimpleNamespace(**calls))
+    divided = trained_weights(trainer)
     assert divided.keys() == whole.keys() and all(torch.equal(divided[name], whole[name]) for name in whole)
     assert all(call.call_count == 1 for call in calls.values())
     assert len(gathered) == len(whole) and all(parameter.requires_grad for parameter in gathered)
 
 
 def test_a_checkpoint_of_deepspeed_has_no_second_copy_of_the_weights(make_trainer, make_model, examples, tmp_path):
-    one = sft(make_trainer, make_model, examples, [], tmp_path)
-    one.save_model(str(tmp_path / "alone"))
+    trainer = sft(make_trainer, make_model, examples, [], tmp_path)
+    trainer.save_model(str(tmp_path / "alone"))
     assert (tmp_path / "alone/model.safetensors").exists()
-    one.is_deepspeed_enabled = True
-    one.save_model(str(tmp_path / "deepspeed"))
+    trainer.is_deepspeed_enabled = True
+    trainer.save_model(str(tmp_path / "deepspeed"))
     assert not (tmp_path / "deepspeed").exists()
 
 
 @pytest.mark.parametrize("killed_in", [1, 3])
 def test_a_resumed_run_keeps_the_same_step(make_trainer, make_model, examples, strangers, tmp_path, killed_in):
-    """In step 2, before anything was looked at, the run begins again; in step 4 the best is in the checkpoint."""
+    """Killed in step 2, the run starts again without a checkpoint; in step 4 the checkpoint has the best weights."""
     build = partial(sft, make_trainer, make_model, examples, strangers, keep="dev_best", checkpoint_steps=3)
     unbroken = build(folder=tmp_path / "unbroken")
     unbroken.run(None)
@@ -147,7 +149,7 @@ def test_a_resumed_run_keeps_the_same_step(make_trainer, make_model, examples, s
     with pytest.raises(KeyboardInterrupt):
         broken.run(None)
     (tmp_path / "broken" / BEST).unlink()
-    (tmp_path / "broken" / BEST).write_bytes(b"put aside after the checkpoint")
+    (tmp_path / "broken" / BEST).write_bytes(b"saved after the checkpoint")
     resumed = build(folder=tmp_path / "broken")
     resumed.run(newest_complete(tmp_path / "broken", 1))
     assert resumed.first_step == (3 if killed_in == 3 else 0)
@@ -156,19 +158,19 @@ def test_a_resumed_run_keeps_the_same_step(make_trainer, make_model, examples, s
     assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
-def test_where_files_cannot_be_linked_they_are_copied(tmp_path, monkeypatch):
+def test_files_that_cannot_be_linked_are_copied(tmp_path, monkeypatch):
     def refuse(source, target):
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
     monkeypatch.setattr(os, "link", refuse)
-    one, _ = curve("f1", "dev_best", [0.2], tmp_path)
-    one.put_aside({"weight": torch.ones(2)})
+    points, _ = curve("f1", "dev_best", [0.2], tmp_path)
+    points.put_aside({"weight": torch.ones(2)})
     (tmp_path / "checkpoint-1").mkdir()
-    one.write_state(tmp_path / "checkpoint-1")
-    one.put_aside({"weight": torch.zeros(2)})
+    points.write_state(tmp_path / "checkpoint-1")
+    points.put_aside({"weight": torch.zeros(2)})
     resumed = Curve("f1", "dev_best", tmp_path)
     resumed.read_state(tmp_path / "checkpoint-1")
-    assert resumed.points == one.points and resumed.weights()["weight"].tolist() == [1, 1]
+    assert resumed.points == points.points and resumed.weights()["weight"].tolist() == [1, 1]
 
 
 def test_a_loss_is_measured_by_the_f1_of_the_watch(make_trainer, preference, make_model, pair_examples, tmp_path):
@@ -176,8 +178,12 @@ def test_a_loss_is_measured_by_the_f1_of_the_watch(make_trainer, preference, mak
     watch.look = lambda policy, step: watch.health.append({"f1": {0: 0.9, 2: 0.4, 4: 0.6, 5: 0.5}[step]})
     stage = partial(preference(), watch=watch)
     watch.write_state = lambda path: None
-    one = make_trainer(stage, make_model(), pair_examples, tmp_path, steps=5, keep="dev_best")
-    one.run(None)
-    assert [(point.step, point.value) for point in one.curve.points] == [(2, 0.4), (4, 0.6), (5, 0.5)]  # not the start
-    kept, final = one.kept_weights(), trained_weights(one)
-    assert one.curve.kept.step == 4 and any(not torch.equal(kept[name], final[name]) for name in kept)
+    trainer = make_trainer(stage, make_model(), pair_examples, tmp_path, steps=5, keep="dev_best")
+    trainer.run(None)
+    assert [(point.step, point.value) for point in trainer.curve.points] == [
+        (2, 0.4),
+        (4, 0.6),
+        (5, 0.5),
+    ]  # step 0 is no point
+    kept, final = trainer.kept_weights(), trained_weights(trainer)
+    assert trainer.curve.kept.step == 4 and any(not torch.equal(kept[name], final[name]) for name in kept)

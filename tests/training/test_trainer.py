@@ -1,4 +1,4 @@
-"""Both trainers on models of a few thousand parameters: denominators, logs, refusals, and a resumed run."""
+"""Both trainers on models of a few thousand parameters: denominators, logs, refusals and resumed runs."""
 
 import json
 import math
@@ -33,94 +33,96 @@ def examples(tokenizer, prompts, limits):
 
 
 def read(micro_batch):
-    """Tokens that a model reads of it: an example that comes twice is read once, an end of turn predicts nothing."""
+    """Number of tokens that a model reads: repeated examples are read once, end-of-turn tokens are not read."""
     return sum(example.length - 1 for example in set(micro_batch))
 
 
-def weights(one):
-    return {name: value.clone() for name, value in one.model.state_dict().items()}
+def weights(trainer):
+    return {name: value.clone() for name, value in trainer.model.state_dict().items()}
 
 
 def test_sft_loss_is_the_mean_over_the_steps_completion_tokens(make_trainer, make_model, examples, tmp_path):
-    one = make_trainer(SftTrainer, make_model(), examples, tmp_path, steps=1)
-    batch = [examples[index] for index in one.plan.of_step(0)]
+    trainer = make_trainer(SftTrainer, make_model(), examples, tmp_path, steps=1)
+    batch = [examples[index] for index in trainer.plan.of_step(0)]
     nats, tokens = 0.0, 0
-    for example in batch:  # one row at a time, by the definition: no padding, no head hook, no denominator shared
+    for example in batch:  # by the definition, one row at a time, without padding and without replacing the head
         ids = torch.tensor([[*example.prompt_ids, *example.completion_ids]])
         logps = make_model()(ids).logits.log_softmax(-1)[0]
         for place, token in enumerate(example.completion_ids, start=len(example.prompt_ids)):
             nats -= logps[place - 1, token].item()
             tokens += 1
-    one.run(None)
-    assert one.steps[0].loss == pytest.approx(nats / tokens, rel=1e-5)
-    assert one.timings[0].tokens == sum(read(batch[start : start + 2]) for start in (0, 2))
-    assert one.steps[0].margin is None
+    trainer.run(None)
+    assert trainer.steps[0].loss == pytest.approx(nats / tokens, rel=1e-5)
+    assert trainer.timings[0].tokens == sum(read(batch[start : start + 2]) for start in (0, 2))
+    assert trainer.steps[0].margin is None
 
 
 def test_accumulation_changes_nothing(make_trainer, make_model, examples, tmp_path):
     runs = []
     for micro in (4, 1):
-        one = make_trainer(SftTrainer, make_model(), examples, tmp_path, micro_batch_size=micro)
-        one.run(None)
-        runs.append(one)
+        trainer = make_trainer(SftTrainer, make_model(), examples, tmp_path, micro_batch_size=micro)
+        trainer.run(None)
+        runs.append(trainer)
     for whole, parts in zip(runs[0].steps, runs[1].steps, strict=True):
         assert parts.loss == pytest.approx(whole.loss, rel=1e-4)
         assert parts.grad_norm == pytest.approx(whole.grad_norm, rel=1e-3)
     batch = [examples[index] for index in runs[0].plan.of_step(0)]
-    assert [one.timings[0].tokens for one in runs] == [read(batch), sum(read([example]) for example in batch)]
+    assert [run.timings[0].tokens for run in runs] == [read(batch), sum(read([example]) for example in batch)]
 
 
 def test_dpo_starts_at_ln_2_and_separates_the_pairs(make_trainer, preference, make_model, pair_examples, tmp_path):
-    one = make_trainer(preference(), make_model(), pair_examples, tmp_path, steps=8)
-    one.run(None)
-    first, last = one.steps[0], one.steps[-1]
+    trainer = make_trainer(preference(), make_model(), pair_examples, tmp_path, steps=8)
+    trainer.run(None)
+    first, last = trainer.steps[0], trainer.steps[-1]
     assert first.loss == pytest.approx(math.log(2), abs=1e-6)
     assert (first.step, first.epoch, last.step, last.epoch) == (1, 1.0, 8, 8.0)
     assert last.loss < first.loss and last.margin > 0 and last.accuracy == 1.0
     assert first.share_edited + first.share_prefix + first.share_tail == pytest.approx(1.0)
 
 
-def test_another_seed_has_another_order_and_the_same_one_the_same_bits(
+def test_equal_seeds_give_equal_bits_and_another_seed_another_order(
     make_trainer, preference, make_model, pair_examples, tmp_path
 ):
     states = []
     for seed in (1, 1, 2):
-        one = make_trainer(preference(), make_model(), pair_examples, tmp_path, seed=seed, batch_size=2)
-        one.run(None)
-        states.append(weights(one))
+        trainer = make_trainer(preference(), make_model(), pair_examples, tmp_path, seed=seed, batch_size=2)
+        trainer.run(None)
+        states.append(weights(trainer))
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert any(not torch.equal(states[0][name], states[2][name]) for name in states[0])
 
 
-def test_a_policy_that_is_not_its_reference_stops(make_trainer, preference, make_model, pair_examples, tmp_path):
-    one = make_trainer(preference(), make_model(seed=1), pair_examples, tmp_path)
-    with pytest.raises(DataError, match=r"step 0: policy and reference are .* make the reference file again"):
-        one.run(None)
-    assert one.steps == []
+def test_a_policy_that_differs_from_its_reference_is_refused(
+    make_trainer, preference, make_model, pair_examples, tmp_path
+):
+    trainer = make_trainer(preference(), make_model(seed=1), pair_examples, tmp_path)
+    with pytest.raises(DataError, match=r"step 0: policy and reference are .* compute the reference file again"):
+        trainer.run(None)
+    assert trainer.steps == []
 
 
 @pytest.mark.parametrize(("mean", "largest"), [(math.nan, 0.0), (0.0, math.inf), (3e-2, 3e-2)])
-def test_step0_refuses_what_is_no_number(mean, largest):
+def test_step0_refuses_large_and_nan_differences(mean, largest):
     check_step0(1e-2, 0.5, "bf16")
     with pytest.raises(DataError):
         check_step0(mean, largest, "bf16")
 
 
 def test_a_nan_names_the_step_and_the_pairs(make_trainer, preference, make_model, pair_examples, tmp_path):
-    one = make_trainer(preference(), make_model(), pair_examples, tmp_path)
-    micro_batch = one.micro_batch
+    trainer = make_trainer(preference(), make_model(), pair_examples, tmp_path)
+    micro_batch = trainer.micro_batch
 
     def broken(model, batch):
         loss, sums = micro_batch(model, batch)
-        return (loss * math.nan if one.state.global_step == 2 else loss), sums
+        return (loss * math.nan if trainer.state.global_step == 2 else loss), sums
 
-    one.micro_batch = broken
-    batch = [str(pair_examples[index].number) for index in one.plan.micro_batches(0)[4]]
+    trainer.micro_batch = broken
+    batch = [str(pair_examples[index].number) for index in trainer.plan.micro_batches(0)[4]]
     with pytest.raises(DataError, match=rf"step 3: the loss is nan, in the batch of records {', '.join(batch)} of"):
-        one.run(None)
+        trainer.run(None)
 
 
-def test_a_gradient_that_is_no_number_stops(make_trainer, make_model, examples, tmp_path):
+def test_an_infinite_gradient_stops_the_run(make_trainer, make_model, examples, tmp_path):
     model = make_model()
     model.model.norm.weight.register_hook(lambda gradient: gradient * math.inf)
     with pytest.raises(DataError, match="step 1: the norm of the gradient is"):
@@ -140,9 +142,9 @@ def test_a_frozen_model_is_refused(make_trainer, make_model, examples, tmp_path)
         ("dpo", {"optimizer": "rmsprop", "weight_decay": 0.0, "schedule": "cosine"}),
         ("dpo", {"gradient_checkpointing": True}),
         ("tbpo_q", {}),
-        ("tbpo_q", {"lora": LORA}),  # with adapters the Trainer keeps them alone
-        ("ti_dpo", {"batch_size": 1, "micro_batch_size": 1}),  # step 5, the first that is left, begins the second pass
-        # step 7 is amid the second; the rate is such that other weights would sample other anchors
+        ("tbpo_q", {"lora": LORA}),  # the Trainer saves only the adapters
+        ("ti_dpo", {"batch_size": 1, "micro_batch_size": 1}),  # step 5, the first resumed step, begins the second pass
+        # step 7 is inside the second pass; at this rate other weights would sample other anchors
         ("ti_dpo", {"batch_size": 1, "micro_batch_size": 1, "steps": 8, "learning_rate": 0.1, "lora": LORA}),
     ],
     ids=["full", "lora", "rmsprop", "gradient checkpointing", "head", "head, lora", "anchors", "anchors, lora"],
@@ -182,7 +184,7 @@ def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(
 
 
 class Looks:
-    """A watch that notes when it looks."""
+    """A watch that records the steps at which it evaluates."""
 
     every, measure = 2, "f1"
 
@@ -201,7 +203,7 @@ class Looks:
 
 
 @pytest.mark.parametrize("checkpoint_steps", [2, 100])
-def test_a_warned_run_keeps_its_step_before_it_looks(
+def test_a_warned_run_writes_its_checkpoint_before_the_next_evaluation(
     checkpoint_steps, make_trainer, preference, make_model, pair_examples, tmp_path
 ):
     def build():
@@ -231,13 +233,13 @@ def test_merged_adapters_score_as_the_adapted_model(make_trainer, make_model, to
     folder.mkdir()
     save_model(make_model(), tokenizer, folder)
     lora = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "down_proj"]}
-    one = make_trainer(SftTrainer, load_model(folder, NUMERICS), examples, tmp_path, learning_rate=1e-2, lora=lora)
-    one.run(None)
+    trainer = make_trainer(SftTrainer, load_model(folder, NUMERICS), examples, tmp_path, learning_rate=1e-2, lora=lora)
+    trainer.run(None)
     batch = collate_examples(examples, 0)
     with torch.no_grad():
-        adapted = completion_logps(one.model.eval(), batch, NUMERICS)
+        adapted = completion_logps(trainer.model.eval(), batch, NUMERICS)
         rows = [example.prompt_ids + example.completion_ids for example in examples]
-        whole, apart = merged(folder, get_peft_model_state_dict(one.model), one.settings.lora, NUMERICS, rows)
+        whole, apart = merged(folder, get_peft_model_state_dict(trainer.model), trainer.settings.lora, NUMERICS, rows)
         start = completion_logps(load_model(folder, NUMERICS), batch, NUMERICS)
         difference = (completion_logps(whole.eval(), batch, NUMERICS) - adapted).abs().max().item()
     assert max(difference, apart) < 1e-4 < (adapted - start).abs().max().item()
@@ -246,7 +248,7 @@ def test_merged_adapters_score_as_the_adapted_model(make_trainer, make_model, to
 
 def test_a_merge_that_makes_another_model_stops(make_model, tokenizer, examples, tmp_path, monkeypatch):
     save_model(make_model(), tokenizer, tmp_path)
-    monkeypatch.setattr(adapters, "check_tied", lambda *_: None)  # as if the model's head were not known to be tied
+    monkeypatch.setattr(adapters, "check_tied", lambda *_: None)  # disables the check for tied heads
     lora = training_settings(steps=1, lora={"r": 2, "alpha": 4, "target_modules": ["lm_head"]}).lora
     trained = add_adapters(load_model(tmp_path, NUMERICS), lora, 1)
     for name, weight in trained.named_parameters():
@@ -257,27 +259,27 @@ def test_a_merge_that_makes_another_model_stops(make_model, tokenizer, examples,
         merged(tmp_path, get_peft_model_state_dict(trained), lora, NUMERICS, rows)
 
 
-def test_adapters_on_a_head_that_is_the_embedding_are_refused(make_model):
+def test_adapters_on_a_tied_head_are_refused(make_model):
     lora = training_settings(steps=1, lora={"r": 2, "alpha": 4, "target_modules": ["q_proj", "lm_head"]}).lora
     with pytest.raises(
         ConfigError,
         match="lm_head shares its weights with the embedding",
     ):
         add_adapters(make_model("qwen2"), lora, 1)  # tied
-    add_adapters(make_model("llama"), lora, 1)  # a head of its own
+    add_adapters(make_model("llama"), lora, 1)  # the head is not tied
 
 
-def test_lora_trains_adapters_alone_and_refuses_layers_the_model_has_not(make_model):
+def test_lora_trains_only_adapters_and_refuses_unknown_layers(make_model):
     model = add_adapters(make_model(), training_settings(steps=1, lora={"r": 2, "alpha": 4}).lora, 1)
-    assert {"lora" in name for name, one in model.named_parameters() if one.requires_grad} == {True}
+    assert {"lora" in name for name, weight in model.named_parameters() if weight.requires_grad} == {True}
     unknown = training_settings(steps=1, lora={"r": 2, "alpha": 4, "target_modules": ["q_proj", "c_attn"]}).lora
     with pytest.raises(ConfigError, match=r"no layer c_attn; there are: \['down_proj', 'gate_proj'"):
         add_adapters(make_model(), unknown, 1)
 
 
 def test_weight_decay_spares_biases_and_norms(make_trainer, make_model, examples, tmp_path):
-    one = make_trainer(SftTrainer, make_model(), examples, tmp_path)
-    decayed, spared = one.create_optimizer().param_groups
+    trainer = make_trainer(SftTrainer, make_model(), examples, tmp_path)
+    decayed, spared = trainer.create_optimizer().param_groups
     assert (decayed["weight_decay"], spared["weight_decay"]) == (0.1, 0.0)
     assert all(parameter.ndim == 2 for parameter in decayed["params"])
     assert all(parameter.ndim == 1 for parameter in spared["params"])
@@ -288,7 +290,7 @@ def shares(steps, **settings):
 
 
 def test_learning_rate_by_hand():
-    # warm-up of 2: 1/3, 2/3, then the peak, and down by a quarter a step: 1, 3/4, 2/4, 1/4 of what lies over the floor
+    # warm-up of 2: 1/3, 2/3, then the peak, then a quarter less per step: 1, 3/4, 2/4, 1/4 of peak minus minimum
     assert shares(6, warmup_steps=2) == pytest.approx([1 / 3, 2 / 3, 1, 0.75, 0.5, 0.25])
     assert shares(6, warmup_ratio=1 / 3, min_learning_rate_ratio=0.2) == pytest.approx([1 / 3, 2 / 3, 1, 0.8, 0.6, 0.4])
     assert shares(4, schedule="cosine") == pytest.approx([1, (1 + 0.5**0.5) / 2, 0.5, (1 - 0.5**0.5) / 2])

@@ -1,4 +1,4 @@
-"""Looks at held-out answers: rates by hand, drifts against log-probs that are taken by themselves."""
+"""Evaluations on held-out answers: hand-worked rates, and drifts that equal separately computed log-probs."""
 
 import math
 from dataclasses import replace
@@ -36,8 +36,8 @@ def test_rates_by_hand():
     ]
     assert answer_health(completions, predictions) == {
         "valid": 3 / 4,
-        "label_valid": 3 / 4,  # of two spans and a relation of the first answer and a span of the second
-        "empty": 1 / 4,  # what cannot be read is not called empty
+        "label_valid": 3 / 4,  # two spans and a relation of the first answer, a span of the second
+        "empty": 1 / 4,  # an answer that cannot be parsed does not count as empty
         "truncated": 1 / 4,
         "tokens": 25,
     }
@@ -64,7 +64,7 @@ def test_the_figure_of_erosion_knows_every_class():
 
 @pytest.fixture
 def watched(tokenizer, answer, fp32, limits):
-    """Two prompts with the same gold answer; training has its entities twelve times and its relation never."""
+    """Two prompts with the same gold answer; training has its entities twelve times and never its relation."""
     document = Document("d", None, TEXT, tuple(TEXT.split()), ((0, 9),), ())
     prompts = [Prompt("d", "d", (Message("user", TEXT),), answer)] * 2
     units = document_units(document, "document") * 2
@@ -91,7 +91,7 @@ def test_drift_is_the_change_of_gold_log_probs_by_class(watched, make_model, tok
     tokens = len(example[0].completion_ids)
     assert sum(row["tokens"] for row in moved) == 2 * tokens  # both prompts
     assert sum(row["tokens"] * row["drift"] for row in moved) == pytest.approx(2 * (sum(after) - sum(before)), abs=1e-4)
-    frequencies = {(row["field"], row["frequency"]) for row in moved}  # of the label of a token's record
+    frequencies = {(row["field"], row["frequency"]) for row in moved}  # by the label of the token's record
     assert {pair for pair in frequencies if pair[0] != "scaffolding"} == {
         *(("id", "10-99"), ("span", "10-99"), ("label", "10-99")),
         *(("link", "0"), ("label", "0")),
@@ -100,10 +100,10 @@ def test_drift_is_the_change_of_gold_log_probs_by_class(watched, make_model, tok
     assert {row["field"] for row in moved} == {"scaffolding", "label", "span", "link", "id"}
     assert {(row["field"], row["frequency"], row["confidence"]): row["tokens"] for row in moved} == {
         key: row["tokens"] for key, row in start.items()
-    }  # a class is that of step 0 for good
+    }  # classes stay those of step 0
 
 
-def test_a_log_prob_that_is_no_number_is_said_with_step_and_prompt(watched, make_model):
+def test_a_nan_log_prob_is_reported_with_step_and_prompt(watched, make_model):
     model = make_model()
     with torch.no_grad():
         model.model.norm.weight.fill_(math.nan)
@@ -111,7 +111,7 @@ def test_a_log_prob_that_is_no_number_is_said_with_step_and_prompt(watched, make
         watched.look(model, 5)
 
 
-def test_a_resumed_run_goes_on_from_what_was_seen(watched, make_model, tmp_path):
+def test_a_resumed_run_continues_the_evaluations(watched, make_model, tmp_path):
     model = make_model()
     watched.look(model, 0)
     watched.write_state(tmp_path / "watch.json")
@@ -124,4 +124,4 @@ def test_a_resumed_run_goes_on_from_what_was_seen(watched, make_model, tmp_path)
     watched.look(model, 5)
     assert watched.content == unbroken
     assert [row["step"] for row in watched.health] == [0, 5]
-    assert watched.health[0]["valid"] == 0.0 and not watched.health[0]["collapsed"]  # random weights say no JSON
+    assert watched.health[0]["valid"] == 0.0 and not watched.health[0]["collapsed"]  # random weights write no JSON

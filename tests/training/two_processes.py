@@ -1,4 +1,4 @@
-"""Train run after run as one of two processes, and leave the logged steps of each as a file."""
+"""Train several runs as one of two processes, and write the logged steps of all runs to a file."""
 
 import gc
 import os
@@ -16,9 +16,9 @@ steps = []
 gc.freeze()  # as in conftest
 for loss, settings in runs:
     stage, policy = with_loss(loss, start=start), deepcopy(model)
-    one = build_trainer(stage, policy, examples, work.parent, processes=2, **{"micro_batch_size": 2, **settings})
-    one.run(None)
-    steps.append(one.steps)
+    trainer = build_trainer(stage, policy, examples, work.parent, processes=2, **{"micro_batch_size": 2, **settings})
+    trainer.run(None)
+    steps.append(trainer.steps)
 if os.environ["RANK"] == "0":
     work.with_suffix(".steps").write_bytes(pickle.dumps(steps))
 leave()

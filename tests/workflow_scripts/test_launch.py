@@ -286,6 +286,6 @@ def test_two_processes_whose_gpus_torch_does_not_see_train_as_one(study, tmp_pat
     sft.main(study.sft(alone))
     said = finish(start("sft", study.sft(shared, processes=2, gpus=2), CUDA_VISIBLE_DEVICES="0,1"))
     assert said.count("launch: sft, 2 processes, GPUs [0,1]") == 1
-    assert "2 GPUs are asked for, but torch sees no CUDA: training on the CPU" in said
+    assert "the run requests 2 GPUs, but torch sees no CUDA: training on the CPU" in said
     assert json.loads((shared / "provenance.json").read_text())["gpu_seconds"] == 0
     same(alone, shared, 2e-5)
