@@ -100,7 +100,7 @@ def sha256_text(text: str) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which refuses a repeated key; PyYAML itself silently takes the key's last value."""
+    """PyYAML's safe loader, which refuses a repeated key, and names the line of every value that it refuses."""
 
     def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
         """Compose a mapping and refuse repeated keys.
@@ -118,6 +118,17 @@ class _Loader(yaml.SafeLoader):
                 seen.add((key.tag, key.value))
         return node
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """Convert a node to its value.
+
+        Raises:
+            ConstructorError: The value does not exist, as the date 2026-02-30. The message names the line.
+        """
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from error
+
 
 def read_yaml(path: Path, what: str) -> Any:
     """Read a YAML file.
@@ -127,11 +138,22 @@ def read_yaml(path: Path, what: str) -> Any:
         what: What the file is, for error messages: "ontology".
 
     Raises:
-        ConfigError: The file cannot be read, is not YAML, or has a key twice. The message names the file and the line.
+        ConfigError: The file cannot be read, is not UTF-8, is not YAML, or has a key twice. The message names the file
+            and the line, and quotes nothing of the file but a repeated key or an unknown tag or alias.
     """
     try:
-        return yaml.load(path.read_bytes(), _Loader)
+        return yaml.load(path.read_text("utf-8"), _Loader)
     except OSError as error:
         raise ConfigError(f"{path}: no such {what} ({error.strerror}); accepted: a YAML file") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that does not exist
-        raise ConfigError(f"{path}: is no YAML in UTF-8: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}, line {line}: is not in UTF-8; accepted: a YAML file in UTF-8") from error
+    except yaml.MarkedYAMLError as error:
+        fault = "a tab; indent with spaces" if r"'\t'" in error.problem else error.problem
+        began = f" ({error.context}, which begins in line {error.context_mark.line + 1})" if error.context_mark else ""
+        raise ConfigError(f"{path}, line {error.problem_mark.line + 1}: is no YAML: {fault}{began}") from error
+    except yaml.reader.ReaderError as error:
+        line = path.read_text("utf-8").count("\n", 0, error.position) + 1
+        raise ConfigError(f"{path}, line {line}: has a character that YAML does not allow ({error.reason})") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is no YAML: more brackets are open than can be read") from error

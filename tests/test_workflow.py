@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-PROJECT = ("Snakefile", "rules", "config", "envs", "tabpo", "workflow_scripts")
+PROJECT = ("Snakefile", "rules", "profiles", "config", "envs", "tabpo", "workflow_scripts")
 SNAKEMAKE = (sys.executable, "-m", "snakemake", "--cores", "2")
 
 # Like every program of the workflow, the stand-in leaves its outputs behind.
