@@ -1,4 +1,4 @@
-"""From the scores of many runs to the cells of one table."""
+"""Make the cells of one table from the scores of many runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,17 +16,19 @@ from tabpo.reports.estimates import RunEstimates
 from tabpo.reports.significance import Estimates, stack
 
 MEAN = "mean of"
-"""What the name of a mean over data sets or models begins with; names of a study have no blanks."""
+"""How the name of a mean over data sets or models begins. It has a blank, which the names in a study cannot have."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One row's run of one seed; a prompted model has no seed, a baseline no model either.
+    """The scores of one run: a method or baseline, on one data set, with one model and one seed.
+
+    A prompted model has no seed. A baseline has neither a seed nor a model.
 
     Attributes:
-        scores: Its `scores.json`.
-        estimates: Its scores without each cluster of documents.
-        collapsed: Whether its answers to held-out prompts did while it was trained.
+        scores: The content of the run's score file.
+        estimates: The same scores on all documents and without each cluster of documents.
+        collapsed: Whether the answers to held-out prompts collapsed during training.
     """
 
     dataset: str
@@ -40,12 +42,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Block:
-    """Where rows are compared: one model on one data set, or the mean of several.
+    """A part of a table whose rows are compared: one model on one data set, or a mean over several of them.
 
     Attributes:
-        dataset: As it is printed.
-        model: As it is printed.
-        members: Of each data set the models, as (dataset, model).
+        dataset: The data set, or a text such as "mean of 2 data sets".
+        model: The model, or a text such as "mean of 3 models".
+        members: For each data set of the block its models, as pairs (dataset, model).
     """
 
     dataset: str
@@ -54,27 +56,27 @@ class Block:
 
     @property
     def pooled(self) -> bool:
-        """Whether it is a mean of several."""
+        """Whether the block is a mean over several models or data sets."""
         return sum(map(len, self.members)) > 1
 
     @property
     def name(self) -> str:
-        """For notes."""
+        """The name of the block in notes: data set and model."""
         return f"{self.dataset} / {self.model}"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One number of a table: percent (a margin in nats), mean over seeds.
+    """One number of a table: the mean over seeds of a metric, in percent (margins in nats).
 
     Attributes:
-        block: Whose rows it is compared with.
-        mean: None where the cell has no value; `reason` says why.
-        sd: Sample standard deviation over seeds; None for fewer than two.
-        seeds: How many seeds the mean is of; 0 for the one run of a row that has no seeds.
-        collapsed: How many of these seeds' runs collapsed while they were trained; the mean is of all.
-        mark: "better" or "worse" than the row that differences are taken to, or "".
-        best: Whether it is the best of its column in its block, or cannot be told from it.
+        block: The model and data set, or the mean over several.
+        mean: None if the cell has no value; `reason` says why.
+        sd: The sample standard deviation over seeds; None for fewer than two seeds.
+        seeds: The number of seeds; 0 for a row without seeds, which has one run.
+        collapsed: How many of the runs collapsed during training. The mean includes them.
+        mark: "better" or "worse" if the cell differs significantly from the baseline row, else "".
+        best: Whether the cell is the best of its column in its block, or not significantly different from the best.
         reason: Why `mean` is None.
     """
 
@@ -92,22 +94,22 @@ class Cell:
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """The runs of a table, by what they are of.
+    """The runs of a table, arranged by data set, model and method.
 
     Attributes:
-        runs: By (dataset, model, method), with None for the model of a baseline; in the order of their seeds.
-        seeds: By (dataset, model), all that any of its rows has.
+        runs: The runs of each (dataset, model, method), sorted by seed. The model of a baseline is None.
+        seeds: For each (dataset, model) every seed that any of its rows has.
     """
 
     runs: dict[tuple[str, str | None, str], tuple[Run, ...]]
     seeds: dict[tuple[str, str], tuple[int, ...]] = field(repr=False)
 
     def of(self, dataset: str, model: str, method: str) -> tuple[Run, ...]:
-        """The runs of one row, one seed after the other; () where there are none."""
+        """The runs of one row, sorted by seed; () if there are none."""
         return self.runs.get((dataset, None if method in WITHOUT_MODEL else model, method), ())
 
     def reason(self, dataset: str, model: str, method: str, metric: str) -> str:
-        """Why a row has no value in a metric; "" where it has one."""
+        """Why a row has no value in a metric; "" if it has one."""
         runs = self.of(dataset, model, method)
         if not runs:
             return "no second annotator" if method == HUMAN else "not run for this model"
@@ -119,16 +121,24 @@ class Samples:
         return f"no score for seed {', '.join(map(str, missing))}" if missing else ""
 
     def values(self, dataset: str, model: str, method: str, metric: str) -> list[float]:
-        """As score files have them."""
+        """The values of a row in a metric, one for each run, as `metric_value` gives them."""
         return [metric_value(run.scores, metric) for run in self.of(dataset, model, method)]
 
     def estimates(self, dataset: str, model: str, method: str, metric: str) -> Estimates:
-        """The same with each cluster left out."""
+        """The estimates of a row in a metric, on all documents and without each cluster."""
         return stack([run.estimates.metrics[metric] for run in self.of(dataset, model, method)])
 
 
 def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
-    """Percent: F1 of `name` or `name@convention`, or a share; nats of a margin; None where a dataset lacks it."""
+    """The value of a metric in percent (margins in nats); None if the data set does not define it.
+
+    Args:
+        scores: The content of a score file.
+        metric: `name` for the headline convention, `name@convention` for another one.
+
+    Raises:
+        DataError: The metric has no such convention.
+    """
     if metric == "valid":
         return 100 * scores["valid"]
     if metric in METRICS[PREFERENCES]:
@@ -143,11 +153,11 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
 
 
 def arrange(runs: Iterable[Run]) -> Samples:
-    """The runs of a table by what they are of.
+    """Arrange the runs of a table by data set, model and method.
 
     Raises:
-        DataError: Two runs of the same row and seed; runs of a data set that were scored on other documents, which
-            only those of a second annotator may be.
+        DataError: Two runs have the same row and seed, or two runs on one data set were scored on different documents.
+            Only the run of a second annotator may be on other documents.
     """
     by_row: dict[tuple[str, str | None, str], dict[int | None, Run]] = {}
     seeds: dict[tuple[str, str], set[int]] = {}
@@ -168,19 +178,19 @@ def arrange(runs: Iterable[Run]) -> Samples:
         key: tuple(row[seed] for seed in sorted(row, key=lambda seed: (seed is None, seed)))
         for key, row in by_row.items()
     }
-    return Samples(ordered, {key: tuple(sorted(found)) for key, found in seeds.items()})
+    return Samples(ordered, {key: tuple(sorted(numbers)) for key, numbers in seeds.items()})
 
 
 def single_blocks(samples: Samples) -> list[Block]:
-    """One for each data set and model, in the order of the runs."""
+    """A block for each data set and model, in the order of the runs."""
     return [Block(dataset, model, (((dataset, model),),)) for dataset, model in samples.seeds]
 
 
 def pooled_block(samples: Samples, rows: Sequence[str], metric: str) -> Block | None:
-    """The mean over data sets of the mean over models that have all rows with seeds in this metric.
+    """The block of the mean over data sets of the mean over models, for one metric.
 
-    A data set that lacks the metric is left out, and a model that lacks a row, or on one of the data sets the seeds of
-    the others; None where fewer than two blocks remain.
+    A data set that does not define the metric is left out. A model is left out if it lacks a trained row, or has
+    fewer seeds than another model on one of the data sets. None if fewer than two pairs of data set and model remain.
     """
     trained = [row for row in rows if row not in (*WITHOUT_MODEL, PROMPTED) and _runs_anywhere(samples, row)]
     blocks = [key for key in samples.seeds if samples.seeds[key]]
@@ -213,7 +223,11 @@ def _defined(samples: Samples, dataset: str, model: str, row: str, metric: str) 
 
 
 def rows_of(samples: Samples, block: Block, rows: Sequence[str]) -> list[str]:
-    """The rows of a block: a prompted model has baselines beside it and no trained rows, others have no such row."""
+    """The rows that a block shows, in the order of `rows`.
+
+    A prompted model has its row `prompted` and the baselines. Other models have trained rows and the baselines. A mean
+    has no rows `prompted` and `human`.
+    """
     if block.pooled:
         return [row for row in rows if row not in (PROMPTED, HUMAN)]
     prompted = bool(samples.of(block.dataset, block.model, PROMPTED))
@@ -223,18 +237,17 @@ def rows_of(samples: Samples, block: Block, rows: Sequence[str]) -> list[str]:
 def build_cells(samples: Samples, blocks: Mapping[str, Sequence[Block]], rows: Sequence[str]) -> list[Cell]:
     """The cells of a table, ordered by block, metric and row.
 
-    A mean needs every seed that any row of the same dataset and model has; otherwise the cell is empty and
-    says which seeds are missing. Baselines have no seeds and stand under every model of their dataset. A prompted
-    model has no seeds either, and no row but its own beside them; other models do not have that one.
+    A mean needs every seed that any row of the same data set and model has; otherwise the cell is empty and its reason
+    names the missing seeds. Baselines have no seeds and appear under every model of their data set.
 
     Args:
         samples: All runs of the table.
-        blocks: By metric.
-        rows: Methods and baselines, in order.
+        blocks: The blocks of each metric.
+        rows: Methods and baselines, in order; `rows_of` says which of them a block shows.
     """
     by_block: dict[Block, list[Cell]] = {}
-    for metric, found in blocks.items():
-        for block in found:
+    for metric, of_metric in blocks.items():
+        for block in of_metric:
             cells = by_block.setdefault(block, [])
             cells += [_cell(samples, block, row, metric) for row in rows_of(samples, block, rows)]
     return [cell for cells in by_block.values() for cell in cells]
@@ -262,17 +275,21 @@ def _cell(samples: Samples, block: Block, row: str, metric: str) -> Cell:
 
 
 RENAMED = "modules that have other names since"
-"""What stands for them among the modules that differ."""
+"""The entry for such modules in the list of modules that differ."""
 
 
 def code_differences(provenance: Sequence[Mapping[str, Any]], *, strict: bool) -> list[str]:
-    """Modules of `tabpo` whose code was not the same in all runs of a table, sorted.
+    """The modules of `tabpo` whose code differed between the runs of a table, sorted.
 
-    Fingerprints go by the names of modules, so runs from before a module was moved cannot be compared with later ones
-    module by module: where some runs name modules that this version lacks and others do not, `RENAMED` is in the list.
+    Fingerprints are stored by module name, so runs from before and after the renaming of a module cannot be compared
+    module by module. If some runs, but not all, name modules that this version lacks, the list ends with `RENAMED`.
+
+    Args:
+        provenance: The `provenance.json` of each run.
+        strict: Whether the study sets `strict_code`.
 
     Raises:
-        ConfigError: There are such modules and the study asks for `strict_code`.
+        ConfigError: Modules differ and `strict` is set.
     """
     versions: dict[str, set[str]] = {}
     for run in provenance:

@@ -1,4 +1,4 @@
-"""Differences between the rows of a table: how large, how well known, and which of them a table marks."""
+"""Compute the differences between the rows of a table, test them, and choose which cells the table marks."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,27 +11,29 @@ from tabpo.reports.significance import LEVEL, Effect, effect, holm, over_documen
 
 SEEDS_TO_MARK = 3
 CLUSTERS_TO_MARK = 20
-"""Below either a table gives intervals and marks nothing."""
+"""A table needs at least this many seeds and clusters of documents to mark cells; with fewer it has intervals only."""
 
 STRICT = ("ner_strict", "triple")
-"""The metric in which SFT must be above the dictionary: the one of them that a data set has."""
+"""Metrics in which SFT must be better than the dictionary; a data set has one of them."""
 
 POOLED, BLOCKS = "pooled", "blocks"
-"""Families: of the means over models and data sets, which a study is planned for; and of each block by itself."""
+"""The families of tests: means over models and data sets, for which a study is planned, and all single blocks."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference of one row to another in one column of one block.
+    """The difference between a row and the baseline row, in one metric and one block.
 
     Attributes:
-        against: The row that it is taken to, as it is printed.
-        effect: In points (nats of a margin).
-        relative: In percent of the other row; None where that is 0, or in nats.
-        sd_seeds: Sample standard deviation of the difference over seeds; None for fewer than two.
-        family: `POOLED` or `BLOCKS` where it is tested; "" where the table only shows its interval.
-        tests: How many differences the family has; 0 without one.
-        p_holm: p adjusted over the family; None without one, without p, or where there is too little to mark.
+        method: The row.
+        against: The baseline row, as it is printed.
+        effect: The difference, row minus baseline, in points (margins in nats).
+        relative: The difference in percent of the baseline; None if the baseline is 0 or the unit is nats.
+        sd_seeds: The sample standard deviation of the difference over seeds; None for fewer than two seeds.
+        clusters: The number of clusters of documents in each data set.
+        family: `POOLED` or `BLOCKS` if the difference is tested; "" if the table only shows its interval.
+        tests: The number of differences in the family; 0 without a family.
+        p_holm: p adjusted over the family. None without a family or p, or if there are too few seeds or clusters.
     """
 
     block: Block
@@ -48,17 +50,17 @@ class Comparison:
 
     @property
     def p(self) -> float | None:
-        """Unadjusted; None for one seed, whose variance nobody knows, and where nothing varied."""
+        """Unadjusted p; None with one seed, as the variance over seeds is unknown, or if all differences were equal."""
         return self.effect.p if self.effect.seeds > 1 else None
 
     @property
     def markable(self) -> bool:
-        """Whether there are seeds and documents enough."""
+        """Whether there are enough seeds and clusters for a mark."""
         return self.effect.seeds >= SEEDS_TO_MARK and min(self.clusters) >= CLUSTERS_TO_MARK
 
     @property
     def mark(self) -> str:
-        """ "better", "worse" or ""."""
+        """ "better" or "worse" if the adjusted p is below .05, else ""."""
         if self.p_holm is None or self.p_holm >= LEVEL:
             return ""
         return "better" if self.effect.estimate > 0 else "worse"
@@ -67,31 +69,31 @@ class Comparison:
 def compare(
     samples: Samples, cells: Sequence[Cell], *, against: str | Mapping[str, str], tested: Collection[str]
 ) -> list[Comparison]:
-    """Every row with seeds against one row, in the order of the cells; families are adjusted.
+    """Compare every row with seeds with the baseline row, in the order of the cells, and adjust p within families.
 
     Args:
         samples: All runs of the table.
-        cells: All of the table.
-        against: A row of the same block, or the model and method of a row that all models are compared with.
-        tested: Metrics whose differences form the families.
+        cells: All cells of the table.
+        against: The baseline: a row of the same block, or the model and method of one row for all models.
+        tested: The metrics whose differences form the families.
     """
-    found = []
+    comparisons = []
     for cell in cells:
         if cell.mean is None or cell.method in (*WITHOUT_MODEL, PROMPTED) or cell.method == against:
             continue
         other = _baseline(cell, against)
         if all(not samples.reason(*member, cell.metric) for models in other for member in models):
-            found.append(_comparison(samples, cell, other, against, tested))
+            comparisons.append(_comparison(samples, cell, other, against, tested))
     for family in (POOLED, BLOCKS):
-        places = [number for number, one in enumerate(found) if one.family == family]
-        adjusted = holm([found[number].p if found[number].markable else None for number in places])
+        places = [number for number, comparison in enumerate(comparisons) if comparison.family == family]
+        adjusted = holm([comparisons[number].p if comparisons[number].markable else None for number in places])
         for number, p in zip(places, adjusted, strict=True):
-            found[number] = replace(found[number], tests=len(places), p_holm=p)
-    return found
+            comparisons[number] = replace(comparisons[number], tests=len(places), p_holm=p)
+    return comparisons
 
 
 def _baseline(cell: Cell, against: str | Mapping[str, str]) -> list[list[tuple[str, str, str]]]:
-    """For each member of a cell's block the row (dataset, model, method) that it is compared with."""
+    """For each member of the cell's block the baseline (dataset, model, method), arranged like `Block.members`."""
     if isinstance(against, str):
         return [[(*member, against) for member in models] for models in cell.block.members]
     return [[(dataset, against["model"], against["method"]) for dataset, _ in models] for models in cell.block.members]
@@ -111,10 +113,10 @@ def _comparison(
         ]
         for models, rows in zip(cell.block.members, other, strict=True)
     ]
-    differences = [[ours - theirs for ours, theirs in models] for models in pairs]
-    gains = [[ours.gain(theirs) for ours, theirs in models] for models in pairs]
-    by_seed = np.mean([np.mean([one.whole for one in models], axis=0) for models in differences], axis=0)
-    defined = not cell.metric.endswith("_margin") and all(one is not None for models in gains for one in models)
+    differences = [[row - baseline for row, baseline in models] for models in pairs]
+    gains = [[row.gain(baseline) for row, baseline in models] for models in pairs]
+    by_seed = np.mean([np.mean([estimates.whole for estimates in models], axis=0) for models in differences], axis=0)
+    defined = not cell.metric.endswith("_margin") and all(gain is not None for models in gains for gain in models)
     return Comparison(
         cell.block,
         cell.method,
@@ -131,10 +133,10 @@ def _comparison(
 def mark(
     samples: Samples, cells: Sequence[Cell], comparisons: Sequence[Comparison], withheld: Collection[Block]
 ) -> list[Cell]:
-    """The cells with their marks; those of `withheld` blocks, and of means over such a block, get none."""
+    """The cells with `mark` and `best` set, but not in `withheld` blocks and in means that include such a block."""
     hidden = {member for block in withheld for models in block.members for member in models}
     shown = [cell for cell in cells if not hidden & {member for models in cell.block.members for member in models}]
-    marks = {(one.block, one.method, one.metric): one.mark for one in comparisons}
+    marks = {(test.block, test.method, test.metric): test.mark for test in comparisons}
     best = {id(cell) for column in _columns(shown) for cell in _best(samples, column)}
     shown_ids = {id(cell) for cell in shown}
     return [
@@ -148,20 +150,20 @@ def mark(
 def _columns(cells: Sequence[Cell]) -> list[list[Cell]]:
     columns: dict[tuple[Block, str], list[Cell]] = {}
     for cell in cells:
-        if cell.mean is not None and cell.method != HUMAN:  # whose documents may be others
+        if cell.mean is not None and cell.method != HUMAN:  # a second annotator may have read other documents
             columns.setdefault((cell.block, cell.metric), []).append(cell)
     return list(columns.values())
 
 
 def _best(samples: Samples, column: Sequence[Cell]) -> list[Cell]:
-    """The highest of a column, and those whose difference to it does not reach .05, unadjusted."""
+    """The highest cell of a column, and every cell that does not differ from it at .05, unadjusted."""
     top = max(column, key=lambda cell: cell.mean)
     if all(cell.mean == top.mean for cell in column):
-        return []  # nothing stands out
-    return [cell for cell in column if cell is top or not _told_apart(samples, top, cell)]
+        return []  # all rows are equal, so none is best
+    return [cell for cell in column if cell is top or not _differ(samples, top, cell)]
 
 
-def _told_apart(samples: Samples, top: Cell, cell: Cell) -> bool:
+def _differ(samples: Samples, top: Cell, cell: Cell) -> bool:
     differences = [
         [
             samples.estimates(*member, top.method, top.metric) - samples.estimates(*member, cell.method, cell.metric)
@@ -174,18 +176,23 @@ def _told_apart(samples: Samples, top: Cell, cell: Cell) -> bool:
 
 
 def rehearsals(samples: Samples, blocks: Sequence[Block], generated: Collection[str]) -> dict[Block, str]:
-    """Single blocks whose rows say nothing about methods, with the reason.
+    """The single blocks that are rehearsals, which say nothing about the methods, each with the reason.
 
-    Their data are generated, or SFT is not above the dictionary in the strict metric: the interval of the difference
-    ends at or below 0 (over documents alone where there are fewer than three seeds).
+    Either the data are generated, or SFT is not significantly better than the dictionary in the strict metric: the 95 %
+    interval of the difference starts at or below 0. With fewer than three seeds the interval is over documents only.
+
+    Args:
+        samples: All runs of the table.
+        blocks: Its single blocks.
+        generated: The names of the generated data sets.
     """
-    found = {}
+    reasons = {}
     for block in blocks:
         if block.dataset in generated:
-            found[block] = "generated data"
+            reasons[block] = "generated data"
         elif not _above_dictionary(samples, block):
-            found[block] = "SFT is not above the dictionary"
-    return found
+            reasons[block] = "SFT is not above the dictionary"
+    return reasons
 
 
 def _above_dictionary(samples: Samples, block: Block) -> bool:
@@ -197,4 +204,4 @@ def _above_dictionary(samples: Samples, block: Block) -> bool:
             few = len(difference.whole) < SEEDS_TO_MARK
             low, _ = (over_documents(difference) if few else effect(difference)).interval
             return low > 0
-    return True  # neither can be compared: a model behind an endpoint, preferences
+    return True  # without both rows there is nothing to compare: a prompted model, or preference data

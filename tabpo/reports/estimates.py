@@ -1,4 +1,4 @@
-"""The scores of a run with each cluster of documents left out, from its file of counts."""
+"""Compute the scores of a run on all documents and with each cluster of documents left out, from its file of counts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,11 +19,12 @@ PARTS = ("right", "predicted", "right_gold", "gold")
 
 @dataclass(frozen=True, eq=False)
 class RunEstimates:
-    """What the tests of tables need to know of a run.
+    """The scores of one run, as the significance tests need them.
 
     Attributes:
-        clusters: Hash of the names of its clusters of documents.
-        metrics: As tables name them, those that were asked for and that this data set has.
+        clusters: A hash of the names of the run's clusters of documents.
+        metrics: The estimates of each requested metric, by its name in tables. A metric that the data set lacks has
+            estimates of 0.
     """
 
     clusters: str
@@ -31,10 +32,10 @@ class RunEstimates:
 
 
 def read_estimates(path: Path, metrics: Iterable[str]) -> RunEstimates:
-    """The metrics of a run, in percent (a margin in nats), whole and without each cluster.
+    """Read the metrics of a run in percent (margins in nats), on all documents and without each cluster.
 
     Raises:
-        DataError: The file is no file of counts.
+        DataError: The metadata of the file have no hash of clusters, so it is not a file of counts.
     """
     table = read_table(path, ClusterCounts)
     clusters = (table.schema.metadata or {}).get(CLUSTERS.encode())
@@ -48,32 +49,34 @@ def read_estimates(path: Path, metrics: Iterable[str]) -> RunEstimates:
         wanted = (names.codes == names.number(metric)) & (convention.codes == convention.number(counted))
         return np.flatnonzero(wanted & ((label.codes >= 0) == labelled))
 
-    def sums(found: np.ndarray, kinds: np.ndarray, count: int) -> np.ndarray:
-        """(1, clusters, kinds, 4)."""
+    def sums(places: np.ndarray, kinds: np.ndarray, count: int) -> np.ndarray:
+        """Counts as a dense array, (1, clusters, kinds, 4)."""
         dense = np.zeros((1, len(cluster.names), count, 4))
-        dense[0, cluster.codes[found], kinds] = parts[found]
+        dense[0, cluster.codes[places], kinds] = parts[places]
         return dense
 
     estimates = {}
     for metric in metrics:
         name, _, counted = metric.partition("@")
         if counted == MACRO:
-            found = rows(name, HEADLINE, labelled=True)
-            one = jackknife(sums(found, label.codes[found], len(label.names)), macro_f1)
+            places = rows(name, HEADLINE, labelled=True)
+            scores = jackknife(sums(places, label.codes[places], len(label.names)), macro_f1)
         else:
-            of = CONLL if name == "conll" else (name,)
-            found = [rows(one, counted or HEADLINE, labelled=False) for one in of]
-            kinds = np.repeat(np.arange(len(of)), [len(one) for one in found])
-            one = jackknife(sums(np.concatenate(found), kinds, len(of)), mean_f1)
+            members = CONLL if name == "conll" else (name,)
+            by_member = [rows(member, counted or HEADLINE, labelled=False) for member in members]
+            kinds = np.repeat(np.arange(len(members)), [len(places) for places in by_member])
+            scores = jackknife(sums(np.concatenate(by_member), kinds, len(members)), mean_f1)
         scale = 1 if name.endswith("_margin") else 100
-        estimates[metric] = Estimates(scale * one.whole, scale * one.without)
+        estimates[metric] = Estimates(scale * scores.whole, scale * scores.without)
     return RunEstimates(clusters.decode(), estimates)
 
 
 def f1(sums: np.ndarray) -> np.ndarray:
-    """F1 of (..., 4) sums, right of predicted, predicted, right of gold and gold: 2PR/(P + R), 0/0 is 0.
+    """F1 = 2PR / (P + R) of sums (..., 4) in the order of `PARTS`; 0/0 is 0.
 
-    Where right, predicted and gold are a sum over pairs and twice their number, it is the mean, whatever its sign.
+    P is right / predicted, R is right_gold / gold. Preference pairs use the same formula: there both right counts are
+    the sum of a score over pairs and the other two are the number of pairs, so the result is the mean score, which may
+    be negative.
     """
     right, predicted, right_gold, gold = np.moveaxis(sums, -1, 0)
     above, below = 2 * right * right_gold, right * gold + right_gold * predicted
@@ -81,24 +84,25 @@ def f1(sums: np.ndarray) -> np.ndarray:
 
 
 def mean_f1(sums: np.ndarray) -> np.ndarray:
-    """Mean over kinds of (..., kinds, 4)."""
+    """The mean F1 over kinds, from sums (..., kinds, 4)."""
     return f1(sums).mean(axis=-1)
 
 
 def macro_f1(sums: np.ndarray) -> np.ndarray:
-    """Mean over the labels that gold has, of (..., labels, 4); 0 where it has none."""
+    """The mean F1 over the labels that occur in gold, from sums (..., labels, 4); 0 if gold has no labels."""
     present = sums[..., 3] > 0
     return (f1(sums) * present).sum(axis=-1) / np.maximum(present.sum(axis=-1), 1)
 
 
 @dataclass(frozen=True, eq=False)
 class _Column:
-    """A column of names as numbers; null is -1, a name that the column lacks has a number of no row."""
+    """A column of names, encoded as numbers: `codes` (rows,) has the index of each name in `names`, and -1 for null."""
 
     names: list[str]
     codes: np.ndarray
 
     def number(self, name: str) -> int:
+        """The code of a name; -2, which is the code of no row, if the column lacks the name."""
         return self.names.index(name) if name in self.names else -2
 
 

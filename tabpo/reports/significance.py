@@ -1,11 +1,13 @@
-"""Whether two methods differ, over new seeds and new documents: the test of every table.
+"""The significance test of every table: would a difference between two methods recur with new seeds and documents?
 
-Seeds and documents are crossed: the runs of each seed answer the same documents. This is the analysis of variance of
-multi-reader multi-case studies (Dorfman, Berbaum and Metz, Investigative Radiology 1992, with readers = seeds and
+Seeds and documents are crossed: the runs of each seed answer the same documents. The test is the analysis of variance
+of multi-reader multi-case studies (Dorfman, Berbaum and Metz, Investigative Radiology 1992, with readers = seeds and
 cases = documents) on jackknife pseudovalues. Its critical value is the root mean square of the t quantiles of both
-components, weighted by their variances. Their plain mean (Cochran and Cox, Experimental Designs, 1957) holds its level
-at .05, but with 3 seeds not at the levels of a family: at .05 / 24 it rejected a true null up to 1.6 times too often.
-Nothing is drawn at random. docs/statistics.md says what it means and what was measured.
+variance components, weighted by their variances. The weighted mean of the quantiles (Cochran and Cox, Experimental
+Designs, 1957) keeps the level .05, but with 3 seeds it does not keep the smaller levels of a family of tests: at
+.05 / 24 it rejected a true null hypothesis up to 1.6 times too often.
+
+The test uses no random numbers. docs/statistics.md explains it and gives its measured error rates and power.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,13 +22,13 @@ from scipy.special import stdtrit
 LEVEL = 0.05
 POWER = 0.8
 NO_VARIATION = 1e-9
-"""A standard error below this is that of equal numbers, up to rounding."""
+"""A smaller standard error counts as 0: it comes from rounding only."""
 
 SMALLEST_P = 1e-100
-"""Quantiles of t for a smaller level are not computed reliably; a smaller p is printed as this one."""
+"""The smallest p that is reported, since t quantiles of smaller levels are not computed reliably."""
 
 MOST_SEEDS = 1000
-"""Plans do not go beyond."""
+"""The largest number of seeds that `Effect.seeds_for` considers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Estimates:
 
     Attributes:
         whole: (S,), on all documents.
-        without: (S, n), on all documents but those of one group.
+        without: (S, n), on all documents except those of one group.
     """
 
     whole: np.ndarray
@@ -43,39 +45,39 @@ class Estimates:
 
     @property
     def pseudovalues(self) -> np.ndarray:
-        """(S, n), n whole - (n - 1) without."""
+        """The jackknife pseudovalues, (S, n): n * whole - (n - 1) * without."""
         groups = self.without.shape[1]
         return groups * self.whole[:, None] - (groups - 1) * self.without
 
     def __sub__(self, other: "Estimates") -> "Estimates":
-        """Run by run; a single run stands beside every run of the other side."""
+        """Subtract run by run; if one side has a single run, that run is paired with every run of the other side."""
         return Estimates(self.whole - other.whole, self.without - other.without)
 
     def gain(self, other: "Estimates") -> "Estimates | None":
-        """The relative gain in percent, run by run; None where the other side is 0 somewhere."""
+        """The relative gain over `other` in percent, run by run; None if a statistic of `other` is 0."""
         if not (other.whole.all() and other.without.all()):
             return None
         return Estimates(100 * (self.whole / other.whole - 1), 100 * (self.without / other.without - 1))
 
 
 def jackknife(sums: np.ndarray, statistic: Callable[[np.ndarray], np.ndarray]) -> Estimates:
-    """A statistic of sums over groups, whole and without each group.
+    """Compute a statistic of sums over groups, on all groups and without each group.
 
     Args:
-        sums: (S, n, ...), what each of n groups adds in each of S runs.
-        statistic: From sums (..., same trailing axes) to numbers (...).
+        sums: (S, n, ...), the contribution of each of n groups in each of S runs.
+        statistic: Maps sums over groups, (..., trailing axes of `sums`), to numbers (...).
     """
     total = sums.sum(axis=1)
     return Estimates(statistic(total), statistic(total[:, None] - sums))
 
 
 def stack(runs: Sequence[Estimates]) -> Estimates:
-    """The same statistic of several runs on the same groups, in one."""
+    """Join the estimates of several runs, which are of one statistic on the same groups."""
     return Estimates(np.concatenate([run.whole for run in runs]), np.concatenate([run.without for run in runs]))
 
 
 class Component(NamedTuple):
-    """A part of the variance of an estimate: of `seeds` or of `documents`, and its degrees of freedom."""
+    """A variance component of an estimate, with its source ("seeds" or "documents") and its degrees of freedom."""
 
     source: str
     variance: float
@@ -84,13 +86,14 @@ class Component(NamedTuple):
 
 @dataclass(frozen=True)
 class Effect:
-    """An estimated difference and how well it is known.
+    """An estimated difference and its uncertainty.
 
     Attributes:
-        estimate: Mean over runs of what the table prints.
-        components: Of its variance; none of seeds where there was one seed, whose variance nobody knows.
-        seeds: Runs of each method on each model and data set.
-        documents: Groups of documents, of all data sets together.
+        estimate: The mean difference over runs, in the unit of the table.
+        components: The variance components of `estimate`. With one seed there is no component of seeds, because the
+            variance over seeds cannot be estimated.
+        seeds: The number of runs of each method on each model and data set.
+        documents: The number of groups of documents in all data sets together.
     """
 
     estimate: float
@@ -100,23 +103,23 @@ class Effect:
 
     @cached_property
     def se(self) -> float:
-        """Standard error; 0.0 where nothing varied."""
+        """The standard error of `estimate`; 0.0 if all differences were equal."""
         error = sum(part.variance for part in self.components) ** 0.5
         return error if error > NO_VARIATION else 0.0
 
     def share_of(self, source: str) -> float:
-        """The standard error that one source alone would give."""
+        """The standard error that results from one source of variance alone."""
         return sum(part.variance for part in self.components if part.source == source) ** 0.5
 
     @cached_property
     def interval(self) -> tuple[float, float]:
-        """At 95 %; of these runs, over new documents, where there was one seed."""
+        """The 95 % confidence interval; with one seed it covers new documents only, for these runs."""
         half = self._quantile(LEVEL / 2) * self.se
         return self.estimate - half, self.estimate + half
 
     @cached_property
     def p(self) -> float | None:
-        """Two-sided: the level at which the interval ends at 0; None where nothing varied."""
+        """The two-sided p: the level at which the interval ends at 0; None if all differences were equal."""
         if self.se == 0:
             return None
         ratio = abs(self.estimate) / self.se
@@ -129,15 +132,15 @@ class Effect:
 
     @property
     def detectable(self) -> float:
-        """The smallest true difference that a study like this one finds with 80 % power."""
+        """The smallest true difference that a study of this size finds with 80 % power."""
         return (self._quantile(LEVEL / 2) + self._quantile(1 - POWER)) * self.se
 
     def of_documents(self) -> "Effect":
-        """What remains with any number of seeds: the variance of documents alone."""
+        """The effect with the variance of documents only, which remains however many seeds are run."""
         return replace(self, components=tuple(part for part in self.components if part.source == "documents"))
 
     def with_seeds(self, seeds: int) -> "Effect":
-        """What a study of so many seeds would know; needs at least two in this one."""
+        """The effect that a study with another number of seeds would have; this one needs at least two seeds."""
         scale, degrees = self.seeds / seeds, (seeds - 1) / (self.seeds - 1)
         planned = tuple(
             Component(part.source, part.variance * scale, part.df * degrees) if part.source == "seeds" else part
@@ -146,10 +149,13 @@ class Effect:
         return replace(self, components=planned, seeds=seeds)
 
     def seeds_for(self, points: float) -> int | None:
-        """The fewest seeds with which such a difference is found with 80 % power; None for none, or for one seed."""
+        """The fewest seeds that find a difference of `points` with 80 % power.
+
+        None if `MOST_SEEDS` are too few, or if this effect is of one seed.
+        """
         if self.seeds < 2 or self.with_seeds(MOST_SEEDS).detectable > points:
             return None
-        low, high = 1, 2  # more seeds never detect less
+        low, high = 1, 2  # the smallest detectable difference never grows with more seeds
         while self.with_seeds(high).detectable > points:
             low, high = high, min(2 * high, MOST_SEEDS)
         while high - low > 1:
@@ -158,7 +164,10 @@ class Effect:
         return high
 
     def _quantile(self, tail: float) -> float:
-        """The t quantile with so much above it: root mean square over components, by variance; 0 without variance."""
+        """The critical value for an upper tail probability; 0 if there is no variance.
+
+        It is sqrt(sum_i v_i t_i^2 / sum_i v_i) over the components, with variance v_i and t quantile t_i.
+        """
         if self.se == 0:
             return 0.0
         total = sum(part.variance for part in self.components)
@@ -167,28 +176,30 @@ class Effect:
 
 
 def effect(differences: Estimates) -> Effect:
-    """Of one data set and model; a single run has no component of seeds."""
+    """The effect on one data set and model; a single run gives no component of seeds."""
     return pooled([[differences]])
 
 
 def pooled(datasets: Sequence[Sequence[Estimates]]) -> Effect:
-    """The mean over data sets of the mean over models; both are fixed, and data sets weigh the same.
+    """The mean over data sets of the mean over models.
+
+    Data sets and models are fixed factors: the interval does not cover new ones. All data sets have equal weight.
 
     Args:
-        datasets: For each data set the differences of each model, (S, n) with the data set's n.
+        datasets: For each data set the differences of each model, (S, n), where n is of the data set.
 
     Raises:
-        ValueError: Models of one data set differ in seeds or groups.
+        ValueError: Two models of a data set have different numbers of seeds or groups.
     """
     effects = [_mean_over_models(models) for models in datasets]
     scale = 1 / len(effects) ** 2
     return Effect(
-        estimate=float(np.mean([one.estimate for one in effects])),
+        estimate=float(np.mean([mean.estimate for mean in effects])),
         components=tuple(
-            Component(part.source, part.variance * scale, part.df) for one in effects for part in one.components
+            Component(part.source, part.variance * scale, part.df) for mean in effects for part in mean.components
         ),
         seeds=effects[0].seeds,
-        documents=sum(one.documents for one in effects),
+        documents=sum(mean.documents for mean in effects),
     )
 
 
@@ -199,7 +210,7 @@ def _mean_over_models(models: Sequence[Estimates]) -> Effect:
     components = []
     noise = 0.0
     if seeds > 1:
-        variances = of_seeds.var(axis=1, ddof=1) / seeds / count**2  # (M,), v_S of each model in the mean
+        variances = of_seeds.var(axis=1, ddof=1) / seeds / count**2  # (M,), what each model adds to v_S
         spread = float(variances.sum())
         df = spread**2 / float((variances**2).sum() / (seeds - 1)) if spread else seeds - 1
         components.append(Component("seeds", spread, df))
@@ -212,13 +223,13 @@ def _mean_over_models(models: Sequence[Estimates]) -> Effect:
 
 
 def over_documents(differences: Estimates) -> Effect:
-    """The mean of these runs over new documents: no component of seeds."""
+    """The effect of these runs on new documents: their mean, without a component of seeds."""
     mean = Estimates(differences.whole.mean(keepdims=True), differences.without.mean(axis=0, keepdims=True))
     return replace(effect(mean), seeds=len(differences.whole))
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:
-    """Adjusted p of a family (Holm, Scandinavian Journal of Statistics 1979); None counts, and stays None."""
+    """Adjust the p of a family (Holm, Scandinavian Journal of Statistics 1979); None counts as a test, and stays."""
     order = sorted((value, number) for number, value in enumerate(values) if value is not None)
     adjusted: list[float | None] = [None] * len(values)
     least = 0.0
@@ -229,8 +240,8 @@ def holm(values: Sequence[float | None]) -> list[float | None]:
 
 
 def all_above(effects: Sequence[Effect]) -> float:
-    """One-sided p of "every one of these differences is above 0": the intersection-union test (Berger, 1982).
+    """The one-sided p of "all of these differences are above 0": the intersection-union test (Berger, 1982).
 
-    The largest one-sided p, without correction; 1 where one of them did not vary.
+    It is the largest one-sided p, without correction, and 1 if a difference had no variance.
     """
-    return max(1.0 if one.p is None else one.p / 2 if one.estimate > 0 else 1 - one.p / 2 for one in effects)
+    return max(1.0 if test.p is None else test.p / 2 if test.estimate > 0 else 1 - test.p / 2 for test in effects)

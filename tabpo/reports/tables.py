@@ -1,4 +1,4 @@
-"""One table of a study: from its runs to its files."""
+"""Make the files of one table from the runs that it shows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,21 +10,21 @@ from tabpo.reports.comparisons import STRICT, compare, mark, rehearsals
 from tabpo.reports.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
 FILES = ("csv", "md", "tex", "tests.csv", "tests.md", "tests.tex")
-"""Endings of a table's files."""
+"""Endings of the files of a table, in the order of `contents` in `table_files`."""
 
 
 def needed_metrics(settings: Mapping[str, Any]) -> list[str]:
-    """What must be known of each run: the table's metrics, and the one that SFT is held against the dictionary by."""
+    """The metrics to read of each run: those of the table, and those in which SFT is compared with the dictionary."""
     return list(dict.fromkeys([*settings["metrics"], *STRICT]))
 
 
 def table_files(settings: Mapping[str, Any], runs: Sequence[Run], differing: Sequence[str]) -> dict[str, str]:
-    """Each of `FILES` with its content.
+    """Make a table: the content of each file, by its ending in `FILES`.
 
     Args:
-        settings: As `table_settings` or `metric_settings` give them.
-        runs: All of the table.
-        differing: Modules whose code differed between them.
+        settings: The table's settings, from `table_settings` or `metric_settings`.
+        runs: All runs of the table.
+        differing: The modules whose code differed between these runs.
     """
     samples = arrange(runs)
     single = single_blocks(samples)
