@@ -129,8 +129,8 @@ def save_model(
         model: Its configuration is written, and its weights unless `state_dict` is given.
         tokenizer: Written into the same folder.
         folder: An existing folder.
-        state_dict: Weights to write in the place of the model's weights, for example because the latter are divided
-            among processes or include a baseline head.
+        state_dict: Weights to write instead of the model's weights, for example because the latter are divided among
+            processes or include a baseline head.
     """
     model.save_pretrained(folder, state_dict=state_dict)
     tokenizer.save_pretrained(folder)

@@ -78,8 +78,8 @@ def score_gold(
 ) -> list[Reference]:
     """Log-probs of gold answers under the frozen SFT model, which is put into eval mode.
 
-    Each row holds the `prompt_id` in the place of a pair's id, the log-probs of the answer as the chosen ones, and no
-    rejected ones.
+    Each `Reference` has the `prompt_id` as its `pair_id`, the log-probs of the answer as `chosen_logps`, and empty
+    `rejected_logps`.
 
     Raises:
         DataError: A log-prob is not finite; the message names the prompts.
@@ -115,12 +115,12 @@ def read_examples(
     """The pairs that a run trains on, encoded, with the reference log-probs of its SFT model.
 
     Args:
-        tokenizer: Of the SFT model.
-        inputs: Files and folders of the run: sft, prompts, pairs, reference.
-        settings: As in run.yaml.
+        tokenizer: Tokenizer of the SFT model.
+        inputs: Files and folders of the run; sft, prompts, pairs and reference are read.
+        settings: The settings in run.yaml.
 
     Raises:
-        DataError: From `read_reference` and `encode_pairs`.
+        DataError: Raised by `read_reference` and `encode_pairs`.
     """
     quantize = (settings["training"]["lora"] or {}).get("quantize")
     key = reference_key(inputs["sft"], inputs["pairs"], inputs["prompts"], settings["numerics"], quantize)

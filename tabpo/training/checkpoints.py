@@ -129,7 +129,7 @@ class Checkpoints(TrainerCallback):
     def on_train_begin(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:
         """Start the clock of the first step, and make DeepSpeed keep the norm of the gradient."""
         if self.trainer.is_deepspeed_enabled:
-            self.trainer.tell_gradient_norm()
+            self.trainer.keep_gradient_norm()
         self.trainer.restart_clock()
 
     def on_step_end(self, args: TrainingArguments, state: object, control: object, **_: object) -> None:

@@ -13,7 +13,7 @@ from tabpo.errors import ConfigError
 LOGGERS = ("none", "tensorboard", "wandb")
 """Accepted values of a study's key `logging`; the last two are names of optional packages."""
 
-Tell = Callable[[int, Mapping[str, float]], None]
+LogStep = Callable[[int, Mapping[str, float]], None]
 """A function that logs the quantities of a step by name."""
 
 
@@ -32,7 +32,7 @@ def silent(step: int, quantities: Mapping[str, float]) -> None:
 
 
 @contextmanager
-def telling(name: str, folder: Path, key: str, settings: Mapping[str, Any], done: int) -> Iterator[Tell]:
+def open_logger(name: str, folder: Path, key: str, settings: Mapping[str, Any], done: int) -> Iterator[LogStep]:
     """Open a logger and give the function that logs the quantities of a run.
 
     Args:
@@ -54,21 +54,21 @@ def telling(name: str, folder: Path, key: str, settings: Mapping[str, Any], done
         yield silent
 
 
-def _tensorboard(folder: Path, done: int) -> Iterator[Tell]:
+def _tensorboard(folder: Path, done: int) -> Iterator[LogStep]:
     from torch.utils.tensorboard import SummaryWriter  # needs tensorboard, and takes a second to load
 
     if not done:
         shutil.rmtree(folder, ignore_errors=True)  # files of an earlier run
     with SummaryWriter(str(folder), purge_step=done + 1) as writer:
 
-        def tell(step: int, quantities: Mapping[str, float]) -> None:
+        def log_step(step: int, quantities: Mapping[str, float]) -> None:
             for quantity, value in quantities.items():
                 writer.add_scalar(quantity, value, step)
 
-        yield tell
+        yield log_step
 
 
-def _wandb(folder: Path, key: str, settings: Mapping[str, Any]) -> Iterator[Tell]:
+def _wandb(folder: Path, key: str, settings: Mapping[str, Any]) -> Iterator[LogStep]:
     """Send quantities, settings and versions of packages; console output, code and system statistics are not sent."""
     import wandb
 

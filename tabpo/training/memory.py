@@ -13,7 +13,7 @@ from tabpo.study.training import TrainingSettings
 
 
 @contextmanager
-def told_what_to_lower(settings: TrainingSettings, micro_batch_size: int) -> Iterator[None]:
+def explaining_out_of_memory(settings: TrainingSettings, micro_batch_size: int) -> Iterator[None]:
     """Report an out-of-memory error within the block as one message.
 
     Args:

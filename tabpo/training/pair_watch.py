@@ -34,7 +34,7 @@ class PairWatch:
         self._pairs, self._pad_id, self._numerics = pairs, pad_id, numerics
         self._first: list[Reference] = []
 
-    def look(self, policy: nn.Module, step: int) -> None:
+    def evaluate_held_out(self, policy: nn.Module, step: int) -> None:
         """Evaluate the policy and add the row of a step; the policy keeps its mode.
 
         Args:

@@ -126,7 +126,7 @@ class PreferenceTrainer(StepTrainer):
         total, count = self.total(torch.stack([differences.sum(), differences.new_tensor(len(differences))])).tolist()
         check_step0(total / count, self.accelerator.gather(differences.max()).max().item(), self.numerics["precision"])
         if self.watch is not None:
-            self.watch.look(self.model, 0)
+            self.watch.evaluate_held_out(self.model, 0)
 
     @property
     def collapsed_after(self) -> int | None:
@@ -134,14 +134,14 @@ class PreferenceTrainer(StepTrainer):
         health = [] if self.watch is None else self.watch.health
         return next((row["step"] for row in health if row.get("collapsed")), None)
 
-    def looks_after(self, step: int) -> bool:
+    def evaluates_after(self, step: int) -> bool:
         """Whether an evaluation is due after a step: every `watch.every` steps."""
         return self.watch is not None and step % self.watch.every == 0
 
-    def look(self, step: int) -> None:
+    def evaluate_held_out(self, step: int) -> None:
         """Run the evaluation, if there is a `watch`, and record its measure."""
         if self.watch is not None:
-            self.watch.look(self.model, step)
+            self.watch.evaluate_held_out(self.model, step)
             broadcast_object_list(self.watch.health)  # so that all processes decide alike whether the run ends
             self.note(step, self.watch.health[-1][self.measure])
 

@@ -29,7 +29,7 @@ from tabpo.study.training import TrainingSettings, training_settings
 from tabpo.training.arguments import prepare_process, training_arguments
 from tabpo.training.batches import BatchPlan, plan_batches
 from tabpo.training.checkpoints import newest_complete, run_key, single_writer
-from tabpo.training.loggers import silent, telling
+from tabpo.training.loggers import open_logger, silent
 from tabpo.training.provenance import describe_machine, input_hashes
 from tabpo.training.trainer import StepTrainer
 
@@ -131,8 +131,8 @@ def execute(
         build_trainer = partial(build_trainer, examples=examples, pad_id=tokenizer.pad_token_id)
         trainer, checkpoint = _set_up(run, plan, device, folder, checkpoint, build_trainer)
         done = 0 if checkpoint is None else int(checkpoint.name.removeprefix("checkpoint-"))
-        logger = telling(*run.logger, folder.name, run.settings, done) if first else nullcontext(silent)
-        with logger as trainer.tell:
+        logger = open_logger(*run.logger, folder.name, run.settings, done) if first else nullcontext(silent)
+        with logger as trainer.log_step:
             trainer.run(checkpoint)
         with handling(Warned().note):  # training is done: a warning no longer stops the run
             merge_difference = _write_model(run, trainer, tokenizer, outputs.model, held_out_rows)

@@ -26,12 +26,12 @@ class SftTrainer(StepTrainer):
         super().__init__(*arguments, **named)
         self.held_out = held_out
 
-    def looks_after(self, step: int) -> bool:
+    def evaluates_after(self, step: int) -> bool:
         """Whether a pass over the examples has ended after a step."""
         return self.plan.pass_of(step) > self.plan.pass_of(step - 1)
 
     @torch.no_grad()
-    def look(self, step: int) -> None:
+    def evaluate_held_out(self, step: int) -> None:
         """Measure nats per completion token of held-out answers, in eval mode and in training micro-batches."""
         if not self.held_out:
             return

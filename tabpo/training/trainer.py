@@ -22,8 +22,8 @@ from tabpo.study.training import TrainingSettings
 from tabpo.training.arguments import build_optimizer, learning_rate_shares
 from tabpo.training.batches import BatchPlan
 from tabpo.training.checkpoints import Checkpoints
-from tabpo.training.loggers import Tell, silent
-from tabpo.training.memory import can_rehearse, told_what_to_lower, without_effect
+from tabpo.training.loggers import LogStep, silent
+from tabpo.training.memory import can_rehearse, explaining_out_of_memory, without_effect
 from tabpo.training.selection import Curve, Point, trained_weights
 
 Batch = dict[str, Tensor | list[int] | list[dict[str, Tensor]]]
@@ -37,12 +37,12 @@ class StepTrainer(Trainer):
     any division, so that a step does not depend on how its examples are divided.
 
     Attributes:
-        measure: The measure that `look` takes on held-out prompts, one of `selection.MEASURES`.
+        measure: The measure that `evaluate_held_out` takes on held-out prompts, one of `selection.MEASURES`.
         curve: The measurements on held-out prompts.
         steps: One row per optimiser step done, including the steps before a checkpoint.
         timings: Wall time and tokens of each optimiser step done.
         first_step: Number of steps that were done before this process started.
-        tell: Logs the quantities of each step and evaluation immediately.
+        log_step: Logs the quantities of each step and evaluation immediately.
     """
 
     measure: str
@@ -64,7 +64,7 @@ class StepTrainer(Trainer):
         self.steps: list[TrainingStep] = []
         self.timings: list[StepTiming] = []
         self.first_step = 0
-        self.tell: Tell = silent
+        self.log_step: LogStep = silent
         self._sums: Tensor | None = None
         self._tokens = 0
         self._progress: Iterator[int] = iter(())
@@ -93,7 +93,7 @@ class StepTrainer(Trainer):
             self._progress = progress(left, len(left), f"steps after step {self.first_step}" if left.start else "steps")
             next(self._progress)
         torch.manual_seed(self.args.seed + self.args.process_index)  # dropout differs between processes
-        with handling(self._warned.note), told_what_to_lower(self.settings, self.plan.micro_batch_size):
+        with handling(self._warned.note), explaining_out_of_memory(self.settings, self.plan.micro_batch_size):
             self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         if len(self.steps) < self.last_step:
             logging.info("warned: stopped after step %d, which has its checkpoint", len(self.steps))
@@ -150,11 +150,11 @@ class StepTrainer(Trainer):
     def before_step(self, step: int) -> None:
         """Run preparations before the first micro-batch of a step (from 0), on all processes."""
 
-    def looks_after(self, step: int) -> bool:
+    def evaluates_after(self, step: int) -> bool:
         """Whether an evaluation is due after `step` steps (at least 1); after the last step there always is one."""
         raise NotImplementedError
 
-    def look(self, step: int) -> None:
+    def evaluate_held_out(self, step: int) -> None:
         """Evaluate the policy on held-out prompts, on all processes, and `note` the value."""
         raise NotImplementedError
 
@@ -166,7 +166,7 @@ class StepTrainer(Trainer):
         best = self.curve.add(Point(step, epoch, values[0]))
         if best and step < self.last_step and (weights := trained_weights(self)):
             self.curve.put_aside(weights)
-        self.tell(step, {f"dev_select/{self.measure}": value})
+        self.log_step(step, {f"dev_select/{self.measure}": value})
 
     def kept_weights(self) -> dict[str, Tensor]:
         """The `trained_weights` of the step that `training.keep` selects."""
@@ -234,8 +234,8 @@ class StepTrainer(Trainer):
         if step == 0:
             self.before_training(model)
             self.restart_clock()
-        elif self.looks_after(step):
-            self.look(step)
+        elif self.evaluates_after(step):
+            self.evaluate_held_out(step)
             self.restart_clock()
         self.before_step(step)
         if step == self.first_step + 1 and can_rehearse(self.args.device):
@@ -260,11 +260,13 @@ class StepTrainer(Trainer):
             **self.quantities(sums),
         )
         self.steps.append(row)
-        self.tell(step, {name: value for name, value in asdict(row).items() if name != "step" and value is not None})
+        self.log_step(
+            step, {name: value for name, value in asdict(row).items() if name != "step" and value is not None}
+        )
         self.timings.append(StepTiming(step, time.monotonic() - self._clock, tokens))
         next(self._progress, None)
         if step == self.last_step:
-            self.look(step)
+            self.evaluate_held_out(step)
             self.control.should_training_stop = True
             if step < self.plan.steps:
                 logging.info("stopped after step %d: answers had collapsed after %d", step, self.collapsed_after)
@@ -280,7 +282,7 @@ class StepTrainer(Trainer):
         """Returns 0, because counting would visit all modules in every micro-batch."""
         return 0.0
 
-    def tell_gradient_norm(self) -> None:
+    def keep_gradient_norm(self) -> None:
         """Make DeepSpeed keep the gradient norm used for clipping, which it discards in float32 without ZeRO."""
         engine = self.model_wrapped
 

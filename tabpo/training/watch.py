@@ -87,7 +87,7 @@ class Watch:
         self._frequencies = [_token_frequencies(tokenizer, prompt.answer, counts) for prompt in prompts]
         self._first: list[list[float]] = []
 
-    def look(self, policy: nn.Module, step: int) -> None:
+    def evaluate_held_out(self, policy: nn.Module, step: int) -> None:
         """Evaluate the policy and add the rows of a step; the policy keeps its mode.
 
         Args:

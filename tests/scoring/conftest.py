@@ -1,4 +1,4 @@
-"""The tiny tokenizers, models and pairs of the tests of training."""
+"""Fixtures that are shared with the tests of training: tiny tokenizers, models and pairs."""
 
 from tests.training.conftest import (  # noqa: F401
     answer,

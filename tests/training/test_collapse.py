@@ -19,7 +19,7 @@ class Collapsing:
     def __init__(self):
         self.health = []
 
-    def look(self, policy, step):
+    def evaluate_held_out(self, policy, step):
         self.health.append({"step": step, "f1": 1 / (step + 1), "collapsed": step in (4, 5)})
 
     def read_state(self, path):
@@ -66,14 +66,14 @@ def test_a_resumed_run_ends_at_the_same_step(build, tmp_path):
     unbroken = build("unbroken", stop_collapsed=True)
     unbroken.run(None)
     killed = build("broken", stop_collapsed=True, checkpoint_steps=4)
-    look = killed.watch.look
+    evaluate_held_out = killed.watch.evaluate_held_out
 
     def killed_in_the_evaluation(policy, step):
-        look(policy, step)
+        evaluate_held_out(policy, step)
         if step == 4:
             raise KeyboardInterrupt
 
-    killed.watch.look = killed_in_the_evaluation
+    killed.watch.evaluate_held_out = killed_in_the_evaluation
     with pytest.raises(KeyboardInterrupt):
         killed.run(None)
     resumed = build("broken", stop_collapsed=True, checkpoint_steps=4)

@@ -38,7 +38,7 @@ def message_of(call, *arguments):
 
 def test_held_out_answers_of_sft(broken, examples, make_trainer, tmp_path):
     trainer = make_trainer(partial(SftTrainer, held_out=examples), broken, examples, tmp_path)
-    message = message_of(trainer.look, 3)
+    message = message_of(trainer.evaluate_held_out, 3)
     assert message.startswith("held-out answers after step 3: ")
     assert message.endswith(" records 3 of their file; lower the learning rate, or look at these records")
 
@@ -47,7 +47,7 @@ def test_pairs_at_step_0_and_in_an_evaluation(broken, pair_examples, preference,
     trainer = make_trainer(preference(), broken, pair_examples, tmp_path)
     message = message_of(trainer.before_training, broken)
     assert message.startswith("step 0: ") and "records 3, " in message
-    message = message_of(PairWatch(pair_examples, 0, fp32, every=5).look, broken, 5)
+    message = message_of(PairWatch(pair_examples, 0, fp32, every=5).evaluate_held_out, broken, 5)
     named = message.split("records ")[1].split(" of")[0].split(", ")
     assert {str(pair.number) for pair in pair_examples} == set(named)  # one batch
 

@@ -8,7 +8,7 @@ import torch
 from tabpo.errors import ConfigError
 from tabpo.study.training import training_settings
 from tabpo.training import trainer
-from tabpo.training.memory import can_rehearse, told_what_to_lower
+from tabpo.training.memory import can_rehearse, explaining_out_of_memory
 
 LORA = {"r": 2, "alpha": 4, "dropout": 0.3, "target_modules": ["q_proj", "up_proj"]}
 
@@ -72,7 +72,7 @@ def test_a_cpu_has_no_rehearsal():
 def test_an_out_of_memory_error_names_settings_that_need_less(settings, micro_batch_size, expected):
     with (
         pytest.raises(ConfigError) as error,
-        told_what_to_lower(training_settings(steps=1, **settings), micro_batch_size),
+        explaining_out_of_memory(training_settings(steps=1, **settings), micro_batch_size),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
     assert str(error.value) == f"the memory of the GPU is too small for this run; these need less: {expected}"

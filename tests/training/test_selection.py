@@ -89,13 +89,13 @@ def test_nats_per_token_are_measured_after_each_pass(make_trainer, make_model, e
 def test_the_kept_weights_are_those_of_the_step(make_trainer, make_model, examples, strangers, tmp_path, settings):
     build = partial(sft, make_trainer, make_model, examples, strangers, **settings)
     last = build(folder=tmp_path / "last")
-    seen, look = {}, last.look
+    seen, evaluate_held_out = {}, last.evaluate_held_out
 
     def noted(step):
-        look(step)
+        evaluate_held_out(step)
         seen[step] = {name: value.clone() for name, value in trained_weights(last).items()}
 
-    last.look = noted
+    last.evaluate_held_out = noted
     last.run(None)
     assert last.curve.best.step == 1 and not (tmp_path / "last" / BEST).exists()
     best = build(folder=tmp_path / "best", keep="dev_best")
@@ -175,7 +175,7 @@ def test_files_that_cannot_be_linked_are_copied(tmp_path, monkeypatch):
 
 def test_a_loss_is_measured_by_the_f1_of_the_watch(make_trainer, preference, make_model, pair_examples, tmp_path):
     watch = SimpleNamespace(every=2, measure="f1", health=[])
-    watch.look = lambda policy, step: watch.health.append({"f1": {0: 0.9, 2: 0.4, 4: 0.6, 5: 0.5}[step]})
+    watch.evaluate_held_out = lambda policy, step: watch.health.append({"f1": {0: 0.9, 2: 0.4, 4: 0.6, 5: 0.5}[step]})
     stage = partial(preference(), watch=watch)
     watch.write_state = lambda path: None
     trainer = make_trainer(stage, make_model(), pair_examples, tmp_path, steps=5, keep="dev_best")

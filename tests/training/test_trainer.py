@@ -183,7 +183,7 @@ def test_a_resumed_run_is_the_unbroken_one_bit_for_bit(
     assert any(not torch.equal(value, untrained[name]) for name, value in ours.items())
 
 
-class Looks:
+class Evaluations:
     """A watch that records the steps at which it evaluates."""
 
     every, measure = 2, "f1"
@@ -192,7 +192,7 @@ class Looks:
         self.steps = []
         self.health = [{"f1": 0.0}]
 
-    def look(self, policy, step):
+    def evaluate_held_out(self, policy, step):
         self.steps.append(step)
 
     def read_state(self, path):
@@ -207,7 +207,7 @@ def test_a_warned_run_writes_its_checkpoint_before_the_next_evaluation(
     checkpoint_steps, make_trainer, preference, make_model, pair_examples, tmp_path
 ):
     def build():
-        stage = partial(preference(), watch=Looks())
+        stage = partial(preference(), watch=Evaluations())
         settings = {"steps": 5, "checkpoint_steps": checkpoint_steps}
         return make_trainer(stage, make_model(), pair_examples, tmp_path, **settings)
 

@@ -75,7 +75,7 @@ def watched(tokenizer, answer, fp32, limits):
 def test_drift_is_the_change_of_gold_log_probs_by_class(watched, make_model, tokenizer, answer, limits, fp32):
     model = make_model()
     settings = model.generation_config
-    watched.look(model.train(), 0)
+    watched.evaluate_held_out(model.train(), 0)
     assert model.training and model.generation_config is settings
     start = {(row["field"], row["frequency"], row["confidence"]): row for row in watched.erosion}
     assert all(row["drift"] == 0.0 for row in start.values())
@@ -85,7 +85,7 @@ def test_drift_is_the_change_of_gold_log_probs_by_class(watched, make_model, tok
     before = completion_logps(model.eval(), batch, fp32)[0].tolist()
     with torch.no_grad():
         model.model.embed_tokens.weight.mul_(1.1)
-    watched.look(model, 5)
+    watched.evaluate_held_out(model, 5)
     after = completion_logps(model, batch, fp32)[0].tolist()
     moved = [row for row in watched.erosion if row["step"] == 5]
     tokens = len(example[0].completion_ids)
@@ -108,20 +108,20 @@ def test_a_nan_log_prob_is_reported_with_step_and_prompt(watched, make_model):
     with torch.no_grad():
         model.model.norm.weight.fill_(math.nan)
     with pytest.raises(DataError, match=r"^held-out answers after step 5: \d+ of \d+ .* batch of records 1, 2 of"):
-        watched.look(model, 5)
+        watched.evaluate_held_out(model, 5)
 
 
 def test_a_resumed_run_continues_the_evaluations(watched, make_model, tmp_path):
     model = make_model()
-    watched.look(model, 0)
+    watched.evaluate_held_out(model, 0)
     watched.write_state(tmp_path / "watch.json")
     with torch.no_grad():
         model.model.embed_tokens.weight.mul_(1.1)
-    watched.look(model, 5)
+    watched.evaluate_held_out(model, 5)
     unbroken = watched.content
     watched.health, watched.erosion, watched._first = [], [], []
     watched.read_state(tmp_path / "watch.json")
-    watched.look(model, 5)
+    watched.evaluate_held_out(model, 5)
     assert watched.content == unbroken
     assert [row["step"] for row in watched.health] == [0, 5]
     assert watched.health[0]["valid"] == 0.0 and not watched.health[0]["collapsed"]  # random weights write no JSON
