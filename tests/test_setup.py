@@ -177,6 +177,7 @@ def test_keys_that_profiles_share_are_the_same():
     assert all(local[key] == slurm[key] for key in shared)
 
 
-def test_no_folder_hides_a_profile():
-    assert not (PROJECT / "profiles/default").exists()  # it would override keys of the profile given by --profile
+def test_nothing_hides_a_profile():
+    default = yaml.safe_load((PROJECT / "profiles/default/config.yaml").read_text())
+    assert set(default) == {"__use_yte__", "__definitions__"}  # an option there would override that of --profile
     assert not (PROJECT / "slurm").exists() and not (PROJECT / "local").exists()  # --profile would take these first
