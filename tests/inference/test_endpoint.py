@@ -69,7 +69,7 @@ def test_a_request_is_greedy_capped_and_has_the_prompts_messages(double, answers
     assert double.requests[1] == {"model": "gpt-x", "messages": messages, "temperature": 0, "max_completion_tokens": 9}
 
 
-def test_what_was_answered_is_not_asked_again(double, answers_of):
+def test_answered_prompts_are_not_requested_again(double, answers_of):
     first = answers_of()
     double.answer = lambda request: (500, {}, {})
     assert answers_of(retries=0) == first

@@ -10,7 +10,7 @@ LORA = {"r": 2, "alpha": 4, "dropout": 0.3, "target_modules": ["q_proj", "up_pro
 
 
 @pytest.mark.parametrize("lora", [None, LORA], ids=["copy", "adapters off"])
-def test_its_log_probs_are_those_of_the_file(
+def test_the_frozen_reference_gives_the_cached_log_probs(
     make_trainer, preference, make_model, pair_examples, start, fp32, tmp_path, lora
 ):
     settings = {"lora": lora, "learning_rate": 0.1}
@@ -27,7 +27,7 @@ def test_its_log_probs_are_those_of_the_file(
     assert (reference is trainer.model) == (lora is not None)
 
 
-def test_it_is_never_trained_and_loaded_only_when_asked_for(
+def test_the_reference_is_never_trained_and_loaded_only_if_needed(
     make_trainer, preference, make_model, pair_examples, start, tmp_path
 ):
     trainer = make_trainer(preference("tdpo1", start=start), make_model(), pair_examples, tmp_path)
@@ -36,7 +36,9 @@ def test_it_is_never_trained_and_loaded_only_when_asked_for(
     assert make_trainer(preference("dpo"), make_model(), pair_examples, tmp_path).frozen is None
 
 
-def test_adapters_are_trained_on_after_it(make_trainer, preference, make_model, pair_examples, start, tmp_path):
+def test_adapters_stay_trainable_after_the_reference_was_used(
+    make_trainer, preference, make_model, pair_examples, start, tmp_path
+):
     trainer = make_trainer(preference("tdpo2", start=start), make_model(), pair_examples, tmp_path, lora=LORA)
     trained = {name for name, parameter in trainer.model.named_parameters() if parameter.requires_grad}
     with trainer.frozen():

@@ -142,7 +142,7 @@ def test_narrow_weights_below_adapters_change_no_bit(make_model, architecture):
     assert {dtype for name, dtype in dtypes.items() if "lora" in name} == {torch.float32}
 
 
-def test_a_model_that_is_only_read_is_narrow_in_bf16_alone(make_model, tokenizer, fp32, tmp_path):
+def test_load_frozen_narrows_weights_only_in_bf16(make_model, tokenizer, fp32, tmp_path):
     folder = save(make_model("llama"), tokenizer, tmp_path / "model")
     read = load_frozen(folder, BF16)
     assert not read.training and not any(weight.requires_grad for weight in read.parameters())

@@ -79,7 +79,7 @@ def test_anchors_are_further_completions():
     assert not batch["reference_logps"][4:].any()
 
 
-def test_no_reference_no_column():
+def test_pairs_without_reference_give_no_reference_log_probs():
     batch = collate_pairs([pair(0, [1], [2], [3, 4], reference=False)], pad_id=0)
     assert "reference_logps" not in batch
 

@@ -153,7 +153,7 @@ def test_a_lora_model_scores_as_its_base_until_trained(make_model, batch, fp32):
     assert trained and all("lora_" in name for name in trained)
 
 
-def test_goes_through_the_wrapper(make_model, pair_examples, batch, fp32, tmp_path):
+def test_scoring_calls_the_wrapped_model(make_model, pair_examples, batch, fp32, tmp_path):
     torch.distributed.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
     try:
         model = make_model()

@@ -94,7 +94,7 @@ tokens = st.lists(st.integers(0, 4), max_size=12)
 
 
 @given(tokens, tokens)
-def test_what_does_not_differ_is_a_longest_common_subsequence(chosen, rejected):
+def test_unmarked_tokens_are_a_longest_common_subsequence(chosen, rejected):
     chosen_differs, rejected_differs = differing_tokens(chosen, rejected)
     kept = [token for token, differs in zip(chosen, chosen_differs, strict=True) if not differs]
     assert kept == [token for token, differs in zip(rejected, rejected_differs, strict=True) if not differs]
@@ -116,7 +116,7 @@ def test_sides_are_symmetric_in_number(chosen, rejected):
 
 
 @pytest.mark.parametrize("setting", ["max_prompt_tokens", "max_completion_tokens"])
-def test_nothing_is_cut(tokenizer, prompts, pairs, limits, setting):
+def test_texts_over_a_limit_are_refused(tokenizer, prompts, pairs, limits, setting):
     example = encode_examples(tokenizer, prompts, limits)[0]
     length = len(example.prompt_ids if setting == "max_prompt_tokens" else example.completion_ids)
     encode_examples(tokenizer, prompts[:1], {**limits, setting: length})
@@ -140,7 +140,7 @@ def test_sides_of_the_same_tokens_are_refused(tokenizer, prompts, pairs, limits)
         encode_pairs(tokenizer, prompts, [pairs[0], same], None, limits)
 
 
-def test_an_answer_ends_once(tokenizer, prompts, pairs, limits):
+def test_end_of_turn_tokens_inside_an_answer_are_refused(tokenizer, prompts, pairs, limits):
     ended = replace(prompts[0], answer=prompts[0].answer + "<eos>")
     with pytest.raises(DataError, match=r"^answer of prompt 1 holds <eos>, a control token of the model"):
         encode_examples(tokenizer, [ended], limits)

@@ -56,7 +56,7 @@ def rows_of(batch):
         yield tuple(kept[: ours.index(True)]), tuple(kept[ours.index(True) :])
 
 
-def test_dpo_equals_the_peers(peer, make_model, fp32):
+def test_dpo_equals_trl(peer, make_model, fp32):
     trainer, batch = peer
     expected = trainer.compute_loss(trainer.model, batch)
     expected.backward()
@@ -89,7 +89,7 @@ def test_dpo_equals_the_peers(peer, make_model, fp32):
     torch.testing.assert_close(model.model.layers[0].mlp.up_proj.weight.grad, expected_gradient, atol=1e-5, rtol=1e-4)
 
 
-def test_fifty_steps_of_dpo_are_the_peers(
+def test_fifty_steps_of_dpo_equal_trl(
     make_trainer, preference, make_model, tokenizer, prompts, pairs, pair_examples, tmp_path
 ):
     """With the same batches, the losses of all steps and the answers to other prompts afterwards are equal."""

@@ -45,7 +45,7 @@ def test_anchors_depend_only_on_seed_and_pass(make_model, sample):
 
 
 @pytest.mark.parametrize("processes", [2, 5])
-def test_processes_draw_what_one_draws(make_model, sample, processes):
+def test_several_processes_draw_the_anchors_of_one(make_model, sample, processes):
     shares = [sample(make_model(), seed=(1, 0), process=process, processes=processes) for process in range(processes)]
     together = {}
     for share in shares:

@@ -10,7 +10,7 @@ def head_of(trainer):
     return {name: value.clone() for name, value in getattr(trainer.model, HEAD).state_dict().items()}
 
 
-def test_from_states_to_one_number_each(make_model):
+def test_the_head_maps_each_state_to_a_number(make_model):
     model = make_model()
     add_baseline(model, seed=1)
     states = torch.randn(2, 3, 32)
@@ -21,7 +21,7 @@ def test_from_states_to_one_number_each(make_model):
     torch.testing.assert_close(values, (hidden @ second.weight.T + second.bias).squeeze(-1))
 
 
-def test_autocast_leaves_it_in_float32():
+def test_the_head_stays_in_float32_under_autocast():
     head, states = BaselineHead(8), torch.randn(2, 3, 8).bfloat16()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         values = head(states)
@@ -29,7 +29,7 @@ def test_autocast_leaves_it_in_float32():
     assert torch.equal(values, head(states.float()))
 
 
-def test_the_seed_decides_its_initial_weights_and_no_other_random_number_changes(make_model):
+def test_the_seed_decides_the_initial_head_and_changes_no_other_random_number(make_model):
     models, state = [make_model() for _ in range(3)], torch.get_rng_state()
     for model, seed in zip(models, (1, 1, 2), strict=True):
         add_baseline(model, seed)
@@ -38,7 +38,9 @@ def test_the_seed_decides_its_initial_weights_and_no_other_random_number_changes
     assert torch.equal(first, same) and not torch.equal(first, other)
 
 
-def test_it_has_a_separate_constant_rate_without_decay(make_trainer, preference, make_model, pair_examples, tmp_path):
+def test_the_head_has_a_separate_constant_rate_without_decay(
+    make_trainer, preference, make_model, pair_examples, tmp_path
+):
     settings = {"learning_rate": 1e-4, "schedule": "cosine", "warmup_steps": 2, "baseline_learning_rate": 0.02}
     trainer = make_trainer(preference("tbpo_q"), make_model(), pair_examples, tmp_path, **settings)
     before, rates = head_of(trainer), []
@@ -73,5 +75,5 @@ def test_the_policys_first_step_is_the_same_whatever_the_head(
 
 
 @pytest.mark.parametrize("loss", ["dpo", "otpo"])
-def test_other_losses_have_none(make_trainer, preference, make_model, pair_examples, tmp_path, loss):
+def test_other_losses_have_no_head(make_trainer, preference, make_model, pair_examples, tmp_path, loss):
     assert not hasattr(make_trainer(preference(loss), make_model(), pair_examples, tmp_path).model, HEAD)

@@ -33,7 +33,7 @@ def test_newest_by_step_not_by_name(tmp_path):
     assert newest_complete(tmp_path, 1).name == "checkpoint-100"
 
 
-def test_two_are_kept(tmp_path):
+def test_two_checkpoints_are_kept(tmp_path):
     for step in (2, 4, 6, 8):
         checkpoint(tmp_path, step)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-6", "checkpoint-8"]

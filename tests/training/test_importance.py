@@ -20,7 +20,9 @@ def target(model, embeddings):
 
 
 @pytest.mark.parametrize("architecture", ["qwen2", "llama"])
-def test_they_are_l1_norms_of_the_gradient_of_the_largest_last_logit(architecture, make_model, pair_examples, fp32):
+def test_importances_are_l1_norms_of_the_gradient_of_the_largest_last_logit(
+    architecture, make_model, pair_examples, fp32
+):
     model = make_model(architecture)
     by_row = importances(model, pair_examples, fp32)
     sides = [(pair.prompt_ids, pair.chosen_ids) for pair in pair_examples]
