@@ -26,6 +26,8 @@ demo-full: setup ## every method on generated data, three seeds: an hour on two 
 	snakemake --profile profiles/local --configfile config/demo_full.yaml --cores 2
 
 study: setup ## the first real study, of config/scierc_smollm2.yaml: many hours, see docs/results/README.md
+	@test -e docs/results/recipe.md || { echo "make study: no recipe is chosen yet, and test is answered once;" \
+		"docs/results/README.md says how to choose one, docs/results/recipe.md would hold it" >&2; exit 1; }
 	python -m workflow_scripts.run_study --config config/scierc_smollm2.yaml --output docs/results/scierc_smollm2
 
 lint: setup ## formatting and rules of Python and of the workflow
