@@ -1,1 +1,1 @@
-"""What a study says in the end: cells, tests, tables, figures and pages."""
+"""Tables, significance tests, figures and pages: the results of a study for its readers."""

@@ -1,4 +1,4 @@
-"""What stands above and below a table: its caption, and notes on what its numbers are and are not."""
+"""Write the caption of a table and the notes below it, which say what its numbers mean and where to be careful."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,8 +18,17 @@ def describe(
     withheld: Mapping[Block, str],
     differing: Sequence[str],
 ) -> dict[str, Any]:
-    """Caption and notes, as keyword arguments for `typeset`."""
-    runs = [run for found in samples.runs.values() for run in found]
+    """The caption and the notes of a table of scores, as keyword arguments for `to_markdown` and `to_latex`.
+
+    Args:
+        settings: The table's settings.
+        samples: All runs of the table.
+        cells: Its cells, marked.
+        comparisons: Its differences.
+        withheld: The blocks in which nothing is marked, each with the reason.
+        differing: The modules whose code differed between runs.
+    """
+    runs = [run for row in samples.runs.values() for run in row]
     caption = [settings["caption"], f"{quantity(settings['metrics'])}, {_seeds(runs)}."]
     if any(cell.mark for cell in cells):
         caption.append(_marks(settings, comparisons))
@@ -70,8 +79,8 @@ def _notes(
 
 
 def _marks(settings: Mapping[str, Any], comparisons: Sequence[Comparison]) -> str:
-    against = next(one.against for one in comparisons)
-    families = {one.family: one.tests for one in comparisons if one.family}
+    against = next(comparison.against for comparison in comparisons)
+    families = {comparison.family: comparison.tests for comparison in comparisons if comparison.family}
     over = " and ".join(
         f"the {count} tested differences"
         + {POOLED: " of means", BLOCKS: " of single models" if len(families) > 1 else ""}[name]
@@ -82,7 +91,7 @@ def _marks(settings: Mapping[str, Any], comparisons: Sequence[Comparison]) -> st
 
 
 def _documents(runs: Sequence[Run]) -> list[str]:
-    """How many documents, or groups of them, the rows of each data set are scored on."""
+    """The number of test documents, or groups of them, of each data set."""
     counts = {
         run.dataset: next(iter(run.estimates.metrics.values())).without.shape[1] for run in runs if run.method != HUMAN
     }
@@ -91,13 +100,13 @@ def _documents(runs: Sequence[Run]) -> list[str]:
 
 
 def _power(comparisons: Sequence[Comparison]) -> list[str]:
-    """The smallest difference that the tests of a family find, by metric."""
+    """For each family and metric, the smallest difference that a test finds with 80 % power."""
     notes = []
     for family, what in ((POOLED, "of the means "), (BLOCKS, "")):
         largest: dict[str, float] = {}
-        for one in comparisons:
-            if one.family == family and one.markable:
-                largest[one.metric] = max(largest.get(one.metric, 0.0), one.effect.detectable)
+        for comparison in comparisons:
+            if comparison.family == family and comparison.markable:
+                largest[comparison.metric] = max(largest.get(comparison.metric, 0.0), comparison.effect.detectable)
         if largest:
             sizes = ", ".join(f"{title(metric)} {size:.1f}" for metric, size in largest.items())
             notes.append(
@@ -107,13 +116,13 @@ def _power(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def _too_little(comparisons: Sequence[Comparison]) -> list[str]:
-    """Why nothing is marked where there are too few seeds or documents."""
-    seeds = {one.effect.seeds for one in comparisons if one.family}
-    clusters = {min(one.clusters) for one in comparisons if one.family}
+    """Notes that nothing is marked because there are too few seeds or documents."""
+    seeds = {comparison.effect.seeds for comparison in comparisons if comparison.family}
+    clusters = {min(comparison.clusters) for comparison in comparisons if comparison.family}
     notes = []
     if seeds and min(seeds) < SEEDS_TO_MARK:
-        said = "intervals are of these runs, not of the methods" if min(seeds) == 1 else "intervals alone"
-        notes.append(f"Fewer than {SEEDS_TO_MARK} seeds: nothing is marked; {said}.")
+        meaning = "intervals are of these runs, not of the methods" if min(seeds) == 1 else "intervals alone"
+        notes.append(f"Fewer than {SEEDS_TO_MARK} seeds: nothing is marked; {meaning}.")
     if clusters and min(clusters) < CLUSTERS_TO_MARK:
         notes.append(f"Fewer than {CLUSTERS_TO_MARK} test documents (or groups of them): nothing is marked.")
     return notes
@@ -122,7 +131,7 @@ def _too_little(comparisons: Sequence[Comparison]) -> list[str]:
 def _without_differences(
     settings: Mapping[str, Any], cells: Sequence[Cell], comparisons: Sequence[Comparison]
 ) -> list[str]:
-    compared = {one.block for one in comparisons}
+    compared = {comparison.block for comparison in comparisons}
     against = settings["against"]
     return [
         f"{block.name}: no differences, as {against} was not run with these seeds."
@@ -132,7 +141,7 @@ def _without_differences(
 
 
 def _left_out(cells: Sequence[Cell]) -> list[str]:
-    """Models that the means over models are without."""
+    """Notes on models that the means over models leave out."""
     members = {member for cell in cells if cell.block.pooled for models in cell.block.members for member in models}
     trained = dict.fromkeys(cell.block.model for cell in cells if cell.seeds and not cell.block.pooled)
     left_out = [model for model in trained if members and model not in {name for _, name in members}]
@@ -151,7 +160,7 @@ def _collapsed(runs: Sequence[Run]) -> str:
 
 
 def _agreements(runs: Sequence[Run]) -> list[str]:
-    """How much of the test split the row `human` is of."""
+    """Notes on how many test prompts the row `human` covers."""
     whole = {run.dataset: run.scores["prompts"] for run in runs if run.method == DICTIONARY}
     return [
         f"{HUMAN}: a second annotator of {run.dataset} against the first, on the {run.scores['prompts']} of"
@@ -162,9 +171,9 @@ def _agreements(runs: Sequence[Run]) -> list[str]:
 
 
 def _ceilings(runs: Sequence[Run], metrics: Sequence[str]) -> list[str]:
-    """What gold itself scores when it goes through text and back, where that is below 100."""
+    """Notes on the score of gold that is written as an answer and read again, if it is below 100."""
     notes = set()
-    for run in (run for run in runs if run.method != HUMAN):  # which may be of fewer prompts
+    for run in (run for run in runs if run.method != HUMAN):  # a second annotator may have read fewer prompts
         for metric in set(metrics) - {"valid", *METRICS[PREFERENCES]}:
             ceiling = metric_value({"metrics": run.scores["ceiling"]}, metric)
             if ceiling is not None and ceiling < 100:
@@ -173,9 +182,9 @@ def _ceilings(runs: Sequence[Run], metrics: Sequence[str]) -> list[str]:
 
 
 def describe_tests(settings: Mapping[str, Any], comparisons: Sequence[Comparison]) -> dict[str, Any]:
-    """Caption and notes of the differences of a table."""
+    """The caption and the notes of a table of differences."""
     against = comparisons[0].against if comparisons else settings["against"]
-    families = {one.family: one.tests for one in comparisons if one.family}
+    families = {comparison.family: comparison.tests for comparison in comparisons if comparison.family}
     notes = [
         "Difference: mean over seeds, with its 95 % interval over new seeds and new test documents; of one seed, over"
         " new documents alone, without p.",

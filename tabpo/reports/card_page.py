@@ -1,4 +1,4 @@
-"""The card of a dataset as a page in Markdown."""
+"""Write the data card of a data set as a Markdown page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,11 +9,11 @@ _HISTOGRAMS = ("labels", "sublabels", "relation_labels")
 
 
 def render_card(title: str, card: dict[str, Any]) -> str:
-    """One table of counts and lengths, one of each kind of label there is, and one of what splits have in common.
+    """Make the page: tables of counts and lengths, of each kind of label, and of what two splits have in common.
 
     Args:
-        title: What the page is of.
-        card: As `build_card` or `preference_card` gives it, with `private` beside it.
+        title: The page's heading.
+        card: The card from `build_card` or `preference_card`, with the key `private` added.
     """
     splits = card["splits"]
     first = next(iter(splits.values()))
@@ -36,10 +36,10 @@ def render_card(title: str, card: dict[str, Any]) -> str:
     ]
     parts += ["## Sublabels", _table(["", "", *splits], sublabels)] if sublabels else []
     variants = [
-        [split, variant, count] for split, found in card["variants"].items() for variant, count in found.items()
+        [split, variant, count] for split, spellings in card["variants"].items() for variant, count in spellings.items()
     ]
     parts += ["## Spellings put right", _table(["", "", "spans"], variants)] if variants else []
-    shared = [[pair.replace("-", " and "), *found.values()] for pair, found in card["leaks"].items()]
+    shared = [[pair.replace("-", " and "), *overlap.values()] for pair, overlap in card["leaks"].items()]
     heads = [_words(name) for name in next(iter(card["leaks"].values()))]
     parts += ["## In common between splits", _table(["", *heads], shared)]
     return "\n\n".join(parts) + "\n"
@@ -50,7 +50,7 @@ def _words(name: str) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Columns of texts to the left, of numbers to the right."""
+    """A Markdown table; columns of texts are aligned left, columns of numbers right."""
     left = [isinstance(cell, str) for cell in rows[0]]
     lines = [heads, [":---" if text else "---:" for text in left], *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -1,4 +1,4 @@
-"""A confusion table as heat maps: labels, sub-labels and relations, with what was missed and what was invented."""
+"""Draw a confusion table as heat maps of labels, sub-labels and relations, with missed and spurious items."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,17 +16,18 @@ PANELS = {
     "Sub-labels": ("sublabel",),
     "Relations": ("relation_label", "relation_missed", "relation_spurious"),
 }
-"""Kinds of the table that each heat map is made of; those after the first fill the column and the row of NONE."""
+"""The kinds of confusion in each heat map; the second and third kind fill the column and the row of NONE."""
 
 CELL = 0.55
-"""Side of a cell, inches."""
+"""The side of a cell, in inches."""
 
 
 def write_heat_maps(path: Path, table: Sequence[Confusion], title: str) -> None:
-    """Write an SVG: a heat map for each kind of value that the table has; the same table gives the same bytes.
+    """Write an SVG with a heat map for each kind of value in the table.
 
-    A cell shows its count, and by its shade the share of its row, which is a gold value. UNKNOWN is what
-    the ontology does not have. The map of an empty table has one empty cell.
+    Rows are gold values, columns are predicted values. A cell shows its count; its shade is the share of its row.
+    UNKNOWN is a value that the ontology does not have. An empty table gives a map with one empty cell. Equal tables
+    give equal bytes.
     """
     panels = {name: _matrix(table, kinds) for name, kinds in PANELS.items()}
     drawn = {name: panel for name, panel in panels.items() if panel[0]} or {"No counts": ([NONE], np.zeros((1, 1)))}
@@ -40,7 +41,7 @@ def write_heat_maps(path: Path, table: Sequence[Confusion], title: str) -> None:
 
 
 def _matrix(table: Sequence[Confusion], kinds: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """The values in order (NONE and UNKNOWN last) and counts by gold and predicted value."""
+    """The values in order, with NONE and UNKNOWN last, and the counts (gold values, predicted values)."""
     cells = {
         (row.gold, row.predicted): row.count
         for row in table

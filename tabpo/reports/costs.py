@@ -1,4 +1,4 @@
-"""What each method costs: time of a step against that of `dpo`, tokens a second, memory, time of the devices."""
+"""Report what each method costs: time per step relative to `dpo`, tokens per second, memory and device time."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,14 +13,14 @@ from tabpo.reports.typeset import latex_table, markdown_table
 BASELINE = "dpo"
 
 WARM_UP = 2
-"""First steps of a run that are left out: they take memory and choose or compile kernels, which later ones reuse."""
+"""The first steps, which are not counted: they allocate memory and choose or compile kernels that later steps reuse."""
 
 CAPTION = f"Cost of training, against {BASELINE}."
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """One run of one seed: its steps and its `provenance.json`."""
+    """One training run: the wall time of its steps, and its `provenance.json`."""
 
     dataset: str
     model: str
@@ -41,24 +41,25 @@ class TrainedRun:
 
     @property
     def tokens_per_s(self) -> float:
-        """Tokens that went through the model in all counted steps, by the seconds of these steps."""
+        """Tokens that the model processed in all counted steps, divided by the seconds of these steps."""
         return sum(timing.tokens for timing in self.kept) / sum(timing.seconds for timing in self.kept)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """One row: a method on a dataset with a model.
+    """The cost of one method on one data set with one model.
 
     Attributes:
-        seeds: How many runs it is of.
-        step_s: Median seconds of a step, mean over seeds; None where `reason` says why. `_low` and `_high` are the
-            smallest and the largest.
-        ratio: The same by that of `dpo` of the same seed; None where `reason` says why.
-        tokens_per_s: Mean over seeds.
-        peak_memory_mb: Of the first process, the largest of the seeds.
-        peak_gpu_memory_mb: The same of its GPU; None on CPUs.
-        wall_s: Of a whole run, mean over seeds.
-        gpu_seconds: `wall_s` times GPUs.
+        seeds: The number of runs.
+        step_s: The median seconds of a step, as the mean over seeds; None if it is missing. `step_s_low` and
+            `step_s_high` are the lowest and the highest of the seeds.
+        ratio: `step_s` divided by that of `dpo` with the same seed, as the mean over seeds; None if it is missing.
+            `ratio_low` and `ratio_high` are the lowest and the highest of the seeds.
+        tokens_per_s: The mean over seeds.
+        peak_memory_mb: The peak memory of the first process; the maximum over seeds.
+        peak_gpu_memory_mb: The peak memory of the first process's GPU; the maximum over seeds, None on CPUs.
+        wall_s: The wall time of a whole run, as the mean over seeds.
+        gpu_seconds: `wall_s` times the number of GPUs, as the mean over seeds.
         reason: Why numbers are missing.
     """
 
@@ -81,7 +82,7 @@ class Cost:
 
 
 def build_costs(runs: Sequence[TrainedRun]) -> list[Cost]:
-    """A row for each dataset, model and method, in the order of `runs`."""
+    """A row for each data set, model and method, in the order of `runs`."""
     rows: dict[tuple[str, str, str], dict[int, TrainedRun]] = {}
     for run in runs:
         rows.setdefault((run.dataset, run.model, run.method), {})[run.seed] = run
@@ -89,17 +90,17 @@ def build_costs(runs: Sequence[TrainedRun]) -> list[Cost]:
 
 
 def _cost(runs: Mapping[int, TrainedRun], baseline: Mapping[int, TrainedRun]) -> Cost:
-    first, whole = next(iter(runs.values())), [run.provenance for run in runs.values()]
-    gpu_memory = [one["peak_gpu_memory_mb"] for one in whole if one["peak_gpu_memory_mb"] is not None]
+    first, provenance = next(iter(runs.values())), [run.provenance for run in runs.values()]
+    gpu_memory = [of_run["peak_gpu_memory_mb"] for of_run in provenance if of_run["peak_gpu_memory_mb"] is not None]
     cost = Cost(
         first.dataset,
         first.model,
         first.method,
         seeds=len(runs),
-        peak_memory_mb=max(one["peak_memory_mb"] for one in whole),
+        peak_memory_mb=max(of_run["peak_memory_mb"] for of_run in provenance),
         peak_gpu_memory_mb=max(gpu_memory, default=None),
-        wall_s=fmean(one["wall_s"] for one in whole),
-        gpu_seconds=fmean(one["gpu_seconds"] for one in whole),
+        wall_s=fmean(of_run["wall_s"] for of_run in provenance),
+        gpu_seconds=fmean(of_run["gpu_seconds"] for of_run in provenance),
     )
     if not all(run.kept for run in runs.values()):
         return replace(cost, reason=f"no step after the first {WARM_UP}")
@@ -118,23 +119,23 @@ def _spread(name: str, values: Collection[float]) -> dict[str, float]:
 
 
 def costs_csv(costs: Sequence[Cost]) -> str:
-    """One line a row, with every field of `Cost`."""
+    """One line for each row, with every field of `Cost`."""
     frame = pd.DataFrame([asdict(cost) for cost in costs])
     return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n")
 
 
 def costs_markdown(costs: Sequence[Cost], notes: Sequence[str]) -> str:
-    """A table for people."""
+    """The costs as a Markdown table with notes, for people."""
     return markdown_table(_frame(costs, "–"), CAPTION, notes)
 
 
 def costs_latex(costs: Sequence[Cost], notes: Sequence[str]) -> str:
-    """A table for a paper."""
+    """The costs as a LaTeX table with notes, for a paper."""
     return latex_table(_frame(costs, "--"), CAPTION, notes, label="tab:cost", names={})
 
 
 def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun]) -> list[str]:
-    """The notes under the table: how it was measured, and why numbers are missing."""
+    """The notes below the table: how the costs were measured, and why numbers are missing."""
     devices = sorted({run.provenance["device"] for run in runs})
     several = any(cost.seeds > 1 for cost in costs)
     return [
@@ -172,7 +173,7 @@ def _texts(cost: Cost, dash: str, on_gpus: bool) -> dict[str, str]:
 
 
 def _range(mean: float | None, low: float, high: float, form: str, seeds: int, dash: str) -> str:
-    """The mean, and from which to which; the dash is also what stands for a missing number."""
+    """The mean, with the range if there are several seeds; a missing mean is the dash, which also joins the range."""
     if mean is None:
         return dash
     return form.format(mean) if seeds == 1 else f"{form.format(mean)} ({form.format(low)}{dash}{form.format(high)})"

@@ -1,4 +1,4 @@
-"""Token erosion, as heat maps: how far the log-probs of held-out gold tokens had moved when a loss was done."""
+"""Draw token erosion as heat maps: how far training has moved the log-probs of held-out gold tokens."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,38 +19,41 @@ CLASSES = {
     "frequency": ("0", "1-9", "10-99", "100-999", "1000-"),
     "confidence": ("0-0.5", "0.5-0.9", "0.9-0.99", "0.99-1"),
 }
-"""Classes of tokens by which `erosion` of a run's `watch.json` is drawn; tokens without a label have no frequency."""
+"""The classes of tokens in `erosion` of a run's `watch.json` that are drawn. Only tokens of labels have a frequency."""
 
 TITLES = {"field": "Field", "frequency": "Frequency", "confidence": "First prob."}
 
 SHADES = SymLogNorm(linthresh=0.1, vmin=-1, vmax=1, base=10)
-"""The same in all figures: white at 0, about half at a tenth of a nat, full at 1 and beyond."""
+"""The colour scale of all figures: white at 0, about half intensity at 0.1 nats, full from 1 nat on."""
 
 CELL, ROW = 0.24, 0.14
-"""Width and height of a cell, inches."""
+"""The width and height of a cell, in inches."""
 
 Watched = Mapping[str, Sequence[Sequence[Mapping[str, Any]]]]
-"""The rows `erosion` of each method's runs, a run a seed."""
+"""The rows `erosion` of each method, one run for each seed."""
 
 
 def erosion(watched: Watched, by: str) -> dict[str, dict[str, float]]:
-    """By method and class of tokens, the change of log-prob from step 0 to the last step in nats: the mean over seeds.
+    """The change of log-prob from step 0 to the last step in nats, by method and class of tokens: the mean over seeds.
 
-    A seed's value is the mean over all tokens of the class, whatever their other classes. A class of which a seed has
-    no tokens is left out.
+    The value of a seed is the mean over all tokens of the class. A class is left out if a seed has no tokens of it.
+
+    Args:
+        watched: The rows of all runs.
+        by: The kind of class, a key of `CLASSES`.
     """
     return {method: _over_seeds([_of_run(rows, by) for rows in runs]) for method, runs in watched.items()}
 
 
 def _of_run(rows: Sequence[Mapping[str, Any]], by: str) -> dict[str, float]:
     last = [row for row in rows if row["step"] == rows[-1]["step"]]
-    found = {}
+    drifts = {}
     for name in CLASSES[by]:
         of_class = [row for row in last if row[by] == name]
         tokens = sum(row["tokens"] for row in of_class)
         if tokens:
-            found[name] = sum(row["tokens"] * row["drift"] for row in of_class) / tokens
-    return found
+            drifts[name] = sum(row["tokens"] * row["drift"] for row in of_class) / tokens
+    return drifts
 
 
 def _over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -58,9 +61,9 @@ def _over_seeds(seeds: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def write_erosion_figure(path: Path, watched: Watched, title: str) -> None:
-    """Write an SVG: methods by class of tokens, one heat map for each kind of class; the same rows give the same bytes.
+    """Write an SVG with a heat map for each kind of class: methods are rows, classes of tokens are columns.
 
-    A class that no method has is no column.
+    A class that no method has gets no column. Equal rows give equal bytes.
     """
     maps = {by: erosion(watched, by) for by in CLASSES}
     columns = {by: [name for name in CLASSES[by] if any(name in row for row in maps[by].values())] for by in CLASSES}
@@ -91,6 +94,6 @@ def _draw(axis: Axes, drifts: Sequence[Sequence[float]]) -> None:
 
 
 def _short(drift: float) -> str:
-    """A number of four characters or so; what rounds to nothing has no sign."""
+    """A number of about four characters; a value that rounds to 0 has no sign."""
     text = f"{round(drift, 2) + 0.0:.2f}" if abs(drift) < 1 else f"{drift:.1f}"
     return text.replace("0.", ".", 1)

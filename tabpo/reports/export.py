@@ -1,17 +1,17 @@
-"""What may leave a study of private data: tables, tests, macros and the F1 of labels, all of them rounded.
+"""Make the files that may leave a study of private data: tables, tests, macros and the F1 of labels, all rounded.
 
-This is an allow-list: a table is read in its long form, and a column that is not named here does not leave; of the
-files of counts only sums over groups do. A group is what `group_id` names, a patient or a thread; a document without
-one is a group of its own. Nothing is shown that fewer than five groups have:
+The export is an allow-list. A table is read in its long form, and only the columns named here are exported. Of the
+files of counts only sums over groups are exported. A group is what `group_id` names, such as a patient or a thread; a
+document without `group_id` is a group by itself. Nothing is shown that rests on fewer than five groups:
 
-- A metric whose gold items they have is blank, and with it every mean over data sets that it is part of.
-- Labels whose gold items they have stand together in the row "rare labels". Where all of these have fewer than five
-  groups together, the next label joins them: the total less all other rows would tell their count.
-- A mean over labels (`macro_label`) is blank if it has such a label in it: the other labels would tell its F1.
-- Labels are shown in one metric only: counted in a second way they would tell by the difference what is folded.
+- A metric is blank if fewer than five groups have its gold items. Every mean over data sets that includes it is blank.
+- Labels are combined in the row "rare labels" if fewer than five groups have their gold items. If all rare labels
+  together have fewer than five groups, the next label joins them; else their count could be computed from the total.
+- A mean over labels (`macro_label`) is blank if it includes such a label, whose F1 could be computed from the others.
+- Each item's label is shown in one metric only. With a second one, differences could reveal combined labels.
 
-F1 has one decimal and counts are rounded to five. An F1 of a few items tells their number even with one decimal, which
-is why all of this goes by groups and does not rely on rounding.
+F1 has one decimal and counts are rounded to five. Rounding alone would not protect, since the F1 of a few items reveals
+their number even with one decimal. Therefore the rules above depend on groups.
 """
 
 from collections import defaultdict
@@ -28,40 +28,40 @@ from tabpo.records import ClusterCounts
 from tabpo.reports.macros import render_macros
 
 FEW = 5
-"""Groups that something must have to be shown by itself; and what counts are rounded to."""
+"""The fewest groups that a number may rest on to be shown; counts are rounded to multiples of it."""
 
 RARE = "rare labels"
-"""The row of all labels that fewer than `FEW` groups have."""
+"""The name of the row that combines all rare labels."""
 
 BY_LABEL = ("ner_strict", "rel", "triple")
-"""Metrics whose labels are shown: entities and relations have no label in common, and only medical answers triples."""
+"""The metrics whose labels are shown. Entities and relations share no label; data sets with triples have neither."""
 
 KEYS = ("dataset", "model", "method")
 NAMES = (*KEYS, "against", "metric", "label")
 DECIMALS = {"mean": 1, "sd": 1, "f1": 1, "difference": 1, "low": 1, "high": 1, "relative": 1, "p": 3, "p_holm": 3}
 COUNTS = ("documents", "groups", "gold")
 COLUMNS = (*NAMES, "seeds", *DECIMALS, *COUNTS)
-"""Of tables, in the order in which they are written: the names of the study's own axes, and numbers."""
+"""The columns of tables that may leave, in the order in which they are written: names from the study, and numbers."""
 
 NOTE = (
     f"Percent (margins in nats) with one decimal, p with three; counts are rounded to {FEW}."
     f" A dash: not run, or gold items in fewer than {FEW} groups of documents."
 )
-"""Under each table."""
+"""The note below each table."""
 
 Row = tuple[str, str | None, str]
-"""Data set, model (None for a baseline) and method."""
+"""A data set, a model (None for a baseline) and a method."""
 
 Groups = Mapping[tuple[str, str | None], set[str]]
-"""By metric and label (None for all items), the groups that have gold items."""
+"""For each metric and label (None for all labels), the groups that have gold items."""
 
 
 def export_files(tables: Mapping[str, str], runs: Mapping[Row, Sequence[Sequence[ClusterCounts]]]) -> dict[str, str]:
-    """The content of every file that may leave, by its path in the folder.
+    """The content of every file that may leave, by its path in the export folder.
 
     Args:
-        tables: Long form of each table of scores, or of tests (`x.tests`), as CSV by its name.
-        runs: The counts of all rows of the tables, seed by seed; one for a row that has no seeds.
+        tables: The CSV text, in long form, of each table of scores (`x`) and of tests (`x.tests`), by name.
+        runs: For each row of the tables the counts of each seed; a row without seeds has one element.
     """
     groups = {(dataset, method): gold_groups(counts[0]) for (dataset, _, method), counts in runs.items()}
     frames = {name: pd.read_csv(StringIO(text), dtype=str, keep_default_na=False) for name, text in tables.items()}
@@ -74,7 +74,7 @@ def export_files(tables: Mapping[str, str], runs: Mapping[Row, Sequence[Sequence
 
 
 def gold_groups(counts: Iterable[ClusterCounts]) -> Groups:
-    """Which groups have gold items, by metric and label; as the headline counts them."""
+    """The groups that have gold items, by metric and label, counted with the headline convention."""
     groups: dict[tuple[str, str | None], set[str]] = defaultdict(set)
     for row in counts:
         if row.convention == HEADLINE and row.gold:
@@ -83,11 +83,11 @@ def gold_groups(counts: Iterable[ClusterCounts]) -> Groups:
 
 
 def shareable(table: pd.DataFrame, groups: Mapping[tuple[str, str], Groups]) -> pd.DataFrame:
-    """The columns of `COLUMNS` that a table has, as texts: numbers rounded, and none of few.
+    """The part of a table that may leave: its columns in `COLUMNS`, rounded, and blank where groups are too few.
 
     Args:
-        table: One line a number or test, all texts.
-        groups: By data set and method.
+        table: One line for each number or test; all values are texts.
+        groups: The groups that have gold items, by data set and method.
     """
     datasets = {dataset for dataset, _ in groups}
     kept = table[[name for name in COLUMNS if name in table]].copy()
@@ -100,8 +100,8 @@ def shareable(table: pd.DataFrame, groups: Mapping[tuple[str, str], Groups]) -> 
         index=kept.index,
         dtype=bool,
     )
-    told = kept[[name for name in numbers if name in DECIMALS]].ne("").any(axis=1)
-    in_means = set(kept.loc[few & told & (kept["method"] != HUMAN), "metric"])
+    filled = kept[[name for name in numbers if name in DECIMALS]].ne("").any(axis=1)
+    in_means = set(kept.loc[few & filled & (kept["method"] != HUMAN), "metric"])
     few |= ~kept["dataset"].isin(datasets) & kept["metric"].isin(in_means)
     for name in numbers:
         kept[name] = kept[name].map(_rounding(name)).mask(few, "")
@@ -109,21 +109,21 @@ def shareable(table: pd.DataFrame, groups: Mapping[tuple[str, str], Groups]) -> 
 
 
 def is_few(groups: Groups, metric: str) -> bool:
-    """Whether too few groups have gold items of a metric, or, of a mean over labels, of one of them."""
+    """Whether too few groups have gold items of a metric; for a mean over labels, of any of its labels."""
     name, _, convention = metric.partition("@")
     if convention == MACRO:
-        of_labels = [len(found) for (other, label), found in groups.items() if other == name and label is not None]
+        of_labels = [len(members) for (other, label), members in groups.items() if other == name and label is not None]
         return not of_labels or min(of_labels) < FEW
     return min(len(groups.get((part, None), ())) for part in (CONLL if name == "conll" else (name,))) < FEW
 
 
 def fold(groups: Mapping[str, set[str]]) -> tuple[list[str], list[str]]:
-    """Labels with a row of their own, and those in the row of all rare ones, both sorted.
+    """Divide labels into those that get a row each and the rare ones, which share a row; both lists are sorted.
 
-    Labels that no group has are among the rare ones: a missing row does not tell them apart.
+    Labels without gold items are among the rare ones, so that a missing row does not reveal them.
 
     Args:
-        groups: By label, the groups that have gold items of it.
+        groups: For each label, the groups that have gold items of it.
     """
     by_size = sorted(groups, key=lambda label: (len(groups[label]), label))
     rare = [label for label in by_size if len(groups[label]) < FEW]
@@ -140,21 +140,24 @@ _LABEL_COLUMNS = (*KEYS, "metric", "label", "seeds", "f1", "groups", "gold")
 
 
 def label_rows(runs: Mapping[Row, Sequence[Sequence[ClusterCounts]]]) -> list[dict[str, str]]:
-    """The F1 of each label, mean over seeds; a second annotator, who may have read fewer documents, has no rows."""
+    """The mean F1 of each label over seeds. A second annotator, who may have read fewer documents, has no rows."""
     rows = []
     for (dataset, model, method), seeds in runs.items():
         if method == HUMAN:
             continue
-        found = gold_groups(seeds[0])
+        groups = gold_groups(seeds[0])
         for metric in BY_LABEL:
             sums = [_sums(counts, metric) for counts in seeds]
-            labels = {label: found.get((metric, label), set()) for by_label in sums for label in by_label}
-            own, rare = fold(labels)
-            for name, members in [*((label, [label]) for label in own), (RARE, rare)]:
+            labels = {label: groups.get((metric, label), set()) for by_label in sums for label in by_label}
+            single, rare = fold(labels)
+            for name, members in [*((label, [label]) for label in single), (RARE, rare)]:
                 clusters = set().union(*(labels[label] for label in members))
                 if len(clusters) < FEW:
                     continue
-                scores = [sum((one[label] for label in members if label in one), Counts(0, 0, 0)) for one in sums]
+                scores = [
+                    sum((by_label[label] for label in members if label in by_label), Counts(0, 0, 0))
+                    for by_label in sums
+                ]
                 values = {
                     **{"dataset": dataset, "model": model or "", "method": method, "metric": metric, "label": name},
                     "seeds": str(len(seeds)),
@@ -174,7 +177,7 @@ def _sums(counts: Iterable[ClusterCounts], metric: str) -> dict[str, Counts]:
 
 
 def _rounding(column: str) -> Callable[[str], str]:
-    """What a text of a column becomes; an empty one stays empty."""
+    """The function that rounds the texts of a column; an empty text stays empty."""
     if column in COUNTS:
         return lambda text: text and str(FEW * round(float(text) / FEW))
     if column in DECIMALS:
@@ -190,7 +193,7 @@ def _wide(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _three(name: str, shown: pd.DataFrame, long: pd.DataFrame) -> dict[str, str]:
-    """A table as CSV in its long form, and as Markdown and LaTeX for people."""
+    """The three files of a table: CSV in long form, Markdown and LaTeX for people."""
     shown = shown.replace("", "–").fillna("–")
     markdown = shown.to_markdown(index=False, disable_numparse=True) if len(shown) else "None."
     styled = shown.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis=1)
@@ -202,11 +205,11 @@ def _three(name: str, shown: pd.DataFrame, long: pd.DataFrame) -> dict[str, str]
 
 
 def _macros(shown: Mapping[str, pd.DataFrame]) -> str:
-    """Of the study's own tables, those that have tests, what is not blank."""
+    """The macros of all numbers that are not blank, from the tables that have tests."""
     tables = {}
     for name in shown:
-        if f"{name}.tests" in shown and "/" not in name:  # tables of one metric repeat them
-            cells, tests = (pd.read_csv(StringIO(_csv(shown[one]))) for one in (name, f"{name}.tests"))
+        if f"{name}.tests" in shown and "/" not in name:  # tables of one metric repeat these numbers
+            cells, tests = (pd.read_csv(StringIO(_csv(shown[part]))) for part in (name, f"{name}.tests"))
             cells = cells.dropna(subset="mean").astype({"seeds": int})
             tables[name] = (cells, tests.dropna(subset="difference"))
     return render_macros(tables)

@@ -1,4 +1,4 @@
-"""A long study run by run: its runs in order, how many train at once, and what is kept of each in the repository."""
+"""Split a long study into runs, decide how many train at once, and copy the small files of finished runs."""
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,14 +9,14 @@ from typing import Any
 from tabpo.names import SFT
 
 RECORDS = ("run.yaml", "selection.json", "watch.json", "provenance.json", "training.parquet")
-"""Files of a run that are kept, beside its scores; SFT has no watch.json."""
+"""The files of a run that are kept besides its scores; SFT has no watch.json."""
 
 
 def runs_by_seed(config: Mapping[str, Any]) -> Iterator[list[str]]:
-    """Folders under the results of the runs of one data set and seed, in the order in which they are to be made.
+    """The run folders of each data set and seed, in the order in which they should be made, relative to the results.
 
     Args:
-        config: A study as configured, whose models train all methods.
+        config: The configuration of a study in which every model trains all methods.
     """
     for dataset in config["datasets"]:
         for seed in config["seeds"]:
@@ -28,27 +28,28 @@ def runs_by_seed(config: Mapping[str, Any]) -> Iterator[list[str]]:
 
 
 def shortened(config: Mapping[str, Any], results: str) -> dict[str, Any]:
-    """The same study with four steps of SFT for three seeds, to measure how long a step takes."""
+    """The study with four SFT steps for three seeds and other results, to measure how long a step takes."""
     sft = config["training"]["sft"] | {"steps": 4, "warmup_steps": 1}
     return {**config, "results": results, "seeds": [1, 2, 3], "training": {**config["training"], "sft": sft}}
 
 
 def jobs_at_once(alone: Sequence[float], together: Sequence[float]) -> int:
-    """2 where two trainings at once get through more steps than one after the other, else 1.
+    """2 if two trainings at the same time finish more steps than one after the other, else 1.
+
+    The caller leaves out the first step of each training, which includes start-up.
 
     Args:
-        alone: Seconds of each step of one training.
-        together: Seconds of each step of two that ran at the same time. The first step of each is left out by the
-            caller: it holds start-up.
+        alone: The seconds of each step of one training that ran alone.
+        together: The seconds of each step of two trainings that ran at the same time.
     """
     return 2 if fmean(together) < 2 * fmean(alone) else 1
 
 
 def keep_runs(results: Path, output: Path) -> list[Path]:
-    """Copy the small files of every run that has been scored, its scores and their counts among them.
+    """Copy the small files of every scored run, including its scores and their counts.
 
     Returns:
-        Folders of these runs below `results`.
+        The folders of these runs, relative to `results`.
     """
     scored = sorted({path.parent.parent for path in results.glob("*/*/*/seed*/scores/*.json")})
     for run in scored:

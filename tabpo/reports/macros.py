@@ -1,4 +1,4 @@
-"""Every number of a study's tables as a LaTeX macro, so that prose never retypes one."""
+"""Write every number of a study's tables as a LaTeX macro, so that an article never repeats a number by hand."""
 
 from collections.abc import Mapping
 
@@ -14,49 +14,50 @@ HEAD = r"""% \input this file; \tabpo{scierc/qwen/tab_po/rel/mean} is then 46.5,
 
 
 def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> str:
-    """One definition for each number, by its key, as tables print it.
+    """Define a macro for each number, rounded as tables print it.
 
-    Cells: `{dataset}/{model}/{method}/{metric}/` with `mean`, `sd` or `seeds`. Differences: the same with
-    `against/{row}/` and `difference`, `low`, `high`, `relative`, `p`, or `p_holm/{table}`, as the family is a table's.
-    Keys of means over models or data sets start with the table's name, since tables differ in what they are over.
+    The key of a cell is `{dataset}/{model}/{method}/{metric}/` and `mean`, `sd` or `seeds`. The key of a difference is
+    `{dataset}/{model}/{method}/{metric}/against/{row}/` and `difference`, `low`, `high`, `relative`, `p`, or
+    `p_holm/{table}`, because each table has its own family of tests. Keys of means over models or data sets start with
+    the name of the table, because different tables average over different ones.
 
     Args:
-        tables: Of each table the frames of `x.csv` and `x.tests.csv`.
+        tables: For each table the data frames of `x.csv` and `x.tests.csv`.
 
     Raises:
-        DataError: Two tables have another number for one key.
+        DataError: Two tables have different numbers for the same key.
     """
     values: dict[str, str] = {}
     for table, (cells, tests) in tables.items():
         for key, value in (*_cells(table, cells), *_differences(table, tests)):
             if values.setdefault(key, value) != value:
-                raise DataError(f"macros.tex: {key} is {values[key]} in one table and {value} in {table}")
+                raise DataError(f"macros.tex: {key} is {values[key]} in one table and {value} in table {table}")
     lines = [rf"\expandafter\def\csname tabpo:{key}\endcsname{{{value}}}" for key, value in values.items()]
     return HEAD + "\n".join(lines) + "\n"
 
 
 def _cells(table: str, cells: pd.DataFrame) -> list[tuple[str, str]]:
-    found = []
+    numbers = []
     for row in cells[cells["mean"].notna()].to_dict("records"):
         key = _key(table, row)
-        found.append((f"{key}/mean", f"{row['mean']:z.1f}"))
+        numbers.append((f"{key}/mean", f"{row['mean']:z.1f}"))
         if pd.notna(row["sd"]):
-            found += [(f"{key}/sd", f"{row['sd']:.1f}"), (f"{key}/seeds", str(row["seeds"]))]
-    return found
+            numbers += [(f"{key}/sd", f"{row['sd']:.1f}"), (f"{key}/seeds", str(row["seeds"]))]
+    return numbers
 
 
 def _differences(table: str, tests: pd.DataFrame) -> list[tuple[str, str]]:
-    found = []
+    numbers = []
     for row in tests.to_dict("records"):
         key = f"{_key(table, row)}/against/{row['against']}"
-        found += [(f"{key}/{name}", f"{row[name]:z.1f}") for name in ("difference", "low", "high")]
+        numbers += [(f"{key}/{name}", f"{row[name]:z.1f}") for name in ("difference", "low", "high")]
         if pd.notna(row["relative"]):
-            found.append((f"{key}/relative", f"{row['relative']:z.1f}"))
+            numbers.append((f"{key}/relative", f"{row['relative']:z.1f}"))
         if pd.notna(row["p"]):
-            found.append((f"{key}/p", _p(row["p"])))
+            numbers.append((f"{key}/p", _p(row["p"])))
         if pd.notna(row["p_holm"]):
-            found.append((f"{key}/p_holm/{table}", _p(row["p_holm"])))
-    return found
+            numbers.append((f"{key}/p_holm/{table}", _p(row["p_holm"])))
+    return numbers
 
 
 def _p(value: float) -> str:

@@ -122,7 +122,7 @@ NAMES = {
 
 
 def title(metric: str) -> str:
-    """The heading of a column: `rel@pure` is Rel (pure)."""
+    """The heading of a metric's column in Markdown: `rel@pure` is Rel (pure)."""
     name, _, convention = metric.partition("@")
     return TITLES[name] + (f" ({convention})" if convention else "")
 
@@ -133,19 +133,19 @@ def printed_name(name: str, names: Mapping[str, str]) -> str:
 
 
 def printed_metric(metric: str) -> str:
-    """The heading of a column: `rel@pure` is Rel, PURE."""
+    """The heading of a metric's column in LaTeX: `rel@pure` is Rel, PURE."""
     name, _, convention = metric.partition("@")
     return TITLES[name] + (f", {PRINTED_CONVENTIONS[convention]}" if convention else "")
 
 
 def ceiling_note(dataset: str, metric: str, ceiling: float, conventions: Mapping[str, Mapping[str, float]]) -> str:
-    """What gold's own text scores in a metric, in percent; for a headline also read in the order of the answer.
+    """A note on what gold scores when it is written as an answer and read again, also with the convention `in_order`.
 
     Args:
-        dataset: Where.
-        metric: As the config names it.
-        ceiling: In percent.
-        conventions: Of the metric, with their `f1`; none if `metric` names one of them itself.
+        dataset: The data set.
+        metric: The metric, as the study's settings name it.
+        ceiling: The score of gold in this metric, in percent.
+        conventions: The conventions of the metric with their `f1`; empty if `metric` itself names a convention.
     """
     note = f"Gold's own text scores {ceiling:.2f} in {title(metric)} on {dataset}"
     in_order = 100 * conventions.get("in_order", {"f1": 0})["f1"]
@@ -155,18 +155,18 @@ def ceiling_note(dataset: str, metric: str, ceiling: float, conventions: Mapping
 
 
 def quantity(metrics: Sequence[str]) -> str:
-    """What the numbers of a table of these metrics are."""
+    """What the numbers in a table of these metrics are, and their unit."""
     if metrics[0] not in names.METRICS["preferences"]:
         return "F1 in percent, sets of items"
     return "Means over test pairs in nats" if set(metrics) == {"reward_margin"} else "Shares of test pairs in percent"
 
 
 def meanings(metrics: Iterable[str]) -> str:
-    """One sentence that says what each name and each convention among these metrics is, once, in their order."""
-    said = {}
+    """One sentence that explains each name and each convention of these metrics once, in their order."""
+    explained = {}
     for metric in metrics:
         name, _, convention = metric.partition("@")
-        said[name] = f"{TITLES[name]}: {METRICS[name]}"
+        explained[name] = f"{TITLES[name]}: {METRICS[name]}"
         if convention:
-            said[convention] = f"({convention}): {CONVENTIONS[convention]}"
-    return "; ".join(said.values()) + "."
+            explained[convention] = f"({convention}): {CONVENTIONS[convention]}"
+    return "; ".join(explained.values()) + "."

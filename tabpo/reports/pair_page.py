@@ -1,4 +1,4 @@
-"""The audit of a file of pairs as a page for people, in Markdown."""
+"""Write the audit of a file of pairs as a Markdown page for people."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
@@ -10,27 +10,28 @@ from tabpo.privacy import NOTICE
 from tabpo.records import Pair
 
 EXAMPLES = 2
-"""Pairs shown of each operator."""
+"""How many pairs are shown of each operator."""
 
 BEGINNING = 200
-"""Characters shown of an answer of preferences."""
+"""How many characters are shown of each answer in preference data."""
 
 
 def pair_page(title: str, audit: Mapping[str, Mapping[str, Any]], pairs: Sequence[Pair]) -> str:
-    """Tables of an audit, and examples of pairs.
+    """Make the page: the tables of an audit, and examples of pairs.
 
     Args:
         title: The page's heading.
-        audit: `drawn`, how the pairs were drawn, or, of preferences, how far their answers are apart; `proof`, where
-            they come from, and that they are what a model is asked for; `reference`, what the reference makes of them.
-        pairs: Of which examples are shown, unless the pairing's data is private.
+        audit: Three reports. `drawn` says how the pairs were drawn, or for preference data how much the two answers
+            differ. `proof` says where the pairs come from and which checks they passed. `reference` says how the
+            reference model ranks them.
+        pairs: The pairs from which examples are shown, unless the data are private.
     """
     drawn, proof = audit["drawn"], audit["proof"]
     wholes = {"token_edit_distance": "Tokens", "character_edit_distance": "Characters"}
     wholes["share_of_differing_tokens"] = "Share of tokens"
     sizes = [{"difference": name} | (drawn[key] or {}) for key, name in wholes.items()]
     counts = ("examples", "pairs_wanted", "pairs", "pairs_flipped", "pairs_repaired", "pairs_with_fewer_edits")
-    given, private = "kinds" not in drawn, drawn["pairing"]["private"]  # the pairs of preferences are given
+    given, private = "kinds" not in drawn, drawn["pairing"]["private"]  # preference data bring their pairs
     parts = [
         *([NOTICE] if private else []),
         f"# {title}",
@@ -41,7 +42,7 @@ def pair_page(title: str, audit: Mapping[str, Mapping[str, Any]], pairs: Sequenc
         "Proved before any training on these pairs: splits share no prompt and no document, no pair stems from dev or"
         " test, one answer of each pair is gold"
         + ("." if given else ", both are rendered alike, all labels are of the ontology, all spans stand in the text."),
-        _table([{"what": what} | dict(found) for what, found in proof["splits"].items()]),
+        _table([{"what": what} | dict(counts) for what, counts in proof["splits"].items()]),
         _table([{"what": what} | dict(proof[what]) for what in ("confusions", "choices", "pairs", "answers")]),
         "## Pairs" if given else "## What was drawn",
         _table([{key: drawn[key] for key in counts if key in drawn}]),
@@ -59,7 +60,7 @@ def _drawn_parts(drawn: Mapping[str, Any]) -> list[str]:
         {"a draw was refused": drawn["refusals"], "an example has no pair": drawn["examples_without_pair"]}
     )
     return [
-        _table([{"kind": kind} | _flat(found) for kind, found in drawn["kinds"].items()]),
+        _table([{"kind": kind} | _flat(report) for kind, report in drawn["kinds"].items()]),
         "Pairs by the number of tokens that differ:",
         _table([drawn["token_edits"]]),
         "Sources of the edits:",
@@ -103,13 +104,13 @@ def _items(mapping: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
 def _rows(reports: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
     return [
         {"what": what, "reason": reason, "count": count}
-        for what, found in reports.items()
-        for reason, count in found.items()
+        for what, counts in reports.items()
+        for reason, count in counts.items()
     ]
 
 
 def _flat(kind: Mapping[str, Any]) -> dict[str, Any]:
-    """A kind in one row: of its spreads the means."""
+    """The report of a kind as one row; of each distribution the row has the mean."""
     flat = {}
     for key, value in kind.items():
         if key.endswith(("_distance", "_tokens")):
@@ -127,18 +128,18 @@ def _groups(reference: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, An
 def _reference_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {"operator or label": name}
-        | {key.replace("_", " "): found[key] for key in ("pairs", "ranked_right", "mean_margin")}
-        | {f"gate {tau}": rate for tau, rate in zip(reference["taus"], found["gate_rates"], strict=True)}
-        for name, found in _groups(reference)
+        | {key.replace("_", " "): group[key] for key in ("pairs", "ranked_right", "mean_margin")}
+        | {f"gate {tau}": rate for tau, rate in zip(reference["taus"], group["gate_rates"], strict=True)}
+        for name, group in _groups(reference)
     ]
 
 
 def _held_out_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
     held_out = reference["held_out"]
     return [
-        {"label": name, "answers": found["answers"]}
-        | {f"gate {tau}": rate for tau, rate in zip(reference["taus"], found["gate_rates"], strict=True)}
-        for name, found in {"all": held_out["all"], **held_out["labels"]}.items()
+        {"label": name, "answers": group["answers"]}
+        | {f"gate {tau}": rate for tau, rate in zip(reference["taus"], group["gate_rates"], strict=True)}
+        for name, group in {"all": held_out["all"], **held_out["labels"]}.items()
     ]
 
 
@@ -146,14 +147,14 @@ def _histogram_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
     edges = reference["edges"]
     bins = [f"to {edge:g}" for edge in edges] + [f"over {edges[-1]:g}"]
     return [
-        {"operator or label": name} | dict(zip(bins, found["histogram"], strict=True))
-        for name, found in _groups(reference)
-        if found["histogram"] is not None
+        {"operator or label": name} | dict(zip(bins, group["histogram"], strict=True))
+        for name, group in _groups(reference)
+        if group["histogram"] is not None
     ]
 
 
 def _examples(pairs: Sequence[Pair]) -> list[dict[str, str]]:
-    """Of each operator the pairs that come first by the SHA-256 of their ids; of preferences how both answers begin."""
+    """The first pairs of each operator, sorted by the SHA-256 of their ids; for preference data, how answers begin."""
     by_operator: dict[str, list[Pair]] = {}
     pairs = sorted(pairs, key=lambda pair: sha256(pair.pair_id.encode()).digest())
     if not pairs[0].edits:

@@ -1,6 +1,6 @@
-"""The report of a study: one HTML file of its tables, of what is known of its data and pairs, and of its runs.
+"""Write the report of a study: one HTML file with its tables, the pages about its data and pairs, and its runs.
 
-It loads nothing and runs no program: style, pages and figures are in it, all else is links to files beside it.
+The file loads nothing and runs no program. Style, pages and figures are inside it; everything else is a relative link.
 """
 
 import base64
@@ -23,20 +23,22 @@ from tabpo.reports.tables import FILES
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 
 DEEPER = 3
-"""Levels by which headings of pages are lower in the report."""
+"""How many levels lower the headings of a page are in the report."""
 
 MEASURES = {"f1": "F1", "nll": "NLL, nats a token", "reward_accuracy": "pairs ranked right"}
-"""What choices on dev_select are made by, as `selection.json` names it and as people read it."""
+"""The measures for choices on dev_select: the name in `selection.json`, and the name for readers."""
 
 _RULES = ("heading", "list", "table", "backticks")
-_PAGES = MarkdownIt("zero").enable([*_RULES])  # cells of data may hold asterisks and backslashes; no link, no image
+_PAGES = MarkdownIt("zero").enable(
+    [*_RULES]
+)  # no emphasis or escapes, since data may hold asterisks and backslashes; no links or images
 _TABLES = MarkdownIt("zero").enable([*_RULES, "emphasis", "escape"])
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?")
 
 
 @dataclass(frozen=True)
 class ReportedRun:
-    """One run of one seed, its `selection.json` and its `provenance.json`."""
+    """One training run with its `selection.json` and its `provenance.json`."""
 
     dataset: str
     model: str
@@ -47,24 +49,24 @@ class ReportedRun:
 
 
 def table_files(settings: Mapping[str, Any]) -> list[str]:
-    """The study's tables, without their endings: those of the config, then one a metric."""
+    """The paths of the study's tables without endings: first those of its settings, then one for each metric."""
     per_metric = [f"tables/per_metric/{name}" for name in settings["metrics"]]
     return [f"tables/{name}" for name in settings["tables"]] + per_metric
 
 
 def shown_files(settings: Mapping[str, Any]) -> list[str]:
-    """Files under the study's results that the report has the contents of: of one for each seed, the first."""
+    """The files under the results whose contents the report shows; of files for each seed, the first one."""
     exhibits = [exhibit["files"][0] for exhibit in settings["exhibits"]]
     return [f"{table}.md" for table in table_files(settings)] + exhibits
 
 
 def render_report(settings: Mapping[str, Any], contents: Mapping[str, str], runs: Sequence[ReportedRun]) -> str:
-    """The report as HTML; the same study gives the same text, which holds no time, host, path or commit.
+    """The report as HTML. Equal studies give equal text: it holds no time, host, absolute path or commit.
 
     Args:
-        settings: As `report_settings` gives them.
-        contents: Of each of `shown_files`, by its name.
-        runs: All of the study, in order.
+        settings: The settings from `report_settings`.
+        contents: The content of each of `shown_files`, by its path.
+        runs: All runs of the study, in order.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     tables = {table: contents[f"{table}.md"] for table in table_files(settings)}
@@ -81,7 +83,7 @@ def render_report(settings: Mapping[str, Any], contents: Mapping[str, str], runs
 
 
 def _table(table: str, text: str) -> dict[str, Any]:
-    """Cells, notes and caption of its Markdown, beside links to its files."""
+    """What the template needs of a table: its Markdown as HTML, and links to its files."""
     return {
         "id": table.replace("/", "-"),
         "name": PurePath(table).name,
@@ -92,15 +94,15 @@ def _table(table: str, text: str) -> dict[str, Any]:
 
 
 def _sections(settings: Mapping[str, Any], contents: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Of each dataset the exhibits of its own, then those of each model."""
+    """For each data set its own exhibits, then those of each model."""
     shown = [_exhibit(exhibit, contents[exhibit["files"][0]]) for exhibit in settings["exhibits"]]
     return [
         {
             "dataset": dataset,
             "parts": [
-                (model, found)
+                (model, exhibits)
                 for model in (None, *(entry["name"] for entry in settings["models"]))
-                if (found := [one for one in shown if (one["dataset"], one["model"]) == (dataset, model)])
+                if (exhibits := [entry for entry in shown if (entry["dataset"], entry["model"]) == (dataset, model)])
             ],
         }
         for dataset in (entry["name"] for entry in settings["datasets"])
@@ -108,19 +110,19 @@ def _sections(settings: Mapping[str, Any], contents: Mapping[str, str]) -> list[
 
 
 def _exhibit(exhibit: Mapping[str, Any], content: str) -> dict[str, Any]:
-    """A page as HTML; a figure as an image: names inside of it stay its own, and nothing in it can load anything."""
+    """A page as HTML, or a figure as an image, whose ids cannot clash with others and which can load nothing."""
     figure = exhibit["files"][0].endswith(".svg")
     if figure:
-        what = " ".join(filter(None, [exhibit["title"], "of", exhibit["dataset"], exhibit["model"]]))
+        description = " ".join(filter(None, [exhibit["title"], "of", exhibit["dataset"], exhibit["model"]]))
         data = base64.b64encode(content.encode()).decode()
-        html = Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(what, data)
+        html = Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(description, data)
     else:
         html = Markup(_html(_PAGES, content))
     return {**exhibit, "figure": figure, "html": html}
 
 
 def _blocks(runs: Iterable[ReportedRun]) -> list[dict[str, Any]]:
-    """The runs of each dataset and model."""
+    """The runs of each data set and model."""
     return [
         {
             "dataset": dataset,
@@ -135,7 +137,7 @@ def _blocks(runs: Iterable[ReportedRun]) -> list[dict[str, Any]]:
 def _run_row(run: ReportedRun) -> dict[str, Any]:
     selection, after = run.selection, run.provenance["collapsed_after"]
     last, best = selection["last"], selection["dev_best"]
-    looked = selection["measure"] == "f1"  # at answers: neither SFT's looks nor those at preferences are
+    evaluated = selection["measure"] == "f1"  # collapse is looked for in answers; SFT and preferences evaluate none
     return {
         "method": run.method,
         "seed": run.seed,
@@ -145,12 +147,12 @@ def _run_row(run: ReportedRun) -> dict[str, Any]:
         "kept": {"last": "last", "dev_best": "best"}[selection["keep"]],
         "measure": MEASURES[selection["measure"]],
         "values": [f"{point['value']:.3f}" for point in (last, best)],
-        "collapsed": f"after step {after}" if after is not None else "no" if looked else "–",
+        "collapsed": f"after step {after}" if after is not None else "no" if evaluated else "–",
     }
 
 
 def _html(parser: MarkdownIt, text: str) -> str:
-    """Markdown with headings of a page's own, columns of numbers to the right, and tables that scroll by themselves."""
+    """Markdown as HTML: headings `DEEPER` levels down, numbers aligned right, wide tables scroll on their own."""
     tokens = parser.parse(text)
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
@@ -161,7 +163,7 @@ def _html(parser: MarkdownIt, text: str) -> str:
 
 
 def _mark_numbers(tokens: Sequence[Token]) -> None:
-    """Give the cells of a table's column, its head too, the class `number` where nothing but numbers is in it."""
+    """Give the cells of a column, including its head, the class `number` if its body has only numbers."""
     columns: dict[int, list[tuple[Token, str]]] = {}
     place = 0
     for token, content in pairwise(tokens):

@@ -1,4 +1,4 @@
-"""How the losses of a study train, as lines over steps: what each of them does to both answers of its pairs."""
+"""Draw the training of all methods as lines over steps: how each loss changes both answers of its pairs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -26,24 +26,26 @@ PANELS = {
     "margin": "Margin, own rewards",
     "accuracy": "Accuracy, share of pairs",
 }
-"""Titles of the quantities of `TrainingStep` that are drawn; drift and gate rate are of the chosen answer."""
+"""The drawn quantities of `TrainingStep` and their titles; drift and gate rate are of the chosen answer."""
 
 POINTS = 20
-"""A line has so many points at most, each a mean over steps that follow one another: every step sees other pairs."""
+"""The largest number of points of a line. Each is a mean over consecutive steps, since every step has other pairs."""
 
 Logs = Mapping[str, Sequence[Sequence[TrainingStep]]]
-"""What each method's runs have logged, a run a seed."""
+"""The logged steps of each method, one run for each seed."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A quantity of one method, (points,) each: NaN where a seed has no value, so that no mean is of some seeds only.
+    """One quantity of one method over the steps; every array is (points,).
+
+    A point is NaN if any seed has no value there, so that every mean is over all seeds.
 
     Attributes:
-        steps: Middle of the steps that a point is of.
-        mean: Over seeds.
-        low: Of the seed with the lowest value.
-        high: Of the one with the highest.
+        steps: The middle of the steps that each point covers.
+        mean: The mean over seeds.
+        low: The lowest value of a seed.
+        high: The highest value of a seed.
     """
 
     steps: np.ndarray
@@ -53,9 +55,9 @@ class Line:
 
 
 def training_lines(logs: Logs, quantity: str) -> dict[str, Line]:
-    """The line of each method that has logged a quantity at all; the points of all lines are of the same steps.
+    """The line of each method that has logged the quantity; the points of all lines cover the same steps.
 
-    Steps without a value do not count in a point. A run that was stopped has no value after its last step.
+    The mean of a point leaves out steps without a value. A run that was stopped has no values after its last step.
     """
     longest = max(len(run) for runs in logs.values() for run in runs)
     size = math.ceil(longest / POINTS)
@@ -76,9 +78,9 @@ def _mean(values: Sequence[float | None]) -> float:
 
 
 def write_training_figure(path: Path, logs: Logs, title: str) -> None:
-    """Write an SVG: a panel for each quantity that was logged, a line for each method, one legend below.
+    """Write an SVG with a panel for each logged quantity, a line for each method and one legend below.
 
-    The same logs give the same bytes. Where there are several seeds, a band goes from the lowest to the highest.
+    With several seeds, a band around the line goes from the lowest to the highest seed. Equal logs give equal bytes.
     """
     lines = {name: training_lines(logs, name) for name in PANELS}
     drawn = {name: by_method for name, by_method in lines.items() if by_method}

@@ -1,4 +1,4 @@
-"""The same cells as CSV, as Markdown for people and as LaTeX for a paper."""
+"""Write the cells and differences of a table as CSV, as Markdown for people and as LaTeX for a paper."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,10 @@ LATEX_SPECIAL = str.maketrans(
     | {"†": r"$\dagger$", "▲": r"$\uparrow$", "▼": r"$\downarrow$", "–": "--"}
 )
 KEYS = {"dataset": "Data set", "model": "Model", "method": "Method"}
-"""Columns that say what a row is of, and their headings in a paper."""
+"""The columns that identify a row, and their headings in a paper."""
 
 COLUMN_WIDTH, PAGE_WIDTH = 48, 105
-"""Characters of \\footnotesize that fit a column, and both, of a two-column article."""
+"""How many characters of \\footnotesize fit into one column, and into both columns, of a two-column article."""
 
 ROWS_OF_A_PAGE = 45
 
@@ -28,7 +28,7 @@ LATEX_MARKS = {"better": r"$^{\uparrow}$", "worse": r"$^{\downarrow}$", "": ""}
 
 
 def to_csv(cells: Sequence[Cell]) -> str:
-    """Long form: one line a cell, in percent with six decimals; an empty cell has its reason."""
+    """The cells in long form, one line each, in percent with six decimals; an empty cell has a reason."""
     rows = [
         {"dataset": cell.block.dataset, "model": cell.block.model}
         | {name: getattr(cell, name) for name in ("method", "metric", "seeds", "mean", "sd", "collapsed", "reason")}
@@ -38,32 +38,32 @@ def to_csv(cells: Sequence[Cell]) -> str:
 
 
 def to_markdown(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str]) -> str:
-    """The best in bold, ▲ and ▼ where a difference is significant, † collapsed runs."""
+    """A table for people: the best cells are bold, ▲ and ▼ mark significant differences, † marks collapsed runs."""
     return markdown_table(_frame(cells, layout, "–", title, _markdown), caption, notes)
 
 
 def to_latex(
     cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], label: str, names: Mapping[str, str]
 ) -> str:
-    """Floats that need the packages booktabs, threeparttable and graphicx; marks are arrows."""
+    """LaTeX floats, which need the packages booktabs, threeparttable and graphicx; marks are arrows."""
     frame = _frame(cells, layout, "--", printed_metric, _latex)
     return latex_table(frame, caption, notes, label=label, names=names)
 
 
 def tests_csv(comparisons: Sequence[Comparison]) -> str:
-    """All differences of a table with six decimals, one line each; docs/statistics.md says what the columns are."""
-    return _csv(pd.DataFrame([_numbers(one) for one in comparisons], columns=list(_COLUMNS)))
+    """All differences of a table, one line each, with six decimals; docs/statistics.md explains the columns."""
+    return _csv(pd.DataFrame([_numbers(comparison) for comparison in comparisons], columns=list(_COLUMNS)))
 
 
 def tests_markdown(comparisons: Sequence[Comparison], *, caption: str, notes: Sequence[str]) -> str:
-    """The same for people, rounded."""
+    """The differences of a table for people, rounded."""
     return markdown_table(_tests_frame(comparisons, "–", title), caption, notes)
 
 
 def tests_latex(
     comparisons: Sequence[Comparison], *, caption: str, notes: Sequence[str], label: str, names: Mapping[str, str]
 ) -> str:
-    """The same for a paper's appendix."""
+    """The differences of a table for the appendix of a paper, rounded."""
     frame = _tests_frame(comparisons, "--", printed_metric)
     texts = [column for column in frame.columns if column not in KEYS]
     frame = frame.assign(**{column: frame[column].map(escape) for column in texts})
@@ -77,61 +77,61 @@ _COLUMNS = (
 )
 
 
-def _numbers(one: Comparison) -> dict[str, object]:
-    effect, relative = one.effect, one.relative
+def _numbers(comparison: Comparison) -> dict[str, object]:
+    effect, relative = comparison.effect, comparison.relative
     low, high = effect.interval
     relative_low, relative_high = relative.interval if relative else (None, None)
     several, varied = effect.seeds > 1, effect.se > 0
     values = (
-        *(one.block.dataset, one.block.model, one.method, one.against, one.metric),
+        *(comparison.block.dataset, comparison.block.model, comparison.method, comparison.against, comparison.metric),
         *(effect.seeds, effect.documents, effect.estimate, low, high),
         *(relative.estimate if relative else None, relative_low, relative_high),
-        *(_exact(one.p), _exact(one.p_holm), one.family, one.tests, one.sd_seeds),
+        *(_exact(comparison.p), _exact(comparison.p_holm), comparison.family, comparison.tests, comparison.sd_seeds),
         *(effect.share_of("seeds") if several else None, effect.share_of("documents")),
         *((effect.detectable if several else None, effect.seeds_for(1.0)) if varied else (None, None)),
         effect.of_documents().detectable if varied else None,
-        "nats" if one.metric.endswith("_margin") else "points",
+        "nats" if comparison.metric.endswith("_margin") else "points",
     )
     return dict(zip(_COLUMNS, values, strict=True))
 
 
 def _tests_frame(comparisons: Sequence[Comparison], dash: str, heading: Callable[[str], str]) -> pd.DataFrame:
-    return pd.DataFrame([_texts(one, _numbers(one), dash, heading) for one in comparisons])
+    return pd.DataFrame([_texts(comparison, _numbers(comparison), dash, heading) for comparison in comparisons])
 
 
-def _texts(one: Comparison, numbers: Mapping, dash: str, heading: Callable[[str], str]) -> dict[str, str]:
+def _texts(comparison: Comparison, numbers: Mapping, dash: str, heading: Callable[[str], str]) -> dict[str, str]:
     def shown(name: str, form: str) -> str:
         return dash if numbers[name] is None else format(numbers[name], form)
 
-    digits = "z.1f" if one.effect.se >= 0.05 or one.effect.se == 0 else "z.2f"
+    digits = "z.1f" if comparison.effect.se >= 0.05 or comparison.effect.se == 0 else "z.2f"
     return {
-        "dataset": one.block.dataset,
-        "model": one.block.model,
-        "method": one.method,
-        "metric": heading(one.metric),
-        "difference": f"{one.effect.estimate:+{digits}} [{numbers['low']:{digits}}, {numbers['high']:{digits}}]",
+        "dataset": comparison.block.dataset,
+        "model": comparison.block.model,
+        "method": comparison.method,
+        "metric": heading(comparison.metric),
+        "difference": f"{comparison.effect.estimate:+{digits}} [{numbers['low']:{digits}}, {numbers['high']:{digits}}]",
         "relative, %": shown("relative", "+z.1f"),
-        "p": dash if one.p is None else printed_p(one.p),
-        "p, Holm": dash if one.p_holm is None else printed_p(one.p_holm),
-        "seeds": str(one.effect.seeds),
-        "groups": str(one.effect.documents),
+        "p": dash if comparison.p is None else printed_p(comparison.p),
+        "p, Holm": dash if comparison.p_holm is None else printed_p(comparison.p_holm),
+        "seeds": str(comparison.effect.seeds),
+        "groups": str(comparison.effect.documents),
         "detectable": shown("smallest_detectable", ".1f"),
         "for 1 point": shown("seeds_for_1_point", "d"),
     }
 
 
 def _exact(p: float | None) -> str | None:
-    """Six digits, however small."""
+    """p with six significant digits, also if it is tiny."""
     return None if p is None else f"{p:.6g}"
 
 
 def printed_p(value: float) -> str:
-    """Three digits."""
+    """p with three decimals and without the leading zero, "< .001" if it is smaller."""
     return "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0") if value < 0.9995 else "1"
 
 
 def markdown_table(frame: pd.DataFrame, caption: str, notes: Sequence[str]) -> str:
-    """A frame of texts whose first columns are the keys dataset, model, method, or some of them."""
+    """A Markdown table with caption and notes, from a frame of texts whose first columns are in `KEYS`."""
     keys = len(_keys(frame))
     alignment = ["left"] * keys + ["right"] * (len(frame.columns) - keys)
     table = frame.to_markdown(index=False, disable_numparse=True, colalign=alignment) if len(frame) else "(none)"
@@ -141,10 +141,17 @@ def markdown_table(frame: pd.DataFrame, caption: str, notes: Sequence[str]) -> s
 def latex_table(
     frame: pd.DataFrame, caption: str, notes: Sequence[str], *, label: str, names: Mapping[str, str]
 ) -> str:
-    """The same as floats for an article of two columns, with notes below; texts other than keys are LaTeX already.
+    """LaTeX floats for a two-column article, with the notes below the last one.
 
-    A table that is too wide for a column takes both, one that is too wide for these is scaled, and one that is too long
-    goes on in further floats of the same number. Data set and model stand in the first of their rows.
+    A table that is too wide for one column takes both; one that is too wide for both is scaled down. A long table
+    continues in further floats with the same number. Data set and model are printed only in the first of their rows.
+
+    Args:
+        frame: Texts, whose first columns are in `KEYS`. All other columns are LaTeX already.
+        caption: Plain text.
+        notes: Plain texts.
+        label: The LaTeX label.
+        names: The study's printed names.
     """
     shown = frame.assign(**{key: [escape(printed_name(name, names)) for name in frame[key]] for key in _keys(frame)})
     width = sum(max(len(_plain(text)) for text in (column, *shown[column])) + 2 for column in shown.columns)
@@ -172,14 +179,14 @@ def _float(width: int, number: list[str], rows: list[str], notes: list[str]) -> 
 
 
 def _scaled(number: list[str], rows: list[str], notes: list[str]) -> str:
-    """threeparttable sets notes as wide as the rows, which are scaled here: notes are as wide as the page."""
+    """A float scaled to the width of the page, with notes of that width; a threeparttable would set them wider."""
     below = [r"\par\smallskip\raggedright", *(rf"{note}\par" for note in notes)]
     whole = [r"\begin{table*}", r"\footnotesize", *number, r"\resizebox{\textwidth}{!}{%", *rows, "}", *below]
     return "\n".join([*whole, r"\end{table*}"]) + "\n"
 
 
 def _tabular(frame: pd.DataFrame, *, fills_column: bool) -> list[str]:
-    """A rule between data sets and models, which are named once."""
+    """The tabular, with a rule before each new data set or model, whose name is printed once."""
     keys = len(_keys(frame))
     heads = [escape(KEYS.get(column, column)) for column in frame.columns]
     rows: list[str] = []
@@ -204,7 +211,7 @@ def _tabular(frame: pd.DataFrame, *, fills_column: bool) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Text as wide as LaTeX sets it, more or less."""
+    """The text without LaTeX commands, about as wide as LaTeX sets it."""
     return re.sub(r"\\text\w+|\\[a-z]+|[\\${}^]", "", text)
 
 
@@ -215,7 +222,7 @@ def _keys(frame: pd.DataFrame) -> list[str]:
 def _frame(
     cells: Sequence[Cell], layout: str, dash: str, heading: Callable[[str], str], text: Callable[[Cell], str]
 ) -> pd.DataFrame:
-    """Rows are methods; columns are metrics (layout "main") or dataset x model ("per_metric"); a dash for no cell."""
+    """Rows are methods; columns are metrics (layout "main") or blocks ("per_metric"); a missing cell is a dash."""
     one_block = len({cell.block for cell in cells}) == 1
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     for cell in cells:
@@ -252,5 +259,5 @@ def _csv(frame: pd.DataFrame) -> str:
 
 
 def escape(text: str) -> str:
-    """Text as LaTeX shows it."""
+    """Escape the characters that are special in LaTeX."""
     return text.translate(LATEX_SPECIAL)
