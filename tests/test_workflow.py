@@ -112,8 +112,8 @@ LOGGED = {
     for dataset in ("own", "phee")
 }
 TABLES = {
-    "own": {"table first", "per_metric_table rel", "report"} | LOGGED["own"],
-    "phee": {"table second", "per_metric_table code", "report"} | LOGGED["phee"],
+    "own": {"table first", "per_metric_table rel", "macros", "report"} | LOGGED["own"],
+    "phee": {"table second", "per_metric_table code", "macros", "report"} | LOGGED["phee"],
 }
 
 
@@ -174,7 +174,7 @@ def test_one_documents_content(done, study):
 
 def test_a_tables_caption(done, study):
     study["tables"]["second"]["caption"] = "Another."
-    assert again(done, study) == {"table second", "report"}
+    assert again(done, study) == {"table second", "macros", "report"}
 
 
 def pairing_jobs(dataset: str, source: str = "pairs") -> set[str]:
@@ -268,7 +268,7 @@ def test_a_study_of_endpoints_alone(done, study):
     assert counts == {
         **{"documents": 2, "prompts": 2, "dictionary": 2, "ask": 2, "score_prompted": 2},
         # Nothing is trained, so there is no table of costs.
-        **{"table": 2, "per_metric_table": 2, "fetch": 1, "report": 1},
+        **{"table": 2, "per_metric_table": 2, "fetch": 1, "macros": 1, "report": 1},
     }
 
 
@@ -286,7 +286,7 @@ def test_a_comment_in_python(done, study):
 @pytest.mark.parametrize(
     ("outputs", "missing"),
     [
-        (["tables/second.tex"], {"table second", "report"}),
+        (["tables/second.tex"], {"table second", "macros", "report"}),
         (["own/tiny/dpo/seed1/scores/test.json"], set()),  # the tables that were made from it exist
         (
             ["own/tiny/dpo/seed1/scores/test.json", "tables/first.csv"],
