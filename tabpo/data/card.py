@@ -15,7 +15,7 @@ GROUPS = {
     frozenset({False}): "absent: each document is taken for a group of its own",
     frozenset({True, False}): "absent from some documents, each taken for a group of its own",
 }
-"""What a card says about `group_id`. The keys are the answers to "has this document a group_id?" in the dataset."""
+"""What a card says about `group_id`; the key has True if some documents have one, and False if some have none."""
 
 
 def build_card(

@@ -1,3 +1,5 @@
+"""Generated abstracts: their labels, relations and rules, and the words of their splits."""
+
 from collections import Counter
 
 import pytest

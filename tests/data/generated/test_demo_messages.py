@@ -1,3 +1,5 @@
+"""Generated messages: the pairs of codes and sub-codes, the direction, and the confusable labels."""
+
 from pathlib import Path
 
 import pytest

@@ -1,3 +1,5 @@
+"""Documents of both generators: splits without common texts, spans of words that occur once, equal bytes."""
+
 import hashlib
 import os
 import subprocess
