@@ -1,1 +1,1 @@
-"""From a YAML file to a resolved study, and to the settings of each job."""
+"""Reads a study's YAML, checks it, makes every default explicit, and derives the settings of each job."""

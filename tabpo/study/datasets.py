@@ -1,4 +1,4 @@
-"""The formats of data that a study may name, and what each of them allows."""
+"""The data formats that a study may use, the keys of a data set, and what each format allows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,15 +13,16 @@ from tabpo.study.shape import File, Section, Seed, unknown_name
 
 @dataclass(frozen=True)
 class Source:
-    """What a format allows.
+    """The properties of a data format.
 
     Attributes:
-        answers: Formats of its answers; the ontology's is one of them. Preferences have neither.
-        units: What a prompt may ask about.
-        origin: "published" files, which are fetched unless a folder has them; a "folder" of the user's; "generated".
-        private: Whether its texts are private where the study does not say.
-        context: Attributes of documents that prompts state, where the study does not say.
-        endings: Of a split's file in a folder; an empty one is a folder in it.
+        answers: Accepted formats of the answer, which the ontology decides; empty for preferences.
+        units: What a prompt may ask about; empty for preferences.
+        origin: "published" files, which are fetched unless the study names a folder; a "folder" of the user; or
+            "generated" by the project.
+        private: Whether its texts are private if the study does not say.
+        context: Attributes of documents that prompts state if the study does not say.
+        endings: Accepted endings of the file of a split in the user's folder; "" means a folder named like the split.
     """
 
     answers: tuple[str, ...]
@@ -34,7 +35,7 @@ class Source:
 
 SOURCES = {
     "scierc": Source(("entities",), ("sentence", "document")),
-    "phee": Source(("results",), ("document",)),  # one sentence each
+    "phee": Source(("results",), ("document",)),  # each of its documents is one sentence
     "pvminer": Source(
         ("results",),
         ("document",),
@@ -70,29 +71,30 @@ class Generate(Section):
 
 
 class _AnyDataset(Section):
-    """What data sets of all kinds have."""
+    """The keys that data sets of all kinds have."""
 
     source: str
     folder: File | None
     dev_share: float = Field(
-        None, gt=0, lt=1, description="Share of train's groups that become dev, where the folder has no dev."
+        None, gt=0, lt=1, description="Share of the groups of train that become dev, if the folder has no dev."
     )
     private: bool = Field(
         None,
         description=(
-            "The texts are private: pages, tables and figures say INSIDE ONLY at their top, no message, log or page"
-            " holds a text, and what would send one to another machine is refused. Where not given, true for the"
-            f" sources {', '.join(name for name, source in SOURCES.items() if source.private)}, and false for others."
+            "Whether the texts are private. Pages, tables and figures of private data say INSIDE ONLY at their top, no"
+            " message, log or page contains a text, and settings that would send one to another machine are refused."
+            " If not given, true for the sources"
+            f" {', '.join(name for name, source in SOURCES.items() if source.private)}, and false for others."
         ),
     )
     max_prompt_tokens: int = Field(
-        ge=1, description="Largest number of tokens in a prompt; a longer one stops the job that meets it."
+        ge=1, description="Largest number of tokens in a prompt; a longer prompt stops the job with an error."
     )
     max_completion_tokens: int = Field(
         ge=1,
         description=(
-            "Largest number of tokens in an answer, the end-of-turn token included; a longer one stops the job that"
-            " meets it. Generation ends there too."
+            "Largest number of tokens in an answer, the end-of-turn token included. Generation stops at this number; a"
+            " longer answer in the data stops the job with an error."
         ),
     )
 
@@ -120,27 +122,30 @@ class Dataset(_AnyDataset):
         description=(
             "A folder of your own with train, dev and test in the format of the source: .json as published (scierc,"
             " phee); .jsonl or a brat folder (custom); .parquet, .jsonl, .csv or a datasets folder (pvminer). null"
-            " leaves the data set out of the study and of its tables. Where not given, published files are fetched."
+            " leaves the data set out of the study and of its tables. If not given, the published files are fetched."
         ),
-        json_schema_extra=lambda node: node.pop("default"),  # null is not what leaving it out means
+        json_schema_extra=lambda node: node.pop("default"),  # leaving the key out does not mean null
     )
     second_annotator: dict[Literal["train", "dev", "test"], File] = Field(
         {},
         description=(
-            "By split the annotations of a second annotator, as .jsonl or a brat folder, of any number of its documents"
-            " (custom). Those of train and dev may give confusions (confusions: disagreement), those of test the row"
-            " human."
+            "For each split, a .jsonl file or a brat folder with a second annotator's annotations of some or all of its"
+            " documents; for the source custom only. Annotations of train and dev are used by pairings with confusions:"
+            " disagreement; annotations of test add the row human to tables."
         ),
     )
     unit: Literal["sentence", "document"] = Field(description="What one prompt asks about.")
     prompt: Literal["bare", "instruct"] = Field(
-        description="The text alone (for small models from scratch), or instructions, ontology, rules and the text."
+        description=(
+            "Form of the prompts: bare is the text alone, for small models from scratch; instruct is instructions,"
+            " ontology, rules and the text."
+        )
     )
     context: list[str] = Field(
         None,
         description=(
-            "Attributes of documents that a prompt states before the text. Where not given, those of pvminer's format,"
-            " and none for other sources."
+            "Names of attributes of documents that a prompt states before the text. If not given, TO_PAT_YN, previous"
+            " and next for the source pvminer, and none for others."
         ),
     )
     demonstrations: int = Field(
@@ -148,8 +153,8 @@ class Dataset(_AnyDataset):
         ge=0,
         le=32,
         description=(
-            "Number of texts of train, with their answers, that an instruct prompt shows before its own: the most"
-            " similar ones of other groups."
+            "Number of training texts with their answers that an instruct prompt shows before its text. They are the"
+            " most similar texts of other groups."
         ),
     )
     ontology: File = Field(
@@ -159,20 +164,20 @@ class Dataset(_AnyDataset):
         None,
         pattern="^[A-Za-z0-9/._-]+[.]yaml$",
         description=(
-            "Path of a file of expert patterns. Where not given, the file of the ontology's name in"
-            " config/ambiguities/; an ontology of your own then has none."
+            "Path of a file of expert patterns. If not given, the file with the ontology's name in config/ambiguities/;"
+            " an ontology of your own then has no expert patterns."
         ),
     )
     generate: Generate = Field(
-        None, description="Sizes and seeds of a generated corpus; only for generators, which need it."
+        None, description="Sizes and seeds of a generated corpus. Generators need this key; other sources refuse it."
     )
 
 
 def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A study without the data sets whose `folder` is null, and without tables of these alone.
+    """Remove the data sets whose `folder` is null, and the tables that have no other data sets.
 
     Raises:
-        ConfigError: No data set would be left, or no table.
+        ConfigError: No data set or no table would be left.
     """
     absent = {name for name, entry in config["datasets"].items() if entry.get("folder", "") is None}
     datasets = {name: entry for name, entry in config["datasets"].items() if name not in absent}
@@ -190,19 +195,19 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str, str]) -> None:
-    """Refuse an entry of `datasets` that its source does not allow.
+    """Refuse an entry of `datasets` with keys or values that its source does not allow.
 
     Args:
-        where: `datasets.{name}`.
-        entry: As configured, of the schema's shape.
-        ontologies: Format of the answer by name or path.
+        where: Place of the entry for messages: `datasets.{name}`.
+        entry: The entry as configured; the schema has been checked.
+        ontologies: Format of the answer of each ontology, by name or path.
 
     Raises:
-        ConfigError: What was asked, and what is accepted.
+        ConfigError: The message says what was asked, and what is accepted.
     """
     name, source = entry["source"], SOURCES[entry["source"]]
     if name == PREFERENCES:
-        return  # has no key but those of its schema
+        return  # its schema checks all of its keys
     if entry["unit"] not in source.units:
         raise ConfigError(f"{where}.unit is {entry['unit']}; the source {name} has: {', '.join(source.units)}")
     generated = source.origin == "generated"
@@ -232,10 +237,13 @@ def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str,
 
 
 def check_demonstrations(config: Mapping[str, Any]) -> None:
-    """Refuse demonstrations beside folds: a fold's model must not have seen, as one, an answer that it is asked for.
+    """Refuse demonstrations together with cross-fitting.
+
+    Confusions of a fold are counted on the answers of a model that must not know the fold's gold answers; but prompts
+    of other folds could show them as demonstrations.
 
     Raises:
-        ConfigError: Names the dataset and the pairing.
+        ConfigError: The message names the dataset and the pairing.
     """
     shown = [name for name, entry in config["datasets"].items() if entry.get("demonstrations")]
     folds = [name for name, entry in config["pairings"].items() if entry.get("heldout") == "crossfit"]
@@ -247,6 +255,6 @@ def check_demonstrations(config: Mapping[str, Any]) -> None:
 
 
 def complete_dataset(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry with what its source decides where the study does not."""
+    """Return the entry with every key; keys that the study does not give have the defaults of the source."""
     source = SOURCES[entry["source"]]
     return Dataset.defaults() | {"private": source.private, "context": list(source.context)} | entry

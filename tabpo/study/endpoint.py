@@ -1,4 +1,4 @@
-"""The entry of a model behind an endpoint: its keys, and what is refused without being repeated."""
+"""The keys of a model behind an endpoint; error messages about them never repeat a value that may be secret."""
 
 import ipaddress
 import re
@@ -13,37 +13,44 @@ from tabpo.study.shape import Section
 
 
 class Endpoint(Section):
-    """A model that answers prompts over HTTP, by the protocol of OpenAI's chat completions; it is not trained.
+    """A model that answers prompts over HTTP, by the protocol of OpenAI's chat completions. It is not trained.
 
-    It is asked greedily for answers to the same prompts and is a row `prompted` in the tables. Beside private data it
-    has to be on this machine.
+    It is asked for greedy answers to the prompts of the other models, and is the row `prompted` in the tables. In a
+    study with private data the server must be on this machine.
     """
 
-    url: str = Field(description="Address without /chat/completions, user and query, such as http://localhost:8000/v1.")
+    url: str = Field(
+        description="Address of the server without /chat/completions, user and query: http://localhost:8000/v1."
+    )
     model: str = Field(
-        min_length=1, description="Name that the server knows the model by; best one that names a version."
+        min_length=1, description="Name of the model on the server; prefer a name that includes a version."
     )
     served_model: str = Field(
         None,
         min_length=1,
-        description="Name that the answers carry. Where not given, that of model is accepted, a date behind it too.",
+        description=(
+            "Name of the model in the server's answers. If not given, the value of model is accepted, also with a date"
+            " after it."
+        ),
     )
     key_variable: str = Field(
-        None, description="Environment variable that holds the key. Where not given, no key is sent."
+        None, description="Name of the environment variable that holds the key. If not given, no key is sent."
     )
     token_cap: Literal["max_tokens", "max_completion_tokens"] = Field(
-        "max_tokens", description="Field of a request that caps the tokens of its answer."
+        "max_tokens", description="Name of the request's field that limits the number of tokens in the answer."
     )
-    concurrency: int = Field(4, ge=1, le=256, description="Number of requests at a time.")
-    timeout_s: float = Field(300.0, gt=0, le=3600, description="Seconds for which the server may be silent.")
+    concurrency: int = Field(4, ge=1, le=256, description="Number of requests that are open at a time.")
+    timeout_s: float = Field(
+        300.0, gt=0, le=3600, description="Seconds without data from the server after which a request has failed."
+    )
     retries: int = Field(
-        5, ge=0, le=20, description="How often a request that met a full or failing server is sent again."
+        5, ge=0, le=20, description="How often a request is sent again if the server is overloaded or fails."
     )
 
     @field_validator("url")
     @classmethod
     def _check_url(cls, url: str) -> str:
-        """Refuse what is no address without repeating it: it may hold a password."""
+        """Refuse a value that is not an address; the message does not repeat it, since it may contain a password."""
         if not _is_address(url):
             raise ValueError("is no address; accepted: http(s)://host[:port][/path], without user and query")
         return url
@@ -51,16 +58,16 @@ class Endpoint(Section):
     @field_validator("key_variable")
     @classmethod
     def _check_key_variable(cls, name: str) -> str:
-        """Refuse what is no name of a variable without repeating it: it may be the key."""
+        """Refuse a value that is not a variable's name; the message does not repeat it, since it may be the key."""
         if not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
             raise ValueError(
-                "is no name of an environment variable; accepted: capital letters, digits and _; the key itself stands"
-                " in the environment alone"
+                "is no name of an environment variable; accepted: capital letters, digits and _; put the key itself"
+                " into the environment only"
             )
         return name
 
     def serves(self, name: str) -> bool:
-        """Whether `name`, which an answer carries, is the model's: `gpt-x` may be served as `gpt-x-2025-04-14`."""
+        """Whether the model's name in an answer is the expected one; `gpt-x` may be served as `gpt-x-2025-04-14`."""
         expected = re.escape(self.model) + r"(-[0-9-]+)?" if self.served_model is None else re.escape(self.served_model)
         return re.fullmatch(expected, name) is not None
 
@@ -68,7 +75,7 @@ class Endpoint(Section):
 def _is_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018  raises where it is no number
+        parts.port  # noqa: B018  raises ValueError if the port is not a number
     except ValueError:
         return False
     plain = re.fullmatch(r"[A-Za-z0-9/:._~\[\]-]+", url) is not None
@@ -76,24 +83,24 @@ def _is_address(url: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether what is sent to `url` stays on this machine: its host is localhost, in 127.0.0.0/8, or ::1."""
+    """Whether requests to `url` stay on this machine: its host is localhost, an address in 127.0.0.0/8, or ::1."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:  # a name, which may resolve to anything
+    except ValueError:  # a host name other than localhost may resolve to any address
         return False
 
 
 def check_destination(where: str, url: str, private: Sequence[str]) -> None:
-    """Refuse an address that private texts must not be sent to.
+    """Refuse an address on another machine in a study with private data.
 
     Args:
-        where: The key that has it, for the message.
-        url: As configured.
+        where: The key that has the address, for the message.
+        url: The address as configured.
         private: Names of the study's private datasets.
 
     Raises:
-        ConfigError: There is private data, and the address is not of this machine.
+        ConfigError: The study has private data, and the address is on another machine.
     """
     if private and not is_loopback(url):
         raise ConfigError(

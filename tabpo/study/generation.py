@@ -1,4 +1,4 @@
-"""What generates the answers of a study's trained models and what they are held to, alike for all of them."""
+"""How the answers of a study's trained models are generated; engine and constraint are common to all models."""
 
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -11,41 +11,45 @@ from tabpo.study.shape import Section
 
 
 class Batch(Section):
-    """How a model's answers are generated where that differs from the study."""
+    """How the answers of one model are generated, where this differs from the study."""
 
     batch_size: int = Field(
-        ge=1, le=65536, description="Prompts that are answered at a time; their number may change the last bits."
+        ge=1,
+        le=65536,
+        description="Number of prompts that are answered together; it may change the last bits of results.",
     )
 
 
 class Generation(Batch):
-    """Greedy decoding, alike for all rows; max_completion_tokens of a data set is its cap."""
+    """Greedy decoding for all rows; max_completion_tokens of the data set limits the length of an answer."""
 
     engine: Literal["transformers", "vllm"] = Field(
-        "transformers", description="What generates the answers. vllm is installed by the user, and needs GPUs."
+        "transformers",
+        description="Package that generates the answers. The user has to install vllm, which needs GPUs.",
     )
     constraint: Literal["none", "json_schema"] = Field(
         "none",
         description=(
-            "What answers are held to: nothing, or the JSON and the labels of the ontology, by a grammar that leaves"
-            " out tokens. json_schema needs the engine transformers, and is not for preferences."
+            "Constraint on the answers. none generates freely; json_schema excludes by a grammar every token that would"
+            " break the JSON format or the labels of the ontology. json_schema needs the engine transformers, and is"
+            " not accepted in a study of preferences."
         ),
     )
 
 
 USUAL = Generation.defaults()
-"""Engine and constraint of a study that does not say otherwise; captions of tables name what it has instead."""
+"""The default engine and constraint; captions of tables name other values."""
 
 
 def check_generation(generation: Generation, prompted: Sequence[str]) -> None:
-    """Refuse a constraint that not every row of the tables can be held to.
+    """Refuse a missing engine, and a constraint that cannot be applied to every row of the tables.
 
     Args:
-        generation: Of the study.
+        generation: The study's settings.
         prompted: Names of the models behind an endpoint.
 
     Raises:
-        ConfigError: What was asked, and what is accepted; or from `check_engine`.
+        ConfigError: The message says what was asked, and what is accepted.
     """
     check_engine(generation.engine)
     if generation.constraint == "none":
@@ -57,25 +61,25 @@ def check_generation(generation: Generation, prompted: Sequence[str]) -> None:
         )
     if prompted:
         raise ConfigError(
-            f"generation.constraint is {generation.constraint}, to which models.{prompted[0]} cannot be held behind its"
-            " endpoint; accepted: constraint none, or a study without this model"
+            f"generation.constraint is {generation.constraint}, which cannot be applied to models.{prompted[0]} behind"
+            " its endpoint; accepted: constraint none, or a study without this model"
         )
 
 
 def check_engine(engine: str) -> None:
-    """Refuse an engine whose package is not there.
+    """Refuse an engine whose package is not installed.
 
     Raises:
-        ConfigError: Says how to have it.
+        ConfigError: The message says how to install the package.
     """
     if engine == "vllm" and find_spec("vllm") is None:
         raise ConfigError(
             "generation.engine is vllm, but that package is not installed: pip install vllm in an environment of its"
-            " own with this project, or engine: transformers"
+            " own with this project, or set engine: transformers"
         )
 
 
 def unusual(generation: Mapping[str, str]) -> str:
-    """What a caption says of the answers of trained models: nothing where they are as usual."""
-    said = [f"{key} {generation[key]}" for key, usual in USUAL.items() if generation[key] != usual]
-    return f" Answers of models trained here: {', '.join(said)}." if said else ""
+    """Return a caption's sentence about engine and constraint of trained models; "" for the defaults."""
+    changed = [f"{key} {generation[key]}" for key, usual in USUAL.items() if generation[key] != usual]
+    return f" Answers of models trained here: {', '.join(changed)}." if changed else ""

@@ -1,11 +1,11 @@
-"""Which held-out predictions confusions are counted on, and what that choice rules out."""
+"""Held-out data on which confusions are counted, and the choices that it excludes."""
 
 from collections.abc import Mapping
 
 from tabpo.errors import ConfigError
 
 DISAGREEMENT = "disagreement"
-"""What stands for `heldout` where two annotators give the confusions, whatever a model was trained on."""
+"""The value of `heldout` for confusions between two annotators, which do not depend on any model's training data."""
 
 PARTS = {
     None: (),
@@ -14,18 +14,19 @@ PARTS = {
     "crossfit": ("train",),
     DISAGREEMENT: ("train", "dev_confusion"),
 }
-"""Parts of a dataset that confusions come from, by what a pairing calls `heldout`; None for one without confusions."""
+"""The parts of a dataset that confusions come from, by a pairing's `heldout`; None for a pairing without confusions."""
 
 
 def check_choice(where: str, heldouts: Mapping[str, str | None]) -> None:
-    """Refuse a choice made on `dev_select` beside pairings that take confusions from it.
+    """Refuse a choice of weights on `dev_select` if the confusions of a pairing were counted on it.
 
     Args:
-        where: What chooses.
-        heldouts: Of each pairing that it concerns, by name; an SFT model's concerns all, which come from its answers.
+        where: Model and method whose weights are chosen, for the message.
+        heldouts: `heldout` of each pairing that the choice affects, by name. The choice of an SFT model affects all
+            pairings, because all confusions come from its answers.
 
     Raises:
-        ConfigError: Names the pairing.
+        ConfigError: The message names the pairing.
     """
     fed = [name for name, heldout in heldouts.items() if "dev_select" in PARTS[heldout]]
     if fed:

@@ -1,4 +1,4 @@
-"""The settings of each job of a study, as the rules pass them to the programs."""
+"""The settings of each job of a study, which rules pass to programs."""
 
 from collections.abc import Iterable, Iterator
 
@@ -51,8 +51,8 @@ def run_settings(study: Study, dataset: str, model: str, method: str, seed: str)
 def generation_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `predict`."""
     size, unit = study.models[model]["generation"]["batch_size"], study.datasets[dataset].get("unit")
-    own = {"batch_size": size, "unit": unit, "limits": _limits(study, dataset)}
-    return {"numerics": _numerics(study, model), **study.generation, **own}
+    of_the_job = {"batch_size": size, "unit": unit, "limits": _limits(study, dataset)}
+    return {"numerics": _numerics(study, model), **study.generation, **of_the_job}
 
 
 def ask_settings(study: Study, dataset: str, model: str) -> Settings:
@@ -62,14 +62,14 @@ def ask_settings(study: Study, dataset: str, model: str) -> Settings:
 
 
 def reference_settings(study: Study, dataset: str, model: str) -> Settings:
-    """Settings of the rule `reference`; pairs are scored in batches of the size that training uses."""
+    """Settings of the rule `reference`; pairs are scored in batches of training's micro-batch size."""
     entry = study.models[model]
-    own = {"batch_size": entry["reference_batch_size"], "quantize": entry["reference_quantize"]}
-    return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), **own}
+    scoring = {"batch_size": entry["reference_batch_size"], "quantize": entry["reference_quantize"]}
+    return {"numerics": _numerics(study, model), "limits": _limits(study, dataset), **scoring}
 
 
 def held_out_logp_settings(study: Study, dataset: str, model: str) -> Settings:
-    """Settings of the rule `held_out_logps`: models as they were written, whatever their training held in four bits."""
+    """Settings of the rule `held_out_logps`: it reads models in full precision, even if QLoRA trained them."""
     return {**reference_settings(study, dataset, model), "quantize": None}
 
 
@@ -80,18 +80,18 @@ def pairing_settings(study: Study, dataset: str, pairing: str, seed: str) -> Set
 
 
 def held_out_pair_settings(study: Study, dataset: str) -> Settings:
-    """Settings of the rule `held_out_pairs`: as they are in the data, whatever the pairing."""
+    """Settings of the rule `held_out_pairs`: it takes the pairs from the data and flips none."""
     limits, private = _limits(study, dataset), study.datasets[dataset]["private"]
     return {"name": GIVEN, "flip_rate": 0.0, "seed": 0, "limits": limits, "private": private}
 
 
 def title(study: Study, dataset: str, text: str) -> str:
-    """The title of a figure, which says INSIDE ONLY where its data set is private."""
+    """Return the title of a figure, with INSIDE ONLY before it if the data set is private."""
     return f"{INSIDE_ONLY}: {text}" if study.datasets[dataset]["private"] else text
 
 
 def figure_settings(study: Study) -> Settings:
-    """Settings of the rules `confusion_figures`: one for each part of the data that confusions are counted on."""
+    """Settings of the rules `confusion_figures`; there is one rule for each held-out part that gives confusions."""
     return {"seeds": list(study.seeds)}
 
 
@@ -101,12 +101,15 @@ def second_settings(study: Study, dataset: str) -> Settings:
 
 
 def confusions_folder(heldout: str) -> str:
-    """Below a model's folder, the folder of its confusion tables from a part of the data."""
+    """Return the folder of the confusion tables from one held-out part, relative to the model's folder."""
     return {"dev_confusion": "confusions"}.get(heldout, f"confusions/{heldout}")
 
 
 def audits(study: Study) -> list[str]:
-    """Files under the study's results that say what its runs train on: pages of pairs, confusions of all seeds."""
+    """Return the files that describe the training data of runs: pages about pairs, and confusions of all seeds.
+
+    Paths are relative to the study's results.
+    """
     files = {}
     for run in _trained_runs(study):
         folder, pairing = f"{run['dataset']}/{run['model']}", study.methods[run["method"]]["pairing"]
@@ -127,9 +130,9 @@ def table_settings(study: Study, table: str) -> Settings:
 
 
 def metric_settings(study: Study, metric: str) -> Settings:
-    """Settings of the table of one metric: all methods, and the datasets and models of the tables that have it.
+    """Settings of the table of one metric, with all methods and the datasets and models of tables with this metric.
 
-    Nothing is tested in it: what a study tests is in the tables that it names.
+    Differences are not tested in it; a study tests differences in its configured tables only.
     """
     tables = [entry for entry in study.tables.values() if metric in entry["metrics"]]
     entry = {
@@ -144,7 +147,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
 
 
 def _comparison(study: Study, entry: Settings, caption: str) -> Settings:
-    """What both kinds of tables need."""
+    """Return the settings that configured tables and tables of one metric have in common."""
     return {
         "caption": caption + study.dequantised(entry["models"]) + study.generated(),
         "presets": study.presets,
@@ -163,7 +166,7 @@ def _is_generated(study: Study, dataset: str) -> bool:
 
 
 def cost_settings(study: Study) -> Settings:
-    """Settings of the table of costs: every run of the study's tables that a loss was trained in."""
+    """Settings of the table of costs: every run of the study's tables that was trained with a loss."""
     runs = _trained_runs(study)
     return {"runs": runs, "private": study.private({run["dataset"] for run in runs})}
 
@@ -174,46 +177,50 @@ def macro_settings(study: Study) -> Settings:
 
 
 def export_settings(study: Study) -> Settings:
-    """Settings of the rule `export`: every run that a table has."""
+    """Settings of the rule `export`: the runs of all tables."""
     return {"runs": _table_runs(study)}
 
 
 def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
-    """Each run of a table, one by one, and its folder under the study's results.
+    """Yield each run of a table for each of its seeds, with its folder under the study's results.
 
-    A command line holds only so much, and a table may be of a thousand runs: settings name their seeds together,
-    and files are found by this function, in the Snakefile and in the program alike.
+    A table may have a thousand runs, more than a command line can list. Settings therefore name the seeds of a run
+    together, and both the Snakefile and the program call this function to find the files.
     """
     for run in runs:
         for seed in run["seeds"]:
-            one = {"dataset": run["dataset"], "model": run["model"], "method": run["method"], "seed": seed}
+            single = {"dataset": run["dataset"], "model": run["model"], "method": run["method"], "seed": seed}
             parts = [run["dataset"], run["model"], run["method"], None if seed is None else f"seed{seed}"]
-            yield one, "/".join(part for part in parts if part is not None)
+            yield single, "/".join(part for part in parts if part is not None)
 
 
 def _table_runs(study: Study) -> list[Settings]:
-    """The runs of all tables, each once."""
+    """Return the runs of all tables, each once."""
     runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
     return list({(run["dataset"], run["model"], run["method"]): run for run in runs}.values())
 
 
 def _trained_runs(study: Study) -> list[Settings]:
-    """Those that a loss was trained in."""
+    """Return the runs of all tables that were trained with a loss."""
     return [run for run in _table_runs(study) if run["method"] in study.methods]
 
 
 def _rows(study: Study, entry: Settings) -> list[str]:
-    """The rows of a table; `prompted` where one of its models is behind an endpoint, `human` where people are two."""
+    """Return the rows of a table.
+
+    A table has the row `prompted` if one of its models is behind an endpoint, and `human` if test documents of one of
+    its datasets have a second annotation.
+    """
     human = [HUMAN] if any(map(study.has_human, entry["datasets"])) else []
     prompted = [PROMPTED] if set(entry["models"]) & set(study.prompted_models()) else []
     return [SFT, *entry["methods"], *prompted, *study.baselines(), *human]
 
 
 def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
-    """The runs of a table.
+    """Yield the runs of a table.
 
-    A method that a model is not trained with has none, a prompted model one without a seed, a baseline one without
-    model and seed.
+    A baseline has one run per dataset, without model and seed. A model behind an endpoint has one run without a seed.
+    A model has no run for a method that it is not trained with.
     """
     for dataset in entry["datasets"]:
         for baseline in (*study.baselines(), *([HUMAN] if study.has_human(dataset) else [])):
@@ -242,7 +249,7 @@ def run_figure_settings(study: Study, dataset: str, model: str) -> Settings:
 
 
 def run_figures(study: Study) -> list[str]:
-    """Files under the study's results: preferences have no gold tokens that could erode."""
+    """Return the figures of runs, relative to the study's results; preferences have no gold tokens that could erode."""
     drawn = list(dict.fromkeys((run["dataset"], run["model"]) for run in cost_settings(study)["runs"]))
     annotated = study.annotated_datasets()
     return [

@@ -1,4 +1,4 @@
-"""Every key of a study's YAML: the study itself, and those of its sections that have no module of their own."""
+"""All keys of a study's YAML, and the sections of it that are not defined in another module."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -15,68 +15,85 @@ from tabpo.study.training import TrainingSettings
 
 
 class Machine(Section):
-    """A class of machines, as a scheduler hands them out."""
+    """A class of machines: the resources that a job asks the scheduler for."""
 
-    processes: int = Field(ge=1, le=1024, description="Processes of one training job; on GPUs one for each GPU.")
-    nodes: int = Field(ge=1, le=128, description="Machines of one training job; other jobs take one.")
-    gpus: int = Field(ge=0, le=1024, description="GPUs of one job; 0 for a CPU.")
-    threads: int = Field(
-        ge=1, le=256, description="CPU threads of each process; their number may change the last bits."
+    processes: int = Field(
+        ge=1, le=1024, description="Number of processes of one training job; with GPUs one process for each GPU."
     )
-    mem_mb: int = Field(ge=500, description="Memory of one job on each of its nodes, in MB.")
+    nodes: int = Field(ge=1, le=128, description="Number of machines of one training job; other jobs use one machine.")
+    gpus: int = Field(ge=0, le=1024, description="Number of GPUs of one job; 0 for a CPU.")
+    threads: int = Field(
+        ge=1,
+        le=256,
+        description="Number of CPU threads of each process; it may change the last bits of results.",
+    )
+    mem_mb: int = Field(ge=500, description="Memory of one job on each of its machines, in MB.")
     runtime: int = Field(ge=1, description="Minutes after which a scheduler may end the job.")
 
 
 class Method(Section):
     """A loss with its parameters, training and pairing."""
 
-    loss: str = Field(
-        None, description="Name of a file of tabpo/losses/; needed where no preset has the method's name."
-    )
+    loss: str = Field(None, description="Name of a file of tabpo/losses/; needed if no preset has the method's name.")
     params: dict[
         str, Annotated[bool | int | float | str, WithJsonSchema({"type": ["boolean", "number", "string"]})]
     ] = Field(
         {},
-        description="Hyperparameters of the loss (docs/methods.md); those not given have the preset's or the loss's own"
-        " defaults.",
+        description=(
+            "Hyperparameters of the loss (docs/methods.md). A hyperparameter that is not given has the preset's value,"
+            " or else the default of the loss."
+        ),
     )
-    training: TrainingSettings = Field(None, description="Training settings of this method, which win over all others.")
+    training: TrainingSettings = Field(None, description="Training settings of this method; they override all others.")
     pairing: str = Field(
-        None, description="Name of a pairing; where not given, mixed, or given in a study of preferences."
+        None,
+        description=(
+            "Name of the pairing that the method trains on. If not given, the preset's pairing, or else mixed; in a"
+            " study of preferences, given."
+        ),
     )
 
 
 class Row(Section):
-    """One row of a table: of this model, whatever the model beside it."""
+    """One row of one model, to which all rows of all models are compared."""
 
     model: str = Field(description="Name of a model of the table.")
-    method: str = Field(description="Name of its row: a method, or prompted.")
+    method: str = Field(description="Name of the model's row: a method, sft, or prompted.")
 
 
 class Tests(Section):
-    """Which differences of a table are tested, named before there are runs (docs/statistics.md)."""
+    """Which differences of a table are tested (docs/statistics.md); they are fixed before any run exists."""
 
-    against: str | Row = Field(SFT, description="Row of the table that differences are taken to, or that of one model.")
+    against: str | Row = Field(
+        SFT,
+        description=(
+            "Row that the other rows are compared to: the name of a row, which compares each model with its own row, or"
+            " one row of one model."
+        ),
+    )
     metrics: list[str] = Field(
         None,
         description=(
-            "Metrics of the table whose differences are one family; where not given, those of ner_strict, triple, rel"
-            " and reward_accuracy that it has. The others have intervals and no marks."
+            "Metrics of the table whose differences are tested, together as one family of tests. If not given, the"
+            " table's metrics among ner_strict, triple, rel and reward_accuracy. Other metrics have intervals but no"
+            " marks of significance."
         ),
     )
 
 
 class Table(Section):
-    """A table of the paper; its name is the file's."""
+    """A table of the paper. The name of the entry is the name of the table's files."""
 
-    caption: str = Field(min_length=1, description="Printed as it stands; the family of presets is added.")
+    caption: str = Field(
+        min_length=1, description="Text of the caption; a sentence about the family of presets is added."
+    )
     datasets: list[str] = Field(min_length=1, description="Names of data sets.")
-    models: list[str] = Field(None, min_length=1, description="Names of models; all of the study where not given.")
-    methods: list[str] = Field(None, description="Names of methods; all of the study where not given.")
+    models: list[str] = Field(None, min_length=1, description="Names of models; if not given, all of the study.")
+    methods: list[str] = Field(None, description="Names of methods; if not given, all of the study.")
     metrics: list[str] = Field(
         min_length=1,
         description=(
-            "Names of metrics (docs/scores.md); rel@pure is rel under another convention, and valid the share of"
+            "Names of metrics (docs/scores.md). rel@pure is rel, counted by another convention; valid is the share of"
             " readable answers."
         ),
     )
@@ -84,7 +101,10 @@ class Table(Section):
 
 
 def _either(usual: type[Section], other: type[Section], is_other: Callable[[dict], bool]) -> Any:
-    """One of two sections, as the keys of an entry say; in places of errors it is named by its class."""
+    """A union of two sections: `is_other` decides by an entry's keys which of them checks the entry.
+
+    In the locations of pydantic's errors, the name of the section's class is one more step.
+    """
 
     def kind(entry: Any) -> str:
         if isinstance(entry, Section):
@@ -100,60 +120,69 @@ AnyModel = _either(TrainedModel, PromptedModel, lambda entry: "endpoint" in entr
 
 
 class StudyKeys(Section):
-    """One YAML in config/ is one study. Every key is listed here, and a key that is not here is refused."""
+    """One YAML in config/ is one study. Every key is listed here, and other keys are refused."""
 
-    results: File = Field(
-        description="Folder under which everything of the study is written; no other study may use it."
-    )
+    results: File = Field(description="Folder for all files that the study writes; no other study may use it.")
     seeds: list[Seed] = Field(
         min_length=1,
-        description="Seeds of the runs; they drive order, dropout and sampling, not the weights of a scratch model.",
+        description=(
+            "Seeds of the runs. They determine order, dropout and sampling, but not the initial weights of a scratch"
+            " model."
+        ),
     )
     presets: Literal["matched", "published"] = Field(
         description=(
-            "Family of presets in config/methods.yaml: matched gives all methods one recipe, published each method its"
-            " own."
+            "Family of presets in config/methods.yaml: matched trains all methods with one recipe, published trains"
+            " each method with its own recipe."
         )
     )
     logging: Literal["none", "tensorboard", "wandb"] = Field(
         "none",
         description=(
-            "Where training jobs send what they log, beside the artefacts: nowhere, to TensorBoard files under the"
-            " results' logs/events, or to Weights & Biases, which is refused beside private data. It changes no result."
+            "Where training jobs also send their logged quantities: nowhere, to TensorBoard files under logs/events of"
+            " the results, or to Weights & Biases, which is refused in a study with private data. It does not change"
+            " results."
         ),
     )
     keep_models: Literal["all", "sft"] = Field(
         "all",
         description=(
-            "Whose weights stay once they have answered: those of all runs, or of SFT alone, which the others start"
-            " from. sft saves most of the disk, but a run then trains anew to answer anew."
+            "Which weights are kept after all answers are generated: those of all runs, or only those of the SFT"
+            " models, from which other runs start. sft saves most of the disk space, but to generate new answers a run"
+            " then has to train again."
         ),
     )
     strict_code: bool = Field(
-        False, description="Refuse a table whose runs were made by different code, instead of marking its cells."
+        False, description="Whether a table of runs made by different code is refused; otherwise its cells are marked."
     )
     datasets: dict[str, AnyDataset] = Field(
-        min_length=1, description="Data sets by name; the name is a folder of the results."
+        min_length=1, description="Data sets by name; the name is also that of a folder in the results."
     )
     models: dict[str, AnyModel] = Field(
         min_length=1,
         description="Models by name; scratch, hub, folder, gguf or endpoint says where a model comes from.",
     )
     resources: dict[str, Machine] = Field(
-        min_length=1, description="Classes of machines by name; a model names the class that its jobs ask for."
+        min_length=1, description="Classes of machines by name; each model names the class that its jobs ask for."
     )
     training: Stages = Field(description="Training settings of all models and methods.")
     generation: Generation = Field(description="How answers are generated.")
     pairings: dict[str, Pairing] = Field(
-        min_length=1, description="Recipes of preference pairs by name; a method names the one that it trains on."
+        min_length=1, description="Recipes of preference pairs by name; each method names the recipe it trains on."
     )
     methods: dict[str, Method | None] = Field(
         description=(
-            "Rows of the tables by name, in their order; sft is always there and always first. An empty entry takes the"
-            " preset of its name in config/methods.yaml."
+            "Methods by name, in the order of the tables' rows. The row sft always exists and is the first. An empty"
+            " entry stands for the preset of its name in config/methods.yaml."
         )
     )
     names: dict[str, str] = Field(
-        {}, description="How LaTeX prints methods, data sets and models; others have the project's own names or theirs."
+        {},
+        description=(
+            "Names that LaTeX tables print for methods, data sets and models. Others are printed with the project's"
+            " names, or else as they are in the study."
+        ),
     )
-    tables: dict[str, Table] = Field(min_length=1, description="Tables by name; the name is the file's.")
+    tables: dict[str, Table] = Field(
+        min_length=1, description="Tables by name; the name is also that of the table's files."
+    )

@@ -1,4 +1,4 @@
-"""What is written down about the keys of a study: a JSON schema for editors, and a page of tables for people."""
+"""Documentation of a study's keys: a JSON schema for editors, and a page of tables for people."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ MADE = "Made by `python -m workflow_scripts.write_settings` from the sections in
 
 
 class _Untitled(GenerateJsonSchema):
-    """Without titles, which repeat names, and without null as the default of a key that must not be null."""
+    """Leaves out titles, which repeat names, and the default null of a key that does not accept null."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
@@ -34,26 +34,26 @@ def _may_be_null(node: Mapping[str, Any]) -> bool:
 
 
 def study_schema() -> dict[str, Any]:
-    """The JSON schema of a study's YAML."""
+    """Return the JSON schema of a study's YAML."""
     schema = StudyKeys.model_json_schema(schema_generator=_Untitled)
     head = {"$schema": GenerateJsonSchema.schema_dialect, "title": "A study", "description": schema["description"]}
     return head | {key: value for key, value in schema.items() if key not in head}
 
 
 def schema_file() -> str:
-    """The text of config/config.schema.yaml."""
+    """Return the text of config/config.schema.yaml."""
     text = yaml.safe_dump(study_schema(), sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
     return f"# {MADE}\n{text}"
 
 
 def settings_page() -> str:
-    """The text of docs/settings.md: a table for each section, in the order in which a study has them."""
+    """Return the text of docs/settings.md: a table for each section, in the order of a study's keys."""
     schema = study_schema()
     parts = [
         "# Settings of a study",
         f"Every key of a study's YAML. {MADE}",
-        "NAME stands for a name of your own. A key that is not needed and has no default may be left out; its meaning"
-        " says what this does.",
+        "NAME stands for a name that you choose. A key without a default that is not needed may be left out; the column"
+        " meaning says what then happens.",
     ]
     for name, places in _sections(schema).items():
         section = schema["$defs"].get(name, schema)
@@ -63,7 +63,7 @@ def settings_page() -> str:
 
 
 def _sections(schema: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Names of definitions, the study's own being empty, with the dotted places where each may stand."""
+    """Return the dotted places of each section in a study, by the name of its definition; the study itself is ""."""
     places: dict[str, list[str]] = {"": [""]}
     waiting = [("", "")]
     while waiting:
@@ -77,7 +77,7 @@ def _sections(schema: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _references(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
-    """The definitions that a part of the schema refers to, and the places where they stand."""
+    """Yield the name of each definition that a part of the schema refers to, with its dotted place in a study."""
     if "$ref" in node:
         yield node["$ref"].split("/")[-1], place
     for option in [*node.get("anyOf", ()), *node.get("oneOf", ())]:
@@ -97,5 +97,5 @@ def _table(section: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def _flow(value: object) -> str:
-    """YAML on one line."""
+    """Write a value as YAML on one line."""
     return yaml.safe_dump(value, default_flow_style=True, width=1000).removesuffix("\n...\n").strip()

@@ -1,4 +1,4 @@
-"""The recipes of pairs that a study may have: which keys each kind takes, and what the data must have for it."""
+"""Recipes of preference pairs: the keys of each kind of recipe, and what it requires of the data."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -16,57 +16,62 @@ class Pairing(Section):
 
     confusions: Literal["expert", "empirical", "mixed", DISAGREEMENT, "uniform", ON_POLICY, GIVEN] = Field(
         description=(
-            "Where rejected answers come from. Edits of gold answers, drawn from expert patterns (expert), from the"
-            " counts of the SFT model's confusions (empirical), from both (mixed), from what a second annotator says"
-            " otherwise on train and half of dev (disagreement), or from every valid edit alike (uniform); or the SFT"
-            " model's own wrong answers to the training prompts (on_policy); or the data, which are preferences"
-            " (given). on_policy and given take flip_rate alone."
+            "Where rejected answers come from. Most kinds edit gold answers. The edits are drawn from expert patterns"
+            " (expert), from the counts of the SFT model's confusions (empirical), from both (mixed), from the"
+            " differences between two annotators on train and half of dev (disagreement), or from all valid edits with"
+            " equal probability (uniform). on_policy takes the SFT model's wrong answers to the training prompts; given"
+            " takes the pairs of a data set of preferences. These two accept no other key but flip_rate."
         )
     )
     heldout: Literal["dev_confusion", "dev", "crossfit"] = Field(
         None,
         description=(
-            "Records on which the SFT model's confusions are counted: half of dev, all of dev (nothing may then be"
-            " chosen on it), or train, by five models that each saw the other folds. Needed, but for disagreement."
+            "Records on which the SFT model's confusions are counted: half of dev (dev_confusion); all of dev (dev), on"
+            " which no weights may then be chosen; or train (crossfit), by five models, each trained on the other four"
+            " folds. Needed if answers are edited, except for disagreement."
         ),
     )
-    negatives: int = Field(1, ge=1, le=16, description="Rejected answers to a prompt. Needed where answers are edited.")
+    negatives: int = Field(
+        1, ge=1, le=16, description="Number of rejected answers per prompt. Needed if answers are edited."
+    )
     edits: int = Field(
-        None, ge=1, le=3, description="Largest number of edits of a rejected answer. Needed where answers are edited."
+        None, ge=1, le=3, description="Largest number of edits in a rejected answer. Needed if answers are edited."
     )
     smoothing: float = Field(
-        None, ge=0, description="Added to the count of every valid confusion. Needed where answers are edited."
+        None, ge=0, description="Number added to the count of every valid confusion. Needed if answers are edited."
     )
     expert_share: float = Field(
-        None, ge=0, le=1, description="Share of the edits that expert patterns propose. For mixed, which needs it."
+        None, ge=0, le=1, description="Share of the edits that expert patterns propose. mixed needs this key."
     )
     kinds: list[str] | dict[str, float] | Literal[ONE_OF_EACH] | None = Field(
         None,
         description=(
-            f"Kinds of error that edits make, of {', '.join(KINDS)}: a list, mixed as the confusions have them; a"
-            f" mapping with the share of each; or {ONE_OF_EACH}, three pairs of an example, with another label, a"
-            " record less and a record more. All kinds if absent. Where answers are edited."
+            f"Kinds of errors that edits introduce, among {', '.join(KINDS)}. A list takes these kinds in the"
+            " proportions of the confusions; a mapping gives the share of each kind;"
+            f" {ONE_OF_EACH} makes three pairs per example, which change a label, remove a record and add a record. If"
+            " not given, all kinds. Only if answers are edited."
         ),
     )
     max_token_edits: int | None = Field(
         None,
         ge=1,
-        description="Largest token edit distance of a pair; none if absent. Where answers are edited.",
+        description="Largest token edit distance of a pair; if not given, no limit. Only if answers are edited.",
     )
     flip_rate: float = Field(
-        0.0, ge=0, le=0.5, description="Share of pairs whose two answers change places, as label noise."
+        0.0, ge=0, le=0.5, description="Share of pairs whose chosen and rejected answers are swapped, as label noise."
     )
 
 
 def complete_pairing(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe with every key; what its kind of pairs does not have is None, or says that nothing is done.
+    """Return a recipe with every key; keys that its kind does not use are None or have a value without effect.
 
     Args:
-        where: `pairings.{name}`.
-        entry: As configured, of the schema's shape.
+        where: Place of the recipe for messages: `pairings.{name}`.
+        entry: The recipe as configured; the schema has been checked.
 
     Raises:
-        ConfigError: It lacks a key that its kind takes, or has another.
+        ConfigError: The recipe lacks a key that its kind needs, has a key that its kind does not use, or has kinds
+            that are not accepted.
     """
     kind, needed = entry["confusions"], {"confusions"}
     if kind not in (ON_POLICY, GIVEN):
@@ -78,7 +83,7 @@ def complete_pairing(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     if set(entry) - optional != needed:
         raise ConfigError(
             f"{where} has {', '.join(sorted(entry))}; confusions {kind} takes exactly:"
-            f" {', '.join(sorted(needed))}, and {', '.join(sorted(optional))} where wanted"
+            f" {', '.join(sorted(needed))}, and optionally {', '.join(sorted(optional))}"
         )
     heldout = {"heldout": DISAGREEMENT} if kind == DISAGREEMENT else {}
     complete = Pairing.defaults() | heldout | entry
@@ -87,14 +92,14 @@ def complete_pairing(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_kinds(where: str, pairing: Mapping[str, Any]) -> None:
-    """Refuse kinds of edits that do not exist, shares that are none, and one_of_each with other than three negatives.
+    """Refuse unknown kinds of errors, shares that do not add up to 1, and one_of_each without 3 negatives and 1 edit.
 
     Args:
-        where: For messages.
-        pairing: kinds, negatives and edits of it.
+        where: Place of the recipe, for messages.
+        pairing: A recipe with the keys kinds, negatives and edits.
 
     Raises:
-        ConfigError: What is accepted.
+        ConfigError: The message says what is accepted.
     """
     kinds = pairing["kinds"]
     if kinds == ONE_OF_EACH and (pairing["negatives"], pairing["edits"]) != (3, 1):
@@ -112,16 +117,16 @@ def check_kinds(where: str, pairing: Mapping[str, Any]) -> None:
         )
     if isinstance(kinds, Mapping) and (min(kinds.values()) <= 0 or abs(sum(kinds.values()) - 1) > 1e-6):
         raise ConfigError(
-            f"{where}: kinds has the shares {', '.join(map(str, kinds.values()))}; accepted: shares above 0 that are 1"
-            " together"
+            f"{where}: kinds has the shares {', '.join(map(str, kinds.values()))}; accepted: shares above 0 that add up"
+            " to 1"
         )
 
 
 def check_disagreement(config: Mapping[str, Any]) -> None:
-    """Refuse pairings of what two annotators differ in where a dataset has no second one of train or dev.
+    """Refuse a pairing with confusions: disagreement if a dataset has no second annotations of train or dev.
 
     Raises:
-        ConfigError: The pairing and the dataset.
+        ConfigError: The message names the pairing and the dataset.
     """
     used = [name for name, entry in config["pairings"].items() if entry["confusions"] == DISAGREEMENT]
     single = [

@@ -1,4 +1,4 @@
-"""What a study of preferences cannot have: its pairs are in the data, and its answers have no fields."""
+"""Settings that a study of preferences cannot have: its data contains the pairs, and its answers have no fields."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,16 +9,16 @@ from tabpo.study.generation import USUAL
 from tabpo.study.study import Settings
 
 FIELD_PARAMS = {"label_weight": 1.0, "sublabel_weight": 1.0, "span_weight": 1.0, "gate_fields": "all"}
-"""Parameters of losses that go by the fields of a JSON answer, and the value that does not."""
+"""Parameters of losses that depend on the fields of a JSON answer, with the value that removes this dependence."""
 
 
 def preference_datasets(config: Mapping[str, Any]) -> list[str]:
-    """Names of the datasets of preferences."""
+    """Return the names of the datasets of preferences."""
     return [name for name, entry in config["datasets"].items() if entry["source"] == PREFERENCES]
 
 
 def default_pairing(config: Mapping[str, Any]) -> str:
-    """What a method trains on that names no pairing."""
+    """Return the pairing of a method that names none."""
     return GIVEN if preference_datasets(config) else "mixed"
 
 
@@ -29,17 +29,17 @@ def check_preferences(
     training: Mapping[tuple[str, str], Settings],
     tables: Mapping[str, Settings],
 ) -> None:
-    """Refuse what preferences cannot be used with, and pairings of theirs where there are none.
+    """Refuse settings that do not work with preferences, and the pairing `given` in a study without preferences.
 
     Args:
         config: The study as configured.
-        constraint: What its answers are held to.
-        methods: With their parameters and pairing.
-        training: Complete settings by model and method.
-        tables: With their tests.
+        constraint: The constraint on generated answers.
+        methods: Methods by name, with their parameters and pairing.
+        training: Complete training settings by model and method.
+        tables: Tables by name, with their tests.
 
     Raises:
-        ConfigError: What was asked, where, and what is accepted.
+        ConfigError: The message says what was asked, where, and what is accepted.
     """
     kinds = {name: entry["confusions"] for name, entry in config["pairings"].items()}
     preferences = preference_datasets(config)
@@ -53,11 +53,11 @@ def check_preferences(
     where = f"datasets.{preferences[0]} has preferences"
     others = [name for name in config["datasets"] if name not in preferences]
     if others:
-        raise ConfigError(f"{where}, datasets.{others[0]} annotations; accepted: a study for each")
+        raise ConfigError(f"{where}, datasets.{others[0]} has annotations; accepted: a study for each")
     for name, kind in kinds.items():
         if kind != GIVEN:
             raise ConfigError(
-                f"pairings.{name}.confusions is {kind}, but {where}, whose pairs are there; accepted: {GIVEN}"
+                f"pairings.{name}.confusions is {kind}, but {where}, which are pairs already; accepted: {GIVEN}"
             )
     for name, entry in config["models"].items():
         if "endpoint" in entry:
@@ -86,6 +86,6 @@ def _check_methods(where: str, methods: Mapping[str, Settings], training: Mappin
     for (model, method), settings in training.items():
         if settings["stop_collapsed"]:
             raise ConfigError(
-                f"models.{model} with {method}: stop_collapsed is true, but {where}, and looks at their pairs see no"
-                " answer collapse; accepted: false"
+                f"models.{model} with {method}: stop_collapsed is true, but {where}, whose evaluation generates no"
+                " answers that could collapse; accepted: false"
             )

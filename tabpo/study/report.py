@@ -1,4 +1,4 @@
-"""What the report of a study is made of: its axes, its tables and runs, and the pages and figures that it shows."""
+"""The content of a study's report: data sets, models, methods, tables and runs, and its pages and figures."""
 
 from pathlib import PurePath
 from typing import Any
@@ -8,11 +8,11 @@ from tabpo.study.jobs import confusions_folder, cost_settings, metric_settings, 
 from tabpo.study.study import Settings, Study, stored_weights
 
 FIGURES = {"training": "Training, step by step", "erosion": "Erosion of held-out gold tokens"}
-"""Titles of the figures of what runs logged, by their folder."""
+"""Titles of the figures about the logs of runs, by the figure's folder."""
 
 
 def report_settings(study: Study) -> Settings:
-    """Settings of the rule `report`; of folders and addresses that the study names, none."""
+    """Settings of the rule `report`. They contain none of the folders and addresses that the study names."""
     return {
         "study": PurePath(study.results).name,
         "presets": study.presets,
@@ -35,7 +35,7 @@ def report_settings(study: Study) -> Settings:
 
 
 def report_runs(study: Study) -> list[Settings]:
-    """The runs of all tables that were trained here, SFT too, each once and in the order of the tables."""
+    """Return the runs of all tables that the study trains, SFT included, each once and in the order of the tables."""
     runs = [run for metric in study.metrics() for run in metric_settings(study, metric)["runs"]]
     return list(
         {
@@ -47,9 +47,9 @@ def report_runs(study: Study) -> list[Settings]:
 
 
 def report_exhibits(study: Study) -> list[Settings]:
-    """Pages and figures under the study's results, each with the dataset, and the model if any, that it is of.
+    """Return the pages and figures of the report, each with its dataset, its model or None, its title and its files.
 
-    Those that there is one of for each seed are one exhibit, `files` being in the order of the seeds.
+    Paths are relative to the study's results. Files that exist once per seed form one exhibit, in the order of seeds.
     """
     exhibits = [_exhibit(name, None, "Data card", [f"{name}/card.md"]) for name in study.datasets]
     for run in cost_settings(study)["runs"]:
@@ -75,7 +75,7 @@ def _exhibit(dataset: str, model: str | None, title: str, files: list[str]) -> S
 
 
 def _origin(entry: dict[str, Any]) -> str:
-    """Where a model comes from, without the folder or the address of the user's."""
+    """Say where a model comes from, without a folder or an address of the user."""
     if "hub" in entry:
         return entry["hub"]
     if "endpoint" in entry:

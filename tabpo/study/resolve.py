@@ -1,4 +1,4 @@
-"""From a study's YAML to a resolved study: defaults made explicit, and what must hold between several keys."""
+"""Resolves a study: makes its defaults explicit, and checks conditions between several keys."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ from tabpo.study.study import Settings, Study
 from tabpo.study.training_layers import complete_training, overlay, preset_family, quantize, stage_layers
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
-"""Names of datasets, models, methods, pairings and tables: they are folders and files of the results."""
+"""Form of the names of datasets, models, methods, pairings and tables, which name folders and files of the results."""
 
 RESERVED = {
     "datasets": ("benchmarks", "checkpoints", "figures", "logs", "report.html", "tables"),
@@ -30,22 +30,22 @@ RESERVED = {
     "pairings": (),
     "tables": ("cost",),
 }
-"""What stands beside the names of an axis in the results, or as a row in its tables."""
+"""Names that an entry cannot have, since the results have a file or folder, or the tables a row, of that name."""
 
 
 TESTED = ("ner_strict", "triple", "rel", "reward_accuracy")
-"""Metrics whose differences a table tests where it does not say which."""
+"""Metrics whose differences a table tests if its entry does not name any."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What a study may refer to.
+    """Files and names outside of a study's YAML to which it may refer.
 
     Attributes:
-        presets: config/methods.yaml: family, then method.
-        ontologies: Format of the answer, by name of an ontology of the project, by path of one of the user's.
-        losses: Names.
-        revisions: Commits of hub models, by id, for those whose entry has none.
+        presets: The presets of config/methods.yaml, by family and method.
+        ontologies: Format of the answer of each ontology, by the name of a project's or the path of a user's ontology.
+        losses: Names of the losses.
+        revisions: Commits of hub models by id, for entries without a revision.
     """
 
     presets: Mapping[str, Mapping[str, Any]]
@@ -55,12 +55,13 @@ class Known:
 
 
 def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
-    """Check a study as loaded from YAML, and make every default explicit; one message at a time.
+    """Check a study as loaded from YAML, and make every default explicit.
 
     Data sets whose `folder` is null are left out.
 
     Raises:
-        ConfigError: The first thing at fault: where it stands, what was asked, what is accepted.
+        ConfigError: The study has a fault. The message describes the first fault: its place, what was asked, and what
+            is accepted.
     """
     keys = checked(StudyKeys, config)
     config = without_absent(keys.model_dump(exclude_unset=True))
@@ -125,7 +126,7 @@ def _check_names(config: Mapping[str, Any]) -> None:
 
 
 def _check_entries(config: Mapping[str, Any], known: Known) -> None:
-    """Of datasets, resources and models."""
+    """Check the entries of datasets, resources and models."""
     for name in config["datasets"]:
         check_dataset(f"datasets.{name}", config["datasets"][name], known.ontologies)
     check_demonstrations(config)
@@ -147,7 +148,7 @@ def _check_machine(where: str, machine: Mapping[str, Any]) -> None:
 def _check_model(config: Mapping[str, Any], name: str) -> None:
     where, entry = f"models.{name}", config["models"][name]
     if "endpoint" in entry:
-        return  # checked as it is completed
+        return  # `_model` checks it
     given = [key for key in ("hub", "folder", "gguf", "scratch") if key in entry]
     if len(given) != 1:
         raise ConfigError(
@@ -245,6 +246,6 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
         _check_reference(f"{where}.tests.against", against, where, (*rows, *BASELINES))
     else:
         _check_reference(f"{where}.tests.against.model", against["model"], where, entry["models"])
-        own = (PROMPTED,) if "endpoint" in config["models"][against["model"]] else rows
-        _check_reference(f"{where}.tests.against.method", against["method"], where, own)
+        rows_of_model = (PROMPTED,) if "endpoint" in config["models"][against["model"]] else rows
+        _check_reference(f"{where}.tests.against.method", against["method"], where, rows_of_model)
     return entry

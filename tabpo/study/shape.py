@@ -1,4 +1,4 @@
-"""What a key of a study's YAML is made of, and the one sentence that refuses a value which is not accepted."""
+"""The base of all sections of a study's YAML, and the one-line error message for a value that is not accepted."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from tabpo.errors import ConfigError
 
 File = Annotated[str, Field(pattern="^[A-Za-z0-9/._-]+$")]
-"""A path: of these characters alone, so that no command line has to quote it."""
+"""A path of characters that no command line has to quote."""
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
@@ -21,7 +21,7 @@ Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 class Section(BaseModel):
     """A mapping of a study's YAML: every key has a type, a range and a description, and no other key is accepted.
 
-    A key that may be left out but not be null has the default None and a type without it; `defaults` has it too.
+    A key that may be left out but must not be null has the default None, although its type excludes None.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True)
@@ -29,13 +29,13 @@ class Section(BaseModel):
     @field_validator("*", mode="wrap")
     @classmethod
     def _as_written(cls, value: Any, check: Any) -> Any:
-        """Keep the integer where a number was given as one: settings of jobs and run.yaml have what the user wrote."""
+        """Keep an integer given for a float as an integer, so that settings and run.yaml show what the user wrote."""
         checked = check(value)
         return value if isinstance(checked, float) else checked
 
     @classmethod
     def defaults(cls) -> dict[str, Any]:
-        """The keys that may be left out, with the value that this stands for."""
+        """Return the keys that may be left out, with their default values; None for a key without a default value."""
         return {
             name: field.get_default(call_default_factory=True)
             for name, field in cls.model_fields.items()
@@ -47,15 +47,16 @@ AnySection = TypeVar("AnySection", bound=Section)
 
 
 def checked(section: type[AnySection], values: Any, where: str = "") -> AnySection:
-    """A section with the given values.
+    """Check values and return them as a section.
 
     Args:
-        section: What is accepted.
-        values: As loaded from YAML.
-        where: Dotted place of the values in the study; empty for the study itself.
+        section: The class of the section.
+        values: The values as loaded from YAML.
+        where: Dotted place of the values in the study; "" for the study itself.
 
     Raises:
-        ConfigError: The fault nearest to the top: dotted place, what was found, what is accepted.
+        ConfigError: The values have faults. The message describes the one nearest to the top: its dotted place, the
+            value, and what is accepted.
     """
     try:
         return section.model_validate(values)
@@ -66,11 +67,12 @@ def checked(section: type[AnySection], values: Any, where: str = "") -> AnySecti
 
 
 def _fault(error: Mapping[str, Any], schema: Mapping[str, Any], where: str) -> tuple[int, list[str], bool, str]:
-    """The message of one error of pydantic's, behind what it is sorted by.
+    """Return the message for one of pydantic's errors, after three values by which faults are sorted.
 
-    Faults near the top come first, and at one place an unknown key before one that is missing, which it may be.
+    Faults near the top come first. At one place an unknown key comes before a missing key, because it may be the
+    missing key with a spelling error.
     """
-    kind, found, steps = error["type"], error["input"], list(error["loc"])
+    kind, value, steps = error["type"], error["input"], list(error["loc"])
     name = None
     if steps and steps[-1] == "[key]":
         kind, name, steps = "extra_forbidden", steps[-2], steps[:-2]
@@ -87,16 +89,16 @@ def _fault(error: Mapping[str, Any], schema: Mapping[str, Any], where: str) -> t
     elif kind == "value_error":
         message = f"{at} {error['ctx']['error']}"
     elif "enum" in node:
-        message = unknown_name(at, f"is {_shown(found, place)}", str(found), map(_value, node["enum"]), "accepted")
+        message = unknown_name(at, f"is {_shown(value, place)}", str(value), map(_value, node["enum"]), "accepted")
     else:
-        message = f"{at} is {_shown(found, place)}; accepted: {in_words(node, schema)}{_exponent_hint(found)}"
+        message = f"{at} is {_shown(value, place)}; accepted: {in_words(node, schema)}{_exponent_hint(value)}"
     return len(place), place, kind == "missing", message
 
 
-def _shown(found: object, place: Sequence[str]) -> str:
-    """What was found; its kind alone where it is an endpoint or may hold one, and with it an address or a key."""
+def _shown(value: object, place: Sequence[str]) -> str:
+    """Return a short form of a value, or only its kind if it may contain the address or the key of an endpoint."""
     of_a_model = place[:1] == ["models"] and len(place) <= 2
-    return _KINDS[type(found)] if "endpoint" in place or of_a_model or isinstance(found, dict) else reprlib.repr(found)
+    return _KINDS[type(value)] if "endpoint" in place or of_a_model or isinstance(value, dict) else reprlib.repr(value)
 
 
 _KINDS = {dict: "a mapping", list: "a list", str: "a text", int: "a number", float: "a number"}
@@ -118,9 +120,11 @@ _RANGES = (
 
 
 def _descend(schema: Mapping[str, Any], place: Iterable[str | int]) -> tuple[list[str | int], Mapping[str, Any]]:
-    """The steps to a place that are keys, or numbers in a list, and the part of the schema that describes it.
+    """Follow a location in a pydantic error through the schema.
 
-    Where one of several sections may stand, pydantic has a step more: the name of its class.
+    Returns:
+        The steps of the location that are keys or positions in a list, and the part of the schema for the last one.
+        In a union of sections, pydantic's location has the name of a class as a further step, which is left out.
     """
     steps, node = [], schema
     for step in place:
@@ -141,13 +145,13 @@ def _descend(schema: Mapping[str, Any], place: Iterable[str | int]) -> tuple[lis
 
 
 def _section(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The definition that a part of the schema refers to, also where it may be null; itself if it refers to none."""
+    """Return the definition that a part of the schema refers to, or the part itself; an option null is ignored."""
     references = [option["$ref"] for option in node.get("anyOf", [node]) if "$ref" in option]
     return schema["$defs"][references[0].split("/")[-1]] if references else node
 
 
 def in_words(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
-    """What a part of a JSON schema accepts as one value: `a whole number, at least 1, at most 3`."""
+    """Describe the value that a part of a JSON schema accepts: `a whole number, at least 1, at most 3`."""
     if "anyOf" in node:
         return " or ".join(in_words(option, schema) for option in node["anyOf"])
     if "const" in node or "enum" in node:
@@ -158,21 +162,32 @@ def in_words(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 
 def _value(value: object) -> str:
-    """As YAML writes it."""
+    """Write a single value as in YAML."""
     return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
-def _exponent_hint(found: object) -> str:
-    """YAML takes a number with an exponent for text unless it has both a point and a sign."""
-    number = re.fullmatch(r"([-+]?\d+)(\.\d*)?[eE]([-+]?)(\d+)", found) if isinstance(found, str) else None
+def _exponent_hint(value: object) -> str:
+    """Return a hint for a text that looks like a number with an exponent, or "".
+
+    YAML reads such a number as text unless it has both a decimal point and a sign in the exponent.
+    """
+    number = re.fullmatch(r"([-+]?\d+)(\.\d*)?[eE]([-+]?)(\d+)", value) if isinstance(value, str) else None
     if number is None:
         return ""
     whole, fraction, sign, exponent = number.groups()
-    return f" (YAML reads {found} as text: write {whole}{fraction or '.0'}e{sign or '+'}{exponent})"
+    return f" (YAML reads {value} as text: write {whole}{fraction or '.0'}e{sign or '+'}{exponent})"
 
 
 def unknown_name(where: str, fault: str, word: str, accepted: Iterable[object], verb: str) -> str:
-    """The message for a name that is none of those accepted, with the one that was probably meant."""
+    """Return the message for a name that is not accepted, with the most similar accepted name as a suggestion.
+
+    Args:
+        where: Dotted place in the study.
+        fault: What is wrong: "names tdpo3".
+        word: The name that is not accepted.
+        accepted: All accepted names.
+        verb: The words before the accepted names: "methods has".
+    """
     names = [str(name) for name in accepted]
     close = get_close_matches(word, names, n=1)
     suggestion = f"did you mean {close[0]}? " if close else ""

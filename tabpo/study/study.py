@@ -1,4 +1,4 @@
-"""A resolved study: data sets, models, methods, training settings and tables, every default explicit."""
+"""A resolved study: data sets, models, methods, training settings and tables with explicit defaults."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -10,7 +10,7 @@ from tabpo.names import BASELINES, GIVEN, ON_POLICY, PREFERENCES
 from tabpo.study.generation import unusual
 
 Settings = dict[str, Any]
-"""What one job needs to know, all of it and nothing else: a job is done again when its settings change."""
+"""All that one job needs to know, and nothing else, because a job is repeated when its settings change."""
 
 
 @dataclass(frozen=True)
@@ -18,22 +18,23 @@ class Study:
     """One YAML of `config/` with every default made explicit.
 
     Attributes:
-        results: Folder of everything that the study writes.
+        results: Folder of all files that the study writes.
         seeds: Seeds of the runs, in the order of the config.
         presets: Family of presets, for captions.
-        strict_code: Whether a table refuses runs of different code.
-        keep_models: Whose weights stay: all, or sft.
-        logging: Where training jobs tell what they log; part of no job's settings, since it changes no result.
-        generation: Engine and constraint of all answers of trained models.
+        strict_code: Whether a table of runs made by different code is refused.
+        keep_models: Which weights are kept: "all", or those of "sft".
+        logging: Where training jobs send their logged quantities. It does not change results, so it is not part of the
+            settings of any job.
+        generation: Engine and constraint for the answers of all trained models.
         datasets: Entries by name, with `private`, `context`, `dev_share` and `demonstrations` filled in.
-        models: Entries by name, with `methods`, `generation`, `reference_batch_size` and `reference_quantize` filled
-            in; or `endpoint` alone.
-        resources: Classes by name.
-        pairings: Recipes by name.
-        methods: loss, params and pairing by name, without `sft`.
-        training: Complete settings by (model, method), `sft` included; none of models behind an endpoint.
+        models: Entries by name, with `generation`, `reference_batch_size` and `reference_quantize` filled in; a model
+            behind an endpoint has the key `endpoint` only.
+        resources: Classes of machines by name.
+        pairings: Recipes of pairs by name, with every key.
+        methods: Loss, params and pairing by name, without `sft`.
+        training: Complete training settings by (model, method), `sft` included; models behind an endpoint have none.
         tables: Entries by name, with `models`, `methods` and `tests` filled in.
-        names: How LaTeX prints methods, data sets and models that are not to be printed as usual.
+        names: Names that LaTeX tables print for methods, data sets and models, where they differ from the usual ones.
     """
 
     results: str
@@ -53,65 +54,65 @@ class Study:
     names: dict[str, str]
 
     def machine(self, model: str) -> Settings:
-        """The resource class that the jobs of a model ask for."""
+        """Return the class of machines that the jobs of a model ask for."""
         return self.resources[self.models[model]["resources"]]
 
     def trained_models(self) -> list[str]:
-        """Models whose weights are here."""
+        """Return the names of the models that the study trains."""
         return [name for name, entry in self.models.items() if "endpoint" not in entry]
 
     def prompted_models(self) -> list[str]:
-        """Models behind an endpoint."""
+        """Return the names of the models behind an endpoint."""
         return [name for name, entry in self.models.items() if "endpoint" in entry]
 
     def drawn_pairings(self) -> list[str]:
-        """Pairings whose rejected answers are edits of gold ones."""
+        """Return the names of the pairings whose rejected answers are edits of gold answers."""
         return [name for name, entry in self.pairings.items() if entry["confusions"] not in (ON_POLICY, GIVEN)]
 
     def on_policy_pairings(self) -> list[str]:
-        """Pairings whose rejected answers are the SFT model's own."""
+        """Return the names of the pairings whose rejected answers are the SFT model's wrong answers."""
         return [name for name, entry in self.pairings.items() if entry["confusions"] == ON_POLICY]
 
     def given_pairings(self) -> list[str]:
-        """Pairings whose answers are those of the data."""
+        """Return the names of the pairings whose pairs are those of the data."""
         return [name for name, entry in self.pairings.items() if entry["confusions"] == GIVEN]
 
     def preference_datasets(self) -> list[str]:
-        """Datasets of preferences; a study has such ones alone, or none."""
+        """Return the names of the datasets of preferences; these are all datasets of a study, or none."""
         return [name for name, entry in self.datasets.items() if entry["source"] == PREFERENCES]
 
     def annotated_datasets(self) -> list[str]:
-        """The others."""
+        """Return the names of the datasets of annotated documents."""
         return [name for name, entry in self.datasets.items() if entry["source"] != PREFERENCES]
 
     def baselines(self) -> tuple[str, ...]:
-        """Rows of every table without model and seed; preferences have no mentions to look up."""
+        """Return the baseline rows of every table; preferences have none, because they have no mentions to look up."""
         return () if self.preference_datasets() else BASELINES
 
     def generated(self) -> str:
-        """What captions say of the answers of trained models; tables of preferences show none."""
+        """Return the captions' sentence about engine and constraint; "" for defaults, and in a study of preferences."""
         return "" if self.preference_datasets() else unusual(self.generation)
 
     def dequantised(self, models: Iterable[str]) -> str:
-        """What captions say of models whose weights were stored in fewer bits; nothing where there is none."""
+        """Return the captions' sentences about models whose weights were dequantised; "" if there are none."""
         stored = {name: stored_weights(self.models[name]) for name in models}
         return "".join(f" Weights of {name}: {weights}." for name, weights in stored.items() if weights)
 
     def has_human(self, dataset: str) -> bool:
-        """Whether a second annotator has annotated test documents."""
+        """Whether test documents of a dataset have a second annotation."""
         return "test" in self.datasets[dataset]["second_annotator"]
 
     def private(self, datasets: Collection[str]) -> list[str]:
-        """Those of these datasets that are private, in the order of the config."""
+        """Return the private ones among the given datasets, in the order of the config."""
         return [name for name, entry in self.datasets.items() if entry["private"] and name in datasets]
 
     def metrics(self) -> list[str]:
-        """Metrics of all tables, each once, in the order of the config."""
+        """Return the metrics of all tables, each once, in the order of the config."""
         return list(dict.fromkeys(metric for table in self.tables.values() for metric in table["metrics"]))
 
 
 def stored_weights(entry: Settings) -> str:
-    """How the weights of a model were stored that comes from a GGUF file, by the file's name; "" for other models."""
+    """Say how many bits the weights in a model's GGUF file have, according to the file's name; "" for other models."""
     if "gguf" not in entry:
         return ""
     file = PurePath(entry["gguf"].get("path") or entry["gguf"]["file"]).name

@@ -1,4 +1,4 @@
-"""From layers of training settings to those of one run: defaults, the study, a preset, the model, the method."""
+"""Combines layers of training settings into those of one run: defaults, study, preset, model, method."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,19 +9,19 @@ from tabpo.study.study import Settings
 from tabpo.study.training import ALTERNATIVES, DEFAULTS
 
 Layer = tuple[str, Mapping[str, Any]]
-"""Where settings stand, for messages, and what they are."""
+"""The place of settings in the study, for messages, and the settings."""
 
 _OF_LOSSES = ("watch_steps", "watch_prompts", "stop_collapsed", "baseline_learning_rate")
-"""Settings that SFT has no use for: it writes no answers while it trains, and has no baseline."""
+"""Settings that SFT does not use, because it generates no answers in training and has no baseline head."""
 
 
 def preset_family(presets: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, Any]:
-    """Presets by name: those of a family, and matched's, without a recipe, where no paper has them."""
+    """Return the presets of a family by name; methods that it lacks have those of `matched`, which have no recipe."""
     return {**presets["matched"], **presets[name]}
 
 
 def stage_layers(config: Mapping[str, Any], model: str, stage: str) -> list[Layer]:
-    """The defaults, the study's settings of a stage (sft, preference), the model's."""
+    """Return three layers of settings for a stage (sft, preference): the defaults, the study's and the model's."""
     return [
         ("the defaults", DEFAULTS),
         (f"training.{stage}", config["training"].get(stage, {})),
@@ -30,7 +30,14 @@ def stage_layers(config: Mapping[str, Any], model: str, stage: str) -> list[Laye
 
 
 def overlay(layers: Iterable[Layer]) -> Settings:
-    """Later layers win, key by key; one that gives `steps` takes `epochs` away, and the same for the warm-up."""
+    """Combine layers of settings; later layers override earlier ones key by key.
+
+    A layer with `steps` also removes `epochs` of earlier layers, and the reverse; `warmup_steps` and `warmup_ratio` do
+    the same.
+
+    Raises:
+        ConfigError: One layer has two keys that exclude each other.
+    """
     merged: Settings = {}
     for where, layer in layers:
         for alternatives in ALTERNATIVES:
@@ -44,7 +51,7 @@ def overlay(layers: Iterable[Layer]) -> Settings:
 
 
 def quantize(training: Settings) -> str | None:
-    """What training settings say of the weights below the adapters."""
+    """Return the number format of the frozen weights below the adapters; None for full precision."""
     return (training["lora"] or {}).get("quantize")
 
 
@@ -55,20 +62,22 @@ def complete_training(
     model: str,
     method: str,
 ) -> Settings:
-    """The settings of one run, complete; refused where they leave something open or do not fit the machine.
+    """Return the complete training settings of one run.
 
-    A method whose name is no preset with a recipe has the recipe of its loss's preset, so that an ablation is trained
-    as what it changes. Of a batch smaller than the number of processes the last of them have no share.
+    A method without a preset of its name that has a recipe gets the recipe of its loss's preset, so that an ablation is
+    trained like the method that it changes. If a batch is smaller than the number of processes, the last processes get
+    no examples.
 
     Args:
         config: The study as configured.
-        family: From `preset_family`.
-        methods: With their loss.
-        model: Name of one that is trained.
-        method: A name, or sft.
+        family: The presets from `preset_family`.
+        methods: Methods by name, with their loss.
+        model: Name of a model that is trained.
+        method: Name of a method, or "sft".
 
     Raises:
-        ConfigError: What was asked, where, and what is accepted.
+        ConfigError: Settings exclude each other or do not fit the machine. The message says what was asked, where, and
+            what is accepted.
     """
     stage = SFT if method == SFT else "preference"
     layers = shared = stage_layers(config, model, stage)
@@ -77,8 +86,8 @@ def complete_training(
     else:
         preset = next((name for name in (method, methods[method]["loss"]) if "training" in family.get(name, {})), None)
         recipe = [] if preset is None else [(f"presets {config['presets']}: {preset}", family[preset]["training"])]
-        own = (f"methods.{method}.training", (config["methods"][method] or {}).get("training", {}))
-        layers = [*shared[:-1], *recipe, shared[-1], own]
+        of_method = (f"methods.{method}.training", (config["methods"][method] or {}).get("training", {}))
+        layers = [*shared[:-1], *recipe, shared[-1], of_method]
         _check_quantize(model, layers, shared)
     training = overlay(layers)
     batch, processes = training["batch_size"], config["resources"][config["models"][model]["resources"]]["processes"]
@@ -95,16 +104,16 @@ def _check_sft(layers: Iterable[Layer]) -> None:
     for where, layer in layers:
         unused = [key for key in _OF_LOSSES if key in layer]
         if unused:
-            raise ConfigError(f"{where}.{unused[0]} has no effect: it is of losses; accepted under preference")
+            raise ConfigError(f"{where}.{unused[0]} has no effect in SFT; accepted under preference")
 
 
 def _check_quantize(model: str, layers: Sequence[Layer], shared: Sequence[Layer]) -> None:
-    """Refuse a method whose policy would start from other weights than the reference that was scored."""
-    own, reference = quantize(overlay(layers)), quantize(overlay(shared))
-    if own != reference:
+    """Refuse a method whose policy would hold its weights in another number format than the scored reference."""
+    policy, reference = quantize(overlay(layers)), quantize(overlay(shared))
+    if policy != reference:
         where, other = (next(where for where, layer in reversed(of) if "lora" in layer) for of in (layers, shared))
         raise ConfigError(
-            f"{where}: lora has quantize {own or 'null'}, but {other}.lora {reference or 'null'}, by which the"
-            f" reference is held that all methods of models.{model} share; accepted: the same in both, as with lora"
-            f" under models.{model}.training.preference, which holds for every preset"
+            f"{where}: lora has quantize {policy or 'null'}, but {other}.lora has {reference or 'null'}, with which the"
+            f" reference of all methods of models.{model} is scored; accepted: one value for both, for example in lora"
+            f" under models.{model}.training.preference, which overrides every preset"
         )

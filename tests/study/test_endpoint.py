@@ -1,4 +1,4 @@
-"""The entry of an endpoint: what it takes, and that a secret in the wrong place is not repeated."""
+"""The keys of an endpoint: accepted values, and messages that do not repeat a secret in the wrong place."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def endpoint(**values: object) -> Endpoint:
 @pytest.mark.parametrize(
     "url", ["https://api.example.org/v1", "http://localhost:8000/v1/", "http://[::1]:8000", "http://10.0.0.1/a/b"]
 )
-def test_an_address(url):
+def test_an_address_is_accepted(url):
     assert endpoint(url=url).url == url
 
 
@@ -26,16 +26,16 @@ def test_an_address(url):
         *("http://localhost\\@example.org/secret", "file:///secret"),
     ],
 )
-def test_no_address_is_not_repeated(url):
+def test_a_malformed_address_is_refused_and_not_repeated(url):
     with pytest.raises(ConfigError, match="url is no address; accepted: http") as refused:
         endpoint(url=url)
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("found", ["sk-secret", "secret", "", "1_KEY"])
-def test_a_key_in_the_place_of_its_variable_is_not_repeated(found):
+@pytest.mark.parametrize("key", ["sk-secret", "secret", "", "1_KEY"])
+def test_a_key_instead_of_its_variable_is_not_repeated(key):
     with pytest.raises(ConfigError, match="key_variable is no name of an environment variable") as refused:
-        endpoint(key_variable=found)
+        endpoint(key_variable=key)
     assert "secret" not in str(refused.value)
 
 
@@ -53,5 +53,5 @@ def test_a_key_in_the_place_of_its_variable_is_not_repeated(found):
         ("gpt-x", {"served_model": "llama"}, "llama-2", False),
     ],
 )
-def test_which_answers_are_the_models(model, served, name, serves):
+def test_the_name_in_an_answer_must_be_the_models(model, served, name, serves):
     assert endpoint(model=model, **served).serves(name) is serves

@@ -1,4 +1,4 @@
-"""What stands for each split in a folder of the user's."""
+"""The file or folder of each split in a user's folder."""
 
 import pytest
 
@@ -8,23 +8,23 @@ from tabpo.study.folders import check_folder, content_hash, find_splits
 ENDINGS = (".jsonl", "")
 
 
-def test_files_and_folders_are_splits(tmp_path):
+def test_a_split_is_a_file_or_a_folder(tmp_path):
     for name in ("train/a.txt", "train/sub/b.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("")
     (tmp_path / "test.jsonl").write_text("")
-    found = find_splits(tmp_path, ENDINGS)
-    assert found == {"train": tmp_path / "train", "test": tmp_path / "test.jsonl"}
-    before = content_hash(found.values())
-    (tmp_path / "test.jsonl").write_text("a")  # a file by itself is an input, whose time tells
-    assert content_hash(found.values()) == before
+    paths = find_splits(tmp_path, ENDINGS)
+    assert paths == {"train": tmp_path / "train", "test": tmp_path / "test.jsonl"}
+    before = content_hash(paths.values())
+    (tmp_path / "test.jsonl").write_text("a")  # a file is an input of the rule, so Snakemake sees its change itself
+    assert content_hash(paths.values()) == before
     (tmp_path / "train/sub/b.txt").write_text("a")
-    assert content_hash(found.values()) != before
+    assert content_hash(paths.values()) != before
     (tmp_path / "linked").mkdir()
     (tmp_path / "train/link").symlink_to(tmp_path / "linked")
-    before = content_hash(found.values())
+    before = content_hash(paths.values())
     (tmp_path / "linked/c.txt").write_text("a")
-    assert content_hash(found.values()) != before
+    assert content_hash(paths.values()) != before
     check_folder("datasets.own", tmp_path, ENDINGS, dev_share=0.1)
 
 

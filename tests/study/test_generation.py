@@ -1,4 +1,4 @@
-"""Engine and constraint of a study."""
+"""The engine and the constraint of a study."""
 
 import pytest
 
@@ -11,7 +11,7 @@ def check(*prompted: str, **settings: str) -> None:
     check_generation(Generation(batch_size=1, **settings), prompted)
 
 
-def test_captions_name_what_is_not_as_usual():
+def test_captions_name_values_that_are_not_the_default():
     assert USUAL == {"engine": "transformers", "constraint": "none"}
     assert unusual(USUAL) == ""
     assert unusual(USUAL | {"constraint": "json_schema"}) == " Answers of models trained here: constraint json_schema."
@@ -25,11 +25,11 @@ def test_an_engine_that_is_not_installed_is_refused(monkeypatch):
     check(engine="vllm")
 
 
-def test_a_constraint_that_not_all_rows_are_held_to_is_refused(monkeypatch):
+def test_a_constraint_that_cannot_be_applied_to_all_rows_is_refused(monkeypatch):
     monkeypatch.setattr(generation, "find_spec", lambda name: name)
     with pytest.raises(ConfigError, match="accepted: engine transformers, or constraint none"):
         check(engine="vllm", constraint="json_schema")
-    with pytest.raises(ConfigError, match=r"to which models.remote cannot be held behind its endpoint"):
+    with pytest.raises(ConfigError, match=r"which cannot be applied to models.remote behind its endpoint"):
         check("remote", constraint="json_schema")
     check("remote")
     check(constraint="json_schema")

@@ -1,4 +1,4 @@
-"""What is written down of a study's keys: made from the sections that check them, and enough to check a study by."""
+"""The documentation of a study's keys is made from the sections that check them, and the schema accepts the studies."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A study of preferences is resolved, or refused with one message that says what it cannot have."""
+"""A study of preferences is resolved, or refused with one message about a setting that it cannot have."""
 
 import pytest
 
@@ -37,10 +37,10 @@ def test_all_methods_train_on_given_pairs_and_no_row_needs_labels(study):
     assert {run["method"] for run in table["runs"]} == {"sft", "dpo", "tab_po"}
     assert job.audits(resolved) == [f"ours/tiny/pairs/given/seed{seed}.md" for seed in study["seeds"]]
     assert run_figures(resolved) == ["figures/training/ours/tiny.svg"]
-    assert job.generation_settings(resolved, "ours", "tiny")["unit"] is None  # answers on request
+    assert job.generation_settings(resolved, "ours", "tiny")["unit"] is None  # answers can be requested all the same
 
 
-def test_answers_on_request_are_of_either_engine_and_no_caption_says_it(study, monkeypatch):
+def test_requested_answers_may_use_vllm_and_captions_do_not_name_it(study, monkeypatch):
     monkeypatch.setattr("tabpo.study.generation.find_spec", lambda name: object())
     study["generation"]["engine"] = "vllm"
     resolved = resolve_study(study, KNOWN)
@@ -49,7 +49,7 @@ def test_answers_on_request_are_of_either_engine_and_no_caption_says_it(study, m
     assert "vllm" not in job.metric_settings(resolved, "reward_accuracy")["caption"]
 
 
-def test_flips_are_a_pairing_of_their_own(study):
+def test_pairs_are_flipped_by_a_pairing_with_flip_rate(study):
     study["pairings"]["noisy"] = {"confusions": "given", "flip_rate": 0.2}
     study["methods"]["dpo"] = {"pairing": "noisy"}
     resolved = resolve_study(study, KNOWN)
@@ -63,12 +63,12 @@ def test_flips_are_a_pairing_of_their_own(study):
         (
             ("datasets", "theirs"),
             {"source": "scierc", "unit": "sentence", "prompt": "bare", "ontology": "scierc"},
-            "datasets.ours has preferences, datasets.theirs annotations; accepted: a study for each",
+            "datasets.ours has preferences, datasets.theirs has annotations; accepted: a study for each",
         ),
         (
             ("pairings", "mixed"),
             {"confusions": "on_policy"},
-            "pairings.mixed.confusions is on_policy, but datasets.ours has preferences, whose pairs are there;"
+            "pairings.mixed.confusions is on_policy, but datasets.ours has preferences, which are pairs already;"
             " accepted: given",
         ),
         (("pairings", "given"), {"confusions": "given", "edits": 1}, "confusions given takes exactly: confusions"),
@@ -99,8 +99,8 @@ def test_flips_are_a_pairing_of_their_own(study):
         (
             ("training", "preference"),
             {"stop_collapsed": True},
-            "models.tiny with dpo: stop_collapsed is true, but datasets.ours has preferences, and looks at their pairs"
-            " see no answer collapse; accepted: false",
+            "models.tiny with dpo: stop_collapsed is true, but datasets.ours has preferences, whose evaluation"
+            " generates no answers that could collapse; accepted: false",
         ),
         (
             ("models", "hosted"),

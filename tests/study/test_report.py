@@ -1,4 +1,4 @@
-"""Which runs, pages and figures the report of a study has."""
+"""The runs, pages and figures in the report of a study."""
 
 import json
 from pathlib import Path
@@ -18,12 +18,12 @@ KNOWN = Known(
     revisions={},
 )
 ARGUMENT = 100_000
-"""Bytes of a command line; Linux takes 131,071, quotes and the rest of it included."""
+"""Largest number of bytes of the settings in a command line; Linux accepts 131,071 in all, quotes included."""
 
 
 @pytest.fixture
 def demo() -> dict:
-    """Two datasets, one table each, two seeds; a loss on pairs of its own, and a model behind an endpoint."""
+    """Two datasets with a table each, two seeds, methods with different pairings, and a model behind an endpoint."""
     config = yaml.safe_load((CONFIG / "demo.yaml").read_text())
     config |= {"results": "/somewhere/results/small", "seeds": [1, 2]}
     config["models"]["gpt"] = {
@@ -36,7 +36,7 @@ def demo() -> dict:
     return config
 
 
-def test_every_trained_run_is_there_once(demo):
+def test_every_trained_run_is_listed_once(demo):
     runs = report_runs(resolve_study(demo, KNOWN))
     assert [(run["dataset"], run["model"], run["method"], tuple(run["seeds"])) for run in runs] == [
         (dataset, "tiny", method, (1, 2))
@@ -45,11 +45,11 @@ def test_every_trained_run_is_there_once(demo):
     ]
 
 
-def test_every_page_and_figure_is_there_once(demo):
+def test_every_page_and_figure_is_listed_once(demo):
     exhibits = report_exhibits(resolve_study(demo, KNOWN))
-    own = [(one["model"], one["title"], one["files"]) for one in exhibits if one["dataset"] == "demo_messages"]
+    shown = [(item["model"], item["title"], item["files"]) for item in exhibits if item["dataset"] == "demo_messages"]
     pages, figures = "demo_messages/tiny/pairs", "figures/confusions/demo_messages/tiny"
-    assert own == [
+    assert shown == [
         (None, "Data card", ["demo_messages/card.md"]),
         ("tiny", "Pairs: mixed", [f"{pages}/mixed/seed1.md", f"{pages}/mixed/seed2.md"]),
         ("tiny", "Confusions of SFT: dev_confusion", [f"{figures}/seed1.svg", f"{figures}/seed2.svg"]),
@@ -61,7 +61,7 @@ def test_every_page_and_figure_is_there_once(demo):
     ]
 
 
-def test_no_folder_and_no_address_of_the_users(demo):
+def test_settings_contain_no_folder_and_no_address_of_the_user(demo):
     folder = {key: value for key, value in demo["models"]["tiny"].items() if key != "scratch"}
     demo["models"]["mine"] = folder | {"folder": "/somewhere/else"}
     demo["models"]["small"] = folder | {"gguf": {"path": "/somewhere/else/Small-1B.Q4_1.gguf"}}
@@ -86,4 +86,4 @@ def test_a_study_of_endpoints_alone_has_no_runs(demo):
     demo |= {"models": {"gpt": demo["models"]["gpt"]}, "methods": {}}
     settings = report_settings(resolve_study(demo, KNOWN))
     assert (settings["runs"], settings["costs"]) == ([], False)
-    assert [one["title"] for one in settings["exhibits"]] == ["Data card", "Data card"]
+    assert [exhibit["title"] for exhibit in settings["exhibits"]] == ["Data card", "Data card"]

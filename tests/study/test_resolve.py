@@ -1,4 +1,4 @@
-"""A study is resolved, or refused with one message that says where and what is accepted."""
+"""A study is resolved, or refused with one message that says what is wrong, where, and what is accepted."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def load(name: str) -> dict:
 
 @pytest.fixture
 def demo() -> dict:
-    """The demo's shape with numbers of our own, so that it can be tuned."""
+    """The demo's study with fixed numbers, so that tests do not depend on how the demo is tuned."""
     config = load("demo")
     for dataset in config["datasets"].values():
         dataset |= {"max_prompt_tokens": 128, "max_completion_tokens": 200}
@@ -47,7 +47,7 @@ def demo() -> dict:
 
 
 def edit(config: dict, path: str, value: object) -> None:
-    """Set `a/b/c` of a config; the value `None` at a key that is there takes it away."""
+    """Set the key `a/b/c` of a config; the value `None` removes an existing key."""
     *parents, last = path.split("/")
     for key in parents:
         config = config.setdefault(key, {})
@@ -63,9 +63,9 @@ def refusal(config: dict) -> str:
 
 
 def test_two_annotators_are_a_source_of_confusions_and_a_row(demo):
-    own = OWN | {"source": "custom", "folder": "own"}
-    own["second_annotator"] = {"dev": "own/second_dev.jsonl", "test": "own/second_test"}
-    demo["datasets"] = {"own": own, "single": own | {"second_annotator": {"dev": "own/second_dev.jsonl"}}}
+    custom = OWN | {"source": "custom", "folder": "own"}
+    custom["second_annotator"] = {"dev": "own/second_dev.jsonl", "test": "own/second_test"}
+    demo["datasets"] = {"own": custom, "single": custom | {"second_annotator": {"dev": "own/second_dev.jsonl"}}}
     demo["pairings"]["people"] = {"confusions": "disagreement", "negatives": 1, "edits": 1, "smoothing": 1.0}
     demo["methods"] = {"dpo": {"params": {"beta": 0.1}, "pairing": "people"}}
     demo["tables"] = {"main": {"caption": "All.", "datasets": ["own", "single"], "metrics": ["rel"]}}
@@ -85,7 +85,7 @@ def test_two_annotators_are_a_source_of_confusions_and_a_row(demo):
 def test_the_studies_resolve_with_either_family(name, family):
     study = resolve_study(load(name) | {"presets": family}, KNOWN)
     for settings in study.training.values():
-        training_settings(**settings)  # raises where the trainer would
+        training_settings(**settings)  # raises what the trainer would raise
 
 
 def test_the_paper_is_the_design():
@@ -141,7 +141,7 @@ MISTAKES = [
     ("training/sft/learning_rate", -1, "training.sft.learning_rate is -1; accepted: a number, above 0, at most 1"),
     ("training/sft/learning_rate", "1e-4", "(YAML reads 1e-4 as text: write 1.0e-4)"),
     ("training/sft/learning_rate", "1.5e4", "(YAML reads 1.5e4 as text: write 1.5e+4)"),
-    ("training/preference/lora", {"r": 8}, "training.preference.lora lacks the key alpha: The update of a weight"),
+    ("training/preference/lora", {"r": 8}, "training.preference.lora lacks the key alpha: Scale of the adapters"),
     ("pairings/mixed/edits", 4, "pairings.mixed.edits is 4; accepted: a whole number, at least 1, at most 3"),
     ("results", "a b", "results is 'a b'; accepted: a text, like"),
     (
@@ -219,11 +219,11 @@ MISTAKES = [
         {"confusions": "disagreement", "negatives": 1, "edits": 1, "smoothing": 1.0},
         "pairings.people draws from disagreement, and datasets.demo_abstracts has no second_annotator of train or dev",
     ),
-    # what would send private text elsewhere has no key
+    # there are no keys that would send private text elsewhere
     (
         "training/sft/stop_collapsed",
         True,
-        "training.sft.stop_collapsed has no effect: it is of losses; accepted under preference",
+        "training.sft.stop_collapsed has no effect in SFT; accepted under preference",
     ),
     ("training/sft/watch_steps", 5, "training.sft.watch_steps has no effect"),
     ("models/tiny/training", {"sft": {"watch_prompts": 5}}, "models.tiny.training.sft.watch_prompts has no effect"),
@@ -254,7 +254,7 @@ MISTAKES = [
         {"url": "http://localhost", "model": "a"},
         "models.tiny has an unknown key scratch; it ta",
     ),
-    ("models/gpt", {"endpoint": {"url": "http://localhost"}}, "models.gpt.endpoint lacks the key model: Name that the"),
+    ("models/gpt", {"endpoint": {"url": "http://localhost"}}, "models.gpt.endpoint lacks the key model: Name of the"),
     ("models/gpt", {"endpoint": "https://a-key@host"}, "models.gpt.endpoint is a text; accepted: a mapping"),
     (
         "models/gpt",
@@ -311,7 +311,11 @@ MISTAKES = [
     ("pairings/mixed/kinds", "one_of_each", "kinds one_of_each takes negatives: 3 and edits: 1, got 1 and 1"),
     ("pairings/mixed/kinds", "each", "pairings.mixed.kinds is 'each'; accepted"),
     ("pairings/mixed/max_token_edits", 0, "pairings.mixed.max_token_edits is 0; accepted"),
-    ("pairings/own", {**RECIPE, "confusions": "on_policy"}, "confusions on_policy takes exactly: confusions, and flip"),
+    (
+        "pairings/own",
+        {**RECIPE, "confusions": "on_policy"},
+        "confusions on_policy takes exactly: confusions, and optionally flip_rate",
+    ),
     ("methods/dpo", {"training": {"steps": 1, "epochs": 1}}, "methods.dpo.training has both steps and epochs"),
     ("methods/dpo", {"training": {"batch_size": 48}}, "models.tiny with dpo: batch_size 48 is no multiple of 32"),
     # tables
@@ -346,36 +350,37 @@ def test_methods_of_a_model_share_the_precision_of_its_reference(demo):
     assert job.held_out_logp_settings(study, "demo_messages", "tiny") == reference | {"quantize": None}
     demo["methods"]["dpo"] = {"training": {"lora": lora}}
     assert refusal(demo) == (
-        "methods.dpo.training: lora has quantize null, but training.preference.lora nf4, by which the reference is held"
-        " that all methods of models.tiny share; accepted: the same in both, as with lora under"
-        " models.tiny.training.preference, which holds for every preset"
+        "methods.dpo.training: lora has quantize null, but training.preference.lora has nf4, with which the reference"
+        " of all methods of models.tiny is scored; accepted: one value for both, for example in lora under"
+        " models.tiny.training.preference, which overrides every preset"
     )
 
 
 def test_quantize_of_published_presets_is_the_model_s(demo):
     demo["presets"] = "published"
     demo["training"]["preference"]["lora"] = lora = {"r": 16, "alpha": 32, "quantize": "nf4"}
-    assert refusal(demo).startswith("presets published: dpo: lora has quantize null, but training.preference.lora nf4,")
+    expected = "presets published: dpo: lora has quantize null, but training.preference.lora has nf4,"
+    assert refusal(demo).startswith(expected)
     demo["models"]["tiny"]["training"] = {"preference": {"lora": lora}}
     study = resolve_study(demo, KNOWN)
     assert {study.training["tiny", method]["lora"]["quantize"] for method in study.methods} == {"nf4"}
 
 
-def test_nothing_is_chosen_on_what_fed_confusions(demo):
+def test_no_weights_are_chosen_on_data_that_gave_confusions(demo):
     settings = resolve_study(demo, KNOWN).training
-    assert {one["keep"] for one in settings.values()} == {"last"}
+    assert {run["keep"] for run in settings.values()} == {"last"}
     demo["pairings"]["all"] = demo["pairings"]["mixed"] | {"heldout": "dev"}
     demo["methods"]["dpo"] = {"pairing": "all", "training": {"keep": "dev_best"}}
     expected = "keep dev_best chooses on dev_select, but pairings.all takes confusions from all of dev (heldout dev);"
     assert refusal(demo).startswith(f"models.tiny with dpo: {expected}")
     demo["methods"] |= {"dpo": {"pairing": "all"}, "tab_po": {"training": {"keep": "dev_best"}}}
-    resolve_study(demo, KNOWN)  # tab_po's own pairing leaves dev_select alone
-    demo["training"]["sft"]["keep"] = "dev_best"  # but all confusions are the SFT model's
+    resolve_study(demo, KNOWN)  # accepted, since tab_po's pairing does not use dev_select
+    demo["training"]["sft"]["keep"] = "dev_best"  # refused, since all confusions come from the SFT model
     assert refusal(demo).startswith(f"models.tiny with sft: {expected}")
 
 
-def test_folders_of_checkpoints_join_names_by_what_no_name_has():
-    """Joined by a dot, model c of data set a.b had the folder, and the lock, of model b.c of data set a."""
+def test_no_two_models_share_a_folder_of_checkpoints():
+    """With names joined by a dot, model c of data set a.b would share folder and lock with model b.c of data set a."""
     rules = "".join(path.read_text() for path in CONFIG.parent.glob("rules/*.smk"))
     folders = re.findall(r'results\("checkpoints/([^"]*)"\)', rules)
     between = [character for folder in folders for character in re.findall(r"\}(.)", folder)]
@@ -405,16 +410,16 @@ def test_a_mistake_is_named_with_what_is_accepted(demo, path, value, expected):
 
 
 def test_layers_of_training_settings(demo):
-    """Defaults, then the study, the preset, the model, the method."""
+    """The layers are the defaults, the study, the preset, the model and the method."""
     demo["presets"] = "published"
     demo["models"]["tiny"]["training"] = {"preference": {"max_grad_norm": 5.0}}
     demo["methods"]["dpo"] = {"training": {"epochs": 2, "batch_size": 96}}
     dpo = resolve_study(demo, KNOWN).training["tiny", "dpo"]
     assert dpo["gradient_checkpointing"] is DEFAULTS["gradient_checkpointing"]
-    assert dpo["micro_batch_size"] == 32  # the study's
-    assert (dpo["optimizer"], dpo["adam_beta2"]) == ("rmsprop", 0.99)  # the preset's, over the study's
-    assert dpo["max_grad_norm"] == 5.0  # the model's, over the preset's
-    assert (dpo["epochs"], dpo["batch_size"]) == (2, 96)  # the method's, over the study's steps and the preset's batch
+    assert dpo["micro_batch_size"] == 32  # from the study
+    assert (dpo["optimizer"], dpo["adam_beta2"]) == ("rmsprop", 0.99)  # from the preset, which overrides the study
+    assert dpo["max_grad_norm"] == 5.0  # from the model, which overrides the preset
+    assert (dpo["epochs"], dpo["batch_size"]) == (2, 96)  # from the method, which overrides steps and batch_size
     assert "steps" not in dpo
     assert dpo["warmup_steps"] == 150 and "warmup_ratio" not in dpo
 
@@ -448,7 +453,7 @@ def test_variants_and_ablations_have_the_recipe_of_their_loss(demo):
     assert study.methods["tab_po_tau_0.5"]["params"] == {"beta": 0.1, "tau": 0.5, "lambda_": 0.5}
     assert (recipes["tab_po_tau_0.5"]["batch_size"], recipes["tab_po_tau_0.5"]["lora"]["r"]) == (2, 16)
     assert recipes["mine"] == recipes["dpo"] and recipes["dpo"]["optimizer"] == "rmsprop"
-    assert recipes["ti_dpo_no_kl"] == recipes["ipo_sum"]  # of unknown recipes: the study's
+    assert recipes["ti_dpo_no_kl"] == recipes["ipo_sum"]  # their recipes are unknown, so both have the study's
 
 
 def test_an_empty_entry_is_its_preset_and_an_entry_changes_it(demo):
@@ -472,17 +477,17 @@ def test_every_preset_is_a_method(demo, family):
         assert preset.get("training", {}).items() <= study.training["tiny", name].items()
 
 
-def test_what_is_dequantised_says_so_in_captions_and_runs(demo):
+def test_captions_and_runs_name_dequantised_weights(demo):
     file = {"package": "llm-small==1.0", "file": "small/Small-1B.Q4_1.gguf", "sha256": "0" * 64}
     demo["models"]["small"] = {**GGUF, "gguf": file}
     demo["models"]["whole"] = {**GGUF, "gguf": {"path": "mine/Whole-1B-F16.gguf"}}
     study = resolve_study(demo, KNOWN)
-    said = {
+    captions = {
         name: job.run_settings(study, "demo_abstracts", name, "dpo", "1").get("weights")
         for name in study.models
         if name != "gpt"
     }
-    assert said == {
+    assert captions == {
         "tiny": None,
         "small": "dequantised from Small-1B.Q4_1.gguf, which holds 4-bit weights",
         "whole": "dequantised from Whole-1B-F16.gguf",

@@ -1,4 +1,4 @@
-"""Training settings: defaults made explicit, and what is refused."""
+"""Training settings: defaults become explicit, and faults are refused."""
 
 import json
 import subprocess
@@ -60,7 +60,10 @@ def test_a_number_is_written_as_it_was_given():
         ({"deepspeed": "zero4"}, "accepted: null, zero0, zero1, zero2, zero2_offload, zero3, zero3_offload"),
         ({"steps": 5, "epochs": 1.0}, "training has both steps and epochs; exactly one of them"),
         ({"warmup_steps": 1, "warmup_ratio": 0.1}, "training has both warmup_steps and warmup_ratio"),
-        ({"lora": {"r": 8}}, "training.lora lacks the key alpha: The update of a weight is scaled by alpha / r."),
+        (
+            {"lora": {"r": 8}},
+            "training.lora lacks the key alpha: Scale of the adapters: the update of a weight is mult",
+        ),
         ({"lora": {"r": 8, "alpha": 8, "merge": False}}, "training.lora.merge is False; accepted: true"),
         ({"lora": {"r": 8, "alpha": 8, "target_modules": []}}, "target_modules is []; accepted: a list, items at le"),
         (
