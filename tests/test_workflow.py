@@ -430,7 +430,7 @@ def test_every_rule_says_all(file, block):
     for directive in ("input", "output", "params"):
         lines = re.search(rf"^    {directive}:\n((?:        .*\n)*)", block, re.M)
         entries = re.findall(r"^        (\S.*)$", lines[1], re.M) if lines else []
-        assert all(re.match(r"\w+=|\)", entry) for entry in entries), f"{file}: unnamed {directive}"
+        assert all(re.match(r"\w+=|[)\]]", entry) for entry in entries), f"{file}: unnamed {directive}"
     if not inherited:
         assert re.search(r"mem_mb=", block) and re.search(r"runtime=", block)
         assert '" 2>> {log}"' in block
