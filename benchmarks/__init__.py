@@ -1,1 +1,1 @@
-"""Measurements beside named peers; `page` makes docs/benchmarks.md of what they printed."""
+"""Programs that measure this project beside named peers; `page` makes docs/benchmarks.md from their output."""

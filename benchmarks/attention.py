@@ -1,14 +1,14 @@
-"""Forward and backward over a packed row of pairs, with four ways of computing its attention.
+"""Measure forward and backward passes over a packed row of pairs, with four ways of computing attention.
 
     tiles        `tabpo.scoring.tiles`, as `train` runs it on a CPU
     blocks_sdpa  one call of SDPA for each first sequence and each suffix, as `train` runs it with dropout
-    blocks_eager the same with the eager kernel of transformers
-    whole_row    one call of SDPA for the row, with a mask (1, 1, tokens, tokens) of what each token sees
+    blocks_eager like blocks_sdpa, with the eager kernel of transformers
+    whole_row    one call of SDPA for the row, with a mask (1, 1, tokens, tokens) of the tokens that each token sees
 
-All have the same random weights and, in each round, the same new batch: pairs whose answers share a prompt and differ
-in one to three tokens. They take turns in one process with one thread; the time is the process's, so that other load on
-the machine counts less. A pass goes from the batch to the gradients of all weights, the output head at the completions'
-tokens included, the optimiser not.
+All programs have the same random weights and, in each round, the same new batch: pairs whose answers share a prompt and
+differ in one to three tokens. They alternate in one process with one thread. The measured time is process time, so that
+other load on the machine has less influence. A pass goes from the batch to the gradients of all weights; it includes
+the output head at the completions' tokens, but not the optimiser.
 
     ONEDNN_PRIMITIVE_CACHE_CAPACITY=512 python -m benchmarks.attention > benchmarks/results/attention.jsonl
 """
@@ -50,7 +50,7 @@ SHAPES = {
     },
 }
 BATCHES = {"smollm2": (2, (60, 120), (100, 200)), "demo": (32, (10, 64), (30, 100))}
-"""Pairs, and the least and most tokens of prompts and of completions."""
+"""Number of pairs, and the smallest and largest number of tokens of prompts and of completions."""
 
 PROGRAMS = {
     "tiles": ("sdpa", frozenset({"cpu"})),
@@ -58,15 +58,17 @@ PROGRAMS = {
     "blocks_eager": ("eager", frozenset()),
     "whole_row": ("sdpa", frozenset()),
 }
-"""Kernel, and the devices on which tiles stand for it."""
+"""Kernel, and the devices on which tiles replace it."""
 
 
 def main() -> None:
-    """Print the rows."""
+    """Print one row for each shape and precision as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
-    parser.add_argument("--rounds", type=int, default=5, help="of all programs, after one to warm up")
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="measured rounds of all programs, after one for warming up"
+    )
     args = parser.parse_args()
     torch.set_num_threads(1)
     for shape, precision in product(args.shapes, args.precisions):
@@ -74,7 +76,7 @@ def main() -> None:
 
 
 def compare(shape: str, precision: str, rounds: int) -> dict:
-    """Median seconds of tiles; how many times as long the others take in a round: median, least, most."""
+    """Return the median seconds of tiles, and the time of the other programs relative to tiles: median, least, most."""
     sizes = dict(SHAPES[shape])
     torch.manual_seed(0)
     config = AutoConfig.for_model(**sizes, tie_word_embeddings=True, max_position_embeddings=1024)
@@ -87,12 +89,12 @@ def compare(shape: str, precision: str, rounds: int) -> dict:
         logps = {}
         for name, values in seconds.items():
             logps[name], passed_s = timed_pass(model, batch, precision, name)
-            if number > 0:  # the first warms up
+            if number > 0:  # the first round is for warming up
                 values.append(passed_s)
         tokens.append(batch["input_ids"].shape[1])
-        apart = max(apart, *((one - logps["tiles"]).abs().max().item() for one in logps.values()))
+        apart = max(apart, *((values - logps["tiles"]).abs().max().item() for values in logps.values()))
     ratios = {
-        name: [one / tiles for one, tiles in zip(values, seconds["tiles"], strict=True)]
+        name: [other / tiles for other, tiles in zip(values, seconds["tiles"], strict=True)]
         for name, values in seconds.items()
         if name != "tiles"
     }
@@ -108,7 +110,7 @@ def compare(shape: str, precision: str, rounds: int) -> dict:
 
 
 def timed_pass(model: PreTrainedModel, batch: Batch, precision: str, name: str) -> tuple[torch.Tensor, float]:
-    """Log-probs of one pass forward and backward, and how long it took."""
+    """Return the log-probs of one forward and backward pass, and its seconds."""
     kernel, attention.BY_TILES = PROGRAMS[name]
     whole = name == "whole_row"
     model.set_attn_implementation(kernel if whole else f"trees_{kernel}")
@@ -120,7 +122,7 @@ def timed_pass(model: PreTrainedModel, batch: Batch, precision: str, name: str) 
 
 
 def in_one_call(batch: Batch) -> Batch:
-    """The batch with a mask over the row in the place of its trees."""
+    """Return the batch with an attention mask over the row instead of the target pairs' structure."""
     places = torch.arange(batch["input_ids"].shape[1])
     sees = Forest(batch["trees"]).sees(None, places.device)
     mask = sees(places, places, places[:, None], places[None])[None, None]
@@ -128,7 +130,7 @@ def in_one_call(batch: Batch) -> Batch:
 
 
 def pairs(shape: str, draw: random.Random) -> list[PairExample]:
-    """A batch of random tokens; the rejected completion has one to three others."""
+    """Return a batch of random tokens; each rejected completion differs in one to three tokens."""
     number, prompts, completions = BATCHES[shape]
     vocabulary = SHAPES[shape]["vocab_size"]
 

@@ -1,13 +1,13 @@
-"""Whether the device that a benchmark is asked for is there."""
+"""Check that the requested device of a benchmark exists."""
 
 
 def check_device(name: str) -> None:
-    """Refuse to measure on another one.
+    """Refuse to measure on another device than the requested one.
 
     Raises:
-        SystemExit: "cuda" on a machine without.
+        SystemExit: "cuda" was requested on a machine without a GPU.
     """
-    import torch  # not by programs that only start others
+    import torch  # imported here, so that programs that only start others do not load it
 
     if name == "cuda" and not torch.cuda.is_available():
         raise SystemExit(

@@ -1,8 +1,8 @@
-"""Memory that one GPU needs for a preference step of the paper's models, from models without storage.
+"""Estimate the memory that one GPU needs for a preference step of the paper's models, without allocating it.
 
-Nothing is allocated: parameters, adapters and saved activations are counted on torch's meta device, for the resource
-class, the adapters and the ZeRO stage that a study gives the model. These are estimates of what must be there at the
-peak; what the allocator loses to fragments (commonly some per cent), NCCL buffers and the CUDA context come on top.
+Parameters, adapters and saved activations are counted on torch's meta device, for the resource class, the adapters and
+the ZeRO stage that a study sets for the model. These are estimates of the peak. They do not include the allocator's
+fragmentation (commonly some per cent), NCCL buffers and the CUDA context.
 
     python -m benchmarks.memory [--config config/config.yaml] [--prompt 1200] [--completion 300]
 """
@@ -35,7 +35,7 @@ SHAPES = {
 
 
 def main() -> None:
-    """Print one row a model as JSON lines."""
+    """Print one row for each model as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--config", type=Path, default=Path("config/config.yaml"))
     parser.add_argument("--prompt", type=int, default=1200, help="tokens")
@@ -51,15 +51,15 @@ def main() -> None:
 
 
 def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, states: int) -> dict:
-    """GiB on each GPU at the peak of a step of one pair a micro-batch.
+    """Estimate the GiB on each GPU at the peak of a step with one pair in a micro-batch.
 
     Args:
-        name: Of the model in the study.
+        name: Name of the model in the study.
         hub: One of `SHAPES`.
-        settings: Of preference training: lora, deepspeed.
-        processes: That share what the ZeRO stage divides.
-        tokens: Of one pair with its shared prefix once.
-        states: That the output head sees.
+        settings: Settings of preference training: lora, deepspeed.
+        processes: Number of processes among which the ZeRO stage divides tensors.
+        tokens: Tokens of one pair, with the shared prefix counted once.
+        states: Hidden states that the output head reads.
     """
     model = shape(hub)
     stage = int(settings["deepspeed"].removeprefix("zero")[0]) if "deepspeed" in settings else None
@@ -71,17 +71,17 @@ def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, s
     trained = sum(parameter.numel() for parameter in adapted.parameters() if parameter.requires_grad)
     logits = states * model.config.vocab_size
     parts = {
-        # frozen linear weights are bfloat16, but not where ZeRO-3 divides them; trained ones, the embedding and the
-        # states between layers are float32
+        # Frozen linear weights are bfloat16, or float32 if ZeRO-3 divides them. Trained weights, the embedding and
+        # the states between layers are float32.
         "weights": frozen * BF16 + embedded * (FP32 - BF16) + trained * FP32
         if stage != 3
         else (frozen + trained) * FP32 / processes,
-        # AdamW: two moments, and from ZeRO-1 on a copy of the weights, divided like them; gradients from ZeRO-2 on
+        # AdamW has two moments; from ZeRO-1 on, these and a copy of the weights are divided; from ZeRO-2 on, gradients.
         "optimizer": trained * 3 * FP32 / processes if stage else trained * 2 * FP32,
         "gradients": trained * FP32 / (processes if stage in (2, 3) else 1),
         "checkpointed": tokens * model.config.hidden_size * FP32 * len(model.model.layers),
         "one_layer": layer + (0 if stage != 3 else frozen / len(model.model.layers) * FP32),
-        # a chunk of logits and its gradient, a block of it in float32
+        # One chunk of logits and its gradient, and one block of it in float32.
         "head": 2 * BF16 * min(logits, logits_module._CHUNK_ELEMENTS)
         + 2 * FP32 * min(logits, logits_module._BLOCK_ELEMENTS["cuda"]),
     }
@@ -98,7 +98,7 @@ def estimate(name: str, hub: str, settings: dict, processes: int, tokens: int, s
 
 
 def shape(hub: str) -> PreTrainedModel:
-    """The model in bfloat16, without storage."""
+    """Return the model in bfloat16, without storage."""
     kind, hidden, layers, heads, key_value, inner, vocabulary, tied = SHAPES[hub]
     config = kind(
         hidden_size=hidden,
@@ -115,7 +115,7 @@ def shape(hub: str) -> PreTrainedModel:
 
 
 def saved_bytes(layer: nn.Module, model: PreTrainedModel, tokens: int) -> int:
-    """Bytes that autograd keeps of one layer for a row of `tokens`, its parameters left out."""
+    """Bytes that autograd saves in one layer for a row of `tokens`, without the layer's parameters."""
     states = torch.empty(1, tokens, model.config.hidden_size, dtype=torch.bfloat16, device="meta", requires_grad=True)
     positions = torch.arange(tokens, device="meta").unsqueeze(0)
     with torch.device("meta"):
@@ -131,7 +131,7 @@ def _kept(forward: Callable[[], object], left_out: set[int]) -> int:
         base = tensor if tensor._base is None else tensor._base
         if id(base) not in left_out:
             kept[id(base)] = base.numel() * base.element_size()
-            alive.append(base)  # an address is unique among living objects only
+            alive.append(base)  # keep the object alive: ids are unique only among living objects
         return tensor
 
     alive: list[Tensor] = []

@@ -1,10 +1,11 @@
-"""One optimiser step of every loss on the pairs of a study, against that of dpo: all losses step by step in turn.
+"""Measure one optimiser step of every loss on the pairs of a study, relative to dpo.
 
-Each loss has a PreferenceTrainer of its own in this one process, all with the weights of the study's SFT model and the
-same batches; all of a step is measured, from collating to the logged row. Step 0's checks and the sampling of anchors
-(once a pass, before its first step) are not. Whoever is first has kernels compiled for the shapes of a new batch, where
-that is done (bf16 on a CPU): hence another one begins each time, and medians are of steps that find them. On a CPU the
-time is that of the process, with one thread, so that other load on the machine counts less; on a GPU it is the clock's.
+Each loss has a separate PreferenceTrainer in this process, with the weights of the study's SFT model and the same
+batches. The losses alternate step by step. A measured step goes from collating to the logged row; it does not include
+the checks at step 0 and the sampling of anchors, which happens once before each pass. In bf16 on a CPU, the loss that
+reads a new batch first also compiles kernels for its shapes. Therefore each round begins with another loss, and the
+medians are of steps with compiled kernels. On a CPU the time is process time with one thread, so that other load on the
+machine has less influence; on a GPU it is wall-clock time.
 
     make demo && python -m benchmarks.method_step > benchmarks/results/method_step.jsonl
 """
@@ -41,14 +42,14 @@ WARM_UP = 2
 
 
 def main() -> None:
-    """Print one row a precision as JSON lines."""
+    """Print one row for each precision as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=Path("results/demo"), help="folder of a study that ran dpo")
     parser.add_argument("--dataset", default="demo_abstracts")
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
     parser.add_argument("--gpus", type=int, choices=(0, 1), default=0)
-    parser.add_argument("--rounds", type=int, default=15, help="steps of each loss after two to warm up")
+    parser.add_argument("--rounds", type=int, default=15, help="measured steps of each loss, after two for warming up")
     args = parser.parse_args()
     check_device("cuda" if args.gpus else "cpu")
     for precision in args.precisions:
@@ -56,7 +57,7 @@ def main() -> None:
 
 
 def compare(args: argparse.Namespace, precision: str) -> dict:
-    """Medians of a step's seconds, and the ratios of the medians to dpo's."""
+    """Return the median seconds of a step for each loss, and the ratios of the medians to the median of dpo."""
     folder = args.results / args.dataset
     run = yaml.safe_load((folder / args.model / BASELINE / "seed1/run.yaml").read_text())
     run["numerics"] |= {"precision": precision}
@@ -73,8 +74,8 @@ def compare(args: argparse.Namespace, precision: str) -> dict:
         model, examples, tokenizer.pad_token_id, run["numerics"], run["training"]["micro_batch_size"]
     )
     examples = [
-        replace(example, chosen_reference=one.chosen_logps, rejected_reference=one.rejected_logps)
-        for example, one in zip(examples, references, strict=True)
+        replace(example, chosen_reference=scored.chosen_logps, rejected_reference=scored.rejected_logps)
+        for example, scored in zip(examples, references, strict=True)
     ]
     turns = Turns(loss_names(), device)
     with tempfile.TemporaryDirectory() as checkpoints:
@@ -97,9 +98,9 @@ def compare(args: argparse.Namespace, precision: str) -> dict:
 def build_trainer(
     name: str, run: dict, sft: Path, examples: list[PairExample], device: torch.device, folder: Path
 ) -> PreferenceTrainer:
-    """What the program `train` builds for a loss with its defaults, looking at no held-out answers."""
+    """Build the trainer of the program `train` for a loss with its defaults, without held-out evaluation."""
     settings, tokenizer = training_settings(**run["training"]), load_tokenizer(sft)
-    groups, lengths = [one.pair_id for one in examples], [one.length for one in examples]
+    groups, lengths = [pair.pair_id for pair in examples], [pair.length for pair in examples]
     plan = plan_batches(groups, lengths, settings, run["seed"], 1)
     arguments = training_arguments(settings, plan, seed=run["seed"], folder=folder, device=device, deepspeed=None)
     return PreferenceTrainer(
@@ -118,7 +119,7 @@ def build_trainer(
 
 
 class Turns:
-    """Lets trainers in threads of their own take one step each in turn, and keeps the seconds."""
+    """Run trainers in separate threads, let them take one step each alternately, and record the seconds."""
 
     def __init__(self, names: list[str], device: torch.device):
         self.device = device
@@ -127,7 +128,7 @@ class Turns:
         self.seconds: dict[str, list[float]] = {name: [] for name in names}
 
     def join(self, name: str, trainer: PreferenceTrainer) -> None:
-        """Have a trainer come to the beginning of its first step."""
+        """Start a trainer's thread and wait until it reaches its first step."""
         turns = self
 
         class Wait(TrainerCallback):
@@ -139,7 +140,7 @@ class Turns:
                 trainer.train()
             except BaseException:
                 traceback.print_exc()
-                os._exit(1)  # nobody would give the word to the others
+                os._exit(1)  # the other threads would wait for ever
             turns.end(name)
             turns.resting.release()
 
@@ -149,7 +150,7 @@ class Turns:
         self.resting.acquire()
 
     def take(self, steps: int) -> dict[str, list[float]]:
-        """Seconds of so many steps of each; another one begins each time."""
+        """Run this number of steps of each trainer; each round begins with another trainer. Return the seconds."""
         words = list(self.word.values())
         for step in range(steps):
             begin = step % len(words)
@@ -159,7 +160,7 @@ class Turns:
         return self.seconds
 
     def rest(self, name: str) -> None:
-        """The end of a step, if there was one, and the wait for the word to take the next."""
+        """Record the step that ended, if there was one, and wait for the permission to take the next step."""
         if self.started is not None:
             self.end(name)
         self.resting.release()
@@ -167,11 +168,11 @@ class Turns:
         self.started = self.now()
 
     def end(self, name: str) -> None:
-        """Note how long the step took."""
+        """Record the seconds of the step."""
         self.seconds[name].append(self.now() - self.started)
 
     def now(self) -> float:
-        """Seconds of this process on a CPU, of the clock on a GPU."""
+        """Return seconds: process time on a CPU, wall-clock time on a GPU."""
         if self.device.type == "cpu":
             return time.process_time()
         torch.cuda.synchronize()
@@ -179,7 +180,7 @@ class Turns:
 
 
 def processor() -> str:
-    """The processor's name."""
+    """Return the processor's name."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return f"{names[0] if names else platform.machine()}, 1 thread"

@@ -1,12 +1,12 @@
-"""Token weights of OTPO for a batch of pairs: ours, all pairs at once, against POT in a loop over pairs.
+"""Measure OTPO's token weights for a batch of pairs: ours for all pairs at once, POT in a loop over pairs.
 
-The pairs are low-edit ones: three quarters of the tokens have equal states on both sides, one token differs, the states
-of the tail are slightly moved; completions are ragged. Both programs take padded float32 states to token weights.
-POT runs as in the authors' code, on torch tensors where the states are, and, on a CPU, on NumPy arrays as well,
-which is faster. Its costs are `torch.cdist`'s, which puts equal states apart in single precision. How far off the
-weights of either are is measured from POT's of the same states in double precision. POT has each pair at its own
-lengths, ours all at those of the longest. Programs alternate in one process with one thread; on a CPU the time is that
-of the process, so that other load on the machine counts less.
+The two completions of a pair differ little: three quarters of the tokens have equal states on both sides, one token
+differs, and the states after it are slightly changed. Completions have different lengths. Both programs compute token
+weights from padded float32 states. POT runs as in the authors' code, on torch tensors on the device of the states, and
+on a CPU also on NumPy arrays, which is faster. POT's costs come from `torch.cdist`, which gives equal states a distance
+above 0 in single precision. The error of the weights is measured against POT's weights of the same states in double
+precision. POT computes each pair at its actual lengths, ours computes all pairs at the longest lengths. Programs
+alternate in one process with one thread; on a CPU the time is process time, so that other load has less influence.
 
     python -m benchmarks.otpo_weights [--device cpu] [--rounds 11] > benchmarks/results/otpo_weights.jsonl
 """
@@ -34,14 +34,16 @@ Weights = tuple[Tensor, Tensor]
 
 
 def main() -> None:
-    """Print one row a size, regulariser and peer as JSON lines."""
+    """Print one row for each size, regulariser and peer as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--rounds", type=int, default=11, help="of all programs, after one to warm up")
+    parser.add_argument(
+        "--rounds", type=int, default=11, help="measured rounds of all programs, after one for warming up"
+    )
     args = parser.parse_args()
     check_device(args.device)
     torch.set_num_threads(1)
-    warnings.simplefilter("ignore")  # POT says at each call what its regulariser is
+    warnings.simplefilter("ignore")  # POT warns about its regulariser at each call
     for size in SIZES:
         sides = low_edit_pairs(*size, device=args.device)
         for reg in (1.0, 0.1):
@@ -54,9 +56,9 @@ def main() -> None:
 
 
 def compare(programs: dict[str, Callable[[], Weights]], exact: Weights, rounds: int, device: str) -> list[dict]:
-    """Medians of alternating runs, how much slower each peer is than ours, and how far off the weights of both are."""
+    """Return medians of alternating runs, each peer's time relative to ours, and the errors of both weights."""
     off = {
-        name: max((one - right).abs().max().item() for one, right in zip(program(), exact, strict=True))
+        name: max((weights - right).abs().max().item() for weights, right in zip(program(), exact, strict=True))
         for name, program in programs.items()
     }
     times: dict[str, list[float]] = {name: [] for name in programs}
@@ -79,7 +81,7 @@ def compare(programs: dict[str, Callable[[], Weights]], exact: Weights, rounds: 
 
 
 def timed(program: Callable[[], Weights], device: str) -> float:
-    """Seconds of one run: of this process on a CPU, else on the clock, until the device is idle."""
+    """Return the seconds of one run: process time on a CPU; on a GPU, wall-clock time until the device is idle."""
     if device == "cpu":
         start = time.process_time()
         program()
@@ -92,7 +94,7 @@ def timed(program: Callable[[], Weights], device: str) -> float:
 
 
 def low_edit_pairs(pairs: int, tokens: int, hidden: int, device: str) -> tuple[Side, Side]:
-    """Both sides with hidden states; the first pair is the longest."""
+    """Return both sides with hidden states; the first pair has the largest length."""
     generator = torch.Generator().manual_seed(1)
     chosen = torch.randn(pairs, tokens, hidden, generator=generator)
     rejected, edit = chosen.clone(), 3 * tokens // 4
@@ -109,12 +111,12 @@ def low_edit_pairs(pairs: int, tokens: int, hidden: int, device: str) -> tuple[S
 
 
 def of_ours(chosen: Side, rejected: Side, reg: float) -> Weights:
-    """The loss's own weights."""
+    """Return the weights that the project's loss computes."""
     return build_loss("otpo", ot_reg=reg)._token_weights(chosen, rejected)
 
 
 def of_pot(chosen: Side, rejected: Side, reg: float, numpy: bool = False) -> Weights:
-    """The same pair by pair, without padding, distances by `torch.cdist`."""
+    """Return POT's weights, computed pair by pair without padding, with distances by `torch.cdist`."""
     weights = [torch.zeros_like(side.hidden_states[:, :, 0]) for side in (chosen, rejected)]
     for row in range(len(chosen.policy_logps)):
         masks = [side.completion_mask[row] for side in (chosen, rejected)]

@@ -1,4 +1,4 @@
-"""The page of all benchmarks, from the rows that they printed.
+"""Make the page of all benchmarks from the rows that the programs printed.
 
 python -m benchmarks.page > docs/benchmarks.md
 """
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def columns(**headings: str | Callable[[Row], Any]) -> Callable[[Iterable[Row]], str]:
-    """A Markdown table; each column is a key of the rows, or a function of a row."""
+    """Return a function that makes a Markdown table; each column is a key of the rows, or a function of a row."""
 
     def table(rows: Iterable[Row]) -> str:
         cells = [[column(row) if callable(column) else row[column] for column in headings.values()] for row in rows]
@@ -36,7 +36,7 @@ def columns(**headings: str | Callable[[Row], Any]) -> Callable[[Iterable[Row]],
 
 
 def methods(rows: list[Row]) -> str:
-    """A row a loss, the cheapest first."""
+    """Return a table with a row for each loss, the cheapest first."""
     by_precision = {row["precision"]: row for row in rows}
     names = sorted(rows[0]["ratio"], key=lambda name: (rows[0]["ratio"][name], name))
     heads = ["loss", *(f"{what} {precision}" for precision in by_precision for what in ("ms", "x dpo"))]
@@ -47,7 +47,7 @@ def methods(rows: list[Row]) -> str:
 
 
 def pair_steps(rows: list[Row]) -> str:
-    """Speed and memory of every program, the ratios, then how near each loss comes to what sharing could gain."""
+    """Return three tables: speed and memory of every program, ratios, and each loss's share of the possible gain."""
     every, rows = rows, [row for row in rows if row["loss"] == "dpo"]
     programs = list(rows[0]["peak_mib"])
     speed = columns(
@@ -81,16 +81,16 @@ def pair_steps(rows: list[Row]) -> str:
 
 
 def ceilings(rows: list[Row]) -> str:
-    """A row a loss."""
+    """Return a table with a row for each loss."""
 
     def kind(row: Row) -> str:
         return f"{row['precision']}, {row['groups']} x {row['negatives']}"
 
     kinds = list(dict.fromkeys(map(kind, rows)))
-    found = {(row["loss"], kind(row)): row for row in rows}
+    by_kind = {(row["loss"], kind(row)): row for row in rows}
     cells = []
     for loss in dict.fromkeys(row["loss"] for row in rows):
-        ours = [found[(loss, one)] for one in kinds]
+        ours = [by_kind[(loss, name)] for name in kinds]
         cells.append([loss, *(f"{row['shared_to_plain']:.2f} / {row['of_ceiling']:.2f}" for row in ours)])
     return tabulate(cells, headers=["loss", *kinds], tablefmt="github", disable_numparse=True)
 

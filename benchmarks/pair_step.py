@@ -1,23 +1,24 @@
-"""One optimiser step on pairs that differ in one to three tokens: ours, our plain rows, TRL, and four forward passes.
+"""Measure one optimiser step on pairs that differ in few tokens: ours, our plain rows, TRL, four forward passes.
 
-Every program is a process of its own with all its imports, and has the same weights, token ids, batches, optimiser and
-clipping; they take a step in turn, so that other load falls on all alike. What is measured is all between one step and
-the next: collating, forward, loss, what the program logs, backward, clipping, AdamW. On a CPU the time is that of the
-process, with one thread; memory is its largest resident size less that after the imports. On a GPU both are the
-device's.
+Every program is a separate process with all imports, and has the same weights, token ids, batches, optimiser and
+clipping. The programs alternate step by step, so that other load affects all of them equally. A measured step includes
+collating, forward, loss, logging, backward, clipping and AdamW; the two answers of a pair differ in one to three
+tokens. On a CPU the time is process time with one thread, and memory is the largest resident size less the size after
+the imports. On a GPU the time is wall-clock time and memory is the device's.
 
     shared           PreferenceTrainer, as `train` runs it; its references come from the reference job
-    plain            the same with a padded row for each completion
+    plain            PreferenceTrainer with a padded row for each completion
     trl_online       TRL's DPOTrainer with its reference model
     trl_precomputed  TRL's DPOTrainer with precomputed reference log-probs
     four_forward     the step of TAB-PO's released code, restated: policy and reference read chosen and rejected one
                      after the other, with logits of all positions and cross-entropy in float32
 
-A reference pass is made once for all the methods that share it: figures with `_1` and `_10` have a whole and a tenth of
-its time added. `ceiling` is what sharing could gain over plain rows if time went with tokens. It does not quite: casts
-of the weights, clipping and AdamW take the same time in both, and the output head reads completions alone, of which
-less is shared than of rows with prompts. A step has four prompts with all their negatives; with one prompt a step
-(`--groups 1`) what does not go with tokens weighs more. Losses other than DPO are compared with their plain rows alone.
+One reference pass serves all methods that share it: figures with `_1` include its whole time, figures with `_10` a
+tenth of it. `ceiling` is the gain over plain rows if time were proportional to tokens. It is not quite: casts of the
+weights, clipping and AdamW take the same time in both, and the output head reads only completions, of which a smaller
+part is shared than of rows with prompts. A step has four prompts with all their negatives; with one prompt in each step
+(`--groups 1`) the costs that do not depend on tokens weigh more. Losses other than DPO are compared only with their
+plain rows.
 
     python -m benchmarks.pair_step > benchmarks/results/pair_step.jsonl
     python -m benchmarks.pair_step --device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora \\
@@ -39,28 +40,32 @@ from benchmarks.shapes import SHAPES
 from benchmarks.step_programs import PROGRAMS, WARM_UP, Case
 
 LOSSES = ("dpo", "tab_po", "simpo", "otpo", "tbpo_q", "tdpo2", "tbpo_a", "ti_dpo")
-"""One of each kind of cost at least: log-probs alone, hidden states, a baseline, full distributions, attributions."""
+"""At least one loss of each cost: only log-probs, hidden states, a baseline, full distributions, attributions."""
 
 
 def main() -> None:
-    """Print one row a comparison as JSON lines."""
+    """Print one row for each comparison as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model", choices=SHAPES, default="4m")
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
-    parser.add_argument("--negatives", nargs="+", type=int, default=[1, 4], help="of each prompt")
+    parser.add_argument("--negatives", nargs="+", type=int, default=[1, 4], help="negatives of each prompt")
     parser.add_argument("--groups", type=int, default=4, help="prompts of a step, each with all its negatives")
-    parser.add_argument("--attention", choices=("eager", "sdpa"), help="of all programs; the faster one unless given")
+    parser.add_argument(
+        "--attention", choices=("eager", "sdpa"), help="attention of all programs; by default the faster one"
+    )
     parser.add_argument("--prompt", type=int, default=200, help="tokens")
     parser.add_argument("--completion", type=int, default=120, help="tokens")
-    parser.add_argument("--rounds", type=int, default=15, help="steps of each program after two to warm up")
+    parser.add_argument(
+        "--rounds", type=int, default=15, help="measured steps of each program, after two for warming up"
+    )
     parser.add_argument(
         "--lora", action="store_true", help="adapters of rank 16 on all linear layers instead of all weights"
     )
     parser.add_argument(
-        "--peak", type=float, help="TFLOP/s of the device in this precision: adds model FLOP utilisation"
+        "--peak", type=float, help="TFLOP/s of the device in this precision; adds model FLOP utilisation to the rows"
     )
-    parser.add_argument("--losses", nargs="+", default=LOSSES, help="with their defaults")
+    parser.add_argument("--losses", nargs="+", default=LOSSES, help="losses, with their defaults")
     args = parser.parse_args()
     check_device(args.device)
     shape = (args.prompt, args.completion)
@@ -74,7 +79,7 @@ def main() -> None:
 
 
 def compare(case: Case, peak: float | None) -> dict:
-    """Start all programs, let them take their steps in turn, and set medians and memory side by side."""
+    """Start all programs, let them take their steps alternately, and return medians and memory of all."""
     workers = {name: _start(name, case) for name in (PROGRAMS if case.loss == "dpo" else PROGRAMS[:2])}
     times: dict[str, list[float]] = {name: [] for name in workers}
     setup = {name: json.loads(worker.stdout.readline()) for name, worker in workers.items()}
@@ -86,7 +91,7 @@ def compare(case: Case, peak: float | None) -> dict:
     ends = {name: json.loads(worker.stdout.readline()) for name, worker in workers.items()}
     for worker in workers.values():
         if worker.wait() != 0:
-            raise SystemExit("a program failed: see above")
+            raise SystemExit("a program failed; its error is above")
     seconds = {name: median(values[WARM_UP:]) / case.pairs for name, values in times.items()}
     speed = {name: ends[name]["tokens"] / case.pairs / case.steps / value for name, value in seconds.items()}
     reference = {name: extra["reference_s"] for name, extra in setup.items() if "reference_s" in extra}
@@ -111,9 +116,9 @@ def compare(case: Case, peak: float | None) -> dict:
 
 
 def _utilisation(speed: dict[str, float], parameters: int, case: Case, peak: float) -> dict[str, float]:
-    """Share of the device's peak: two operations a parameter and token forward (arXiv 2204.02311, appendix B).
+    """Return shares of the device's peak, at two operations per parameter and token (arXiv 2204.02311, appendix B).
 
-    Those of attention are left out.
+    Operations of attention are not counted.
     """
     of_token = 2 * parameters / case.forward_share
     return {name: round(value * of_token / (peak * 1e12), 4) for name, value in speed.items()}
@@ -133,13 +138,15 @@ def _beside_peers(seconds: dict[str, float], memory: dict[str, float]) -> dict[s
 def _start(name: str, case: Case) -> subprocess.Popen:
     command = [sys.executable, "-m", "benchmarks.step_programs", name, json.dumps(vars(case))]
     settings = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRL_EXPERIMENTAL_SILENCE": "1"}
-    settings["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "512"  # as `workflow_scripts.launch` has it, for all programs
+    settings["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = (
+        "512"  # the value that `workflow_scripts.launch` sets, here for all programs
+    )
     environment = {**os.environ, **settings}
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def machine(device: str) -> str:
-    """The processor's or the GPU's name and torch's version."""
+    """Return the processor's or the GPU's name, and torch's version."""
     import torch
 
     if device == "cuda":

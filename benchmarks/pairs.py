@@ -1,8 +1,8 @@
-"""How long the pairs of all SciERC train take with four negatives, and how far each operator's answers are from gold.
+"""Measure the time to draw pairs for all of SciERC train, and the distance of each operator's answers from gold.
 
-Confusions are those of the dictionary's predictions for dev, which names spans and no relations; tokens are those of a
-byte-level BPE of 2,000 entries trained on the gold answers. Seconds are of the process on one core: counting
-confusions, and drawing pairs (contexts included). Needs TABPO_DATA.
+Confusions are counted on the dictionary's predictions for dev, which contain spans and no relations. Tokens are those
+of a byte-level BPE of 2,000 entries trained on the gold answers. Seconds are process time on one core, for counting
+confusions and for drawing pairs with four negatives (contexts included). The program needs TABPO_DATA.
 
     python -m benchmarks.pairs > benchmarks/results/pairs.jsonl
 """
@@ -32,7 +32,7 @@ CONFIG = Path(__file__).parents[1] / "config"
 
 
 def main() -> None:
-    """Print one row a unit and source of errors, as JSON lines."""
+    """Print one row for each unit and source of errors as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--negatives", type=int, default=4)
     args = parser.parse_args()
@@ -46,13 +46,13 @@ def main() -> None:
 
 
 def scierc_units(split: str, unit: str) -> list[Unit]:
-    """Of the published files."""
+    """Return all units of a split of the published files."""
     documents = scierc.read_documents(Path(os.environ["TABPO_DATA"]) / f"scierc/{split}.json")
     return [item for document in documents for item in document_units(document, unit)]
 
 
 def answer_encoder(units: Sequence[Unit]) -> Encode:
-    """A small tokenizer of the answers' own."""
+    """Train a small tokenizer on the answers and return its encoder."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -65,7 +65,7 @@ def answer_encoder(units: Sequence[Unit]) -> Encode:
 def measured(
     train: Sequence[Unit], dev: Sequence[Unit], ontology: Ontology, source: str, negatives: int, encode: Encode
 ) -> dict[str, object]:
-    """Seconds, pairs, and distances by kind of error."""
+    """Return seconds, numbers of pairs, and distances by kind of error."""
     dictionary = build_dictionary(train)
     predictions = [annotate(dictionary, unit, 0.5) for unit in dev]
     patterns = read_ambiguities(CONFIG / "ambiguities/scierc.yaml", ontology)
@@ -90,9 +90,9 @@ def measured(
         "refusals": report["refusals"],
         **{size: report[size] for size in sizes},
         "kinds": {
-            kind: {"wanted": found["wanted"], "got": found["got"]}
-            | {size: found[size] and found[size]["mean"] for size in sizes}
-            for kind, found in report["kinds"].items()
+            kind: {"wanted": row["wanted"], "got": row["got"]}
+            | {size: row[size] and row[size]["mean"] for size in sizes}
+            for kind, row in report["kinds"].items()
         },
     }
 

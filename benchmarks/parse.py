@@ -1,8 +1,8 @@
-"""How many answers a second strict parsing reads or refuses, by what is wrong with them; and huge ones.
+"""Measure how many damaged answers per second strict parsing reads or refuses, and the time of huge answers.
 
-Answers are the gold ones of SciERC's test sentences (of generated abstracts where TABPO_DATA is not set), damaged in
-one of eight ways, 100,000 in all; no text may raise. Times are those of the process on one core, without grounding;
-`huge` ones grow tenfold, so that time that is not in proportion shows.
+The answers are the gold answers of SciERC's test sentences (of generated abstracts if TABPO_DATA is not set), damaged
+in one of eight ways, 100,000 in all; parsing must not raise for any text. Times are process time on one core, without
+grounding. Each `huge` answer has two sizes, one ten times the other, which shows times that grow faster than the size.
 
     python -m benchmarks.parse > benchmarks/results/parse.jsonl
 """
@@ -25,7 +25,7 @@ Damage = Callable[[str, random.Random], str]
 
 
 def main() -> None:
-    """Print one row a kind of damage, one for all, and one a huge answer, as JSON lines."""
+    """Print JSON lines: one row for each kind of damage, one for all kinds, and one for each huge answer."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--answers", type=int, default=100_000)
     args = parser.parse_args()
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def real_answers() -> tuple[str, list[str]]:
-    """Where answers come from, and the answers that are not empty."""
+    """Return the name of the source, and its answers that are not empty."""
     root = os.environ.get("TABPO_DATA")
     documents = (
         scierc.read_documents(Path(root) / "scierc/test.json") if root else demo_abstracts.generate("test", 300, 11)
@@ -54,21 +54,21 @@ def real_answers() -> tuple[str, list[str]]:
 
 
 def damaged(answers: list[str], number: int) -> Iterator[tuple[str, list[str]]]:
-    """For each kind of damage its share of `number` texts, the same each time."""
+    """Yield for each kind of damage its share of `number` texts; the seed is fixed."""
     chance = random.Random(1)
     for name, damage in DAMAGES.items():
         yield name, [damage(chance.choice(answers), chance) for _ in range(number // len(DAMAGES))]
 
 
 def timed(texts: list[str]) -> tuple[float, dict[str, int]]:
-    """Seconds of this process, and how often each class of answer was given."""
+    """Return the process time in seconds, and the number of answers of each class."""
     start = time.process_time()
     classes = [parse(text, "entities", clusters=False).answer_class for text in texts]
     return time.process_time() - start, dict(Counter(classes).most_common())
 
 
 def replaced(text: str, chance: random.Random) -> str:
-    """One to three characters are others."""
+    """Replace one to three characters."""
     for _ in range(chance.randint(1, 3)):
         at = chance.randrange(len(text))
         text = text[:at] + chance.choice('"\\{}[],:0a\ud800\x00 é') + text[at + 1 :]
@@ -76,7 +76,7 @@ def replaced(text: str, chance: random.Random) -> str:
 
 
 def shuffled(text: str, chance: random.Random) -> str:
-    """Pieces of JSON and of the answer in any order."""
+    """Join pieces of JSON and of the answer in random order."""
     pieces = [*'"{}[],:', "\\u", "null", "-1e", "\ud83d", text[:20], text[-20:]]
     return "".join(chance.choices(pieces, k=chance.randint(1, 60)))
 

@@ -1,4 +1,4 @@
-"""A model's folder with random weights, for config/gpu.yaml: a published shape, the tokenizer of another folder.
+"""Make a model folder for config/gpu.yaml: random weights in a published shape, and the tokenizer of another folder.
 
 python -m benchmarks.random_model --tokenizer results/demo/demo_abstracts/tiny/base --output results/gpu/model
 """
@@ -15,10 +15,10 @@ from tabpo.models.loading import load_tokenizer, save_model
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Write the folder."""
+    """Write the folder of the model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shape", choices=SHAPES, default="1.5b")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a model")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="folder of a model with a tokenizer")
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args(argv)
     tokenizer = load_tokenizer(args.tokenizer)

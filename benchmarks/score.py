@@ -1,8 +1,8 @@
-"""How long SciERC's test split takes to score: reading, grounding, and every convention, from gold answers.
+"""Measure the time to score SciERC's test split from gold answers: reading, grounding and every convention.
 
-Seconds are those of the process on one core, the median of the rounds: `read` parses and grounds, `conventions` is
-`all_scores` of one reading, `file` is all that a score file holds, which reads answers and gold in every way. Needs
-TABPO_DATA.
+Seconds are process time on one core, the median of the rounds. `read` parses and grounds the answers, `conventions` is
+`all_scores` of one reading, and `file` is the content of a whole score file, for which answers and gold are read in
+every way. The program needs TABPO_DATA.
 
     python -m benchmarks.score > benchmarks/results/score.jsonl
 """
@@ -38,14 +38,14 @@ def main() -> None:
 
 
 def measured(units: list[Unit], ontology: Ontology, rounds: int) -> dict[str, Any]:
-    """How many conventions there are, and the seconds of each program."""
+    """Return the number of conventions, and the seconds of each program."""
     answers = [render(gold_answer(unit), "entities") for unit in units]
     completions = [Completion(unit.prompt_id, text, 1, True) for unit, text in zip(units, answers, strict=True)]
-    found = [read_answer(text, unit, ontology) for text, unit in zip(answers, units, strict=True)]
+    predictions = [read_answer(text, unit, ontology) for text, unit in zip(answers, units, strict=True)]
     programs = {
         "read": lambda: [read_answer(text, unit, ontology) for text, unit in zip(answers, units, strict=True)],
-        "conventions": lambda: all_scores(units, found, {}, ontology),
-        "file": lambda: score("test", units, found, answers, ontology, completions),
+        "conventions": lambda: all_scores(units, predictions, {}, ontology),
+        "file": lambda: score("test", units, predictions, answers, ontology, completions),
     }
     names = {convention for conventions in programs["conventions"]().values() for convention in conventions}
     seconds = {name: round(median(timed(program) for _ in range(rounds)), 3) for name, program in programs.items()}
@@ -53,7 +53,7 @@ def measured(units: list[Unit], ontology: Ontology, rounds: int) -> dict[str, An
 
 
 def timed(program: Callable[[], object]) -> float:
-    """Seconds of this process for one run."""
+    """Return the process time in seconds of one run."""
     start = time.process_time()
     program()
     return time.process_time() - start

@@ -1,12 +1,12 @@
-"""One optimiser step of SFT: ours on a packed row, ours on padded rows, and TRL's SFTTrainer with packing.
+"""Measure one optimiser step of SFT: ours on a packed row, ours on padded rows, and TRL's SFTTrainer with packing.
 
-Every program is a process of its own and has the same weights, examples, optimiser and clipping; they take a step in
-turn, as in `benchmarks.pair_step`, which also says what is measured and how. TRL fills rows of the tokens of eight
-examples, best fit first, without cutting any, so that its steps hold eight of them on average; what is compared is
-tokens of examples a second, padding not counted.
+Every program is a separate process and has the same weights, examples, optimiser and clipping. The programs alternate
+and are measured as in `benchmarks.pair_step`. TRL fills rows with as many tokens as eight mean examples have, best fit
+first, without cutting an example, so its steps hold eight examples on average. The programs are compared by the
+examples' tokens per second, without padding.
 
     packed   SftTrainer, as `sft` runs it
-    padded   the same with a padded row for each example, as it does for architectures that cannot read packed rows
+    padded   SftTrainer with a padded row for each example, as for architectures that cannot read packed rows
     trl      TRL's SFTTrainer, packing=True, on the token ids and masks of the same examples
 
     python -m benchmarks.sft_step > benchmarks/results/sft_step.jsonl
@@ -35,7 +35,7 @@ BATCH = 8
 
 @dataclass(frozen=True)
 class Case:
-    """What all programs of a comparison have in common; `prompts` and `completions` are least and most tokens."""
+    """Settings of all programs of a comparison; `prompts` and `completions` are the least and most tokens."""
 
     device: str
     model: str
@@ -47,24 +47,26 @@ class Case:
 
     @property
     def vocabulary(self) -> int:
-        """Tokens of the model."""
+        """Size of the model's vocabulary."""
         return SHAPES[self.model]["vocab_size"]
 
     @property
     def steps(self) -> int:
-        """Of each program."""
+        """Steps of each program, including those for warming up."""
         return WARM_UP + self.rounds
 
 
 def main() -> None:
-    """Print one row a comparison as JSON lines; with --program be one of its processes."""
+    """Print one row for each comparison as JSON lines; with --program run one of the compared programs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--model", choices=SHAPES, default="4m")
     parser.add_argument("--precisions", nargs="+", choices=("fp32", "bf16"), default=["fp32", "bf16"])
     parser.add_argument("--prompts", nargs=2, type=int, default=[100, 300], help="least and most tokens")
     parser.add_argument("--completions", nargs=2, type=int, default=[40, 200], help="least and most tokens")
-    parser.add_argument("--rounds", type=int, default=15, help="steps of each program after two to warm up")
+    parser.add_argument(
+        "--rounds", type=int, default=15, help="measured steps of each program, after two for warming up"
+    )
     parser.add_argument("--program", type=json.loads, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.program is not None:
@@ -78,8 +80,8 @@ def main() -> None:
 
 
 def compare(case: Case) -> dict:
-    """Start all programs, let them take their steps in turn, and set speed and memory side by side."""
-    by_trl = replace(case, attention="sdpa")  # whose rows are eight examples wide: faster there in bfloat16 too
+    """Start all programs, let them take their steps alternately, and return speed and memory of all."""
+    by_trl = replace(case, attention="sdpa")  # TRL's rows have eight examples: SDPA is faster for them, in bfloat16 too
     workers = {name: _start(name, by_trl if name == "trl" else case) for name in PROGRAMS}
     seconds: dict[str, list[float]] = {name: [] for name in PROGRAMS}
     for _ in range(case.steps):
@@ -89,7 +91,7 @@ def compare(case: Case) -> dict:
             seconds[name].append(json.loads(worker.stdout.readline()))
     ends = {name: json.loads(worker.stdout.readline()) for name, worker in workers.items()}
     if any(worker.wait() for worker in workers.values()):
-        raise SystemExit("a program failed: see above")
+        raise SystemExit("a program failed; its error is above")
     speed = {
         name: median([tokens / time for tokens, time in zip(end["tokens"], seconds[name], strict=True)][WARM_UP:])
         for name, end in ends.items()
@@ -109,13 +111,15 @@ def compare(case: Case) -> dict:
 def _start(name: str, case: Case) -> subprocess.Popen:
     command = [sys.executable, "-m", "benchmarks.sft_step", "--program", json.dumps({"name": name, **vars(case)})]
     settings = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TRL_EXPERIMENTAL_SILENCE": "1"}
-    settings["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = "512"  # as `workflow_scripts.launch` has it, for all programs
+    settings["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] = (
+        "512"  # the value that `workflow_scripts.launch` sets, here for all programs
+    )
     environment = {**os.environ, **settings}
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def examples(case: Case) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Prompt and completion ids, ends of turn included; twice as many as our steps need: rows of TRL may hold more."""
+    """Return prompt and completion ids with ends of turn: twice as many as our steps need, since TRL may need more."""
     draw = random.Random(0)
 
     def ids(least: int, most: int) -> tuple[int, ...]:
@@ -128,10 +132,10 @@ def examples(case: Case) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
 
 
 def run(name: str, case: Case) -> None:
-    """Be one of the programs."""
+    """Run one of the programs."""
     import datasets  # noqa: F401
     import torch
-    import trl  # noqa: F401  (all programs import the same, so that memory after the imports is)
+    import trl  # noqa: F401  (all programs make equal imports, for equal memory after them)
     from transformers import TrainerCallback
 
     from tabpo.training import sft  # noqa: F401
@@ -154,7 +158,7 @@ def run(name: str, case: Case) -> None:
 
 
 def of_ours(name: str, case: Case, folder: str) -> tuple[object, list[int]]:
-    """SftTrainer, and the tokens of the examples of its steps."""
+    """Return our trainer, and the number of tokens of each step."""
     import torch
 
     from tabpo.scoring.tokenise import Example
@@ -186,7 +190,7 @@ def of_ours(name: str, case: Case, folder: str) -> tuple[object, list[int]]:
 
 
 def of_trl(case: Case, folder: str) -> tuple[object, list[int]]:
-    """TRL's trainer, and the tokens of its steps, which are there when it has trained."""
+    """Return TRL's trainer, and a list of the tokens of each step, which training fills."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 

@@ -1,4 +1,4 @@
-"""Models with random weights in the shapes that are measured, and a tokenizer for them."""
+"""Make models with random weights in the measured shapes, and a tokenizer for them."""
 
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,11 +17,11 @@ SHAPES = {
         "vocab_size": 151936,
     },
 }
-"""Qwen2, tied embeddings."""
+"""Shapes of Qwen2 models with tied embeddings."""
 
 
 class Asked(Protocol):
-    """What a case says of its model: one of `SHAPES`, and how and where it computes."""
+    """What a case states about its model: its name in `SHAPES`, its attention and its device."""
 
     model: str
     attention: str
@@ -29,11 +29,11 @@ class Asked(Protocol):
 
     @property
     def vocabulary(self) -> int:
-        """Tokens of the model."""
+        """Size of the model's vocabulary."""
 
 
 def configuration(shape: str, **others: object) -> "Qwen2Config":
-    """Of one of `SHAPES`."""
+    """Return the configuration of one of `SHAPES`."""
     from transformers import Qwen2Config
 
     sizes = dict(SHAPES[shape])
@@ -49,7 +49,7 @@ def configuration(shape: str, **others: object) -> "Qwen2Config":
 
 
 def policy(case: Asked) -> "PreTrainedModel":
-    """Random weights, the same in every process."""
+    """Return a model with random weights, which are equal in every process."""
     import torch
     from transformers import Qwen2ForCausalLM
 
@@ -59,7 +59,7 @@ def policy(case: Asked) -> "PreTrainedModel":
 
 
 def with_adapters(model: "PreTrainedModel") -> "PeftModel":
-    """As `training.lora` puts them on."""
+    """Return the model with adapters as `training.lora` adds them."""
     from tabpo.models.adapters import add_adapters
     from tabpo.study.training import LoraSettings
 
@@ -67,12 +67,12 @@ def with_adapters(model: "PreTrainedModel") -> "PeftModel":
 
 
 def words(case: Asked) -> list[str]:
-    """One for each token."""
+    """Return one word for each token."""
     return ["<pad>", "<end>", *(f"w{number}" for number in range(2, case.vocabulary))]
 
 
 def tokenizer(names: list[str]) -> "PreTrainedTokenizerFast":
-    """A token for each word."""
+    """Return a tokenizer with one token for each word."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 

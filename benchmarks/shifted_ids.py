@@ -1,8 +1,8 @@
-"""How much of a deletion's and an insertion's token edits are shifted ids, for all sentences of SciERC train.
+"""Measure which share of the token edits of deletions and insertions are shifted ids, on all SciERC train sentences.
 
-Each rejected answer is compared with gold as it is, and with later records numbered as in gold: an inserted record then
-has the next free number. Pairs are drawn uniformly, four an example, tokens are those of `benchmarks.pairs` unless a
-tokenizer is given. Needs TABPO_DATA.
+Each rejected answer is compared with gold twice: unchanged, and with its records numbered as in gold, where an inserted
+record gets the next free number. Pairs are drawn uniformly, four for each example. Tokens are those of
+`benchmarks.pairs` unless a tokenizer is given. The program needs TABPO_DATA.
 
     python -m benchmarks.shifted_ids [--tokenizer tokenizer.json] >> benchmarks/results/shifted_ids.jsonl
 """
@@ -24,7 +24,7 @@ from tabpo.records import Pair
 
 
 def main() -> None:
-    """Print one row a kind of edit, as JSON lines."""
+    """Print one row for each kind of edit as JSON lines."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tokenizer", type=Path)
     args = parser.parse_args()
@@ -45,14 +45,14 @@ def main() -> None:
 
 
 def share_of_ids(pairs: list[Pair], encode: Encode) -> float:
-    """Part of all token edits that is not there where records keep their numbers."""
+    """Return the share of token edits that disappear if records keep their numbers."""
     shifted = sum(pair.token_edit_distance for pair in pairs)
     kept = sum(Levenshtein.distance(encode(pair.chosen), encode(with_gold_ids(pair))) for pair in pairs)
     return round(1 - kept / shifted, 4)
 
 
 def with_gold_ids(pair: Pair) -> str:
-    """The rejected answer with the numbers that records have in gold."""
+    """Return the rejected answer with its records numbered as in gold."""
     gold, wrong = json.loads(pair.chosen), json.loads(pair.rejected)
     number = gold_number(gold, wrong, pair)
     for record in wrong["entities"]:
@@ -63,7 +63,7 @@ def with_gold_ids(pair: Pair) -> str:
 
 
 def gold_number(gold: dict[str, Any], wrong: dict[str, Any], pair: Pair) -> Callable[[int], int]:
-    """From the number of a record in the rejected answer to its number in gold."""
+    """Return a function from a record's number in the rejected answer to its number in gold."""
     if pair.edits[0].operator == "delete":
         deleted = int(pair.edits[0].field.split("/")[1]) + 1
         return lambda number: number + (number >= deleted)

@@ -1,11 +1,13 @@
-r"""How often the tests of tables are wrong, and what they find: simulated studies, by the formulas and by the rule.
+r"""Measure how often the tests of tables are wrong, and which gains they find, in simulated studies.
 
-A document has 5 to 20 gold items and as many predicted. All runs answer the same items, 60 % of them right; two runs of
-one method disagree on one item in seven. Methods differ by seed and by document as much as a case says. `formulas`
-counts for two equal methods how often p is below .05 and the interval holds 0, and for columns of 12 equal methods how
-often any is below .05 after Holm; `power` how often a gain of two points is found by the mean over six models. `tables`
-writes the files of whole studies (12 methods beside sft), runs the program of the rule `table` on each, and counts the
-marks of its Markdown.
+A document has 5 to 20 gold items, and as many predicted items. All runs answer the same items, 60 % of them correctly;
+two runs of one method disagree on one item in seven. Each case sets how much methods differ by seed and by document.
+
+    formulas  for two equal methods: how often p is below .05, and how often the interval contains 0; for columns of 12
+              equal methods: how often any p is below .05 after Holm
+    power     how often the mean over six models finds a gain of two points
+    tables    writes the files of whole studies (12 methods beside sft), runs the program of the rule `table` on each,
+              and counts the marks in its Markdown
 
     (for part in power tables formulas; do python -m benchmarks.significance $part; done) \
         > benchmarks/results/significance.jsonl
@@ -32,10 +34,10 @@ from workflow_scripts import tables
 METHODS = 12
 RIGHT = 0.6
 DENSITY = float(np.exp(-(ndtri(RIGHT) ** 2) / 2) / (2 * np.pi) ** 0.5)
-"""Share of items that a change of the threshold by 1 makes right."""
+"""Density at the threshold: the share of items that become right for each unit by which the threshold rises."""
 
 AGREEMENT = 0.9
-"""Correlation of what two runs answer to an item."""
+"""Correlation of two runs' latent answers to an item."""
 
 
 def simulate(
@@ -48,13 +50,13 @@ def simulate(
     *,
     shared: bool = False,
 ) -> np.ndarray:
-    """Right items and items of gold, (methods, models, seeds, documents, 2).
+    """Simulate right items and gold items, (methods, models, seeds, documents, 2).
 
     Args:
         shape: Models and seeds.
-        gains: Of each method in points, against the first.
-        seed_sd: Of the true difference of two methods over seeds, in points.
-        document_sd: Of the true difference of two methods over documents, in points.
+        gains: Gain of each method over the first, in points.
+        seed_sd: Standard deviation over seeds of the true difference of two methods, in points.
+        document_sd: Standard deviation over documents of the true difference of two methods, in points.
         shared: Whether a method helps the same documents in all models.
     """
     methods, (models, seeds) = len(gains), shape
@@ -63,7 +65,7 @@ def simulate(
     of_documents = generator.normal(0, document_sd / 2**0.5, (methods, 1 if shared else models, 1, documents))
     points = gains[:, None, None, None] + of_seeds + of_documents
     threshold = ndtri(RIGHT) + points / 100 / DENSITY
-    item = generator.normal(size=(models, 1, gold.sum()))  # how hard it is for a model
+    item = generator.normal(size=(models, 1, gold.sum()))  # difficulty of each item for a model
     run = generator.normal(size=(methods, models, seeds, gold.sum()))
     answered = AGREEMENT**0.5 * item + (1 - AGREEMENT) ** 0.5 * run < np.repeat(threshold, gold, axis=-1)
     right = np.add.reduceat(answered, np.cumsum(gold) - gold, axis=-1)
@@ -71,14 +73,14 @@ def simulate(
 
 
 def estimates(counts: np.ndarray) -> Estimates:
-    """F1 in percent of (seeds, documents, 2) counts."""
+    """Return F1 in percent from (seeds, documents, 2) counts."""
     parts = np.stack([counts[..., 0], counts[..., 1]] * 2, axis=-1)[..., None, :]
-    one = jackknife(parts, mean_f1)
-    return Estimates(100 * one.whole, 100 * one.without)
+    fraction = jackknife(parts, mean_f1)
+    return Estimates(100 * fraction.whole, 100 * fraction.without)
 
 
 def formulas(studies: int, generator: np.random.Generator) -> Iterator[dict]:
-    """False positives and coverage of one difference, and of a column of 12 after Holm."""
+    """Yield false positives and coverage of one difference, and false positives of a column of 12 after Holm."""
     for seeds, documents, seed_sd, document_sd in product((2, 3, 5, 10), (30, 100, 500), (0.7, 2.0), (0.0, 5.0)):
         case = {"seeds": seeds, "documents": documents, "seed_sd": seed_sd, "document_sd": document_sd}
         false = covered = 0
@@ -94,15 +96,15 @@ def formulas(studies: int, generator: np.random.Generator) -> Iterator[dict]:
 
 
 def marked_column(generator: np.random.Generator, case: dict) -> bool:
-    """Whether any of 12 equal methods is marked."""
+    """Return whether any of 12 equal methods is marked."""
     sds = case["seed_sd"], case["document_sd"]
     counts = simulate(generator, (1, case["seeds"]), case["documents"], np.zeros(METHODS + 1), *sds)
     base, *others = map(estimates, counts[:, 0])
-    return any(value is not None and value < LEVEL for value in holm([effect(one - base).p for one in others]))
+    return any(value is not None and value < LEVEL for value in holm([effect(other - base).p for other in others]))
 
 
 def power(studies: int, generator: np.random.Generator) -> Iterator[dict]:
-    """Found by the mean over six models, of a gain of two points, at the level of a family of 12."""
+    """Yield how often the mean over six models finds a gain of two points, at the level of a family of 12."""
     for seed_sd, (document_sd, shared) in product((0.7, 2.0), ((0.0, False), (5.0, False), (5.0, True))):
         found = alone = 0
         for _ in range(studies):
@@ -121,7 +123,7 @@ def power(studies: int, generator: np.random.Generator) -> Iterator[dict]:
 def through_the_rule(
     what: str, studies: int, generator: np.random.Generator, models: int, seeds: int, gains: np.ndarray
 ) -> dict:
-    """Studies as files, through the program of the rule: how many tables have which marks."""
+    """Write studies as files, run the program of the rule on them, and return the shares of tables with each mark."""
     names = ["sft", *(f"m{number}" for number in range(1, METHODS + 1))]
     counted = dict.fromkeys(("false_of_means", "false_of_single_models", "found_by_the_mean"), 0)
     for _ in range(studies):
@@ -145,7 +147,7 @@ def through_the_rule(
 
 
 def write_run(folder: Path, counts: np.ndarray) -> None:
-    """The files of one run that a table reads, from (documents, 2) counts."""
+    """Write the files of one run that a table reads, from (documents, 2) counts."""
     rows = [
         row
         for number, (right, gold) in enumerate(counts.tolist())
@@ -162,7 +164,7 @@ def write_run(folder: Path, counts: np.ndarray) -> None:
 
 
 def table(folder: Path, names: list[str], models: int, seeds: int) -> str:
-    """The Markdown that the program writes."""
+    """Return the Markdown that the program writes."""
     settings = {
         **{"name": "x", "layout": "main", "caption": "x", "presets": "matched", "rows": names, "generated": []},
         **{
@@ -188,11 +190,11 @@ def table(folder: Path, names: list[str], models: int, seeds: int) -> str:
 
 
 def through_the_rules(generator: np.random.Generator) -> Iterator[dict]:
-    """200 null studies of two models, and 30 studies of six models with one method that is better by two points."""
-    none, one = np.zeros(METHODS + 1), np.zeros(METHODS + 1)
-    one[1] = 2.0
+    """Yield 200 null studies of two models, and 30 studies of six models with one method better by two points."""
+    none, planted = np.zeros(METHODS + 1), np.zeros(METHODS + 1)
+    planted[1] = 2.0
     yield through_the_rule("null tables", 200, generator, models=2, seeds=3, gains=none)
-    yield through_the_rule("planted tables", 30, generator, models=6, seeds=5, gains=one)
+    yield through_the_rule("planted tables", 30, generator, models=6, seeds=5, gains=planted)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The programs that `pair_step` compares: each a process that takes a step when told to, and tells how long it took.
+"""The programs that `pair_step` compares: each process takes a step on request, and prints the step's seconds.
 
 python -m benchmarks.step_programs NAME CASE    (by `pair_step`)
 """
@@ -30,7 +30,7 @@ WARM_UP = 2
 
 @dataclass(frozen=True)
 class Case:
-    """What all programs of a comparison have in common; the loss is that of ours, the others have DPO's."""
+    """Settings of all programs of a comparison; `loss` is used by our programs, the others use DPO."""
 
     device: str
     model: str
@@ -46,27 +46,27 @@ class Case:
 
     @property
     def pairs(self) -> int:
-        """Of a step: `groups` prompts with all their negatives."""
+        """Pairs of a step: `groups` prompts with all their negatives."""
         return self.groups * self.negatives
 
     @property
     def forward_share(self) -> float:
-        """Of a pass forward and backward: backward takes as long again for states, and for weights that are trained."""
+        """Share of forward in a pass: backward costs a forward for states, and another for trained weights."""
         return 1 / 2 if self.lora else 1 / 3
 
     @property
     def vocabulary(self) -> int:
-        """Tokens of the model."""
+        """Size of the model's vocabulary."""
         return SHAPES[self.model]["vocab_size"]
 
     @property
     def steps(self) -> int:
-        """Of each program."""
+        """Steps of each program, including those for warming up."""
         return WARM_UP + self.rounds
 
 
 def token_pairs(case: Case) -> list[tuple[str, tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
-    """Prompt's name, prompt, chosen and rejected ids of as many pairs as the steps need, ends of turn included."""
+    """Return the pairs for all steps: prompt's name, prompt ids, chosen and rejected ids with ends of turn."""
     draw = random.Random(0)
 
     def drawn(count: int) -> tuple[int, ...]:
@@ -78,27 +78,27 @@ def token_pairs(case: Case) -> list[tuple[str, tuple[int, ...], tuple[int, ...],
         for _ in range(case.negatives):
             rejected = list(chosen)
             for place in draw.sample(range(case.completion - 1), draw.randint(1, 3)):
-                rejected[place] = chosen[place] % (case.vocabulary - 2) + 2  # never the same, never END
+                rejected[place] = chosen[place] % (case.vocabulary - 2) + 2  # never equal, never END
             pairs.append((f"p{len(pairs) // case.negatives}", prompt, chosen, tuple(rejected)))
     return pairs
 
 
 class Turns:
-    """A program's side of taking steps in turn: `end_step` after each, and once before the first."""
+    """A program's part in alternating steps: call `end_step` after each step, and once before the first step."""
 
     def __init__(self, case: Case):
         self.case = case
         self.out = os.fdopen(os.dup(1), "w")
-        os.dup2(2, 1)  # what libraries print is no answer
+        os.dup2(2, 1)  # text that libraries print must not mix with the reports
         self.done = -1
         self.resting = _resident_mib(case.device)
 
     def tell(self, value: object) -> None:
-        """To the process that gives the word."""
+        """Report a value, as one JSON line, to the process that requests steps."""
         print(json.dumps(value), file=self.out, flush=True)
 
     def now(self) -> float:
-        """Seconds of this process on a CPU, of the clock on a GPU."""
+        """Return seconds: process time on a CPU, wall-clock time on a GPU."""
         if self.case.device == "cpu":
             return time.process_time()
         import torch
@@ -107,30 +107,30 @@ class Turns:
         return time.perf_counter()
 
     def timed(self, call: Callable[[], object]) -> tuple[object, float]:
-        """What a call gives, and how long it took."""
+        """Return the result of a call, and its seconds."""
         started = self.now()
         return call(), self.now() - started
 
     def end_step(self) -> None:
-        """Tell how long the step took and wait for the word to take the next."""
+        """Report the seconds of the step, and wait for the request to take the next step."""
         if self.done >= 0:
             self.tell(self.now() - self.started)
         self.done += 1
         if self.done < self.case.steps:
             if not sys.stdin.readline():
-                raise SystemExit("nobody waits for the next step")
+                raise SystemExit("the process that requests steps has ended")
             self.started = self.now()
 
     def end(self, **also: object) -> None:
-        """Tell of the whole run: how much memory it took at most, and what else there is."""
+        """Report the whole run: its peak memory in MiB, and further values."""
         self.tell({"peak_mib": round(_peak_mib(self.case.device) - self.resting, 1), **also})
 
 
 def run(name: str, case: Case) -> None:
-    """Be one of the programs."""
+    """Run one of the programs."""
     import datasets  # noqa: F401
     import torch
-    import trl  # noqa: F401  (all programs import the same, so that memory after the imports is)
+    import trl  # noqa: F401  (all programs make equal imports, for equal memory after them)
     from transformers import TrainerCallback
 
     from tabpo.scoring import reference  # noqa: F401
@@ -159,7 +159,7 @@ def run(name: str, case: Case) -> None:
 
 
 def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, dict]:
-    """PreferenceTrainer with references of the reference job, whose time is told."""
+    """Return our trainer with references scored as in the reference job, and the seconds of scoring for each pair."""
     import torch
 
     from tabpo.losses import build_loss
@@ -181,8 +181,8 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
     save_model(model, tokenizer(words(case)), Path(folder))
     scored, seconds = turns.timed(lambda: score_references(model, pairs, PAD, numerics, case.pairs))
     pairs = [
-        replace(pair, chosen_reference=one.chosen_logps, rejected_reference=one.rejected_logps)
-        for pair, one in zip(pairs, scored, strict=True)
+        replace(pair, chosen_reference=logps.chosen_logps, rejected_reference=logps.rejected_logps)
+        for pair, logps in zip(pairs, scored, strict=True)
     ]
     settings = training_settings(steps=case.steps, batch_size=case.pairs, micro_batch_size=case.pairs)
     plan = BatchPlan(list(range(len(pairs))), len(pairs), case.pairs, case.pairs, 1)
@@ -207,10 +207,10 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
 
 
 def tokens_read(trainer: "PreferenceTrainer", case: Case) -> int:
-    """Tokens of all steps, as many as a pass forward and backward reads in the time.
+    """Return the tokens of all steps, where each token counts as one forward and backward pass.
 
-    A frozen model's pass is one forward. So are, for attributions, which no backend shares, prompts; completions are
-    two, as weights have no gradient there.
+    Tokens that a frozen model reads count as one forward pass. Attributions are computed without shared prefixes: their
+    prompt tokens count as one forward pass, their completion tokens as two, since weights have no gradient there.
     """
     tokens = sum(timing.tokens for timing in trainer.timings)
     forward = 0 if trainer.frozen is None else tokens
@@ -223,18 +223,18 @@ def tokens_read(trainer: "PreferenceTrainer", case: Case) -> int:
 
 
 def tokens_of_trl(name: str, case: Case) -> int:
-    """The same of the others, which read two rows a pair, online by the reference too."""
+    """Return the tokens of the other programs: two rows for each pair, also read by the reference if it is online."""
     tokens = 2 * (case.prompt + case.completion) * case.pairs * case.steps
     return tokens if name == "trl_precomputed" else round(tokens * (1 + case.forward_share))
 
 
 def parameters(model: "Module") -> int:
-    """Each once, tied ones too."""
+    """Return the number of parameters; tied parameters count once."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def of_trl(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, dict]:
-    """TRL's trainer on the same token ids, of which it is given the words."""
+    """Return TRL's trainer on the same token ids, which it gets as words."""
     from datasets import Dataset
     from peft import LoraConfig
     from trl import DPOConfig, DPOTrainer
@@ -242,7 +242,7 @@ def of_trl(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, di
     names = words(case)
 
     def text(ids: tuple[int, ...]) -> str:
-        return "".join(f" {names[one]}" for one in ids if one != END)
+        return "".join(f" {names[token]}" for token in ids if token != END)
 
     rows = [
         {"prompt": text(prompt), "chosen": text(chosen), "rejected": text(rejected)}
@@ -286,9 +286,9 @@ def of_trl(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, di
 
 
 def four_forward(case: Case, turns: Turns) -> "Module":
-    """Chosen and rejected by the policy, chosen and rejected by the reference; weighted means and a gated barrier.
+    """Train with four forward passes (policy and reference, chosen and rejected), weighted means and a gated barrier.
 
-    Gives the policy.
+    Returns the policy.
     """
     import torch
     from torch.nn import functional
@@ -318,7 +318,9 @@ def four_forward(case: Case, turns: Turns) -> "Module":
         chosen, rejected = (logps(model, ids) for ids in sides)
         with torch.no_grad(), model.disable_adapter() if case.lora else nullcontext():
             references = [logps(frozen or model, ids) for ids in sides]
-        ratios = [(weights * (one - other)).mean(-1) for one, other in zip((chosen, rejected), references, strict=True)]
+        ratios = [
+            (weights * (ours - fixed)).mean(-1) for ours, fixed in zip((chosen, rejected), references, strict=True)
+        ]
         gate = chosen.detach() < math.log(0.66)
         barrier = -(gate * weights * chosen).sum(-1) / (gate * weights).sum(-1).clamp(min=1)
         loss = (-functional.logsigmoid(0.5 * (ratios[0] - ratios[1])) + 0.5 * barrier).mean()
