@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Makes .venv with the pinned packages and links the profiles for Snakemake; says nothing where there is nothing to do.
+# Makes .venv with the pinned packages and links the profiles for Snakemake. Prints nothing if there is nothing to do.
 #
-# The Python is the first of $PYTHON, python3, python3.13, python3.12, python3.11 that is 3.11 to 3.13. A finished
-# set-up leaves a stamp in .venv made of the pins, the Python and the place; anything else is installed (again).
+# It uses the first of $PYTHON, python3, python3.13, python3.12, python3.11 with a version from 3.11 to 3.13. A finished
+# set-up writes a stamp into .venv: the pins, the Python and the folder. Without an equal stamp it installs (again).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 VENV=.venv
 STAMP=$VENV/tabpo-setup
 LOG=$VENV/setup.log
-NEEDED_GB=4 # with the CPU build of torch; its CUDA build takes twice that
+NEEDED_GB=4 # for the CPU build of torch; the CUDA build needs twice as much
 
 die() {
   printf 'set-up: %s\n' "$*" >&2
@@ -36,7 +36,7 @@ check_machine() {
   [ "$free_gb" -ge "$NEEDED_GB" ] || die "needs $NEEDED_GB GB of disk for $PWD/$VENV, $free_gb GB are free"
 }
 
-# What the set-up depends on: in the first line the interpreter and the place, which scripts in .venv/bin name; the pins.
+# Prints what the set-up depends on: the interpreter and the folder, which scripts in .venv/bin name, and the pins.
 wanted_stamp() {
   "$python" -c 'import os, platform, sys; print(platform.python_version(), sys.base_prefix, os.getcwd())'
   cat envs/requirements.txt envs/constraints.txt
@@ -49,7 +49,7 @@ install() {
     ${progress[@]+"${progress[@]}"} --constraint envs/constraints.txt "$@" || explain
 }
 
-# Pip's last words are many; the first known cause in its log makes one line.
+# Pip prints long errors; this reports the first known cause in its log in one line.
 explain() {
   if grep -q 'No space left on device' "$LOG"; then
     die "the disk is full (pip's log: $LOG)"
@@ -65,9 +65,9 @@ link_profiles() {
   for name in local slurm; do
     link=$folder/$name target=$PWD/profiles/$name
     [ ! "$link" -ef "$target" ] || continue
-    # Our own link to another checkout, moved or not, follows the checkout that was set up last.
+    # A link to another checkout of this project, moved or not, is replaced: the last set-up wins.
     if [ -e "$link" ] && ! { [ -L "$link" ] && head -n 1 "$link/config.yaml" 2>/dev/null | grep -q '^# tabpo profile'; }; then
-      printf 'set-up: %s is yours and stays; this checkout has: snakemake --profile profiles/%s\n' "$link" "$name" >&2
+      printf 'set-up: %s is not a link to this project and is kept; use: snakemake --profile profiles/%s\n' "$link" "$name" >&2
       continue
     fi
     mkdir -p "$folder" && ln -sfn "$target" "$link" ||
@@ -77,12 +77,12 @@ link_profiles() {
 
 python=$(find_python)
 wanted=$(wanted_stamp)
-found=$(cat "$STAMP" 2>/dev/null || true)
-if [ "$found" != "$wanted" ] || ! "$VENV/bin/python" -c '' 2>/dev/null; then
+installed=$(cat "$STAMP" 2>/dev/null || true)
+if [ "$installed" != "$wanted" ] || ! "$VENV/bin/python" -c '' 2>/dev/null; then
   check_machine
-  printf 'set-up: installing into %s with %s; some minutes\n' "$VENV" "$("$python" --version)"
-  # Only pins that changed are installed over what is there; an interrupted or older set-up starts afresh.
-  if [ "${found%%$'\n'*}" != "${wanted%%$'\n'*}" ]; then "$python" -m venv --clear "$VENV"; fi
+  printf 'set-up: installing into %s with %s; this takes some minutes\n' "$VENV" "$("$python" --version)"
+  # If only pins changed, pip updates .venv. After an interrupted set-up, or with another Python or folder, it is made anew.
+  if [ "${installed%%$'\n'*}" != "${wanted%%$'\n'*}" ]; then "$python" -m venv --clear "$VENV"; fi
   rm -f "$STAMP"
   install torch==2.13.0
   install --requirement envs/requirements.txt

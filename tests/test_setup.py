@@ -132,7 +132,7 @@ def test_a_profile_that_the_user_made_is_kept(installed, tools):
     result = set_up(installed, tools)
     assert result.returncode == 0
     assert result.stderr.count("\n") == 1
-    assert "slurm is yours and stays" in result.stderr
+    assert "slurm is not a link to this project and is kept" in result.stderr
     assert (profile / "config.yaml").read_text().endswith("jobs: 3\n")
     assert links(installed)["local"] == profiles(installed)["local"]
 

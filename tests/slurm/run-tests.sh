@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts the one-node Slurm, runs the tests on it, and stops it again unless it was running before.
+# Starts the test Slurm, runs the tests on it, and stops it unless it was running before.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/common.sh"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Starts a Slurm with accounting on this machine, which is both its nodes, for tests: loopback only, no systemd, no
-# cgroups.
+# Starts a Slurm with accounting for tests. This machine acts as both of its nodes; it uses only the loopback interface,
+# no systemd and no cgroups.
 #
-# Needs root on Debian or Ubuntu; installs the packages it misses. What already runs is left running. Refuses to touch
-# a Slurm configuration that it did not write. Settings, all optional, from the environment:
+# Needs root on Debian or Ubuntu, and installs missing packages. Daemons that already run are not restarted. It refuses
+# to change a Slurm configuration that it did not write. Optional settings from the environment, with defaults:
 #   TABPO_SLURM_STATE (<tmp>/tabpo-slurm)   TABPO_SLURM_CPUS (all)   TABPO_SLURM_MEMORY_MB (90 % of all)
 #   TABPO_SLURM_GPUS (2, pretended)         TABPO_SLURM_DATABASE_PORT (16821)
 #   TABPO_SLURM_SECOND_PORT (16822)
@@ -41,7 +41,7 @@ install_packages() {
   [ ${#missing[@]} -gt 0 ] || return 0
 
   say "installing ${missing[*]}"
-  # Packages start their daemons on installation unless this file says no; this script starts them its own way.
+  # Packages start their daemons on installation unless this file forbids it; this script starts the daemons itself.
   local policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -53,7 +53,7 @@ install_packages() {
     { tail -n 5 "$STATE/log/apt.log" >&2; die "could not install ${missing[*]}"; }
 }
 
-# fill TEMPLATE: replace @NAME@ by the variable NAME, for the names that templates use.
+# fill TEMPLATE: replaces @NAME@ by the value of the variable NAME, for all names in templates.
 fill() {
   local name script=""
   for name in MARK NODE ADDRESS STATE CPUS MEMORY_MB GPUS DATABASE_PORT SECOND_PORT PASSWORD; do
@@ -81,7 +81,7 @@ write_configuration() {
   done
 }
 
-# start NAME ARGUMENT...: a daemon in the background, its pid and log under $STATE.
+# start NAME ARGUMENT...: starts a daemon in the background, with its pid and log under $STATE.
 start() {
   local name=$1
   shift
@@ -96,7 +96,7 @@ start() {
 as_user=()
 
 start_munge() {
-  ! munge --no-input >/dev/null 2>&1 || return 0 # one is up, perhaps the system's own
+  ! munge --no-input >/dev/null 2>&1 || return 0 # a munge daemon runs, perhaps the system's
   install -d -o munge -g munge -m 755 /run/munge
   install -d -o munge -g munge -m 700 /etc/munge /var/lib/munge /var/log/munge
   if [ ! -s /etc/munge/munge.key ]; then
@@ -130,7 +130,7 @@ grant all on slurm_acct_db.* to slurm@localhost;
 SQL
   start slurmdbd -D
   wait_until 30 slurmdbd sacctmgr --noheader list cluster
-  # Adding what is there already is an error to sacctmgr; that it is there in the end is what counts.
+  # sacctmgr fails if an entry exists already; the next command checks that it exists.
   sacctmgr --immediate add cluster tabpo >/dev/null 2>&1 || true
   sacctmgr --immediate add account tabpo description=tests organization=tabpo >/dev/null 2>&1 || true
   sacctmgr --immediate add user root account=tabpo >/dev/null 2>&1 || true
@@ -144,7 +144,7 @@ start_scheduler() {
   wait_until 30 slurmctld sh -c 'scontrol ping | grep -q UP'
   start slurmd -D -N "$NODE"
   start slurmd-second -D -N "$NODE-second"
-  scontrol update nodename="$NODE,$NODE-second" state=resume >/dev/null 2>&1 || true # only nodes that were down need it
+  scontrol update nodename="$NODE,$NODE-second" state=resume >/dev/null 2>&1 || true # only needed for nodes that were down
   wait_until 60 "the nodes" nodes_ready
 }
 

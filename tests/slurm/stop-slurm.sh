@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Stops the daemons that start-slurm.sh started and nothing else: each by the pid on file, and only while that pid still
-# is the same program. With --purge, removes configuration, database and logs too (the packages stay).
+# Stops only the daemons that start-slurm.sh started: each by its recorded pid, and only if this pid is still the same
+# program. With --purge it also removes configuration, database and logs; the packages stay installed.
 set -euo pipefail
 . "$(cd "$(dirname "$0")" && pwd)/common.sh"
 
-# Jobs go first: their processes would outlive slurmd.
+# Jobs are cancelled first, since their processes would outlive slurmd.
 if running slurmctld && running slurmd; then
   squeue --noheader --format %A | sort -u | xargs --no-run-if-empty scancel --quiet || true
   for _ in $(seq 40); do
