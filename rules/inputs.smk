@@ -144,11 +144,20 @@ def run_files(settings, path, *axes):
     return files
 
 
+def table_cards(settings, axis):
+    """An input function: the cards of a table's data sets whose prompts are about sentences."""
+    return lambda wildcards: [
+        results(f"{dataset}/card.json") for dataset in settings(STUDY, wildcards[axis])["by_sentence"]
+    ]
+
+
 SCORES, COUNTS = "scores/test.json", "scores/test.counts.parquet"
 PROVENANCE = "provenance.json"  # baselines were not trained and have none
 table_scores = run_files(job.table_settings, SCORES, "table")
 table_counts = run_files(job.table_settings, COUNTS, "table")
 table_provenance = run_files(job.table_settings, PROVENANCE, "table")
+cards_of_table = table_cards(job.table_settings, "table")
+cards_of_metric = table_cards(job.metric_settings, "metric")
 metric_scores = run_files(job.metric_settings, SCORES, "metric")
 metric_counts = run_files(job.metric_settings, COUNTS, "metric")
 metric_provenance = run_files(job.metric_settings, PROVENANCE, "metric")

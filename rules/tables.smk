@@ -9,6 +9,7 @@ rule table:
         scores=table_scores,
         counts=table_counts,
         provenance=table_provenance,
+        cards=cards_of_table,
     output:
         csv=results("tables/{table}.csv"),
         md=results("tables/{table}.md"),
@@ -47,6 +48,7 @@ use rule table as per_metric_table with:
         scores=metric_scores,
         counts=metric_counts,
         provenance=metric_provenance,
+        cards=cards_of_metric,
     output:
         csv=results("tables/per_metric/{metric}.csv"),
         md=results("tables/per_metric/{metric}.md"),

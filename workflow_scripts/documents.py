@@ -4,6 +4,7 @@ import argparse
 import importlib
 import json
 import logging
+from collections import Counter
 from pathlib import Path
 
 from tabpo.answers.ontology import read_ontology
@@ -35,10 +36,15 @@ def main(argv: list[str] | None = None) -> None:
     dataset = importlib.import_module(f"tabpo.data.{kind}.{settings['source']}")
     if generate is None:
         origins = dict(zip(SPLITS if len(args.sources) == 3 else ("train", "test"), args.sources, strict=True))
-        roles = {"roles": ontology.roles} if settings["source"] == "custom" else {}
-        documents = {split: dataset.read_documents(path, **roles) for split, path in origins.items()}
+        noticed = {split: Counter() for split in origins}
+        documents = {}
+        for split, path in origins.items():
+            counted = {"noticed": noticed[split]}
+            options = {"custom": {"roles": ontology.roles, **counted}, "scierc": counted}
+            documents[split] = dataset.read_documents(path, **options.get(settings["source"], {}))
     else:
         origins = {split: f"{settings['source']} {split}" for split in SPLITS}
+        noticed = {}
         documents = {split: dataset.generate(split, generate[split], generate["seeds"][split]) for split in SPLITS}
 
     variants = {}
@@ -47,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         check_labels(documents[split], ontology, origin, private=settings["private"])
     if "dev" not in documents:
         documents["train"], documents["dev"] = carve_dev(documents["train"], settings["dev_share"])
-    card = build_card({split: documents[split] for split in SPLITS}, ontology, variants)
+    card = build_card({split: documents[split] for split in SPLITS}, ontology, variants, noticed)
     for split in SPLITS:
         path = getattr(args, f"output_{split}")
         write_records(path, Document, documents[split])

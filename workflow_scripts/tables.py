@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 from tabpo.artefacts import write_whole
+from tabpo.data.card import not_asked
 from tabpo.errors import exit_on_error
 from tabpo.reports.cells import Run, code_differences
 from tabpo.reports.estimates import read_estimates
@@ -35,7 +36,11 @@ def main(argv: list[str] | None = None) -> None:
         collapsed = made.get("collapsed_after") is not None
         runs.append(Run(**run, scores=scores, estimates=estimates, collapsed=collapsed))
     differing = code_differences(provenance, strict=settings["strict_code"])
-    for ending, content in table_files(settings, runs, differing).items():
+    left_out = {
+        name: not_asked(json.loads((args.results / name / "card.json").read_text()), "test")
+        for name in settings["by_sentence"]
+    }
+    for ending, content in table_files(settings, runs, differing, left_out).items():
         write_whole(getattr(args, f"output_{ending.replace('.', '_')}"), content)
     logging.info("%d runs in a table", len(runs))
 

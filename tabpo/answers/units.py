@@ -61,6 +61,16 @@ def document_units(document: Document, unit: str) -> list[Unit]:
     return units
 
 
+def not_asked_by_sentence(document: Document) -> dict[str, int]:
+    """Count what prompts about single sentences leave out: relations across sentences, and all clusters.
+
+    Repeated relations count once, and a cluster has at least two different mentions, as in the unit of the document.
+    """
+    whole, asked = document_units(document, "document")[0], document_units(document, "sentence")
+    relations = len(whole.relations) - sum(len(unit.relations) for unit in asked)
+    return {"relations": relations, "clusters": len(whole.clusters)}
+
+
 def units_of_prompts(documents: Sequence[Document], prompt_ids: Sequence[str]) -> list[Unit]:
     """Return the unit of each prompt id, in that order.
 

@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any
 
 from tabpo.answers.ontology import Directions, Ontology
+from tabpo.answers.units import not_asked_by_sentence
 from tabpo.data.validation import COPIED_WORDS, NAMES, names
 from tabpo.records import Document
 
@@ -17,11 +18,15 @@ GROUPS = {
 }
 """What a card says about `group_id`; the key has True if some documents have one, and False if some have none."""
 
+NOT_ASKED = "_not_asked_by_sentence"
+"""Ends the keys of a split's counts of relations and clusters that `unit: sentence` cannot ask about."""
+
 
 def build_card(
     documents: Mapping[str, Sequence[Document]],
     ontology: Ontology,
     variants: Mapping[str, Mapping[str, int]],
+    noticed: Mapping[str, Mapping[str, int]],
 ) -> dict[str, Any]:
     """Count what each split holds, and check each pair of splits for leaks. Equal documents give equal cards.
 
@@ -29,17 +34,22 @@ def build_card(
         documents: The documents of each split.
         ontology: It defines the labels of the documents.
         variants: For each split or further file that was read, how often each spelling was corrected.
+        noticed: For each of them, how often its reader passed something over or found it in an unusual place.
 
     Returns:
-        A dict with four keys: `group_id` is a sentence, `splits` has the counts of each split by its name, `variants`
-        is the argument, and `leaks` has what two splits share under the key `first-second`. A text is shared if it is
-        equal in both splits. A run is shared if 8 consecutive words are equal, where a word consists of letters and
-        digits and case is ignored; each different run counts once.
+        A dict: `group_id` is a sentence, `splits` has the counts of each split by its name, `variants` is the argument,
+        and `noticed` has the entries of the argument that are not empty, if there are any. `leaks` has what two splits
+        share under the key `first-second`. A text is shared if it is equal in both splits. A run is shared if 8
+        consecutive words are equal, where a word consists of letters and digits and case is ignored; each different run
+        counts once.
     """
+    splits = {split: _describe(items, ontology) for split, items in documents.items()}
+    found = {split: dict(counts) for split, counts in noticed.items() if counts}
     return {
         "group_id": groups_known(documents),
-        "splits": {split: _describe(items, ontology) for split, items in documents.items()},
+        "splits": {split: splits[split] | counts for split, counts in _not_asked(documents).items()},
         "variants": dict(variants),
+        **({"noticed": found} if found else {}),
         "leaks": in_common(documents),
     }
 
@@ -91,6 +101,22 @@ def _describe(documents: Sequence[Document], ontology: Ontology) -> dict[str, An
         "relation_labels": _histogram(relations, list(ontology.relations)),
         "spans_against_direction": sum(_against(document, ontology.directions) for document in documents),
     }
+
+
+def _not_asked(documents: Mapping[str, Sequence[Document]]) -> dict[str, dict[str, int]]:
+    """Count for each split what prompts about single sentences leave out; what no split has is no key."""
+    counts = {
+        split: sum((Counter(not_asked_by_sentence(document)) for document in items), start=Counter())
+        for split, items in documents.items()
+    }
+    kinds = [kind for kind in ("relations", "clusters") if any(found[kind] for found in counts.values())]
+    return {split: {f"{kind}{NOT_ASKED}": found[kind] for kind in kinds} for split, found in counts.items()}
+
+
+def not_asked(card: Mapping[str, Any], split: str) -> dict[str, int]:
+    """Return from a card how many relations and clusters of a split `unit: sentence` asks nothing about."""
+    counts = card["splits"][split]
+    return {kind: counts.get(f"{kind}{NOT_ASKED}", 0) for kind in ("relations", "clusters")}
 
 
 def _against(document: Document, directions: Directions | None) -> int:

@@ -1,10 +1,12 @@
 """Checks that documents must pass before prompts are made from them."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
 from tabpo.answers.ontology import Ontology
+from tabpo.answers.units import not_asked_by_sentence
 from tabpo.errors import DataError
 from tabpo.records import Document, Span
 
@@ -67,6 +69,28 @@ def check_splits(documents: Mapping[str, Sequence[Document]]) -> None:
                 f"document {places[0][0]} of {first} and document {places[0][1]} of {second} have the same text"
                 f" ({len(places)} such); accepted: a text of {COPIED_WORDS} words or more in one split"
             )
+
+
+def check_asked(documents: Mapping[str, Sequence[Document]], unit: str) -> None:
+    """Refuse prompts about single sentences that ask about none of the relations and clusters that the dataset has.
+
+    Args:
+        documents: The documents of each split.
+        unit: "sentence" or "document": what one prompt asks about.
+
+    Raises:
+        DataError: The message says how many there are, and what is accepted.
+    """
+    if unit == "document":
+        return
+    items = [document for split in documents.values() for document in split]
+    lost = sum((Counter(not_asked_by_sentence(document)) for document in items), start=Counter())
+    if lost and lost["relations"] == sum(len(set(document.relations)) for document in items):
+        raise DataError(
+            f"unit: sentence asks about none of the dataset's {lost['relations']} relations, whose ends lie in"
+            f" different sentences, and {lost['clusters']} clusters; accepted: unit: document, or sentences that hold"
+            " relations"
+        )
 
 
 def _in_both(

@@ -17,6 +17,7 @@ def describe(
     comparisons: Sequence[Comparison],
     withheld: Mapping[Block, str],
     differing: Sequence[str],
+    left_out: Mapping[str, Mapping[str, int]],
 ) -> dict[str, Any]:
     """The caption and the notes of a table of scores, as keyword arguments for `to_markdown` and `to_latex`.
 
@@ -39,7 +40,10 @@ def describe(
         everywhere = set(withheld) >= blocks
         where = "" if everywhere else f" on {', '.join(block.name for block in withheld)}"
         caption.insert(0, f"REHEARSAL{where}.")
-    return {"caption": " ".join(caption), "notes": _notes(settings, runs, cells, comparisons, withheld, differing)}
+    return {
+        "caption": " ".join(caption),
+        "notes": _notes(settings, runs, cells, comparisons, withheld, differing, left_out),
+    }
 
 
 def _notes(
@@ -49,6 +53,7 @@ def _notes(
     comparisons: Sequence[Comparison],
     withheld: Mapping[Block, str],
     differing: Sequence[str],
+    left_out: Mapping[str, Mapping[str, int]],
 ) -> list[str]:
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
     notes += [
@@ -56,6 +61,7 @@ def _notes(
         for block, reason in withheld.items()
     ]
     notes += _documents(runs)
+    notes += _not_asked(left_out)
     notes += _power(comparisons)
     notes += _too_little(comparisons)
     if any(run.collapsed for run in runs):
@@ -97,6 +103,17 @@ def _documents(runs: Sequence[Run]) -> list[str]:
     }
     listed = ", ".join(f"{dataset} {count}" for dataset, count in counts.items())
     return [f"Test documents, or groups of them where they are known: {listed}."]
+
+
+def _not_asked(left_out: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """What of test no prompt asks about, as prompts are about single sentences."""
+    notes = []
+    for dataset, counts in left_out.items():
+        said = [f"{counts['relations']} relations across sentences"] * bool(counts["relations"])
+        said += [f"all {counts['clusters']} clusters"] * bool(counts["clusters"])
+        if said:
+            notes.append(f"Prompts of {dataset} are single sentences: {' and '.join(said)} of test are not asked for.")
+    return notes
 
 
 def _power(comparisons: Sequence[Comparison]) -> list[str]:

@@ -39,6 +39,10 @@ def render_card(title: str, card: dict[str, Any]) -> str:
         [split, variant, count] for split, spellings in card["variants"].items() for variant, count in spellings.items()
     ]
     parts += ["## Spellings put right", _table(["", "", "spans"], variants)] if variants else []
+    noticed = [
+        [split, what, count] for split, counts in card.get("noticed", {}).items() for what, count in counts.items()
+    ]
+    parts += ["## Noticed in the files", _table(["", "", "count"], noticed)] if noticed else []
     shared = [[pair.replace("-", " and "), *overlap.values()] for pair, overlap in card["leaks"].items()]
     heads = [_words(name) for name in next(iter(card["leaks"].values()))]
     parts += ["## In common between splits", _table(["", *heads], shared)]

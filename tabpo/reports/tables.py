@@ -18,13 +18,19 @@ def needed_metrics(settings: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys([*settings["metrics"], *STRICT]))
 
 
-def table_files(settings: Mapping[str, Any], runs: Sequence[Run], differing: Sequence[str]) -> dict[str, str]:
+def table_files(
+    settings: Mapping[str, Any],
+    runs: Sequence[Run],
+    differing: Sequence[str],
+    left_out: Mapping[str, Mapping[str, int]],
+) -> dict[str, str]:
     """Make a table: the content of each file, by its ending in `FILES`.
 
     Args:
         settings: The table's settings, from `table_settings` or `metric_settings`.
         runs: All runs of the table.
         differing: The modules whose code differed between these runs.
+        left_out: For each data set, how many `relations` and `clusters` of test its prompts do not ask about.
     """
     samples = arrange(runs)
     single = single_blocks(samples)
@@ -36,7 +42,7 @@ def table_files(settings: Mapping[str, Any], runs: Sequence[Run], differing: Seq
     comparisons = compare(samples, cells, against=settings["against"], tested=settings["tested"])
     withheld = rehearsals(samples, single, settings["generated"])
     cells = mark(samples, cells, comparisons, withheld)
-    text = describe(settings, samples, cells, comparisons, withheld, differing)
+    text = describe(settings, samples, cells, comparisons, withheld, differing, left_out)
     about_tests = describe_tests(settings, comparisons)
     label, names = f"tab:{settings['name']}", settings["names"]
     contents = (

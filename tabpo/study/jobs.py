@@ -155,6 +155,7 @@ def _comparison(study: Study, entry: Settings, caption: str) -> Settings:
         "metrics": entry["metrics"],
         "rows": _rows(study, entry),
         "generated": [name for name in entry["datasets"] if _is_generated(study, name)],
+        "by_sentence": [name for name in entry["datasets"] if study.datasets[name].get("unit") == "sentence"],
         "strict_code": study.strict_code,
         "names": study.names,
         "private": study.private(entry["datasets"]),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tabpo.answers.ontology import Directions, Label, Ontology, RelationType
-from tabpo.data.card import build_card
+from tabpo.data.card import build_card, not_asked
 from tabpo.records import Document, Relation, Span
 
 ONTOLOGY = Ontology(
@@ -37,8 +37,8 @@ TRAIN = [
 ]
 
 
-def card_of(documents: dict, ontology: Ontology = ONTOLOGY, variants: dict | None = None):
-    return build_card(documents, ontology, variants or {})
+def card_of(documents: dict, ontology: Ontology = ONTOLOGY, noticed: dict | None = None):
+    return build_card(documents, ontology, {}, noticed or {})
 
 
 DEV = [document("c", "x , B c D , e f g H i y"), document("d", "one two three four")]
@@ -58,6 +58,7 @@ def test_counts_by_hand():
         "relations": 3,
         "symmetric_relations": 2,
         "clusters": 1,
+        "clusters_not_asked_by_sentence": 1,
         "mentions_in_clusters": 3,
         "characters_per_document": {"mean": 19.5, "max": 21},
         "tokens_per_document": {"mean": 7.5, "max": 11},
@@ -69,6 +70,27 @@ def test_counts_by_hand():
     }
     assert card["group_id"] == "absent from some documents, each taken for a group of its own"
     assert card["splits"]["dev"]["documents_with_group"] == card["splits"]["dev"]["groups"] == 0
+
+
+def test_what_prompts_about_sentences_leave_out():
+    across = document(
+        "e",
+        "one two three four",
+        spans=(Span(1, "Task", None, 0, 3), Span(2, "Task", None, 4, 7), Span(3, "Task", None, 8, 13)),
+        relations=(Relation(1, 2, "USED-FOR"), Relation(1, 3, "USED-FOR"), Relation(1, 3, "USED-FOR")),
+        clusters=((1, 1), (2, 3)),  # a lone mention, listed twice, and a cluster
+    )
+    card = card_of({"train": [replace(across, sentences=((0, 2), (2, 4)))], "dev": DEV})
+    assert not_asked(card, "train") == {"relations": 1, "clusters": 1}
+    assert not_asked(card, "dev") == {"relations": 0, "clusters": 0}
+    assert card["splits"]["dev"]["relations_not_asked_by_sentence"] == 0
+    card = card_of({"train": [replace(across, clusters=())], "dev": DEV})  # one sentence: no key in either
+    assert not [key for split in card["splits"].values() for key in split if key.endswith("by_sentence")]
+
+
+def test_what_readers_noticed_is_on_the_card_where_there_is_any():
+    assert "noticed" not in card_of({"train": TRAIN, "dev": DEV}, noticed={"train": {}, "dev": {}})
+    assert card_of({"dev": DEV}, noticed={"train": {}, "dev": {"notes": 2}})["noticed"] == {"dev": {"notes": 2}}
 
 
 def test_leaks_by_hand():

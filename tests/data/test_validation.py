@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tabpo.answers.ontology import Label, Ontology, RelationType
-from tabpo.data.validation import check_labels, check_splits
+from tabpo.data.validation import check_asked, check_labels, check_splits
 from tabpo.errors import DataError
 from tabpo.records import Document, Relation, Span
 
@@ -23,6 +23,17 @@ def document(*spans: tuple[str, str | None], doc_id: str = "d1", group_id: str |
         sentences=((0, 2),),
         spans=tuple(Span(number, *span, *((0, 6), (7, 12))[number - 1]) for number, span in enumerate(spans, start=1)),
     )
+
+
+def test_prompts_about_sentences_ask_about_some_relation_or_none_is_there():
+    whole = replace(document(("Task", None), ("Method", None)), relations=(Relation(1, 2, "USED-FOR"),))
+    cut = replace(whole, doc_id="d2", sentences=((0, 1), (1, 2)))
+    check_asked({"train": [cut], "test": [whole]}, "sentence")
+    check_asked({"train": [cut], "test": [cut]}, "document")
+    check_asked({"train": [replace(cut, relations=())], "test": []}, "sentence")
+    message = r"^unit: sentence asks about none of the dataset's 2 relations, .*, and 1 clusters; accepted: unit: docum"
+    with pytest.raises(DataError, match=message):
+        check_asked({"train": [replace(cut, clusters=((1, 2),))], "test": [cut]}, "sentence")
 
 
 def test_labels_of_the_ontology_pass():

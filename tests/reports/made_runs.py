@@ -79,6 +79,7 @@ def settings(rows: Sequence[str], **changed) -> dict:
         "against": "sft",
         "tested": ["ner_strict"],
         "generated": [],
+        "by_sentence": [],
         "strict_code": False,
         "names": {},
         "private": [],

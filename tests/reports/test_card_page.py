@@ -15,7 +15,7 @@ def documents(split: str, count: int) -> list[Document]:
 
 def page(*, private: bool) -> str:
     splits = {"train": documents("train", 12), "dev": documents("dev", 3)}
-    card = build_card(splits, ONTOLOGY, {"train": {"labels: task -> Task": 2}})
+    card = build_card(splits, ONTOLOGY, {"train": {"labels: task -> Task": 2}}, {"train": {"events": 4}, "dev": {}})
     return render_card("notes", {"private": private} | card)
 
 
@@ -34,6 +34,7 @@ def test_every_number_is_on_the_page():
         "| Task | Rare | 0 | 0 |",
         "| USED-FOR | 0 | 0 |",
         "| train | labels: task -> Task | 2 |",
+        "| train | events | 4 |",
         "| train and dev | 0 | 0 | 3 | 0 |",  # documents, groups, texts, runs
     ):
         assert line in lines

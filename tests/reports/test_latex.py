@@ -35,7 +35,7 @@ def made(name: str, metrics: list[str], models: list[str]) -> dict[str, str]:
     means = {method: 4.0 + number / 4 for number, method in enumerate(METHODS)}
     runs = made_study(means, metrics=metrics, models=models)
     table = settings(ROWS, name=name, caption="Notes, 100 % & more_text.", metrics=metrics, tested=["rel"])
-    return table_files(table, runs, ["tabpo.a_b"])
+    return table_files(table, runs, ["tabpo.a_b"], {})
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,7 @@ def test_models_are_named_once_and_methods_as_papers_print_them(tables):
         settings(ROWS, metrics=["rel"], tested=[], names={"tab_po": "Ours"}),
         made_study({"tab_po": 5.0}, metrics=["rel"]),
         [],
+        {},
     )
     assert "Ours &" in renamed["tex"] and "| tab_po" in renamed["md"]
 

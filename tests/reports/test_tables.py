@@ -19,8 +19,8 @@ ROWS = ("sft", "dpo", "tab_po", "dictionary")
 MEANS = {"sft": 5.0, "dpo": 5.0, "tab_po": 7.0}
 
 
-def files(runs, differing=(), **changed) -> dict[str, str]:
-    return table_files(settings(ROWS, **changed), runs, differing)
+def files(runs, differing=(), left_out=None, **changed) -> dict[str, str]:
+    return table_files(settings(ROWS, **changed), runs, differing, left_out or {})
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -49,6 +49,13 @@ def test_means_and_deviations_by_hand():
     assert list(csv_rows[0])[:7] == ["dataset", "model", "method", "metric", "seeds", "mean", "sd"]
     row = differences_of(by_hand())["dpo"]
     assert (row["difference"], row["sd_seeds"]) == ("3.000000", "1.000000")  # differences 3, 4, 2
+
+
+def test_a_note_says_what_prompts_about_sentences_leave_out():
+    left_out = {"notes": {"relations": 3, "clusters": 20}, "others": {"relations": 0, "clusters": 0}}
+    made = files(by_hand(), left_out=left_out)["md"]
+    said = "3 relations across sentences and all 20 clusters of test are not asked for."
+    assert f"Prompts of notes are single sentences: {said}" in made and "Prompts of others" not in made
 
 
 def test_a_large_gain_is_marked_and_no_gain_is_not():
@@ -213,7 +220,7 @@ def test_differences_to_a_row_without_seeds_are_to_its_one_run():
 def test_every_model_may_be_held_against_one_row_of_another():
     runs = [*made_study(MEANS), made_run("prompted", None, {"ner_strict": [6.0] * 40}, model="hosted")]
     rows = [*ROWS, "prompted"]
-    made = table_files(settings(rows, against={"model": "hosted", "method": "prompted"}), runs, [])
+    made = table_files(settings(rows, against={"model": "hosted", "method": "prompted"}), runs, [], {})
     found = {row["method"]: row for row in rows_of(made["tests.csv"])}
     assert set(found) == {"sft", "dpo", "tab_po"} and {row["model"] for row in found.values()} == {"tiny"}
     assert float(found["tab_po"]["difference"]) > 0 > float(found["sft"]["difference"])
@@ -222,7 +229,7 @@ def test_every_model_may_be_held_against_one_row_of_another():
 
 def test_a_prompted_model_has_one_run_and_no_row_beside_it_but_baselines():
     runs = [*made_study(MEANS), made_run("prompted", None, {"ner_strict": [9.0] * 40}, model="gpt")]
-    rows = rows_of(table_files(settings([*ROWS, "prompted"]), runs, [])["csv"])
+    rows = rows_of(table_files(settings([*ROWS, "prompted"]), runs, [], {})["csv"])
     assert [row["method"] for row in rows if row["model"] == "tiny"] == ["sft", "dpo", "tab_po", "dictionary"]
     assert [row["method"] for row in rows if row["model"] == "gpt"] == ["dictionary", "prompted"]
     (prompted,) = [row for row in rows if row["method"] == "prompted"]
@@ -235,7 +242,7 @@ def test_runs_on_other_documents_are_refused_but_those_of_a_second_annotator():
     with pytest.raises(DataError, match="majority on notes / None, seed None, was scored on other documents"):
         arrange([*runs, other])
     human = made_run("human", None, {"ner_strict": [9.0] * 30}, clusters="others")
-    rows = rows_of(table_files(settings([*ROWS, "human"]), [*runs, human], [])["csv"])
+    rows = rows_of(table_files(settings([*ROWS, "human"]), [*runs, human], [], {})["csv"])
     assert [row["mean"] for row in rows if row["method"] == "human"] == ["90.000000"]
 
 
@@ -308,7 +315,7 @@ def test_ceilings_below_100_are_printed_for_the_metrics_shown():
 def test_a_second_annotator_says_of_how_much_it_is():
     human = made_run("human", None, {"ner_strict": [9.0] * 30}, clusters="others")
     human = replace(human, scores=human.scores | {"prompts": 20})
-    made = table_files(settings([*ROWS, "human"]), [*made_study(MEANS), human], [])
+    made = table_files(settings([*ROWS, "human"]), [*made_study(MEANS), human], [], {})
     assert "on the 20 of 90 test prompts that both have annotated." in made["md"]
 
 

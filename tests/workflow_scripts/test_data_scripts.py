@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tabpo.data.readers.brat import UNREAD
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import PROMPT_SPLITS, SPLITS, Document, Prompt, Relation, read_records
 from workflow_scripts import documents, fetch, prompts
@@ -89,6 +90,17 @@ def test_the_ontology_says_which_role_is_the_head(tmp_path):
     documents.main(documents_call(tmp_path, given, str(tmp_path / "own"), source="custom"))
     (document,) = read_records(tmp_path / "documents/train.parquet", Document)
     assert document.relations == (Relation(1, 2, "HARMS"),)
+
+
+def test_what_is_not_asked_or_not_read_is_on_the_card_and_a_set_that_loses_all_is_refused(tmp_path):
+    given = brat(tmp_path, "Agent:T1 Victim:T2")
+    (tmp_path / "train/annotation.conf").write_text("")
+    documents.main(documents_call(tmp_path, given, str(tmp_path / "own"), source="custom"))
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card["noticed"] == {"train": {UNREAD: 1}}
+    assert [card["splits"][split]["relations_not_asked_by_sentence"] for split in SPLITS] == [1, 2, 1]
+    with pytest.raises(DataError, match="asks about none of the dataset's 4 relations"):
+        prompts.main(prompts_call(tmp_path, str(tmp_path / "own"), unit="sentence", prompt="bare"))
 
 
 def test_a_label_outside_the_ontology_stops_documents(tmp_path):

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -19,6 +20,9 @@ SUBLABEL = "Sublabel"
 ROLES = ("Arg1", "Arg2")
 """Names of a relation's arguments, head and tail, where the ontology gives no others."""
 
+UNREAD = "files not read, as they end neither in .txt nor in .ann"
+"""As logs and cards say it."""
+
 _ENDINGS = ("txt", "ann")
 
 _log = logging.getLogger(__name__)
@@ -33,19 +37,22 @@ _LINES = {
 """Accepted lines by kind. Lines of the kind "nothing" are skipped: notes, normalisations and empty lines."""
 
 
-def read_documents(path: Path, roles: Mapping[str, tuple[str, str]] | None = None) -> list[Document]:
+def read_documents(
+    path: Path, roles: Mapping[str, tuple[str, str]] | None = None, noticed: Counter[str] | None = None
+) -> list[Document]:
     """Read all documents in a folder and its sub-folders, sorted by id; linked folders are followed.
 
     A document's id is the name of its files without the ending, which may be in capitals. The first sub-folder on the
     way to a document is its group, however deep it lies; documents in the folder itself have no group. Each line of the
     .txt file is a sentence. Equivalences (`*`) become clusters, and the attribute `Sublabel` becomes a span's
     sub-label. The pieces of a span with nothing but white space between them are one span. Arguments of relations go by
-    their names, in any order. A warning in the log counts the files that have another ending, which are not read.
+    their names, in any order. A warning in the log gives the numbers of `UNREAD` files.
 
     Args:
         path: The folder.
         roles: For labels of relations in the files, the names of the head's and the tail's argument; those of all other
             relations are `ROLES`.
+        noticed: Where `UNREAD` files are counted.
 
     Raises:
         DataError: A document lacks one of its files or has one twice, two documents have one name, a folder is reached
@@ -66,7 +73,9 @@ def read_documents(path: Path, roles: Mapping[str, tuple[str, str]] | None = Non
     unread = [number for number, file in enumerate(files, start=1) if _ending(file) not in _ENDINGS]
     if unread:
         numbers = ", ".join(map(str, unread))
-        _log.warning("%s: not read, as they end neither in .txt nor in .ann: file %s by name", path, numbers)
+        _log.warning("%s: %s: file %s by name", path, UNREAD, numbers)
+        if noticed is not None:
+            noticed[UNREAD] += len(unread)
     documents = [
         _document(path, name, (texts[name], notes[name]), number, roles or {})
         for number, name in enumerate(texts, start=1)

@@ -4,6 +4,7 @@ Repetitions in the files are kept, so that counts agree with the published ones:
 cluster of H05-1117 has a mention twice. Units, from which answers are made, list each relation and mention once.
 """
 
+from collections import Counter
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,27 @@ _Tokens = tuple[int, int]
 """First and last token of a mention, last included; tokens are counted from the start of the document."""
 
 
-def read_documents(path: Path) -> list[Document]:
+MISFILED = "relations filed under a sentence that holds neither end"
+"""A relation's ends say where it is; the sentence that the file lists it under changes nothing but this count."""
+
+
+def read_documents(path: Path, noticed: Counter[str] | None = None) -> list[Document]:
     """Read the documents in the order of the file. A text is the tokens joined by one space, and no group is known.
+
+    Args:
+        path: The file.
+        noticed: Where `MISFILED` relations are counted.
 
     Raises:
         DataError: The file is not in the published format, a mention lies outside its sentence or has two types, or a
             relation or cluster names something that is not a mention. The message names file, line and field, and what
             is accepted.
     """
-    return [_document(place, row) for place, row in read_objects(path, "doc_key", KEYS)]
+    noticed = Counter() if noticed is None else noticed
+    return [_document(place, row, noticed) for place, row in read_objects(path, "doc_key", KEYS)]
 
 
-def _document(place: Place, row: dict[str, Any]) -> Document:
+def _document(place: Place, row: dict[str, Any], noticed: Counter[str]) -> Document:
     sentences = _sentences(place, row["sentences"])
     tokens = tuple(token for sentence in sentences for token in sentence)
     ends = list(accumulate(len(sentence) for sentence in sentences))
@@ -43,7 +53,7 @@ def _document(place: Place, row: dict[str, Any]) -> Document:
         tokens=tokens,
         sentences=ranges,
         spans=tuple(spans.values()),
-        relations=_relations(place, row["relations"], len(ranges), ids),
+        relations=_relations(place, row["relations"], ranges, ids, noticed),
         clusters=_clusters(place, row["clusters"], ids),
     )
 
@@ -79,15 +89,19 @@ def _spans(place: Place, value: Any, ranges: tuple[_Tokens, ...], last_character
     }
 
 
-def _relations(place: Place, value: Any, sentences: int, ids: dict[_Tokens, int]) -> tuple[Relation, ...]:
+def _relations(
+    place: Place, value: Any, ranges: tuple[_Tokens, ...], ids: dict[_Tokens, int], noticed: Counter[str]
+) -> tuple[Relation, ...]:
     triples = []
-    for number, relations in enumerate(place.items("relations", value, length=sentences)):
+    for number, relations in enumerate(place.items("relations", value, length=len(ranges))):
         for position, item in enumerate(place.items(f"relations[{number}]", relations)):
             field = f"relations[{number}][{position}]"
             *ends, label = place.items(field, item, length=5)
             head, tail = _mention(place, field, ends[:2], ids), _mention(place, field, ends[2:], ids)
             if head == tail:
                 raise place.error(field, "relates a mention to itself; accepted: two mentions")
+            if not any(ranges[number][0] <= first < ranges[number][1] for first in (ends[0], ends[2])):
+                noticed[MISFILED] += 1
             triples.append((head, tail, place.string(f"{field} type", label)))
     return tuple(Relation(*triple) for triple in sorted(triples))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tabpo.data.readers.brat import read_documents
+from tabpo.data.readers.brat import UNREAD, read_documents
 from tabpo.errors import DataError
 from tabpo.records import Relation
 
@@ -72,7 +72,7 @@ def test_endings_in_capitals_are_read_and_other_files_named_by_their_number(tmp_
     (tmp_path / "annotation.conf").write_text("")
     (tmp_path / "smith.docx").write_text("")
     assert len(read_documents(tmp_path)) == 1
-    assert caplog.messages == [f"{tmp_path}: not read, as they end neither in .txt nor in .ann: file 1, 4 by name"]
+    assert caplog.messages == [f"{tmp_path}: {UNREAD}: file 1, 4 by name"]
     (tmp_path / "n1.txt").write_text(TEXT)
     with pytest.raises(
         DataError, match=r"\.txt file 1 by name: is there with its ending in small and in capital letter"

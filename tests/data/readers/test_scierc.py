@@ -10,7 +10,7 @@ import pytest
 from tabpo.answers.ontology import read_ontology
 from tabpo.answers.render import gold_answer, parse, render
 from tabpo.answers.units import document_units, token_offsets
-from tabpo.data.readers.scierc import read_documents
+from tabpo.data.readers.scierc import MISFILED, read_documents
 from tabpo.data.validation import check_labels, check_splits
 from tabpo.errors import DataError
 from tabpo.records import SPLITS, Relation, Span
@@ -68,6 +68,15 @@ def test_repetitions_are_kept_in_documents_and_stated_once_in_answers(tmp_path):
     assert document.clusters == ((1, 4, 4),)
     (once,), (plain,) = (document_units(item, "document") for item in (document, *read(tmp_path, ROW)))
     assert render(gold_answer(once), "entities") == render(gold_answer(plain), "entities")
+
+
+def test_relations_filed_under_another_sentence_are_read_where_their_ends_are_and_counted(tmp_path):
+    first, second = ROW["relations"]
+    noticed = Counter()
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps(ROW | {"relations": [[*first, *second], []]}) + "\n")
+    (document,) = read_documents(path, noticed)
+    assert document == read(tmp_path, ROW)[0] and noticed == {MISFILED: 1}
 
 
 def test_order_in_the_file_does_not_matter(tmp_path):
