@@ -22,7 +22,7 @@ def exit_on_error(main: Callable[[], None]) -> None:
 
 
 @contextmanager
-def told_where(place: str, numbers: Sequence[int]) -> Iterator[None]:
+def locate_numeric_error(place: str, numbers: Sequence[int]) -> Iterator[None]:
     """Turn a `FloatingPointError` in the block into a `DataError` that names the step and the records.
 
     Args:

@@ -9,7 +9,7 @@ from accelerate.utils import send_to_device
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tabpo.artefacts import sha256_file
-from tabpo.errors import DataError, told_where
+from tabpo.errors import DataError, locate_numeric_error
 from tabpo.models.loading import read_manifest, tokenizer_sha256
 from tabpo.progress import progress
 from tabpo.records import Pair, Prompt, Reference, read_metadata, read_records
@@ -64,7 +64,7 @@ def score_references(
     batches = _whole_groups(pairs, batch_size)
     for batch in progress(batches, len(batches), "batches of reference log-probs"):
         tensors = send_to_device(collate_pairs(batch, pad_id, shared=shared), model.device)
-        with told_where("log-probs of pairs", [pair.number for pair in batch]):
+        with locate_numeric_error("log-probs of pairs", [pair.number for pair in batch]):
             rows = completion_logps(model, tensors, numerics).tolist()
         for pair, chosen, rejected in zip(batch, rows[: len(batch)], rows[len(batch) :], strict=True):
             chosen_logps = tuple(chosen[: len(pair.chosen_ids)])
@@ -89,7 +89,7 @@ def score_gold(
     references = []
     for batch in progress(batches, len(batches), "batches of held-out gold"):
         tensors = send_to_device(collate_examples(batch, pad_id, shares_prefixes(model)), model.device)
-        with told_where("log-probs of gold", [example.number for example in batch]):
+        with locate_numeric_error("log-probs of gold", [example.number for example in batch]):
             rows = completion_logps(model, tensors, numerics).tolist()
         for example, row in zip(batch, rows, strict=True):
             references.append(Reference(example.prompt_id, tuple(row[: len(example.completion_ids)]), ()))

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import TrainingArguments
 
-from tabpo.errors import DataError, told_where
+from tabpo.errors import DataError, locate_numeric_error
 from tabpo.losses import LossOutput, Side, check_contract
 from tabpo.models.frozen import frozen_reference
 from tabpo.scoring.attention import shares_prefixes
@@ -119,7 +119,7 @@ class PreferenceTrainer(StepTrainer):
         apart = []
         for pairs in islice(self.get_train_dataloader(), STEP0_BATCHES):
             batch = self._prepare_inputs(collate_pairs(pairs, self.pad_id, shared=self.shared))
-            with torch.no_grad(), told_where("step 0", [pair.number for pair in pairs]):
+            with torch.no_grad(), locate_numeric_error("step 0", [pair.number for pair in pairs]):
                 sides = score_pairs(model, batch, self.numerics)
             apart += [(side.policy_logps - side.reference_logps)[side.completion_mask].abs() for side in sides]
         differences = torch.cat(apart).double()

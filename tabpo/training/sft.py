@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from tabpo.errors import told_where
+from tabpo.errors import locate_numeric_error
 from tabpo.scoring.attention import shares_prefixes
 from tabpo.scoring.collate import collate_examples
 from tabpo.scoring.forward import completion_logps
@@ -39,7 +39,7 @@ class SftTrainer(StepTrainer):
         nats, tokens, size = 0.0, 0, self.plan.micro_batch_size
         for start in range(0, len(self.held_out), size):
             batch = self._prepare_inputs(self.collate(self.held_out[start : start + size]))
-            with told_where(f"held-out answers after step {step}", batch["numbers"]):
+            with locate_numeric_error(f"held-out answers after step {step}", batch["numbers"]):
                 nats -= completion_logps(self.model, batch, self.numerics).double().sum().item()
             tokens += int(batch["completion_mask"].sum())
         self.model.train()

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_pt_utils import get_model_param_count
 
-from tabpo.errors import ConfigError, DataError, told_where
+from tabpo.errors import ConfigError, DataError, locate_numeric_error
 from tabpo.processes.warnings import STOPPED, Warned, handling
 from tabpo.progress import progress
 from tabpo.records import StepTiming, TrainingStep, read_records, write_records
@@ -212,7 +212,7 @@ class StepTrainer(Trainer):
             self._begin_step(model, self.state.global_step)
         model.train()
         batch = self._prepare_inputs(self.collate(inputs))
-        with told_where(f"step {self.state.global_step + 1}", batch["numbers"]):
+        with locate_numeric_error(f"step {self.state.global_step + 1}", batch["numbers"]):
             loss, sums = self.micro_batch(model, batch)
             if not loss.isfinite():
                 raise FloatingPointError(f"the loss is {loss.item()}")

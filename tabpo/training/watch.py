@@ -23,7 +23,7 @@ from tabpo.answers.grounding import read_completions
 from tabpo.answers.ontology import Ontology, read_ontology
 from tabpo.answers.units import Unit, units_of_prompts
 from tabpo.artefacts import write_json
-from tabpo.errors import told_where
+from tabpo.errors import locate_numeric_error
 from tabpo.inference.generate import generate
 from tabpo.losses import TokenField
 from tabpo.metrics.scores import strict_f1
@@ -145,7 +145,7 @@ class Watch:
             examples = self._examples[start : start + BATCH_SIZE]
             batch = collate_examples(examples, self._tokenizer.pad_token_id, shares_prefixes(model))
             batch = send_to_device(batch, model.device)
-            with told_where(f"held-out answers after step {step}", [example.number for example in examples]):
+            with locate_numeric_error(f"held-out answers after step {step}", [example.number for example in examples]):
                 scored = completion_logps(model, batch, self._numerics).tolist()
             rows += [row[: len(example.completion_ids)] for row, example in zip(scored, examples, strict=True)]
         return rows
