@@ -74,15 +74,16 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Return all files below a folder, in no order; linked folders are followed.
+    """Return all files in a folder and its sub-folders, in any order; links to folders are followed.
 
     Raises:
-        DataError: Links lead to one folder twice, or round in a circle. The message has no name below `folder`.
+        DataError: Links lead to one folder twice, or to a folder above them. The message names `folder` only, because
+            names in it may be private.
     """
     files, seen = [], set()
     for parent, _, names in os.walk(folder, followlinks=True):
         if (place := os.path.realpath(parent)) in seen:
-            raise DataError(f"{folder}: a link leads to a folder that is there already; accepted: each once")
+            raise DataError(f"{folder}: a link leads to a folder that is read already; accepted: each folder once")
         seen.add(place)
         files += [Path(parent, name) for name in names]
     return files

@@ -93,12 +93,12 @@ def _ending(file: Path) -> str:
 
 def _by_document(folder: Path, files: Iterable[Path], ending: str) -> dict[Path, Path]:
     """Return the files with an ending by their paths without it, sorted by name."""
-    found: dict[Path, Path] = {}
+    documents: dict[Path, Path] = {}
     for file in files:
-        if _ending(file) == ending and found.setdefault(file.with_suffix(""), file) != file:
-            where = _place(folder, ending, _by_name(found).index(file.with_suffix("")) + 1)
+        if _ending(file) == ending and documents.setdefault(file.with_suffix(""), file) != file:
+            where = _place(folder, ending, _by_name(documents).index(file.with_suffix("")) + 1)
             raise DataError(f"{where}: is there with its ending in small and in capital letters; accepted: one of them")
-    return {name: found[name] for name in _by_name(found)}
+    return {name: documents[name] for name in _by_name(documents)}
 
 
 def _by_name(files: Iterable[Path]) -> list[Path]:

@@ -60,7 +60,7 @@ def test_linked_folders_are_followed_once(tmp_path):
     (tmp_path / "train/p1").symlink_to(tmp_path / "elsewhere")
     assert [document.group_id for document in read_documents(tmp_path / "train")] == ["p1"]
     (tmp_path / "elsewhere/again").symlink_to(tmp_path / "train")
-    with pytest.raises(DataError, match="train: a link leads to a folder that is there already; accepted: each once"):
+    with pytest.raises(DataError, match="train: a link leads to a folder that is read already; accepted: each folder"):
         read_documents(tmp_path / "train")
 
 
