@@ -1,5 +1,6 @@
 """Make comparison tables from annotated texts; `snakemake --configfile config/demo.yaml` runs the demo."""
 
+import shlex
 import sys
 
 if not workflow.overwrite_configfiles:  # Snakemake would merge a second file with this one, key by key
@@ -8,7 +9,7 @@ if not workflow.overwrite_configfiles:  # Snakemake would merge a second file wi
 
 
 sys.path.insert(0, workflow.basedir)
-shell.prefix(f"set -euo pipefail; export PYTHONPATH='{workflow.basedir}'; ")
+shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; ")
 
 
 include: "rules/start.smk"

@@ -23,6 +23,6 @@ rule base:
     shell:
         "python -m workflow_scripts.base"
         " --settings {params.settings:q}"
-        " --prompts {input.prompts}"
-        " --output {output.base}"
-        " 2>> {log}"
+        " --prompts {input.prompts:q}"
+        " --output {output.base:q}"
+        " 2>> {log:q}"

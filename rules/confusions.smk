@@ -33,14 +33,14 @@ rule confusions:
         runtime=30,
     shell:
         "python -m workflow_scripts.confusions"
-        " --predictions {input.predictions}"
-        " --prompts {input.prompts}"
-        " --documents {input.documents}"
-        " --ontology {input.ontology}"
+        " --predictions {input.predictions:q}"
+        " --prompts {input.prompts:q}"
+        " --documents {input.documents:q}"
+        " --ontology {input.ontology:q}"
         " --split {params.split}"
-        " --output {output.confusions}"
-        " --output-ids {output.ids}"
-        " 2>> {log}"
+        " --output {output.confusions:q}"
+        " --output-ids {output.ids:q}"
+        " 2>> {log:q}"
 
 
 use rule confusions as confusions_dev with:
@@ -111,10 +111,10 @@ rule confusion_figures:
         "python -m workflow_scripts.confusion_figures"
         " --settings {params.settings:q}"
         " --title {params.title:q}"
-        " --confusions {input.confusions}"
-        " --output {output.stability}"
-        " --output-figures {output.figures}"
-        " 2>> {log}"
+        " --confusions {input.confusions:q}"
+        " --output {output.stability:q}"
+        " --output-figures {output.figures:q}"
+        " 2>> {log:q}"
 
 
 use rule confusion_figures as confusion_figures_dev with:
@@ -156,11 +156,11 @@ rule folds:
         runtime=30,
     shell:
         "python -m workflow_scripts.folds"
-        " --prompts {input.prompts}"
-        " --documents {input.documents}"
-        " --output-train {output.train}"
-        " --output-held-out {output.held_out}"
-        " 2>> {log}"
+        " --prompts {input.prompts:q}"
+        " --documents {input.documents:q}"
+        " --output-train {output.train:q}"
+        " --output-held-out {output.held_out:q}"
+        " 2>> {log:q}"
 
 
 use rule sft as sft_fold with:
@@ -266,13 +266,13 @@ rule disagreement:
         " --settings {params.settings:q}"
         " --title {params.title:q}"
         " --second {params.second:q}"
-        " --prompts {input.prompts}"
-        " --documents {input.documents}"
-        " --ontology {input.ontology}"
-        " --output {output.confusions}"
-        " --output-ids {output.ids}"
-        " --output-figure {output.figure}"
-        " 2>> {log}"
+        " --prompts {input.prompts:q}"
+        " --documents {input.documents:q}"
+        " --ontology {input.ontology:q}"
+        " --output {output.confusions:q}"
+        " --output-ids {output.ids:q}"
+        " --output-figure {output.figure:q}"
+        " 2>> {log:q}"
 
 
 rule human:
@@ -304,10 +304,10 @@ rule human:
         "python -m workflow_scripts.human"
         " --settings {params.settings:q}"
         " --second {params.second:q}"
-        " --prompts {input.prompts}"
-        " --documents {input.documents}"
-        " --ontology {input.ontology}"
-        " --output-predictions {output.predictions}"
-        " --output-scores {output.scores}"
-        " --output-counts {output.counts}"
-        " 2>> {log}"
+        " --prompts {input.prompts:q}"
+        " --documents {input.documents:q}"
+        " --ontology {input.ontology:q}"
+        " --output-predictions {output.predictions:q}"
+        " --output-scores {output.scores:q}"
+        " --output-counts {output.counts:q}"
+        " 2>> {log:q}"

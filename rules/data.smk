@@ -23,10 +23,10 @@ rule fetch:
     shell:
         "python -m workflow_scripts.fetch"
         " --source {params.source}"
-        " --output-train {output.train}"
-        " --output-dev {output.dev}"
-        " --output-test {output.test}"
-        " 2>> {log}"
+        " --output-train {output.train:q}"
+        " --output-dev {output.dev:q}"
+        " --output-test {output.test:q}"
+        " 2>> {log:q}"
 
 
 rule documents:
@@ -60,13 +60,13 @@ rule documents:
         "python -m workflow_scripts.documents"
         " --settings {params.settings:q}"
         " --sources {params.sources:q}"
-        " --ontology {input.ontology}"
-        " --output-train {output.train}"
-        " --output-dev {output.dev}"
-        " --output-test {output.test}"
-        " --output-card {output.card}"
-        " --output-page {output.page}"
-        " 2>> {log}"
+        " --ontology {input.ontology:q}"
+        " --output-train {output.train:q}"
+        " --output-dev {output.dev:q}"
+        " --output-test {output.test:q}"
+        " --output-card {output.card:q}"
+        " --output-page {output.page:q}"
+        " 2>> {log:q}"
 
 
 rule prompts:
@@ -98,12 +98,12 @@ rule prompts:
     shell:
         "python -m workflow_scripts.prompts"
         " --settings {params.settings:q}"
-        " --train {input.train}"
-        " --dev {input.dev}"
-        " --test {input.test}"
-        " --ontology {input.ontology}"
-        " --output-train {output.train}"
-        " --output-dev-confusion {output.dev_confusion}"
-        " --output-dev-select {output.dev_select}"
-        " --output-test {output.test}"
-        " 2>> {log}"
+        " --train {input.train:q}"
+        " --dev {input.dev:q}"
+        " --test {input.test:q}"
+        " --ontology {input.ontology:q}"
+        " --output-train {output.train:q}"
+        " --output-dev-confusion {output.dev_confusion:q}"
+        " --output-dev-select {output.dev_select:q}"
+        " --output-test {output.test:q}"
+        " 2>> {log:q}"

@@ -26,11 +26,11 @@ rule predict:
     shell:
         "python -m workflow_scripts.predict"
         " --settings {params.settings:q}"
-        " --model {input.model}"
-        " --prompts {input.prompts}"
-        " --ontology {input.ontology}"
-        " --output {output.completions}"
-        " 2>> {log}"
+        " --model {input.model:q}"
+        " --prompts {input.prompts:q}"
+        " --ontology {input.ontology:q}"
+        " --output {output.completions:q}"
+        " 2>> {log:q}"
 
 
 rule score:
@@ -58,14 +58,14 @@ rule score:
         runtime=30,
     shell:
         "python -m workflow_scripts.score"
-        " --completions {input.completions}"
-        " --prompts {input.prompts}"
-        " --documents {input.documents}"
-        " --ontology {input.ontology}"
-        " --output-predictions {output.predictions}"
-        " --output-scores {output.scores}"
-        " --output-counts {output.counts}"
-        " 2>> {log}"
+        " --completions {input.completions:q}"
+        " --prompts {input.prompts:q}"
+        " --documents {input.documents:q}"
+        " --ontology {input.ontology:q}"
+        " --output-predictions {output.predictions:q}"
+        " --output-scores {output.scores:q}"
+        " --output-counts {output.counts:q}"
+        " 2>> {log:q}"
 
 
 rule dictionary:
@@ -97,20 +97,20 @@ rule dictionary:
         runtime=30,
     shell:
         "python -m workflow_scripts.dictionary"
-        " --train-prompts {input.train_prompts}"
-        " --train-documents {input.train_documents}"
-        " --select-prompts {input.select_prompts}"
-        " --select-documents {input.select_documents}"
-        " --test-prompts {input.test_prompts}"
-        " --test-documents {input.test_documents}"
-        " --ontology {input.ontology}"
-        " --output-dictionary-predictions {output.dictionary_predictions}"
-        " --output-dictionary-scores {output.dictionary_scores}"
-        " --output-dictionary-counts {output.dictionary_counts}"
-        " --output-majority-predictions {output.majority_predictions}"
-        " --output-majority-scores {output.majority_scores}"
-        " --output-majority-counts {output.majority_counts}"
-        " 2>> {log}"
+        " --train-prompts {input.train_prompts:q}"
+        " --train-documents {input.train_documents:q}"
+        " --select-prompts {input.select_prompts:q}"
+        " --select-documents {input.select_documents:q}"
+        " --test-prompts {input.test_prompts:q}"
+        " --test-documents {input.test_documents:q}"
+        " --ontology {input.ontology:q}"
+        " --output-dictionary-predictions {output.dictionary_predictions:q}"
+        " --output-dictionary-scores {output.dictionary_scores:q}"
+        " --output-dictionary-counts {output.dictionary_counts:q}"
+        " --output-majority-predictions {output.majority_predictions:q}"
+        " --output-majority-scores {output.majority_scores:q}"
+        " --output-majority-counts {output.majority_counts:q}"
+        " 2>> {log:q}"
 
 
 rule ask:
@@ -139,11 +139,11 @@ rule ask:
     shell:
         "python -m workflow_scripts.ask"
         " --settings {params.settings:q}"
-        " --prompts {input.prompts}"
-        " --cache {params.cache}"
-        " --output-completions {output.completions}"
-        " --output-provenance {output.provenance}"
-        " 2>> {log}"
+        " --prompts {input.prompts:q}"
+        " --cache {params.cache:q}"
+        " --output-completions {output.completions:q}"
+        " --output-provenance {output.provenance:q}"
+        " 2>> {log:q}"
 
 
 use rule score as score_prompted with:

@@ -26,7 +26,7 @@ rule export:
     shell:
         "python -m workflow_scripts.export"
         " --settings {params.settings:q}"
-        " --results {params.results}"
-        " --tables {input.tables}"
-        " --output {output.folder}"
-        " 2>> {log}"
+        " --results {params.results:q}"
+        " --tables {input.tables:q}"
+        " --output {output.folder:q}"
+        " 2>> {log:q}"

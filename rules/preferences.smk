@@ -30,12 +30,12 @@ rule preferences:
         "python -m workflow_scripts.preferences"
         " --settings {params.settings:q}"
         " --sources {params.sources:q}"
-        " --output-train {output.train}"
-        " --output-dev-select {output.dev_select}"
-        " --output-test {output.test}"
-        " --output-card {output.card}"
-        " --output-page {output.page}"
-        " 2>> {log}"
+        " --output-train {output.train:q}"
+        " --output-dev-select {output.dev_select:q}"
+        " --output-test {output.test:q}"
+        " --output-card {output.card:q}"
+        " --output-page {output.page:q}"
+        " 2>> {log:q}"
 
 
 rule given_pairs:
@@ -66,11 +66,11 @@ rule given_pairs:
         "python -m workflow_scripts.given_pairs"
         " --settings {params.settings:q}"
         " --sources {params.sources:q}"
-        " --prompts {input.prompts}"
-        " --base {input.base}"
-        " --output {output.pairs}"
-        " --output-drawn {output.drawn}"
-        " 2>> {log}"
+        " --prompts {input.prompts:q}"
+        " --base {input.base:q}"
+        " --output {output.pairs:q}"
+        " --output-drawn {output.drawn:q}"
+        " 2>> {log:q}"
 
 
 use rule given_pairs as held_out_pairs with:
@@ -131,9 +131,9 @@ rule score_preferences:
         runtime=30,
     shell:
         "python -m workflow_scripts.score_preferences"
-        " --policy {input.policy}"
-        " --reference {input.reference}"
-        " --prompts {input.prompts}"
-        " --output {output.scores}"
-        " --output-counts {output.counts}"
-        " 2>> {log}"
+        " --policy {input.policy:q}"
+        " --reference {input.reference:q}"
+        " --prompts {input.prompts:q}"
+        " --output {output.scores:q}"
+        " --output-counts {output.counts:q}"
+        " 2>> {log:q}"

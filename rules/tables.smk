@@ -33,14 +33,14 @@ rule table:
     shell:
         "python -m workflow_scripts.tables"
         " --settings {params.settings:q}"
-        " --results {params.results}"
-        " --output-csv {output.csv}"
-        " --output-md {output.md}"
-        " --output-tex {output.tex}"
-        " --output-tests-csv {output.tests_csv}"
-        " --output-tests-md {output.tests_md}"
-        " --output-tests-tex {output.tests_tex}"
-        " 2>> {log}"
+        " --results {params.results:q}"
+        " --output-csv {output.csv:q}"
+        " --output-md {output.md:q}"
+        " --output-tex {output.tex:q}"
+        " --output-tests-csv {output.tests_csv:q}"
+        " --output-tests-md {output.tests_md:q}"
+        " --output-tests-tex {output.tests_tex:q}"
+        " 2>> {log:q}"
 
 
 use rule table as per_metric_table with:
@@ -87,9 +87,9 @@ rule macros:
     shell:
         "python -m workflow_scripts.macros"
         " --settings {params.settings:q}"
-        " --tables {input.tables}"
-        " --output {output.macros}"
-        " 2>> {log}"
+        " --tables {input.tables:q}"
+        " --output {output.macros:q}"
+        " 2>> {log:q}"
 
 
 rule cost:
@@ -117,11 +117,11 @@ rule cost:
     shell:
         "python -m workflow_scripts.cost"
         " --settings {params.settings:q}"
-        " --results {params.results}"
-        " --output-csv {output.csv}"
-        " --output-md {output.md}"
-        " --output-tex {output.tex}"
-        " 2>> {log}"
+        " --results {params.results:q}"
+        " --output-csv {output.csv:q}"
+        " --output-md {output.md:q}"
+        " --output-tex {output.tex:q}"
+        " 2>> {log:q}"
 
 
 rule training_figure:
@@ -147,10 +147,10 @@ rule training_figure:
     shell:
         "python -m workflow_scripts.training_figure"
         " --settings {params.settings:q}"
-        " --results {params.results}"
+        " --results {params.results:q}"
         " --title {params.title:q}"
-        " --output {output.figure}"
-        " 2>> {log}"
+        " --output {output.figure:q}"
+        " 2>> {log:q}"
 
 
 rule erosion_figure:
@@ -178,10 +178,10 @@ rule erosion_figure:
     shell:
         "python -m workflow_scripts.erosion_figure"
         " --settings {params.settings:q}"
-        " --results {params.results}"
+        " --results {params.results:q}"
         " --title {params.title:q}"
-        " --output {output.figure}"
-        " 2>> {log}"
+        " --output {output.figure:q}"
+        " 2>> {log:q}"
 
 
 report_settings = settings(contents.report_settings)
@@ -216,6 +216,6 @@ rule report:
     shell:
         "python -m workflow_scripts.report"
         " --settings {params.settings:q}"
-        " --results {params.results}"
-        " --output {output.report}"
-        " 2>> {log}"
+        " --results {params.results:q}"
+        " --output {output.report:q}"
+        " 2>> {log:q}"

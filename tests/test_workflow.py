@@ -80,7 +80,7 @@ def again(folder: Path, study: dict) -> set[str]:
 def done(tmp_path_factory) -> Path:
     """A copy of the project in which the small study is finished."""
     top = tmp_path_factory.mktemp("workflow")
-    folder = top / "project"
+    folder = top / "Dr O'Neil's tést"
     folder.mkdir()
     for name in PROJECT:
         source = ROOT / name
@@ -324,6 +324,20 @@ def test_the_scheduler_starts_jobs_without_a_limit_per_second(done, study):
     shutil.rmtree(done / study["results"])
 
 
+def test_spaces_apostrophes_and_accents_in_paths(done, study):
+    """In a data set's folder, an ontology's path and results; the path of the checkout always has them."""
+    (done / "Mes notes d'été ~1").mkdir()
+    for split in ("train", "dev", "test"):
+        (done / f"Mes notes d'été ~1/{split}.json").write_text(split)
+    shutil.copy(done / "config/ontologies/scierc.yaml", done / "Mes notes d'été ~1/my labels.yaml")
+    study["results"] = "results/O'Neil & Söhne (1)"
+    study["datasets"]["own"] |= {"folder": "Mes notes d'été ~1", "ontology": "Mes notes d'été ~1/my labels.yaml"}
+    first = run(done, study)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert again(done, study) == set()
+    shutil.rmtree(done / study["results"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -433,4 +447,5 @@ def test_every_rule_says_all(file, block):
         assert all(re.match(r"\w+=|[)\]]", entry) for entry in entries), f"{file}: unnamed {directive}"
     if not inherited:
         assert re.search(r"mem_mb=", block) and re.search(r"runtime=", block)
-        assert '" 2>> {log}"' in block
+        assert '" 2>> {log:q}"' in block
+        assert not re.findall(r"^        \".*\{(?:input|output)\.\w+\}", block, re.M), f"{file}: a path without :q"

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tabpo.errors import ConfigError
 from tabpo.names import PREFERENCES
-from tabpo.study.shape import File, Section, Seed, unknown_name
+from tabpo.study.shape import File, Section, Seed, YamlFile, unknown_name
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,8 @@ class Dataset(_AnyDataset):
     ontology: File = Field(
         description="Name of a file in config/ontologies/, or the path of one of your own, which ends in .yaml."
     )
-    ambiguities: str = Field(
+    ambiguities: YamlFile = Field(
         None,
-        pattern="^[A-Za-z0-9/._-]+[.]yaml$",
         description=(
             "Path of a file of expert patterns. If not given, the file with the ontology's name in config/ambiguities/;"
             " an ontology of your own then has no expert patterns."

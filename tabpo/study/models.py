@@ -1,13 +1,18 @@
 """The keys of models in a study: built from scratch, taken from the hub or from files, or behind an endpoint."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from tabpo.study.endpoint import Endpoint
 from tabpo.study.generation import Batch
-from tabpo.study.shape import File, Section, Seed
+from tabpo.study.shape import File, GgufFile, Section, Seed, pattern
 from tabpo.study.training import TrainingSettings
+
+Package = Annotated[str, pattern("[A-Za-z0-9._-]+==[A-Za-z0-9.]+", "a name and a version, like name==1.0.0")]
+Digest = Annotated[str, pattern("[0-9a-f]{64}", "64 digits and letters from a to f")]
+HubId = Annotated[str, pattern("[A-Za-z0-9._-]+/[A-Za-z0-9._-]+", "an owner and a name, like Qwen/Qwen2.5-0.5B")]
+Commit = Annotated[str, pattern("[0-9a-f]{40}", "a commit of 40 digits and letters from a to f")]
 
 
 class Scratch(Section):
@@ -42,19 +47,16 @@ class Scratch(Section):
 class Gguf(Section):
     """A GGUF file with weights and tokenizer, which is dequantised once. Give path; or package, file and sha256."""
 
-    path: str = Field(None, pattern="^[A-Za-z0-9/._-]+[.]gguf$", description="Path of a local file.")
-    package: str = Field(
+    path: GgufFile = Field(None, description="Path of a local file.")
+    package: Package = Field(
         None,
-        pattern="^[A-Za-z0-9._-]+==[A-Za-z0-9.]+$",
         description=(
             "Name and version of a package of the package index whose wheel contains the file. make fetch downloads the"
             " wheel; it is not installed."
         ),
     )
-    file: str = Field(None, pattern="^[A-Za-z0-9/._-]+[.]gguf$", description="Path of the file in the package's wheel.")
-    sha256: str = Field(
-        None, pattern="^[0-9a-f]{64}$", description="SHA-256 of the file in the package's wheel, in hexadecimal."
-    )
+    file: GgufFile = Field(None, description="Path of the file in the package's wheel.")
+    sha256: Digest = Field(None, description="SHA-256 of the file in the package's wheel, in hexadecimal.")
 
 
 class Stages(Section):
@@ -68,14 +70,12 @@ class TrainedModel(Section):
     """A model that the study trains. Exactly one of scratch, hub, folder and gguf says where it comes from."""
 
     scratch: Scratch = Field(None, description="A model with random initial weights.")
-    hub: str = Field(
+    hub: HubId = Field(
         None,
-        pattern="^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$",
         description="Id of a model on the Hugging Face hub; only its safetensors are read, and its code never runs.",
     )
-    revision: str | None = Field(
+    revision: Commit | None = Field(
         None,
-        pattern="^[0-9a-f]{40}$",
         description="Commit of the hub model; null means that of config/models.lock.yaml, which make fetch writes.",
     )
     folder: File = Field(None, description="Path of a local folder in the format of the hub.")

@@ -1,6 +1,5 @@
 """Documentation of a study's keys: a JSON schema for editors, and a page of tables for people."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -89,7 +88,7 @@ def _references(node: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]
 def _table(section: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     rows = [("key", "accepted", "default", "meaning"), ("---",) * 4]
     for key, node in section["properties"].items():
-        accepted = re.sub(r"like (\S+?)(?=,|$| or )", r"like `\1`", in_words(node, schema))
+        accepted = in_words(node, schema)
         default = f"`{_flow(node['default'])}`" if "default" in node else ""
         needed = "needed" if key in section.get("required", ()) else default
         rows.append((f"`{key}`", accepted, needed, node["description"]))

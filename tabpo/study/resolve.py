@@ -116,7 +116,10 @@ def _check_names(config: Mapping[str, Any]) -> None:
     for axis, reserved in RESERVED.items():
         for name in config[axis]:
             if not NAME.fullmatch(str(name)):
-                raise ConfigError(f"{axis}.{name} is no name; accepted: {NAME.pattern}, so that it can be a folder")
+                raise ConfigError(
+                    f"{axis}.{name} is no name; accepted: letters from a to z and digits,"
+                    " after the first also '.', '_' and '-'"
+                )
             if name in reserved:
                 raise ConfigError(f"{axis}.{name} is a reserved word; these are: {', '.join(reserved)}")
     seeds = config["seeds"]

@@ -1,6 +1,7 @@
 """The base of all sections of a study's YAML, and the one-line error message for a value that is not accepted."""
 
 import json
+import os
 import re
 import reprlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +9,28 @@ from datetime import date, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from tabpo.errors import ConfigError
 
-File = Annotated[str, Field(pattern="^[A-Za-z0-9/._-]+$")]
-"""A path of characters that no command line has to quote."""
+
+def pattern(expression: str, words: str) -> Any:
+    """Accept the texts that match `expression`; messages and pages say it in `words`, a comment in the schema."""
+    return Field(pattern=f"^{expression}$", json_schema_extra={"$comment": words})
+
+
+_PATH = r"[^\x00-\x1f\x7f{}\\]+"
+_WITHOUT = "without line breaks, tabs, backslashes or braces { }"
+
+File = Annotated[str, pattern(_PATH, f"a path {_WITHOUT}"), AfterValidator(os.path.expanduser)]
+"""A path; a leading `~` is the home folder. Snakemake would take what stands in braces for a wildcard."""
+
+YamlFile = Annotated[
+    str, pattern(rf"{_PATH}\.yaml", f"a path that ends in .yaml, {_WITHOUT}"), AfterValidator(os.path.expanduser)
+]
+GgufFile = Annotated[
+    str, pattern(rf"{_PATH}\.gguf", f"a path that ends in .gguf, {_WITHOUT}"), AfterValidator(os.path.expanduser)
+]
 
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
@@ -112,7 +129,6 @@ _RANGES = (
     ("exclusiveMinimum", "above"),
     ("maximum", "at most"),
     ("exclusiveMaximum", "below"),
-    ("pattern", "like"),
     ("minItems", "items at least"),
     ("minProperties", "entries at least"),
     ("minLength", "characters at least"),
@@ -156,6 +172,8 @@ def in_words(node: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return " or ".join(in_words(option, schema) for option in node["anyOf"])
     if "const" in node or "enum" in node:
         return ", ".join(map(_value, node.get("enum", [node.get("const")])))
+    if "pattern" in node:
+        return node["$comment"]
     kinds = _section(node, schema).get("type", "object")
     words = [" or ".join(_TYPES[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds))]
     return ", ".join(words + [f"{word} {node[key]}" for key, word in _RANGES if key in node])

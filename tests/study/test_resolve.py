@@ -143,7 +143,8 @@ MISTAKES = [
     ("training/sft/learning_rate", "1.5e4", "(YAML reads 1.5e4 as text: write 1.5e+4)"),
     ("training/preference/lora", {"r": 8}, "training.preference.lora lacks the key alpha: Scale of the adapters"),
     ("pairings/mixed/edits", 4, "pairings.mixed.edits is 4; accepted: a whole number, at least 1, at most 3"),
-    ("results", "a b", "results is 'a b'; accepted: a text, like"),
+    ("results", "a{b}", "results is 'a{b}'; accepted: a path without line breaks, tabs, backslashes or braces { }"),
+    ("results", "a\nb", r"results is 'a\nb'; accepted: a path without line breaks"),
     (
         "models/tiny/scratch/vocab_size",
         10,
@@ -164,7 +165,7 @@ MISTAKES = [
     ("methods", {1: None}, "methods has an unknown key 1; it takes: names that are texts"),
     # names and seeds
     ("seeds", [3, 1, 3], "seeds has 3 twice"),
-    ("methods/DPO", {"loss": "dpo"}, "methods.DPO is no name; accepted: [a-z0-9]"),
+    ("methods/DPO", {"loss": "dpo"}, "methods.DPO is no name; accepted: letters from a to z and digits, after"),
     ("methods/sft", {"loss": "dpo"}, "methods.sft is a reserved word"),
     ("models/prompts", {}, "models.prompts lacks the key precision"),
     # datasets
@@ -199,8 +200,8 @@ MISTAKES = [
     ),
     (
         "datasets/demo_abstracts/ontology",
-        "my own/labels.yaml",
-        "ontology is 'my own/labels.yaml'; accepted: a text, like ^[A",
+        "own/{labels}.yaml",
+        "ontology is 'own/{labels}.yaml'; accepted: a path without line breaks, tabs, backslashes or braces { }",
     ),
     ("training/sft/keep", "best", "training.sft.keep is 'best'; did you mean dev_best? accepted: last, dev_best"),
     ("logging", "mlflow", "logging is 'mlflow'; accepted: none, tensorboard, wandb"),
@@ -237,11 +238,15 @@ MISTAKES = [
         {"path": "a.gguf"},
         "models.tiny has gguf and scratch; exactly one of hub, folder, gguf, scratch",
     ),
-    ("models/tiny", {**GGUF, "gguf": {"path": "a.bin"}}, "models.tiny.gguf.path is 'a.bin'; accepted: a text, like"),
+    (
+        "models/tiny",
+        {**GGUF, "gguf": {"path": "a.bin"}},
+        "models.tiny.gguf.path is 'a.bin'; accepted: a path that ends in .gguf",
+    ),
     (
         "models/tiny",
         {**GGUF, "gguf": {"package": "a", "file": "a.gguf"}},
-        "models.tiny.gguf.package is 'a'; accepted: a text, like",
+        "models.tiny.gguf.package is 'a'; accepted: a name and a version, like name==1.0.0",
     ),
     (
         "models/tiny",
@@ -399,6 +404,15 @@ def test_no_online_logger_beside_private_data(demo):
     )
     demo["logging"] = "tensorboard"
     assert resolve_study(demo, KNOWN).logging == "tensorboard"
+
+
+def test_paths_are_taken_as_they_are_but_for_the_home_folder(demo, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    for path, resolved in (
+        ("results/Dr O'Neil & Söhne ~1", "results/Dr O'Neil & Söhne ~1"),
+        ("~/my results", "/home/someone/my results"),
+    ):
+        assert resolve_study(demo | {"results": path}, KNOWN).results == resolved
 
 
 @pytest.mark.parametrize(
