@@ -26,12 +26,12 @@ PROJECT = Path(os.path.relpath(workflow.basedir))  # relative, so that a moved c
 
 
 def known_ontologies():
-    """Map each ontology to its answer format: the project's ontologies by name, the user's by path."""
+    """Read each ontology: the project's ontologies by name, the user's by path."""
     datasets = without_absent(checked(StudyKeys, config).model_dump(exclude_unset=True))["datasets"]
     of_user = {entry["ontology"] for entry in datasets.values() if entry.get("ontology", "").endswith(".yaml")}
     paths = {path.stem: path for path in sorted(PROJECT.glob("config/ontologies/*.yaml"))}
     paths |= {path: Path(path) for path in of_user}
-    return {name: read_ontology(path).answer for name, path in paths.items()}
+    return {name: read_ontology(path) for name, path in paths.items()}
 
 
 def check_folders(study):
@@ -52,12 +52,14 @@ def check_folders(study):
 
 def load_study():
     """Return the checked study. Jobs on a cluster call this too, so only the main process loads torch."""
+    ontologies = known_ontologies()
     lock = PROJECT / "config/models.lock.yaml"
     study = resolve_study(
         config,
         Known(
             presets=read_yaml(PROJECT / "config/methods.yaml", "file of presets"),
-            ontologies=known_ontologies(),
+            ontologies={name: ontology.answer for name, ontology in ontologies.items()},
+            without_relations=[name for name, ontology in ontologies.items() if not ontology.relations],
             losses=sorted(path.stem for path in PROJECT.glob("tabpo/losses/[!_]*.py")),
             revisions=read_yaml(lock, "lock file") if lock.exists() else {},
         ),

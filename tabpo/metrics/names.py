@@ -10,6 +10,9 @@ _ENTITIES = (
 )
 _RESULTS = ("code", "sub_code", "span", "triple", "pair", "span_relaxed", *_FAMILIES)
 
+RELATIONS = ("rel", "rel_plus", "relational_linking")
+"""Metrics of relations, whatever the convention."""
+
 METRICS = {
     "entities": (
         *_ENTITIES,

@@ -193,7 +193,7 @@ def _ceilings(runs: Sequence[Run], metrics: Sequence[str]) -> list[str]:
     for run in (run for run in runs if run.method != HUMAN):  # a second annotator may have read fewer prompts
         for metric in set(metrics) - {"valid", *METRICS[PREFERENCES]}:
             ceiling = metric_value({"metrics": run.scores["ceiling"]}, metric)
-            if ceiling is not None and ceiling < 100:
+            if ceiling is not None and ceiling < 100 and run.estimates.gold[metric]:
                 notes.add(ceiling_note(run.dataset, metric, ceiling, run.scores["ceiling"].get(metric, {})))
     return sorted(notes)
 

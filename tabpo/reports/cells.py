@@ -18,6 +18,10 @@ from tabpo.reports.significance import Estimates, stack
 MEAN = "mean of"
 """How the name of a mean over data sets or models begins. It has a blank, which the names in a study cannot have."""
 
+NOT_DEFINED = "not defined for this dataset"
+NO_GOLD = "no gold items in test"
+"""Why a data set has no value in a metric, whatever the row."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -114,7 +118,9 @@ class Samples:
         if not runs:
             return "no second annotator" if method == HUMAN else "not run for this model"
         if any(metric_value(run.scores, metric) is None for run in runs):
-            return "not defined for this dataset"
+            return NOT_DEFINED
+        if not all(run.estimates.gold[metric] for run in runs):
+            return NO_GOLD
         if runs[0].seed is None:
             return ""
         missing = sorted(set(self.seeds[dataset, model]) - {run.seed for run in runs})
@@ -189,8 +195,9 @@ def single_blocks(samples: Samples) -> list[Block]:
 def pooled_block(samples: Samples, rows: Sequence[str], metric: str) -> Block | None:
     """The block of the mean over data sets of the mean over models, for one metric.
 
-    A data set that does not define the metric is left out. A model is left out if it lacks a trained row, or has
-    fewer seeds than another model on one of the data sets. None if fewer than two pairs of data set and model remain.
+    A data set that does not define the metric, or has no gold items of it, is left out. A model is left out if it lacks
+    a trained row, or has fewer seeds than another model on one of the data sets. None if fewer than two pairs of data
+    set and model remain.
     """
     trained = [row for row in rows if row not in (*WITHOUT_MODEL, PROMPTED) and _runs_anywhere(samples, row)]
     blocks = [key for key in samples.seeds if samples.seeds[key]]
@@ -219,7 +226,8 @@ def _runs_anywhere(samples: Samples, row: str) -> bool:
 
 
 def _defined(samples: Samples, dataset: str, model: str, row: str, metric: str) -> bool:
-    return bool(samples.of(dataset, model, row)) and None not in samples.values(dataset, model, row, metric)
+    defined = samples.reason(dataset, model, row, metric) not in (NOT_DEFINED, NO_GOLD)
+    return bool(samples.of(dataset, model, row)) and defined
 
 
 def rows_of(samples: Samples, block: Block, rows: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tabpo.names import DICTIONARY, HUMAN, PROMPTED, SFT, WITHOUT_MODEL
-from tabpo.reports.cells import Block, Cell, Samples
+from tabpo.reports.cells import NO_GOLD, Block, Cell, Samples
 from tabpo.reports.significance import LEVEL, Effect, effect, holm, over_documents, pooled
 
 SEEDS_TO_MARK = 3
@@ -198,7 +198,7 @@ def rehearsals(samples: Samples, blocks: Sequence[Block], generated: Collection[
 def _above_dictionary(samples: Samples, block: Block) -> bool:
     where = block.dataset, block.model
     for metric in STRICT:
-        if not any(samples.reason(*where, row, metric) for row in (SFT, DICTIONARY)):
+        if all(samples.reason(*where, row, metric) in ("", NO_GOLD) for row in (SFT, DICTIONARY)):
             sft, dictionary = (samples.estimates(*where, row, metric) for row in (SFT, DICTIONARY))
             difference = sft - dictionary
             few = len(difference.whole) < SEEDS_TO_MARK

@@ -25,10 +25,12 @@ class RunEstimates:
         clusters: A hash of the names of the run's clusters of documents.
         metrics: The estimates of each requested metric, by its name in tables. A metric that the data set lacks has
             estimates of 0.
+        gold: The number of gold items of each requested metric; of pairs for a score of pairs.
     """
 
     clusters: str
     metrics: dict[str, Estimates]
+    gold: dict[str, float]
 
 
 def read_estimates(path: Path, metrics: Iterable[str]) -> RunEstimates:
@@ -55,20 +57,22 @@ def read_estimates(path: Path, metrics: Iterable[str]) -> RunEstimates:
         dense[0, cluster.codes[places], kinds] = parts[places]
         return dense
 
-    estimates = {}
+    estimates, gold = {}, {}
     for metric in metrics:
         name, _, counted = metric.partition("@")
         if counted == MACRO:
             places = rows(name, HEADLINE, labelled=True)
+            gold[metric] = float(parts[places, PARTS.index("gold")].sum())
             scores = jackknife(sums(places, label.codes[places], len(label.names)), macro_f1)
         else:
             members = CONLL if name == "conll" else (name,)
             by_member = [rows(member, counted or HEADLINE, labelled=False) for member in members]
             kinds = np.repeat(np.arange(len(members)), [len(places) for places in by_member])
+            gold[metric] = float(parts[np.concatenate(by_member), PARTS.index("gold")].sum())
             scores = jackknife(sums(np.concatenate(by_member), kinds, len(members)), mean_f1)
         scale = 1 if name.endswith("_margin") else 100
         estimates[metric] = Estimates(scale * scores.whole, scale * scores.without)
-    return RunEstimates(clusters.decode(), estimates)
+    return RunEstimates(clusters.decode(), estimates, gold)
 
 
 def f1(sums: np.ndarray) -> np.ndarray:

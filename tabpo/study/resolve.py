@@ -1,12 +1,12 @@
 """Resolves a study: makes its defaults explicit, and checks conditions between several keys."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tabpo.errors import ConfigError
-from tabpo.metrics.names import METRICS
+from tabpo.metrics.names import METRICS, RELATIONS
 from tabpo.names import BASELINES, PREFERENCES, PROMPTED, SFT, WITHOUT_MODEL
 from tabpo.study.datasets import check_dataset, check_demonstrations, complete_dataset, without_absent
 from tabpo.study.endpoint import check_destination
@@ -44,6 +44,7 @@ class Known:
     Attributes:
         presets: The presets of config/methods.yaml, by family and method.
         ontologies: Format of the answer of each ontology, by the name of a project's or the path of a user's ontology.
+        without_relations: The ontologies among these that have no labels of relations.
         losses: Names of the losses.
         revisions: Commits of hub models by id, for entries without a revision.
     """
@@ -52,6 +53,7 @@ class Known:
     ontologies: Mapping[str, str]
     losses: Sequence[str]
     revisions: Mapping[str, str]
+    without_relations: Collection[str] = ()
 
 
 def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
@@ -242,6 +244,11 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
         answer = PREFERENCES if ontology is None else known.ontologies[ontology]
         for metric in entry["metrics"]:
             _check_reference(f"{where}.metrics", metric, dataset, METRICS[answer])
+            if ontology in known.without_relations and metric.partition("@")[0] in RELATIONS:
+                raise ConfigError(
+                    f"{where}.metrics names {metric}, but the ontology {ontology} of {dataset} has no relations;"
+                    f" accepted: metrics other than {', '.join(RELATIONS)}"
+                )
     for metric in entry["tests"]["metrics"]:
         _check_reference(f"{where}.tests.metrics", metric, f"{where}.metrics", entry["metrics"])
     against, rows = entry["tests"]["against"], (SFT, *entry["methods"])

@@ -22,12 +22,15 @@ def made_run(
     model: str | None = "tiny",
     collapsed: bool = False,
     clusters: str = "same",
+    without_gold: Sequence[str] = (),
 ) -> Run:
-    """A run with so many right items in each document, by metric."""
-    estimates = {}
+    """A run with so many right items in each document, by metric; metrics without gold have predicted items alone."""
+    estimates, gold = {}, {}
     for metric, found in right.items():
         sums = np.full((1, len(found), 1, 4), float(ITEMS))
         sums[0, :, 0, 0] = sums[0, :, 0, 2] = found
+        sums[..., 3] *= metric not in without_gold
+        gold[metric] = sums[..., 3].sum()
         one = jackknife(sums, mean_f1)
         estimates[metric] = Estimates(100 * one.whole, 100 * one.without)
     scores = {
@@ -37,7 +40,7 @@ def made_run(
         "ceiling": {},
     }
     model = None if method in WITHOUT_MODEL else model
-    return Run(dataset, model, method, seed, scores, RunEstimates(clusters, estimates), collapsed)
+    return Run(dataset, model, method, seed, scores, RunEstimates(clusters, estimates, gold), collapsed)
 
 
 def made_study(

@@ -76,6 +76,9 @@ def test_every_metric_is_that_of_the_score_file(kind, tmp_path):
     run = read_estimates(tmp_path / "all", METRICS[kind])
     for metric in METRICS[kind]:
         assert run.metrics[metric].whole[0] == pytest.approx(metric_value(scores, metric), abs=1e-9), metric
+        name, _, convention = metric.partition("@")
+        counted = scores["metrics"].get(name, {}).get(convention or "set_directed", {})
+        assert run.gold[metric] == counted["gold"] if "gold" in counted else run.gold[metric] > 0, metric
     assert len({round(one.whole[0], 3) for one in run.metrics.values()}) > 8
 
 

@@ -51,6 +51,20 @@ def test_means_and_deviations_by_hand():
     assert (row["difference"], row["sd_seeds"]) == ("3.000000", "1.000000")  # differences 3, 4, 2
 
 
+def test_a_metric_without_gold_items_is_an_empty_cell_with_its_reason():
+    right = {"ner_strict": [6.0] * 30, "rel": [0.0] * 30}
+    rows = [(method, seed) for method in ("sft", "dpo") for seed in (1, 2, 3)]
+    runs = [made_run(*row, right, dataset="bare", without_gold=["rel"]) for row in rows]
+    runs += [made_run("dictionary", None, right, dataset="bare", without_gold=["rel"])]
+    made = files(runs, metrics=["ner_strict", "rel"])
+    cells = {(row["method"], row["metric"]): row["mean"] for row in rows_of(made["csv"])}
+    assert cells["dpo", "ner_strict"] == "60.000000" and cells["dpo", "rel"] == cells["dictionary", "rel"] == ""
+    assert "– no gold items in test." in made["md"] and not differences_of(runs, metrics=["rel"], tested=[])
+    others = [made_run(*row, right) for row in rows] + [made_run("dictionary", None, right)]
+    means = rows_of(files(runs + others, metrics=["ner_strict", "rel"])["csv"])  # of rel, notes alone has one
+    assert {row["metric"] for row in means if row["dataset"].startswith("mean of")} == {"ner_strict"}
+
+
 def test_a_note_says_what_prompts_about_sentences_leave_out():
     left_out = {"notes": {"relations": 3, "clusters": 20}, "others": {"relations": 0, "clusters": 0}}
     made = files(by_hand(), left_out=left_out)["md"]

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -421,6 +422,16 @@ def test_paths_are_taken_as_they_are_but_for_the_home_folder(demo, monkeypatch):
 def test_a_mistake_is_named_with_what_is_accepted(demo, path, value, expected):
     edit(demo, path, value)
     assert expected in refusal(demo)
+
+
+def test_metrics_of_relations_need_an_ontology_with_relations(demo):
+    ontology = demo["datasets"]["demo_abstracts"]["ontology"]
+    message = (
+        rf"^tables\.\w+\.metrics names rel, but the ontology {ontology} of demo_abstracts has no relations; accepted: "
+    )
+    resolve_study(demo, KNOWN)
+    with pytest.raises(ConfigError, match=message):
+        resolve_study(demo, replace(KNOWN, without_relations=[ontology]))
 
 
 def test_layers_of_training_settings(demo):
