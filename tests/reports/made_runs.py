@@ -1,4 +1,4 @@
-"""Runs made of counts by document, for tests of tables: 10 items of gold, 10 predicted, some of them right."""
+"""Runs for tests of tables, made from counts: each document has 10 gold and 10 predicted items, some of them right."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +10,7 @@ from tabpo.reports.estimates import RunEstimates, mean_f1
 from tabpo.reports.significance import Estimates, jackknife
 
 ITEMS = 10
-"""Predicted, and gold, in each document: an item is 10 / documents points of F1."""
+"""The number of predicted and of gold items in each document: one right item more adds 10 / documents points of F1."""
 
 
 def made_run(
@@ -24,19 +24,19 @@ def made_run(
     clusters: str = "same",
     without_gold: Sequence[str] = (),
 ) -> Run:
-    """A run with so many right items in each document, by metric; metrics without gold have predicted items alone."""
+    """A run whose right items in each document are given by metric; `without_gold` metrics have predicted items only."""
     estimates, gold = {}, {}
-    for metric, found in right.items():
-        sums = np.full((1, len(found), 1, 4), float(ITEMS))
-        sums[0, :, 0, 0] = sums[0, :, 0, 2] = found
+    for metric, counts in right.items():
+        sums = np.full((1, len(counts), 1, 4), float(ITEMS))
+        sums[0, :, 0, 0] = sums[0, :, 0, 2] = counts
         sums[..., 3] *= metric not in without_gold
         gold[metric] = sums[..., 3].sum()
-        one = jackknife(sums, mean_f1)
-        estimates[metric] = Estimates(100 * one.whole, 100 * one.without)
+        shares = jackknife(sums, mean_f1)
+        estimates[metric] = Estimates(100 * shares.whole, 100 * shares.without)
     scores = {
         "prompts": 90,
         "valid": 1.0,
-        "metrics": {metric: {"set_directed": {"f1": one.whole[0] / 100}} for metric, one in estimates.items()},
+        "metrics": {metric: {"set_directed": {"f1": percent.whole[0] / 100}} for metric, percent in estimates.items()},
         "ceiling": {},
     }
     model = None if method in WITHOUT_MODEL else model
@@ -54,7 +54,7 @@ def made_study(
     spread: float = 1.0,
     number: int = 0,
 ) -> list[Run]:
-    """Runs of each method with about so many right items of 10, whatever the seed; the dictionary has 1 everywhere."""
+    """Runs of each method with about its mean of right items of 10, in all seeds; the dictionary has 1 everywhere."""
     generator = np.random.default_rng(number)
     runs = []
     for dataset in datasets:
@@ -63,15 +63,15 @@ def made_study(
                 for seed in range(1, seeds + 1):
                     shape = (len(metrics), documents)
                     right = np.clip(np.rint(mean + generator.normal(0, spread, shape)), 0, ITEMS)
-                    one = dict(zip(metrics, right, strict=True))
-                    runs.append(made_run(method, seed, one, dataset=dataset, model=model))
+                    by_metric = dict(zip(metrics, right, strict=True))
+                    runs.append(made_run(method, seed, by_metric, dataset=dataset, model=model))
         ones = {metric: np.ones(documents) for metric in metrics}
         runs.append(made_run("dictionary", None, ones, dataset=dataset))
     return runs
 
 
 def settings(rows: Sequence[str], **changed) -> dict:
-    """Of a table as `tabpo.study.jobs.table_settings` gives them."""
+    """The settings of a table, like those of `tabpo.study.jobs.table_settings`."""
     usual = {
         "name": "main",
         "layout": "main",

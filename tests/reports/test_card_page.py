@@ -1,4 +1,4 @@
-"""The page of a card: every number of it, and where it must stay."""
+"""The page of a data card has every number of the card, and for private data the notice that it must stay inside."""
 
 from tabpo.answers.ontology import Label, Ontology, RelationType
 from tabpo.data.card import build_card
@@ -40,6 +40,6 @@ def test_every_number_is_on_the_page():
         assert line in lines
 
 
-def test_the_page_of_private_data_is_complete_and_says_where_it_must_stay():
+def test_the_page_of_private_data_is_complete_and_starts_with_the_notice():
     notice, rest = page(private=True).split("\n\n", maxsplit=1)
     assert notice.startswith("INSIDE ONLY: ") and rest == page(private=False)

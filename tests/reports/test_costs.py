@@ -1,4 +1,4 @@
-"""Rows of the table of costs, against hand-worked numbers."""
+"""Rows of the table of costs agree with numbers worked out by hand."""
 
 import io
 import json
@@ -22,7 +22,7 @@ def provenance(memory: int = 700, *, gpus: int = 0, wall_s: float = 60.0, device
 
 
 def run(method: str, seed: int, seconds: list[float], tokens: int = 100, **provenance_of) -> TrainedRun:
-    timings = [StepTiming(step, one, tokens) for step, one in enumerate([9.0, 8.0, *seconds], start=1)]
+    timings = [StepTiming(step, duration, tokens) for step, duration in enumerate([9.0, 8.0, *seconds], start=1)]
     return TrainedRun("scierc", "tiny", method, seed, timings, provenance(**provenance_of))
 
 
@@ -39,7 +39,7 @@ def test_medians_and_ratios_of_the_same_seed():
     dpo, tdpo2 = build_costs(two_methods())
     assert (dpo.method, dpo.seeds, dpo.ratio, dpo.ratio_low, dpo.ratio_high) == ("dpo", 2, 1.0, 1.0, 1.0)
     assert (dpo.step_s, dpo.step_s_low, dpo.step_s_high) == pytest.approx((0.3, 0.2, 0.4))
-    # 0.3 / 0.2 and 0.8 / 0.4; the medians' means alone would give 0.55 / 0.3
+    # 0.3 / 0.2 and 0.8 / 0.4; the ratio of the mean medians would be 0.55 / 0.3
     assert (tdpo2.ratio, tdpo2.ratio_low, tdpo2.ratio_high) == pytest.approx((1.75, 1.5, 2.0))
     # 300 tokens in 0.9 s and in 2.4 s
     assert tdpo2.tokens_per_s == pytest.approx((300 / 0.9 + 300 / 2.4) / 2)
@@ -65,7 +65,7 @@ def test_dpo_of_another_dataset_is_no_baseline():
     assert [cost.ratio for cost in costs] == [1.0, None]
 
 
-def test_how_it_is_printed():
+def test_the_printed_table_has_means_ranges_and_notes():
     runs = [*two_methods(), run("orpo", 1, [], memory=650)]
     costs = build_costs(runs)
     notes = describe_costs(costs, runs)
@@ -79,7 +79,7 @@ def test_how_it_is_printed():
     assert frame["ratio"].tolist()[:2] == [1.0, 1.75] and frame["peak_gpu_memory_mb"].isna().all()
 
 
-def test_gpus_and_devices_are_named_where_there_are_any():
+def test_gpu_columns_and_devices_are_shown():
     runs = [run("dpo", 1, [0.1], gpus=2, device="B"), run("rpo", 1, [0.1], gpus=2, device="A")]
     costs = build_costs(runs)
     assert (costs[0].gpu_seconds, costs[0].peak_gpu_memory_mb) == (120.0, 5000)
@@ -89,10 +89,10 @@ def test_gpus_and_devices_are_named_where_there_are_any():
 
 
 def test_the_program_reads_every_run(tmp_path):
-    for one in two_methods():
-        folder = tmp_path / one.dataset / one.model / one.method / f"seed{one.seed}"
-        write_records(folder / "timing.parquet", StepTiming, one.timings)
-        (folder / "provenance.json").write_text(json.dumps(one.provenance))
+    for trained in two_methods():
+        folder = tmp_path / trained.dataset / trained.model / trained.method / f"seed{trained.seed}"
+        write_records(folder / "timing.parquet", StepTiming, trained.timings)
+        (folder / "provenance.json").write_text(json.dumps(trained.provenance))
     runs = [{"dataset": "scierc", "model": "tiny", "method": method, "seeds": [1, 2]} for method in ("dpo", "tdpo2")]
     outputs = [f"--output-{ending}={tmp_path}/cost.{ending}" for ending in ("csv", "md", "tex")]
     cost.main(["--settings", json.dumps({"runs": runs, "private": []}), "--results", str(tmp_path), *outputs])

@@ -1,4 +1,4 @@
-"""Token erosion by hand, and its figure: what is in it, and in which bytes."""
+"""Token erosion worked out by hand, and its figure: the content and equal bytes for equal rows."""
 
 import json
 
@@ -10,18 +10,18 @@ from workflow_scripts import erosion_figure
 START = {"step": 0, "field": "label", "frequency": "1-9", "confidence": "0-0.5", "tokens": 9, "drift": 0.0}
 
 
-def looks(*last: tuple) -> list[dict]:
-    """Rows of a run: one of step 0, then of step 7 field, frequency, confidence, tokens and drift."""
+def rows_of_run(*last: tuple) -> list[dict]:
+    """Rows of a run: one of step 0, then those of step 7 as (field, frequency, confidence, tokens, drift)."""
     return [START, *(dict(zip(START, (7, *row), strict=True)) for row in last)]
 
 
-FIRST = looks(
+FIRST = rows_of_run(
     ("scaffolding", "-", "0.99-1", 30, 0.0),
     ("label", "1-9", "0-0.5", 2, -0.4),
     ("label", "100-999", "0-0.5", 6, -0.2),
     ("span", "100-999", "0.5-0.9", 2, 0.5),
 )
-SECOND = looks(
+SECOND = rows_of_run(
     ("scaffolding", "-", "0.99-1", 30, 0.2),
     ("label", "1-9", "0-0.5", 2, 0.0),
     ("label", "100-999", "0-0.5", 6, -0.4),
@@ -29,25 +29,25 @@ SECOND = looks(
 )
 
 
-def test_tokens_of_a_class_weigh_alike_and_seeds_too():
-    found = erosion({"dpo": [FIRST, SECOND], "rpo": [FIRST]}, "field")
+def test_tokens_of_a_class_have_equal_weight_and_so_have_seeds():
+    drifts = erosion({"dpo": [FIRST, SECOND], "rpo": [FIRST]}, "field")
     # labels: (2 * -0.4 + 6 * -0.2) / 8 = -0.25 and (6 * -0.4) / 8 = -0.3; their mean is -0.275
-    assert found["dpo"] == pytest.approx({"scaffolding": 0.1, "label": -0.275, "span": 0.0})
-    assert found["rpo"] == pytest.approx({"scaffolding": 0.0, "label": -0.25, "span": 0.5})
+    assert drifts["dpo"] == pytest.approx({"scaffolding": 0.1, "label": -0.275, "span": 0.0})
+    assert drifts["rpo"] == pytest.approx({"scaffolding": 0.0, "label": -0.25, "span": 0.5})
 
 
 def test_tokens_without_a_label_have_no_frequency():
     # frequent labels: (6 * -0.2 + 2 * 0.5) / 8 = -0.025 and (6 * -0.4 - 2 * 0.5) / 8 = -0.425
-    found = erosion({"dpo": [FIRST, SECOND]}, "frequency")["dpo"]
-    assert found == pytest.approx({"1-9": -0.2, "100-999": -0.225})
-    assert list(found) == ["1-9", "100-999"]
+    drifts = erosion({"dpo": [FIRST, SECOND]}, "frequency")["dpo"]
+    assert drifts == pytest.approx({"1-9": -0.2, "100-999": -0.225})
+    assert list(drifts) == ["1-9", "100-999"]
 
 
-def test_a_class_that_a_seed_has_not_is_no_mean_of_the_others():
+def test_a_class_that_a_seed_lacks_is_left_out():
     assert list(erosion({"dpo": [FIRST, SECOND]}, "confidence")["dpo"]) == ["0-0.5", "0.99-1"]
 
 
-def test_the_same_bytes_twice_and_a_column_for_what_is_there(tmp_path):
+def test_equal_rows_give_equal_bytes_and_only_present_classes_get_columns(tmp_path):
     watched = {f"method_{number}": [FIRST, SECOND] for number in range(24)}
     for name in ("one.svg", "two.svg"):
         write_erosion_figure(tmp_path / name, watched, "demo, tiny")
@@ -57,20 +57,22 @@ def test_the_same_bytes_twice_and_a_column_for_what_is_there(tmp_path):
     assert [name for name in watched if text.count(f"<!-- {name} -->") != 1] == []
     shown = {by: [name for name in classes if f"<!-- {name} -->" in text] for by, classes in CLASSES.items()}
     assert shown["field"] == ["scaffolding", "label", "span"] and shown["frequency"] == ["1-9", "100-999"]
-    assert text.count("<!-- .10 -->") == 2 * 24  # scaffolding, which is also all that was sure
+    assert (
+        text.count("<!-- .10 -->") == 2 * 24
+    )  # for scaffolding, and for the confidence class 0.99-1, which has the same tokens
 
 
-def test_what_rounds_to_nothing_has_no_sign(tmp_path):
-    rows = looks(("label", "1-9", "0-0.5", 9, -0.004), ("span", "1-9", "0-0.5", 9, -1.96))
+def test_a_value_that_rounds_to_zero_has_no_sign(tmp_path):
+    rows = rows_of_run(("label", "1-9", "0-0.5", 9, -0.004), ("span", "1-9", "0-0.5", 9, -1.96))
     write_erosion_figure(tmp_path / "one.svg", {"dpo": [rows]}, "demo")
     text = (tmp_path / "one.svg").read_text()
     assert "<!-- .00 -->" in text and "<!-- -2.0 -->" in text and "<!-- -.00 -->" not in text
 
 
-def test_the_program_draws_the_runs_it_is_given(tmp_path):
+def test_the_program_draws_the_runs_of_its_settings(tmp_path):
     path = tmp_path / "own/tiny/dpo/seed1/watch.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"health": [], "erosion": looks(("scaffolding", "-", "0.99-1", 4, -0.3))}))
+    path.write_text(json.dumps({"health": [], "erosion": rows_of_run(("scaffolding", "-", "0.99-1", 4, -0.3))}))
     settings = json.dumps({"runs": [{"dataset": "own", "model": "tiny", "method": "dpo", "seeds": [1]}]})
     arguments = ["--settings", settings, "--results", str(tmp_path), "--title", "own, tiny"]
     erosion_figure.main([*arguments, "--output", str(tmp_path / "tiny.svg")])

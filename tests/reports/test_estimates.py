@@ -1,4 +1,4 @@
-"""Files of counts: what they sum to, what is left without a cluster, and which may stand beside one another."""
+"""Files of counts give the scores of the score file, also without a cluster; a hash says which are comparable."""
 
 import json
 from dataclasses import replace
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def faulty(number: int, answer: str, key: str, labels: list[str]) -> str:
-    """Answers of all sorts: unreadable, to be repaired, empty, with a wrong label, with a record too many, right."""
+    """One of six sorts of answers: unreadable, repairable, empty, with a wrong label, with a spurious record, gold."""
     content = json.loads(answer)
     records = next(iter(content.values()))
     match number % 6:
@@ -43,15 +43,15 @@ def faulty(number: int, answer: str, key: str, labels: list[str]) -> str:
 
 
 def made(kind: str):
-    """Documents in groups of two, and what a model with many faults answered."""
+    """Documents in groups of two, and the answers of a model with many faults."""
     source, name, key = {
         "entities": (demo_abstracts, "scierc", "label"),
         "results": (demo_messages, "pvminer", "Code"),
     }[kind]
     ontology = read_ontology(ROOT / f"config/ontologies/{name}.yaml")
     documents = [
-        replace(one, group_id=f"group{number // 2}", clusters=(tuple(span.id for span in one.spans[:2]),))
-        for number, one in enumerate(source.generate("test", 24, 1))
+        replace(document, group_id=f"group{number // 2}", clusters=(tuple(span.id for span in document.spans[:2]),))
+        for number, document in enumerate(source.generate("test", 24, 1))
     ]
     units = [unit for document in documents for unit in document_units(document, "document")]
     answers = [render(gold_answer(unit), kind) for unit in units]
@@ -70,7 +70,7 @@ def written(path: Path, documents, units, predictions, answers, ontology, comple
 
 
 @pytest.mark.parametrize("kind", ["entities", "results"])
-def test_every_metric_is_that_of_the_score_file(kind, tmp_path):
+def test_every_metric_equals_that_of_the_score_file(kind, tmp_path):
     study = made(kind)
     scores = written(tmp_path / "all", *study)
     run = read_estimates(tmp_path / "all", METRICS[kind])
@@ -79,11 +79,11 @@ def test_every_metric_is_that_of_the_score_file(kind, tmp_path):
         name, _, convention = metric.partition("@")
         counted = scores["metrics"].get(name, {}).get(convention or "set_directed", {})
         assert run.gold[metric] == counted["gold"] if "gold" in counted else run.gold[metric] > 0, metric
-    assert len({round(one.whole[0], 3) for one in run.metrics.values()}) > 8
+    assert len({round(estimates.whole[0], 3) for estimates in run.metrics.values()}) > 8
 
 
 @pytest.mark.parametrize("kind", ["entities", "results"])
-def test_without_a_cluster_it_is_the_score_of_the_others(kind, tmp_path):
+def test_without_a_cluster_the_score_is_that_of_the_other_clusters(kind, tmp_path):
     documents, *aligned, ontology, completions = made(kind)
     units, predictions, answers = aligned
     written(tmp_path / "all", documents, *aligned, ontology, completions)
@@ -98,16 +98,16 @@ def test_without_a_cluster_it_is_the_score_of_the_others(kind, tmp_path):
         assert run.metrics[metric].without[0, 3] == pytest.approx(metric_value(scores, metric), abs=1e-9), metric
 
 
-def test_documents_without_a_group_are_clusters_of_their_own(tmp_path):
+def test_documents_without_a_group_are_clusters_by_themselves(tmp_path):
     documents, *rest = made("entities")
     written(tmp_path / "groups", documents, *rest)
-    written(tmp_path / "alone", [replace(one, group_id=None) for one in documents], *rest)
+    written(tmp_path / "alone", [replace(document, group_id=None) for document in documents], *rest)
     groups, alone = (read_estimates(tmp_path / name, ["valid"]) for name in ("groups", "alone"))
     assert (groups.metrics["valid"].without.shape, alone.metrics["valid"].without.shape) == ((1, 12), (1, 24))
     assert groups.clusters != alone.clusters
 
 
-def test_the_hash_is_of_the_clusters_and_not_of_the_answers(tmp_path):
+def test_the_hash_depends_on_the_clusters_only(tmp_path):
     documents, units, predictions, answers, ontology, completions = made("results")
     written(tmp_path / "faulty", documents, units, predictions, answers, ontology, completions)
     right = [read_answer(answer, unit, ontology) for answer, unit in zip(answers, units, strict=True)]
@@ -122,7 +122,7 @@ def test_a_metric_without_any_item_is_zero(tmp_path):
     nothing = [read_answer("", unit, ontology) for unit in units]
     written(tmp_path / "counts", documents, units, nothing, answers, ontology, None)
     run = read_estimates(tmp_path / "counts", ["valid", "ner_strict", "rel@macro_label"])
-    assert all(one.whole[0] == 0 and not one.without.any() for one in run.metrics.values())
+    assert all(zero.whole[0] == 0 and not zero.without.any() for zero in run.metrics.values())
 
 
 def test_preferences_are_means_over_pairs_by_group(tmp_path):

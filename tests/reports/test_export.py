@@ -1,4 +1,4 @@
-"""What leaves a study: by hand, and that nothing else does, whatever the data are."""
+"""The export of a study worked out by hand, and random data of which no text, name or small count is exported."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ CONVENTION = "set_directed"
 
 
 def counts(metric: str, label: str | None, clusters: dict[str, tuple[int, int, int]]) -> list[ClusterCounts]:
-    """Rows of one label: right, predicted and gold items by cluster."""
+    """The rows of one label, from (right, predicted, gold) items by cluster."""
     return [
         ClusterCounts(cluster, metric, CONVENTION, label, right, predicted, right, gold)
         for cluster, (right, predicted, gold) in clusters.items()
@@ -23,7 +23,7 @@ def counts(metric: str, label: str | None, clusters: dict[str, tuple[int, int, i
 
 
 def run(by_label: dict[str, dict[str, tuple[int, int, int]]], metric: str = "ner_strict") -> list[ClusterCounts]:
-    """The rows of a run: all labels, and their sums."""
+    """The rows of a run: those of each label, and those of all labels together."""
     whole: dict[str, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
     for clusters in by_label.values():
         for cluster, parts in clusters.items():
@@ -67,17 +67,17 @@ def test_a_study_by_hand():
         "dataset,model,method,metric,seeds,mean,sd,difference,low,high",
         "notes,tiny,sft,ner_strict,2,61.2,1.0,,,",
         "notes,tiny,dpo,ner_strict,1,60.0,,0.0,-2.5,2.4",
-        "notes,tiny,sft,rel,,,,,,",  # three patients have all relations
-        "notes,tiny,sft,ner_strict@macro_label,,,,,,",  # two have the label Rare
-        "mean of 2 data sets,tiny,sft,rel,,,,,,",  # the other data set would tell the blank one
+        "notes,tiny,sft,rel,,,,,,",  # only three patients have relations
+        "notes,tiny,sft,ner_strict@macro_label,,,,,,",  # only two patients have the label Rare
+        "mean of 2 data sets,tiny,sft,rel,,,,,,",  # with the other data set it would reveal the blank value
         "mean of 2 data sets,tiny,sft,ner_strict,1,70.1,,,,",
-        "notes,tiny,human,ner_strict,,,,,,",  # who has read texts of four
+        "notes,tiny,human,ner_strict,,,,,,",  # the second annotator has read texts of four patients
     ]
     assert files["tables/main.tests.csv"].splitlines() == [
         "dataset,model,method,against,metric,seeds,difference,low,high,relative,p,p_holm,documents",
         "notes,tiny,dpo,sft,ner_strict,3,-1.3,-3.0,0.5,-2.0,0.041,0.083,25",
     ]
-    # Drug: 2 * 9 / (27 + 18) = 40.0; of Rare's two patients nobody is told, with Cough's six: 2 * 2 / (8 + 8) = 25.0
+    # Drug: 2 * 9 / (27 + 18) = 40.0; Rare, of two patients, is combined with Cough, of six: 2 * 2 / (8 + 8) = 25.0
     assert [row for row in rows(files, "labels") if (row["dataset"], row["method"]) == ("notes", "sft")] == [
         {**LABEL, "label": "Drug", "f1": "40.0", "groups": "10", "gold": "20"},
         {**LABEL, "label": RARE, "f1": "25.0", "groups": "5", "gold": "10"},
@@ -92,15 +92,15 @@ def test_a_study_by_hand():
 LABEL = {"dataset": "notes", "model": "tiny", "method": "sft", "metric": "ner_strict", "seeds": "2"}
 
 
-def test_labels_are_folded_until_their_sum_tells_nobody():
+def test_labels_are_combined_until_enough_groups_have_them():
     groups = {"A": set("abcdefghi"), "B": set("abcdef"), "C": set("ab"), "D": set()}
     assert fold(groups) == (["A"], ["B", "C", "D"])
     assert fold(groups | {"E": set("cdef")}) == (["A", "B"], ["C", "D", "E"])
-    assert fold({"A": set("abcdef"), "D": set()}) == (["A"], ["D"])  # of no patient nothing is told
+    assert fold({"A": set("abcdef"), "D": set()}) == (["A"], ["D"])  # a label of no patient reveals nothing
     assert fold({"C": set("ab")}) == ([], ["C"])
 
 
-def test_coreference_has_the_groups_of_its_three_metrics():
+def test_the_mean_of_coreference_needs_groups_in_its_three_metrics():
     clusters = patients(6, (1, 1, 1))
     groups = gold_groups(counts("muc", None, clusters) + counts("b_cubed", None, clusters))
     assert not is_few(groups, "muc@in_order") and is_few(groups, "conll")
@@ -116,11 +116,11 @@ NAMES = [f"label{letter}" for letter in "ABCD"]
 
 
 @given(st.data())
-def test_no_text_no_name_and_no_small_count_leaves_whatever_the_data_are(data):
+def test_no_text_name_or_small_count_is_exported(data):
     people = data.draw(st.lists(PATIENT, min_size=4, max_size=12, unique=True))
     secrets = data.draw(st.lists(SECRET, min_size=3, max_size=3))
     by_label = {}
-    for label in NAMES:  # each of some people who follow one another
+    for label in NAMES:  # each label has a range of neighbouring people
         first, number = data.draw(st.integers(0, 11)), data.draw(st.sampled_from([9, 6, 5, 4, 2, 1, 0]))
         by_label[label] = {people[(first + place) % len(people)]: data.draw(PARTS) for place in range(number)}
     table = io.StringIO()
@@ -133,13 +133,13 @@ def test_no_text_no_name_and_no_small_count_leaves_whatever_the_data_are(data):
 
     whole = "\n".join([*files, *files.values()])
     assert not [name for name in [*people, *secrets] if name in whole]
-    having = {label: {one for one, parts in by_label.get(label, {}).items() if parts[2]} for label in NAMES}
+    having = {label: {person for person, parts in by_label.get(label, {}).items() if parts[2]} for label in NAMES}
     assert not [label for label in NAMES if len(having[label]) < FEW and label in whole]
 
     shown = rows(files, "labels")
-    own = {row["label"] for row in shown} - {RARE}
-    folded = set().union(*(having[label] for label in set(NAMES) - own))
-    assert len(folded) >= FEW or not folded or not own  # the total less the rows that are shown is of no few
+    single = {row["label"] for row in shown} - {RARE}
+    folded = set().union(*(having[label] for label in set(NAMES) - single))
+    assert len(folded) >= FEW or not folded or not single  # the total minus the shown rows rests on enough groups
     for row in shown:
         assert all(int(row[name]) % FEW == 0 and int(row[name]) >= FEW for name in ("groups", "gold"))
         assert re.fullmatch(r"\d+\.\d", row["f1"])

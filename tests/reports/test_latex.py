@@ -1,4 +1,4 @@
-"""Tables and macros in an article of two columns, set by a stock TeX Live where there is one."""
+"""Tables and macros in a two-column article, which is compiled if TeX Live is installed."""
 
 import io
 import re
@@ -51,7 +51,7 @@ def frames(tables: dict[str, dict[str, str]]) -> dict[str, tuple[pd.DataFrame, p
     }
 
 
-def test_a_narrow_table_takes_a_column_and_a_wide_one_both(tables):
+def test_a_narrow_table_takes_one_column_and_a_wide_table_both(tables):
     narrow, wide = tables["narrow"]["tex"], tables["wide"]["tex"]
     assert r"\begin{table}" in narrow and r"\begin{table*}" in wide
     assert narrow.count(r"\label{tab:narrow}") == wide.count(r"\label{tab:wide}") == 1
@@ -60,16 +60,18 @@ def test_a_narrow_table_takes_a_column_and_a_wide_one_both(tables):
     assert r"\item Hyperparameters: presets ``matched''." in narrow and r"tabpo.a\_b" in narrow
 
 
-def test_a_long_table_breaks_and_keeps_its_number_its_label_and_its_notes(tables):
+def test_a_long_table_is_split_and_keeps_one_number_label_and_notes(tables):
     wide = tables["wide"]["tex"]
     floats = wide.count(r"\begin{table*}")
-    assert floats == 2  # 7 blocks of 9 rows, 45 of them a page
+    assert floats == 2  # 7 blocks of 9 rows make 63 rows, and a page has 45
     assert wide.count("(continued)") == wide.count(r"\addtocounter{table}{-1}") == floats - 1
     assert wide.count(r"\begin{tablenotes}") == 1
-    assert wide.count(r"\midrule") == 2 + 5  # below the heads, and between 7 blocks but where the page breaks
+    assert (
+        wide.count(r"\midrule") == 2 + 5
+    )  # one below each head; one before each of 6 further blocks, except at the page break
 
 
-def test_models_are_named_once_and_methods_as_papers_print_them(tables):
+def test_models_are_named_once_and_methods_have_printed_names(tables):
     wide = tables["wide"]["tex"]
     assert wide.count("qwen2.5-1.5b") == 1 and r"large\_2 & SFT &" in wide
     assert "TAB-PO &" in wide and r"tab\_po\_no\_barrier &" in wide and "Dictionary &" in wide
@@ -93,7 +95,7 @@ def test_macros_have_the_numbers_of_the_tables(tables):
     assert len(keys) == len(set(keys)) > 400
 
 
-def test_two_numbers_of_one_key_are_refused(tables):
+def test_two_numbers_with_the_same_key_are_refused(tables):
     both = frames(tables)
     cells, tests = both["narrow"]
     both["again"] = cells.assign(mean=cells["mean"] + 1), tests
@@ -102,11 +104,11 @@ def test_two_numbers_of_one_key_are_refused(tables):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_an_article_of_two_columns_compiles(tables, tmp_path):
+def test_a_two_column_article_compiles(tables, tmp_path):
     (tmp_path / "macros.tex").write_text(render_macros(frames(tables)))
     parts = [tables[name][ending] for name in ("narrow", "wide") for ending in ("tex", "tests.tex")]
     (tmp_path / "article.tex").write_text(ARTICLE % "\n".join(parts))
-    for _ in range(2):  # the second has the references
+    for _ in range(2):  # the second pass resolves the references
         done = subprocess.run(
             ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "article.tex"],
             cwd=tmp_path,

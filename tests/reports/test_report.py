@@ -1,3 +1,5 @@
+"""The report of a study: what it shows, what it links to, and that it loads nothing and is reproducible."""
+
 import html
 import re
 import subprocess
@@ -69,7 +71,7 @@ RUNS = [run("sft", 1, measure="nll"), run("dpo", 1), run("dpo", 2, collapsed=30)
 
 
 def cells(page: str) -> list[list[str]]:
-    """Rows of all tables of the page, as a reader sees them."""
+    """The rows of all tables of the page, as a reader sees them."""
     rows = re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)
     return [[html.unescape(re.sub(r"<.*?>", "", cell)) for cell in re.findall(r"<td.*?</td>", row)] for row in rows]
 
@@ -79,11 +81,11 @@ def page() -> str:
     return render_report(settings(), CONTENTS, RUNS)
 
 
-def test_contents_of_what_is_shown_are_what_is_asked_for():
+def test_shown_files_are_those_whose_contents_are_rendered():
     assert shown_files(settings()) == list(CONTENTS)
 
 
-def test_cells_captions_and_notes_are_those_of_the_markdown(page):
+def test_cells_captions_and_notes_come_from_the_markdown(page):
     assert ["dpo", "78.1 ± 0.2 ▲†", "-2.0"] in cells(page) and ["tab_po", "8.0", "–"] in cells(page)
     assert "<strong>78.1 ± 0.2</strong> ▲†" in page
     assert "<strong>REHEARSAL. A &lt;b&gt;&amp;&quot;caption&quot;.</strong>" in page
@@ -92,12 +94,12 @@ def test_cells_captions_and_notes_are_those_of_the_markdown(page):
     assert "REHEARSAL" not in render_report(settings(tables=[]), CONTENTS, RUNS)
 
 
-def test_what_comes_from_data_is_text(page):
+def test_markup_in_data_is_shown_as_text(page):
     assert ["<b>&*Bold*", "10", "–"] in cells(page) and ["a_b_c | d", "7", "0.5"] in cells(page)
     assert "<b>" not in page and "<script" not in page and "<h4>notes</h4>" in page
 
 
-def test_columns_of_numbers_stand_to_the_right():
+def test_columns_of_numbers_are_aligned_right():
     card = CARD.replace("---:", ":---")
     page = render_report(settings(), CONTENTS | {"notes/card.md": card}, [])
     assert '<th class="number">train</th>' in page and '<td class="number">0.5</td>' in page
@@ -120,37 +122,37 @@ def test_the_page_loads_nothing(page):
     assert anchors <= set(re.findall(r'id="([^"]*)"', page)) and "runs" in anchors
 
 
-def test_runs(page):
-    found = cells(page)
-    assert ["sft", "1", "60", "NLL, nats a token", "0.625", "0.750", "30", "last", "–"] in found
-    assert ["dpo", "1", "60", "F1", "0.625", "0.750", "30", "last", "no"] in found
-    assert ["dpo", "2", "60", "F1", "0.625", "0.750", "30", "last", "after step 30"] in found
+def test_the_table_of_runs(page):
+    rows = cells(page)
+    assert ["sft", "1", "60", "NLL, nats a token", "0.625", "0.750", "30", "last", "–"] in rows
+    assert ["dpo", "1", "60", "F1", "0.625", "0.750", "30", "last", "no"] in rows
+    assert ["dpo", "2", "60", "F1", "0.625", "0.750", "30", "last", "after step 30"] in rows
     assert "notes, tiny: 3 runs, 1 collapsed" in page and "All were made with the same code." in page
     assert 'href="notes/tiny/dpo/seed2/run.yaml"' in page
     other = render_report(settings(), CONTENTS, [*RUNS, run("tab_po", 1, code="b")])
     assert "made with different code in tabpo." in other
 
 
-def test_a_report_on_private_data_says_where_it_must_stay_and_is_complete(page):
+def test_a_report_on_private_data_is_complete_and_has_the_notice(page):
     private = [{"name": "notes", "source": "custom", "unit": "document", "private": True}]
     inside = render_report(settings(datasets=private), CONTENTS, RUNS)
     assert "INSIDE ONLY" in inside.split("<h1>")[0] and "INSIDE ONLY" not in page
     assert ["dpo", "1", "60", "F1", "0.625", "0.750", "30", "last", "no"] in cells(inside)
 
 
-def test_a_table_of_private_data_is_still_known_for_a_rehearsal():
+def test_a_rehearsal_is_recognised_below_the_notice_of_private_data():
     inside = render_report(settings(), CONTENTS | {"tables/main.md": marked(TABLE, ["notes"])}, RUNS)
     assert "the rows of main say" in inside and "INSIDE ONLY" in inside
 
 
-def test_what_a_study_has_not_is_left_out():
+def test_parts_that_a_study_lacks_are_left_out():
     bare = settings(methods=[], costs=False, exhibits=settings()["exhibits"][:1])
     page = render_report(bare, CONTENTS, [])
     assert "Cost" not in page and 'id="runs"' not in page and "<img" not in page and "Data card" in page
 
 
 def test_the_same_study_gives_the_same_page_without_torch(page):
-    """In a process of its own: neither the hash seed nor the time may tell."""
+    """Another process, with another hash seed and at another time, writes the same page."""
     program = (
         "import sys; from tests.reports.test_report import *\n"
         "sys.stdout.write(render_report(settings(), CONTENTS, RUNS)); assert 'torch' not in sys.modules"

@@ -1,4 +1,4 @@
-"""The test of tables: values worked by hand, a slow program that follows the formulas, and what must hold."""
+"""The significance test: values worked out by hand, a slow program that follows the formulas, and known identities."""
 
 from itertools import product
 
@@ -45,13 +45,13 @@ NEW = [[(3, 4), (4, 6), (3, 5), (2, 3), (5, 8)]] * 2 + [[(3, 4), (5, 7), (3, 5),
 
 
 def study_b() -> tuple[Estimates, Estimates]:
-    """Of a method and of its baseline, on five documents that differ in size."""
+    """The estimates of a method and of its baseline, on five documents of different sizes."""
     new, base = np.array(NEW), np.array(BASE)
     return estimates(new[..., 0], new[..., 1], GOLD), estimates(base[..., 0], base[..., 1], GOLD)
 
 
 def reference(w: list[list[list[float]]], estimate: float) -> dict[str, float]:
-    """Section by section as the formulas are written, for pseudovalues w[model][seed][document] of one data set."""
+    """The formulas in plain loops, for pseudovalues w[model][seed][document] of one data set."""
     models, seeds, groups = len(w), len(w[0]), len(w[0][0])
     everything = [w[m][s][d] for m, s, d in product(range(models), range(seeds), range(groups))]
     grand = sum(everything) / len(everything)
@@ -61,7 +61,7 @@ def reference(w: list[list[list[float]]], estimate: float) -> dict[str, float]:
         seed_means = [sum(w[m][s]) / groups for s in range(seeds)]
         document_means = [sum(w[m][s][d] for s in range(seeds)) / seeds for d in range(groups)]
         mean = sum(seed_means) / seeds
-        ms_seeds = groups * sum((one - mean) ** 2 for one in seed_means) / (seeds - 1)
+        ms_seeds = groups * sum((value - mean) ** 2 for value in seed_means) / (seeds - 1)
         v_m = ms_seeds / (seeds * groups) / models**2
         v_seeds += v_m
         squares += v_m**2 / (seeds - 1)
@@ -69,7 +69,7 @@ def reference(w: list[list[list[float]]], estimate: float) -> dict[str, float]:
             ms_error += (w[m][s][d] - seed_means[s] - document_means[d] + mean) ** 2
     ms_error /= models * (seeds - 1) * (groups - 1)
     by_document = [sum(w[m][s][d] for m in range(models) for s in range(seeds)) / models / seeds for d in range(groups)]
-    ms_documents = models * seeds * sum((one - grand) ** 2 for one in by_document) / (groups - 1)
+    ms_documents = models * seeds * sum((value - grand) ** 2 for value in by_document) / (groups - 1)
     v_documents = max(ms_documents - ms_error, 0) / (models * seeds * groups)
     df = v_seeds**2 / squares
     se = (v_seeds + v_documents) ** 0.5
@@ -99,13 +99,13 @@ def test_study_by_hand():
     assert (result.p, result.detectable) == (pytest.approx(0.23989, abs=5e-6), pytest.approx(29.433, abs=5e-4))
 
 
-def test_without_variance_of_documents_it_is_the_paired_t_test():
+def test_without_variance_of_documents_it_equals_the_paired_t_test():
     result = effect(study_without_document_variance())
     assert result.components[1].variance == 0
     assert result.p == pytest.approx(stats.ttest_1samp([10, 15, 5], 0).pvalue, abs=1e-12)
 
 
-def test_with_many_seeds_it_is_the_t_test_over_documents():
+def test_with_many_seeds_it_equals_the_t_test_over_documents():
     generator = np.random.default_rng(0)
     by_document = generator.normal(1, 5, 30)
     w = by_document + generator.normal(0, 1e-3, (400, 30))
@@ -127,7 +127,7 @@ def test_documents_of_unequal_size():
     assert (result.seeds_for(10), result.seeds_for(5)) == (4, 9)
 
 
-def test_relative_gain_and_a_baseline_of_one_run():
+def test_relative_gain_and_a_baseline_with_one_run():
     new, base = study_b()
     gain = effect(new.gain(base))
     assert new.gain(base).whole == pytest.approx([33.2840, 13.3333, 16.8831], abs=5e-5)
@@ -163,7 +163,7 @@ def test_mean_over_models():
 
 @pytest.mark.parametrize("models", [1, 3])
 @pytest.mark.parametrize("number", range(5))
-def test_a_slow_program_says_the_same_to_nine_digits(models, number):
+def test_a_slow_program_agrees_to_nine_digits(models, number):
     generator = np.random.default_rng(number)
     runs = []
     for _ in range(models):
@@ -171,7 +171,7 @@ def test_a_slow_program_says_the_same_to_nine_digits(models, number):
         base = generator.integers(1, 9, (4, 12, 3)).astype(float)
         runs.append(jackknife(counts, f1) - jackknife(base, f1))
     result = pooled([runs])
-    slow = reference([one.pseudovalues.tolist() for one in runs], result.estimate)
+    slow = reference([differences.pseudovalues.tolist() for differences in runs], result.estimate)
     ours = {
         "v_seeds": result.components[0].variance,
         "v_documents": result.components[1].variance,
@@ -183,19 +183,21 @@ def test_a_slow_program_says_the_same_to_nine_digits(models, number):
     assert ours == {name: pytest.approx(value, rel=1e-9, abs=1e-9) for name, value in slow.items()}
 
 
-def test_models_whose_documents_answer_differently_are_not_found_to_differ():
-    """True differences of 0 on the whole, but not in every model on every document."""
+def test_variation_of_models_over_documents_gives_no_false_differences():
+    """The true mean difference is 0, but single models differ on single documents."""
     generator = np.random.default_rng(1)
     false = 0
     for _ in range(400):
         w = generator.normal(0, 15, (6, 1, 100)) + generator.normal(0, 5, (6, 3, 100))
-        models = [Estimates(one.mean(axis=1), (one.sum(axis=1, keepdims=True) - one) / 99) for one in w]
+        models = [
+            Estimates(of_model.mean(axis=1), (of_model.sum(axis=1, keepdims=True) - of_model) / 99) for of_model in w
+        ]
         false += pooled([models]).p < 0.05
-    assert false / 400 <= 0.072  # 5 % and two standard errors; one residual for all models together: 10 %
+    assert false / 400 <= 0.072  # 5 % and two standard errors; a residual pooled over models gave 10 %
 
 
 def test_the_level_of_a_family_holds_with_three_seeds():
-    """Variance of seeds alone, estimated with two degrees of freedom, and a little of documents, at .05 / 24."""
+    """At .05 / 24, with much variance of seeds (two degrees of freedom) and little variance of documents."""
     generator, level, draws = np.random.default_rng(0), 0.05 / 24, 20000
     of_seeds = 1.2 * generator.chisquare(2, draws) / 2
     of_documents = np.maximum(0.3 * generator.chisquare(99, draws) / 99 - 0.2, 0)
@@ -205,14 +207,14 @@ def test_the_level_of_a_family_holds_with_three_seeds():
         if abs(estimate) > 3 * (seeds + documents) ** 0.5:
             parts = (Component("seeds", seeds, 2), Component("documents", documents, 99))
             false += Effect(estimate, parts, seeds=3, documents=100).p < level
-    assert false / draws <= 1.2 * level  # the mean of the two quantiles: 1.6 times
+    assert false / draws <= 1.2 * level  # the weighted mean of the two quantiles gave 1.6 times the level
 
 
-def test_pseudovalues_are_those_of_leaving_out_each_group():
+def test_pseudovalues_leave_out_each_group():
     sums = np.arange(24, dtype=float).reshape(1, 8, 3) + 1
     left_out = [f1(np.delete(sums, group, axis=1).sum(axis=1)) for group in range(8)]
     whole = f1(sums.sum(axis=1))
-    expected = [8 * whole[0] - 7 * one[0] for one in left_out]
+    expected = [8 * whole[0] - 7 * without[0] for without in left_out]
     assert jackknife(sums, f1).pseudovalues[0] == pytest.approx(expected)
 
 
@@ -220,16 +222,16 @@ def test_equal_runs_have_no_p():
     base = estimates([[2, 3, 1], [3, 2, 2]], 5, 5)
     same = effect(base - base)
     assert (same.se, same.p, same.interval) == (0, None, (0, 0))
-    # The same item more in every document and seed: nothing varied either.
+    # One more right item in every document and seed gives equal differences, too.
     constant = effect(estimates([[3, 3, 3]] * 2, 5, 5) - estimates([[2, 2, 2]] * 2, 5, 5))
     assert (constant.estimate, constant.p) == (pytest.approx(20), None)
     assert all_above([constant]) == 1
 
 
-def test_one_seed_knows_documents_alone():
-    one = study_a()
-    result = effect(Estimates(one.whole[:1], one.without[:1]))
-    # Pseudovalues 20 0 20 0: mean 10, variance 400/3, a quarter of it is 100/3
+def test_one_seed_gives_a_component_of_documents_only():
+    differences = study_a()
+    result = effect(Estimates(differences.whole[:1], differences.without[:1]))
+    # Pseudovalues 20, 0, 20, 0: mean 10, variance 400/3, divided by 4 documents 100/3
     assert [part.source for part in result.components] == ["documents"]
     assert result.se == pytest.approx((100 / 3) ** 0.5)
     assert result.p == pytest.approx(stats.ttest_1samp([20, 0, 20, 0], 0).pvalue)
@@ -238,7 +240,7 @@ def test_one_seed_knows_documents_alone():
 
 def test_over_documents_leaves_seeds_out():
     result = over_documents(study_a())
-    # Document means 20, 20/3, 20, -20/3
+    # The means of the documents are 20, 20/3, 20, -20/3
     assert result.p == pytest.approx(stats.ttest_1samp([20, 20 / 3, 20, -20 / 3], 0).pvalue)
     assert (result.estimate, result.seeds) == (pytest.approx(10), 3)
 
@@ -253,7 +255,7 @@ def test_seeds_are_planned_for_the_smallest_study_that_finds_the_difference():
     assert documents.seeds_for(documents.of_documents().detectable * 0.99) is None
 
 
-def test_stacked_runs_are_those_of_the_seeds():
+def test_stacked_runs_equal_the_runs_of_all_seeds():
     runs = study_a()
     parts = [Estimates(runs.whole[[seed]], runs.without[[seed]]) for seed in range(3)]
     assert effect(stack(parts)).p == effect(runs).p

@@ -1,4 +1,4 @@
-"""The program that measures how often the tests of tables are wrong, on a few studies."""
+"""The program that measures error rates and power of the significance tests, on a few simulated studies."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def test_runs_have_the_score_and_the_agreement_that_the_program_states():
     assert abs((right[1] / gold[1] - right[0] / gold[0]).mean() - 0.05) < 0.015
 
 
-def test_a_large_gain_is_found_through_the_rule():
+def test_a_large_gain_is_found_by_the_rule_that_makes_tables():
     gains = np.zeros(METHODS + 1)
     gains[1] = 20.0
     row = through_the_rule("planted tables", 1, np.random.default_rng(0), models=2, seeds=3, gains=gains)

@@ -1,4 +1,4 @@
-"""The lines of a training figure by hand, and the figure: what is in it, for how many methods, in which bytes."""
+"""The lines of a training figure worked out by hand, and the figure: 24 methods, and equal bytes for equal logs."""
 
 import json
 import math
@@ -25,29 +25,29 @@ def test_mean_and_range_of_seeds():
     assert line.low.tolist() == [1, 2, 3] and line.high.tolist() == [3, 4, 8]
 
 
-def test_one_seed_is_its_own_mean_and_range():
+def test_with_one_seed_mean_and_range_are_its_values():
     line = training_lines({"dpo": [run(1, -2)]}, "margin")["dpo"]
     assert line.mean.tolist() == line.low.tolist() == line.high.tolist() == [1, -2]
 
 
-def test_a_point_is_the_mean_of_steps_that_follow_one_another():
-    # 41 steps make 14 points: thirteen of three steps, whose mean is the one in the middle, and one of 40 and 41
+def test_a_point_is_the_mean_of_consecutive_steps():
+    # 41 steps make 14 points: 13 of three steps each, whose mean is the middle step, and one of steps 40 and 41
     line = training_lines({"dpo": [run(*range(1, 42))]}, "margin")["dpo"]
     assert line.mean.tolist() == line.steps.tolist() == [*range(2, 39, 3), 40.5]
 
 
 def test_steps_without_a_value_do_not_count_and_points_without_one_are_gaps():
-    # 21 steps, two a point; the first point has one value, the second none
+    # 21 steps make points of two steps; the first point has one value, the second none
     line = training_lines({"dpo": [run(None, 4, None, None, *[1] * 17)]}, "margin")["dpo"]
     np.testing.assert_array_equal(line.mean, [4, math.nan, *[1] * 9])
 
 
-def test_what_was_never_logged_has_no_line():
+def test_a_quantity_that_was_not_logged_has_no_line():
     assert set(training_lines({"dpo": [run(1, 2)], "rpo": [run(None, None)]}, "margin")) == {"dpo"}
     assert training_lines({"dpo": [run(1, 2)]}, "gate_rate") == {}
 
 
-def test_a_run_that_was_stopped_ends_the_mean_and_no_other_line():
+def test_a_stopped_run_ends_the_mean_of_its_method_only():
     lines = training_lines({"dpo": [run(1, 2, 3), run(3)], "rpo": [run(1, 2, 3)]}, "margin")
     np.testing.assert_array_equal(lines["dpo"].mean, [2, math.nan, math.nan])
     assert lines["rpo"].mean.tolist() == [1, 2, 3]
@@ -55,8 +55,8 @@ def test_a_run_that_was_stopped_ends_the_mean_and_no_other_line():
 
 def test_forty_methods_look_different():
     styles = line_styles(map(str, range(41)))
-    looks = [(tuple(style["color"]), style["linestyle"]) for style in styles.values()]
-    assert len(set(looks[:40])) == 40 and looks[40] == looks[0]
+    drawn = [(tuple(style["color"]), style["linestyle"]) for style in styles.values()]
+    assert len(set(drawn[:40])) == 40 and drawn[40] == drawn[0]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def logs() -> dict:
     return {name: [run(number, 2 * number, **shares)] * 2 for number, name in enumerate(NAMES)}
 
 
-def test_twenty_four_methods_twice_the_same_bytes(tmp_path, logs):
+def test_equal_logs_of_24_methods_give_equal_bytes(tmp_path, logs):
     for name in ("one.svg", "two.svg"):
         write_training_figure(tmp_path / name, logs, "demo, tiny")
     text = (tmp_path / "one.svg").read_text()
@@ -76,7 +76,7 @@ def test_twenty_four_methods_twice_the_same_bytes(tmp_path, logs):
     assert drawn == {"margin", "accuracy", "share_edited"}  # the others were not logged
 
 
-def test_the_program_draws_the_runs_it_is_given(tmp_path, logs):
+def test_the_program_draws_the_runs_of_its_settings(tmp_path, logs):
     runs = [{"dataset": "own", "model": "tiny", "method": name, "seeds": [1, 2]} for name in ("dpo", "rpo")]
     for method in ("dpo", "rpo"):
         for seed in (1, 2):
