@@ -34,7 +34,7 @@ def describe(
     if any(cell.mark for cell in cells):
         caption.append(_marks(settings, comparisons))
     if any(cell.best for cell in cells):
-        caption.append("Bold: the best, and what cannot be told from it.")
+        caption.append("Bold: the best row, and rows that do not differ from it at .05, unadjusted.")
     blocks = {cell.block for cell in cells if not cell.block.pooled}
     if withheld:
         everywhere = set(withheld) >= blocks
@@ -57,7 +57,8 @@ def _notes(
 ) -> list[str]:
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
     notes += [
-        f"REHEARSAL on {block.name}: {reason}. Nothing is marked there, and the rows say nothing about the methods."
+        f"REHEARSAL on {block.name}: {reason}. Nothing is marked there, since these rows are no evidence about the"
+        " methods."
         for block, reason in withheld.items()
     ]
     notes += _documents(runs)
@@ -65,11 +66,11 @@ def _notes(
     notes += _power(comparisons)
     notes += _too_little(comparisons)
     if any(run.collapsed for run in runs):
-        notes.append(f"†: collapsed while trained, and counts: {_collapsed(runs)}.")
+        notes.append(f"†: the mean includes runs that collapsed during training: {_collapsed(runs)}.")
     if any(run.method == PROMPTED for run in runs):
         notes.append(
-            f"{PROMPTED}: a model behind an endpoint, not trained, given the same prompts; one run at temperature 0,"
-            " without seeds, which the server need not repeat to the letter."
+            f"{PROMPTED}: a model behind an endpoint, which was not trained and got the same prompts; one run at"
+            " temperature 0, without seeds. The server may answer differently in another run."
         )
     notes += _agreements(runs)
     notes.append(meanings(settings["metrics"]))
@@ -127,7 +128,8 @@ def _power(comparisons: Sequence[Comparison]) -> list[str]:
         if largest:
             sizes = ", ".join(f"{title(metric)} {size:.1f}" for metric, size in largest.items())
             notes.append(
-                f"Smallest difference {what}that one test finds with 80 % power, of the row that varies most: {sizes}."
+                f"Smallest difference {what}that one test finds with 80 % power, for the row with the largest variance:"
+                f" {sizes}."
             )
     return notes
 
@@ -138,7 +140,9 @@ def _too_little(comparisons: Sequence[Comparison]) -> list[str]:
     clusters = {min(comparison.clusters) for comparison in comparisons if comparison.family}
     notes = []
     if seeds and min(seeds) < SEEDS_TO_MARK:
-        meaning = "intervals are of these runs, not of the methods" if min(seeds) == 1 else "intervals alone"
+        meaning = (
+            "intervals are about these runs, not about the methods" if min(seeds) == 1 else "there are intervals only"
+        )
         notes.append(f"Fewer than {SEEDS_TO_MARK} seeds: nothing is marked; {meaning}.")
     if clusters and min(clusters) < CLUSTERS_TO_MARK:
         notes.append(f"Fewer than {CLUSTERS_TO_MARK} test documents (or groups of them): nothing is marked.")
@@ -162,14 +166,14 @@ def _left_out(cells: Sequence[Cell]) -> list[str]:
     members = {member for cell in cells if cell.block.pooled for models in cell.block.members for member in models}
     trained = dict.fromkeys(cell.block.model for cell in cells if cell.seeds and not cell.block.pooled)
     left_out = [model for model in trained if members and model not in {name for _, name in members}]
-    return [f"Means are without {model}, which lacks a row or a seed." for model in left_out]
+    return [f"Means leave out {model}, which lacks a row or a seed." for model in left_out]
 
 
 def _seeds(runs: Sequence[Run]) -> str:
     seeds = sorted({run.seed for run in runs if run.seed is not None})
     if not seeds:
         return "one run each"
-    return f"seed {seeds[0]} alone" if len(seeds) == 1 else f"mean ± standard deviation over {len(seeds)} seeds"
+    return f"seed {seeds[0]} only" if len(seeds) == 1 else f"mean ± standard deviation over {len(seeds)} seeds"
 
 
 def _collapsed(runs: Sequence[Run]) -> str:
@@ -203,11 +207,15 @@ def describe_tests(settings: Mapping[str, Any], comparisons: Sequence[Comparison
     against = comparisons[0].against if comparisons else settings["against"]
     families = {comparison.family: comparison.tests for comparison in comparisons if comparison.family}
     notes = [
-        "Difference: mean over seeds, with its 95 % interval over new seeds and new test documents; of one seed, over"
-        " new documents alone, without p.",
-        *(f"p, Holm: adjusted over the family “{name}”, of {count}." for name, count in families.items()),
-        "Groups: of test documents (patients, threads), or documents where none are known. Detectable: the smallest"
-        " true difference that such a study finds with 80 % power, in one test at .05. For 1 point: the fewest seeds"
-        " with which it finds 1 point; – where documents alone vary too much, or one seed was run.",
+        "Difference: mean over seeds, with its 95 % interval over new seeds and new test documents. With one seed the"
+        " interval is over new documents only, and there is no p.",
+        *(
+            f"p, Holm: adjusted over the {count} differences of the family “{name}”."
+            for name, count in families.items()
+        ),
+        "Groups: the number of groups of test documents (patients, threads), or of documents if no groups are known."
+        " Detectable: the smallest true difference that such a study finds with 80 % power, in one test at .05. For 1"
+        " point: the fewest seeds that find a true difference of 1 point with 80 % power; – if no number of seeds is"
+        " enough, or if there is one seed.",
     ]
     return {"caption": f"{settings['caption']} Differences to {against}.", "notes": notes}

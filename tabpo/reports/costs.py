@@ -139,12 +139,13 @@ def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun]) -> list[st
     devices = sorted({run.provenance["device"] for run in runs})
     several = any(cost.seeds > 1 for cost in costs)
     return [
-        f"s/step: median over the steps of a run but the first {WARM_UP}, which take memory and choose kernels; what"
-        " is done once an epoch, like the sampling of anchors, is in the seconds of the run alone."
-        + (" Mean over seeds, the smallest and the largest in brackets." if several else ""),
-        f"x {BASELINE}: s/step by that of {BASELINE} with the same seed. Runs of a study take place at different times,"
-        " beside whatever else the machine does then: benchmarks/method_step.py alternates the methods in one process.",
-        "Memory: the most that the first process had.",
+        f"s/step: median over the steps of a run except the first {WARM_UP}, which allocate memory and choose kernels."
+        " Work done once per epoch, such as the sampling of anchors, counts in s/run only."
+        + (" Mean over seeds, with the smallest and the largest in brackets." if several else ""),
+        f"x {BASELINE}: s/step divided by that of {BASELINE} with the same seed. Runs of a study take place at"
+        " different times and under different load of the machine; benchmarks/method_step.py alternates the methods in"
+        " one process.",
+        "Memory: the peak of the first process.",
         f"Trained on {' and on '.join(devices)}.",
         *(f"{missing}." for missing in sorted({f"– {cost.reason}" for cost in costs if cost.reason})),
     ]

@@ -31,45 +31,50 @@ TITLES = {
 }
 
 METRICS = {
-    "ner_strict": "exact places with their labels",
-    "ner_boundary": "exact places, whatever the labels",
-    "ner_relaxed": "labels of places that hold one another or share 60 % of their tokens, matched one to one",
-    "ner_boundary_relaxed": "places that hold one another or share 60 % of their tokens, matched one to one",
-    "rel": "exact places of both ends, and the relation's label",
-    "rel_plus": "exact places and labels of both ends, and the relation's label",
+    "ner_strict": "exact spans with their labels",
+    "ner_boundary": "exact spans, labels ignored",
+    "ner_relaxed": "labels of spans of which one contains the other or that share 60 % of their tokens, matched"
+    " one to one",
+    "ner_boundary_relaxed": "spans of which one contains the other or that share 60 % of their tokens, matched"
+    " one to one",
+    "rel": "exact spans of both ends, and the relation's label",
+    "rel_plus": "exact spans and labels of both ends, and the relation's label",
     "code": "set of codes of a text",
     "sub_code": "set of sub-codes of a text",
     "pair": "set of codes with their sub-codes of a text",
-    "span": "exact places, whatever the codes",
-    "span_relaxed": "places that hold one another or share 60 % of their tokens, matched one to one",
-    "triple": "exact places with code and sub-code",
-    "semantic_label": "exact places with their labels (those of NER, or triples)",
-    "relational_linking": "exact places of both ends, and the relation's label",
-    "textual_grounding": "exact places, whatever the labels",
+    "span": "exact spans, codes ignored",
+    "span_relaxed": "spans of which one contains the other or that share 60 % of their tokens, matched one to one",
+    "triple": "exact spans with code and sub-code",
+    "semantic_label": "exact spans with their labels (those of NER, or triples)",
+    "relational_linking": "exact spans of both ends, and the relation's label",
+    "textual_grounding": "exact spans, labels ignored",
     "muc": "coreference links",
     "b_cubed": "coreference by mention",
     "ceaf_e": "coreference by cluster (phi 4)",
     "conll": "mean F1 of MUC, B-cubed and CEAF-e",
-    "valid": "share of answers that can be read; rows without a model write none",
+    "valid": "share of readable answers; rows without a model write no answers",
     "reward_accuracy": "share of test pairs whose chosen answer has the higher log-ratio to the SFT model, summed over"
     " its tokens; ties count half, so SFT has 50",
-    "ranking_accuracy": "share of test pairs whose chosen answer has the higher mean log-prob per token, SFT aside",
-    "reward_margin": "mean log-ratio of the chosen less that of the rejected answer, in nats, without a beta",
+    "ranking_accuracy": "share of test pairs whose chosen answer has the higher mean log-prob per token; SFT is not"
+    " subtracted",
+    "reward_margin": "mean log-ratio of the chosen minus that of the rejected answer, in nats, not scaled by beta",
 }
 
 CONVENTIONS = {
     "set_canonical": "symmetric relations in the order of the text",
-    "macro_label": "mean F1 of the labels that gold has",
-    "repaired": "without a model's thoughts, code fences and other words, cut lists closed; else the headline",
-    "in_order": "a text that occurs several times is looked for behind the item before it; else the headline",
+    "macro_label": "mean F1 over the labels that occur in gold",
+    "repaired": "read without a model's thoughts, code fences and other words, and with cut-off lists closed; otherwise"
+    " counted like the headline",
+    "in_order": "a text that occurs several times is searched for after the previous item; otherwise counted"
+    " like the headline",
     "pure": "as PURE counts: repeated items are not merged",
     "spert": "as SpERT counts: symmetric relations in the order of the text",
-    "plmarker": "as PL-Marker counts: symmetric relations twice, nothing wider than 8 tokens",
-    "dygie": "as DyGIE++ counts: nothing wider than 8 tokens, one label a pair",
-    "uie_set": "sets of texts, wherever they are",
-    "uie_multiset": "as UIE counts by default: texts, wherever they are, repeated ones each by themselves",
-    "pv_style": "as the scorer released for PV-Miner: sets of labels of a text; spans, and ends of links, as sets of"
-    " words that hold one another or share 60 %, matched in the answer's order",
+    "plmarker": "as PL-Marker counts: symmetric relations count twice, no spans wider than 8 tokens",
+    "dygie": "as DyGIE++ counts: no spans wider than 8 tokens, one label for each pair of spans",
+    "uie_set": "sets of texts, positions ignored",
+    "uie_multiset": "as UIE counts by default: texts, positions ignored, repeated texts counted each time",
+    "pv_style": "as the scorer released for PV-Miner: sets of labels of a text; spans, and ends of links, match"
+    " if one set of words contains the other or they share 60 %, in the answer's order",
 }
 
 PRINTED_CONVENTIONS = {
@@ -147,11 +152,13 @@ def ceiling_note(dataset: str, metric: str, ceiling: float, conventions: Mapping
         ceiling: The score of gold in this metric, in percent.
         conventions: The conventions of the metric with their `f1`; empty if `metric` itself names a convention.
     """
-    note = f"Gold's own text scores {ceiling:.2f} in {title(metric)} on {dataset}"
+    note = f"Gold, written as an answer and read again, scores {ceiling:.2f} in {title(metric)} on {dataset}"
     in_order = 100 * conventions.get("in_order", {"f1": 0})["f1"]
     if in_order <= ceiling:
         return f"{note}."
-    return f"{note}, each text at its leftmost free place; {in_order:.2f} in the order of the answer (in_order)."
+    return (
+        f"{note} with each text at its leftmost free place, and {in_order:.2f} in the order of the answer (in_order)."
+    )
 
 
 def quantity(metrics: Sequence[str]) -> str:

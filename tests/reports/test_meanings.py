@@ -1,3 +1,5 @@
+"""Every metric and convention that a table may show has a title and an explanation."""
+
 from tabpo.metrics.names import METRICS
 from tabpo.reports.meanings import CONVENTIONS, TITLES, meanings, title
 from tabpo.reports.meanings import METRICS as EXPLAINED
@@ -5,13 +7,13 @@ from tabpo.reports.meanings import METRICS as EXPLAINED
 
 def test_each_name_is_explained_once():
     assert meanings(["rel", "rel@pure", "ner_strict@pure", "rel"]) == (
-        "Rel: exact places of both ends, and the relation's label; (pure): as PURE counts: repeated items are not"
-        " merged; NER: exact places with their labels."
+        "Rel: exact spans of both ends, and the relation's label; (pure): as PURE counts: repeated items are not"
+        " merged; NER: exact spans with their labels."
     )
     assert (title("rel"), title("rel_plus@pure")) == ("Rel", "Rel+ (pure)")
 
 
-def test_what_a_table_may_show_is_what_is_explained():
+def test_exactly_the_metrics_that_tables_may_show_are_explained():
     shown = {name for names in METRICS.values() for name in names}
     assert {name.partition("@")[0] for name in shown} == set(EXPLAINED) == set(TITLES)
     assert {name.partition("@")[2] for name in shown} - {""} == set(CONVENTIONS)

@@ -1,4 +1,4 @@
-"""Tables from runs whose counts are made up: means, marks, what is best, captions, and the files."""
+"""Tables made from runs with invented counts: means, marks, best cells, captions and files."""
 
 import csv
 import io
@@ -32,7 +32,7 @@ def differences_of(runs, **changed) -> dict[str, dict[str, str]]:
 
 
 def by_hand() -> list:
-    """F1 60, 62, 64 of sft and 63, 66, 66 of dpo on 50 documents, one of which varies."""
+    """Runs with F1 60, 62, 64 of sft and 63, 66, 66 of dpo on 50 documents; only one document varies."""
 
     def right(percent):  # 50 documents of 10 items: an item is 0.2 points
         return {"ner_strict": [6.0] * 49 + [6.0 + (percent - 60) * 5]}
@@ -79,7 +79,7 @@ def test_a_large_gain_is_marked_and_no_gain_is_not():
     assert "▲" not in lines["dpo"] and "▼" not in lines["dpo"] and "**" not in lines["dpo"]
     assert r"$^{\uparrow}$" in made["tex"] and r"\textbf{" in made["tex"]
     worse = files(made_study({"sft": 7.0, "dpo": 7.0, "tab_po": 5.0}))["md"]
-    assert worse.count("▼") == 2 and worse.count("▲") == 1  # in its row, and both in the caption
+    assert worse.count("▼") == 2 and worse.count("▲") == 1  # ▼ in one row; both marks in the caption
 
 
 def test_the_family_is_every_tested_difference_and_the_caption_counts_it():
@@ -103,12 +103,12 @@ def test_the_family_is_every_tested_difference_and_the_caption_counts_it():
 @pytest.mark.parametrize(
     ("seeds", "documents", "note"),
     [
-        (1, 40, "Fewer than 3 seeds: nothing is marked; intervals are of these runs, not of the methods."),
-        (2, 40, "Fewer than 3 seeds: nothing is marked; intervals alone."),
+        (1, 40, "Fewer than 3 seeds: nothing is marked; intervals are about these runs, not about the methods."),
+        (2, 40, "Fewer than 3 seeds: nothing is marked; there are intervals only."),
         (3, 19, "Fewer than 20 test documents (or groups of them): nothing is marked."),
     ],
 )
-def test_nothing_is_marked_by_too_little(seeds, documents, note):
+def test_too_few_seeds_or_documents_give_no_marks(seeds, documents, note):
     made = files(made_study({"sft": 2.0, "dpo": 2.0, "tab_po": 9.0}, seeds=seeds, documents=documents))
     assert "▲" not in made["md"] and f"- {note}" in made["md"]
     row = rows_of(made["tests.csv"])[1]
@@ -127,7 +127,7 @@ def test_equal_runs_have_no_p_and_no_mark():
     assert "▲" not in files(runs)["md"]
 
 
-def test_an_interval_is_that_of_seeds_and_documents():
+def test_an_interval_combines_seeds_and_documents():
     row = differences_of(made_study(MEANS))["tab_po"]
     se = (float(row["se_seeds"]) ** 2 + float(row["se_documents"]) ** 2) ** 0.5
     half = float(row["high"]) - float(row["difference"])
@@ -136,7 +136,7 @@ def test_an_interval_is_that_of_seeds_and_documents():
     assert (row["seeds"], row["documents"], row["unit"], row["against"]) == ("3", "40", "points", "sft")
 
 
-def test_bold_are_the_best_of_all_rows_and_what_cannot_be_told_from_it():
+def test_the_best_row_and_rows_not_different_from_it_are_bold():
     runs = [run for run in made_study({"sft": 3.0, "dpo": 8.0, "tab_po": 8.0}) if run.method != "dictionary"]
     runs.append(made_run("dictionary", None, {"ner_strict": np.full(40, 1.0)}))
     samples = arrange(runs)
@@ -170,22 +170,22 @@ def test_a_mean_over_models_is_a_family_of_its_own():
     assert "over the 2 tested differences of means and the 6 tested differences of single models" in made["md"]
 
 
-def test_data_sets_of_a_mean_weigh_the_same_and_a_model_that_lacks_a_row_is_left_out():
+def test_data_sets_have_equal_weight_and_a_model_that_lacks_a_row_is_left_out():
     runs = made_study(MEANS, models=("small", "large", "huge"), datasets=("notes", "mails"))
     runs = [run for run in runs if (run.model, run.method) != ("huge", "tab_po")]
     made = files(runs)
     (row,) = [row for row in rows_of(made["csv"]) if row["dataset"].startswith("mean") and row["method"] == "dpo"]
     assert (row["dataset"], row["model"]) == ("mean of 2 data sets", "mean of 2 models")
     singles = [
-        float(one["mean"])
-        for one in rows_of(made["csv"])
-        if one["method"] == "dpo" and one["model"] in ("small", "large")
+        float(single["mean"])
+        for single in rows_of(made["csv"])
+        if single["method"] == "dpo" and single["model"] in ("small", "large")
     ]
     assert float(row["mean"]) == pytest.approx(np.mean(singles), abs=1e-5)
-    assert "Means are without huge, which lacks a row or a seed." in made["md"]
+    assert "Means leave out huge, which lacks a row or a seed." in made["md"]
 
 
-def test_rehearsal_is_by_block_and_only_that_block_loses_its_marks():
+def test_a_rehearsal_is_one_block_and_only_that_block_has_no_marks():
     runs = made_study(MEANS, models=("small", "large"))
     runs = [
         made_run(run.method, run.seed, {"ner_strict": [0.0] * 40}, model="small")
@@ -220,10 +220,10 @@ def test_generated_data_are_a_rehearsal():
     made = files(made_study(MEANS), generated=["notes"])
     assert made["md"].startswith("**REHEARSAL. Notes.") and "▲" not in made["md"] and "**7" not in made["md"]
     assert "REHEARSAL on notes / tiny: generated data." in made["md"]
-    assert rows_of(made["tests.csv"])[1]["p_holm"]  # the numbers stay
+    assert rows_of(made["tests.csv"])[1]["p_holm"]  # the files of tests keep the numbers
 
 
-def test_differences_to_a_row_without_seeds_are_to_its_one_run():
+def test_a_baseline_without_seeds_is_compared_by_its_one_run():
     runs = made_study(MEANS)
     rows = differences_of(runs, against="dictionary")
     assert set(rows) == {"sft", "dpo", "tab_po"}
@@ -231,17 +231,18 @@ def test_differences_to_a_row_without_seeds_are_to_its_one_run():
     assert float(rows["sft"]["difference"]) == pytest.approx(means["sft"] - 10, abs=1e-5)
 
 
-def test_every_model_may_be_held_against_one_row_of_another():
+def test_all_models_can_be_compared_with_one_row_of_another_model():
     runs = [*made_study(MEANS), made_run("prompted", None, {"ner_strict": [6.0] * 40}, model="hosted")]
     rows = [*ROWS, "prompted"]
     made = table_files(settings(rows, against={"model": "hosted", "method": "prompted"}), runs, [], {})
-    found = {row["method"]: row for row in rows_of(made["tests.csv"])}
-    assert set(found) == {"sft", "dpo", "tab_po"} and {row["model"] for row in found.values()} == {"tiny"}
-    assert float(found["tab_po"]["difference"]) > 0 > float(found["sft"]["difference"])
-    assert found["sft"]["against"] == "prompted of hosted"
+    differences = {row["method"]: row for row in rows_of(made["tests.csv"])}
+    assert set(differences) == {"sft", "dpo", "tab_po"}
+    assert {row["model"] for row in differences.values()} == {"tiny"}
+    assert float(differences["tab_po"]["difference"]) > 0 > float(differences["sft"]["difference"])
+    assert differences["sft"]["against"] == "prompted of hosted"
 
 
-def test_a_prompted_model_has_one_run_and_no_row_beside_it_but_baselines():
+def test_a_prompted_model_has_one_run_and_the_baselines():
     runs = [*made_study(MEANS), made_run("prompted", None, {"ner_strict": [9.0] * 40}, model="gpt")]
     rows = rows_of(table_files(settings([*ROWS, "prompted"]), runs, [], {})["csv"])
     assert [row["method"] for row in rows if row["model"] == "tiny"] == ["sft", "dpo", "tab_po", "dictionary"]
@@ -250,7 +251,7 @@ def test_a_prompted_model_has_one_run_and_no_row_beside_it_but_baselines():
     assert (prompted["mean"], prompted["sd"], prompted["seeds"]) == ("90.000000", "", "0")
 
 
-def test_runs_on_other_documents_are_refused_but_those_of_a_second_annotator():
+def test_runs_on_other_documents_are_refused_except_a_second_annotator():
     runs = made_study(MEANS)
     other = made_run("majority", None, {"ner_strict": [1.0] * 30}, clusters="others")
     with pytest.raises(DataError, match="majority on notes / None, seed None, was scored on other documents"):
@@ -266,14 +267,14 @@ def test_the_same_run_twice_is_refused():
         arrange([*runs, runs[0]])
 
 
-def test_a_missing_seed_empties_the_cell_and_is_named():
+def test_a_missing_seed_leaves_the_cell_empty_and_is_named():
     runs = [run for run in made_study(MEANS) if (run.method, run.seed) != ("dpo", 2)]
     row = rows_of(files(runs)["csv"])[1]
     assert (row["method"], row["mean"], row["reason"]) == ("dpo", "", "no score for seed 2")
     assert set(differences_of(runs)) == {"tab_po"}
 
 
-def test_rows_that_were_not_run_and_metrics_that_are_not_defined_say_so():
+def test_missing_rows_and_undefined_metrics_have_a_reason():
     runs = made_study({"sft": 5.0})
     made = files(runs, metrics=["ner_strict", "code"])
     reasons = {(row["method"], row["metric"]): row["reason"] for row in rows_of(made["csv"])}
@@ -282,7 +283,7 @@ def test_rows_that_were_not_run_and_metrics_that_are_not_defined_say_so():
     assert "- – not run for this model." in made["md"]
 
 
-def test_a_model_without_the_baseline_has_no_differences_and_says_so():
+def test_a_model_without_the_baseline_has_no_differences_and_a_note():
     runs = [*made_study({"sft": 5.0, "dpo": 5.0}), *made_study({"sft": 5.0}, models=["large"])[:-1]]
     made = files(runs, against="dpo")
     assert "notes / large: no differences, as dpo was not run with these seeds." in made["md"]
@@ -291,7 +292,7 @@ def test_a_model_without_the_baseline_has_no_differences_and_says_so():
 def test_a_collapsed_run_counts_and_is_marked():
     runs = [replace(run, collapsed=(run.method, run.seed) == ("dpo", 2)) for run in made_study(MEANS)]
     made = files(runs)
-    assert "†: collapsed while trained, and counts: dpo of seed 2 on notes / tiny." in made["md"]
+    assert "†: the mean includes runs that collapsed during training: dpo of seed 2 on notes / tiny." in made["md"]
     assert [line.count("†") for line in made["md"].splitlines() if line.startswith("| dpo")] == [1]
     assert r"$^{\dagger}$" in made["tex"]
     assert [row["mean"] for row in rows_of(made["csv"])] == [
@@ -321,12 +322,12 @@ def test_ceilings_below_100_are_printed_for_the_metrics_shown():
     runs = [replace(run, scores=run.scores | {"ceiling": gold}) for run in made_study(MEANS)]
     (note,) = [line for line in files(runs)["md"].splitlines() if "Gold" in line]
     assert note == (
-        "- Gold's own text scores 91.75 in NER on notes, each text at its leftmost free place; 99.23 in the order of"
-        " the answer (in_order)."
+        "- Gold, written as an answer and read again, scores 91.75 in NER on notes with each text at its leftmost free"
+        " place, and 99.23 in the order of the answer (in_order)."
     )
 
 
-def test_a_second_annotator_says_of_how_much_it_is():
+def test_a_note_says_how_many_prompts_a_second_annotator_has_read():
     human = made_run("human", None, {"ner_strict": [9.0] * 30}, clusters="others")
     human = replace(human, scores=human.scores | {"prompts": 20})
     made = table_files(settings([*ROWS, "human"]), [*made_study(MEANS), human], [], {})
@@ -341,7 +342,7 @@ def test_code_differences_are_named_or_refused():
     assert "- Runs were made with different code in a, b." in files(made_study(MEANS), ["a", "b"])["md"]
 
 
-def test_runs_from_before_modules_were_moved_are_of_other_code():
+def test_runs_from_before_a_module_was_renamed_have_other_code():
     now, before = {"code": {"tabpo.errors": "1"}}, {"code": {"tabpo.errors": "1", "tabpo.gone": "1"}}
     assert "tabpo.errors" in module_names() and "tabpo.gone" not in module_names()
     assert code_differences([now, now], strict=True) == []
@@ -356,7 +357,7 @@ def test_the_same_runs_give_the_same_bytes_in_any_order_of_seeds():
     assert list(files(runs)) == list(FILES)
 
 
-def test_files_of_private_data_say_so():
+def test_files_of_private_data_have_the_notice():
     made, public = files(made_study(MEANS), private=["notes"]), files(made_study(MEANS))
     for ending, comment in (("md", ""), ("tests.md", ""), ("tex", "% "), ("tests.tex", "% ")):
         assert made[ending].startswith(f"{comment}INSIDE ONLY: ") and made[ending].endswith(public[ending])
@@ -367,10 +368,10 @@ def test_null_studies_are_rarely_marked():
     equal = dict.fromkeys(MEANS, 5.0)
     studies = (made_study(equal, documents=30, number=number, spread=2.0) for number in range(100))
     marked = sum("▲" in text or "▼" in text for text in (files(runs)["md"] for runs in studies))
-    assert marked <= 8  # 5 % and a standard error and a half; docs/statistics.md has the measurement
+    assert marked <= 8  # 5 % and 1.5 standard errors; docs/statistics.md has the measured rate
 
 
-def test_compare_tests_only_what_it_is_told():
+def test_only_the_given_metrics_are_tested():
     samples = arrange(made_study(MEANS))
     cells = build_cells(samples, {"ner_strict": single_blocks(samples)}, ROWS)
     (dpo, tab_po) = compare(samples, cells, against="sft", tested=[])

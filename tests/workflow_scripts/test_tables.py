@@ -56,7 +56,7 @@ def study(tmp_path):
 def test_a_table_has_its_marks_and_its_tests(study):
     written = write_table(study)
     assert "**86.5 ± 1.0** ▲†" in written["md"] and "34.4 ± 1.0" in written["md"]
-    assert "- †: collapsed while trained, and counts: dpo of seed 2 on tiny / small." in written["md"]
+    assert "- †: the mean includes runs that collapsed during training: dpo of seed 2 on tiny / small." in written["md"]
     assert "tiny,small,dpo,ner_strict,3,86.458333,1.041667,1," in written["csv"]
     assert "tiny,small,dpo,sft,ner_strict,3,24,52.083333," in written["tests.csv"]
     assert "+52.1 [" in written["tests.md"] and r"\label{tab:main-tests}" in written["tests.tex"]
