@@ -24,7 +24,7 @@ def made_run(
     clusters: str = "same",
     without_gold: Sequence[str] = (),
 ) -> Run:
-    """A run whose right items in each document are given by metric; `without_gold` metrics have predicted items only."""
+    """A run whose right items in each document are given by metric; metrics `without_gold` have no gold items."""
     estimates, gold = {}, {}
     for metric, counts in right.items():
         sums = np.full((1, len(counts), 1, 4), float(ITEMS))
