@@ -1,3 +1,3 @@
-"""The drill trains the tiny study of the programs' tests."""
+"""The drill trains the tiny study of tests/workflow_scripts."""
 
 from tests.workflow_scripts.conftest import study  # noqa: F401 (a fixture)

@@ -1,7 +1,7 @@
-"""Runs of two processes that are killed and end as the unbroken ones, to the byte.
+"""Runs of two processes are killed and continued, and end with the bytes of unbroken runs.
 
-One under ZeRO-2 is killed again and again, at any moment: `make test` kills it twice, `make drill` twenty times and
-prints each: what was hit by which signal, when, and where the run stood then. Those under ZeRO-3 are killed once.
+A run under ZeRO-2 is killed repeatedly at random moments: twice by `make test`, twenty times by `make drill`, which
+prints for each kill the process, the signal, the moment and the state of the run. Runs under ZeRO-3 are killed once.
 """
 
 import json
@@ -26,7 +26,7 @@ from workflow_scripts import train
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT_STEPS = 5
-STEPS_PER_KILL = 12  # what a run gets further between two kills, with much to spare for a slow machine
+STEPS_PER_KILL = 12  # more steps than a run needs between two kills, even on a slow machine
 
 MOMENTS = (
     ("while a checkpoint is written", signal.SIGKILL),
@@ -45,7 +45,7 @@ pytestmark = [
 
 @dataclass(frozen=True)
 class Kill:
-    """One kill: `when` says what is waited for, `delay` how far into it, from 0 to 1, and `victim` who is hit."""
+    """One kill: `when` names the awaited phase, `delay` (0 to 1) the part of it that passes, `victim` the process."""
 
     when: str
     number: signal.Signals
@@ -55,7 +55,7 @@ class Kill:
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds that the unbroken run took to its first checkpoint, to write that one, and from each to the next."""
+    """Seconds of the unbroken run: to its first checkpoint, to write this checkpoint, and between checkpoints."""
 
     start: float
     save: float
@@ -78,18 +78,18 @@ class Attempt:
         self.process = subprocess.Popen(command, cwd=ROOT, env=clean, stderr=subprocess.PIPE, text=True)
 
     def processes(self) -> dict[str, int]:
-        """Those that are there, the launching one first."""
+        """Ids of the running processes, the launching process first."""
         workers = children(self.process.pid)
         return {"the launcher": self.process.pid} | {f"worker {rank}": worker for rank, worker in enumerate(workers)}
 
     def checkpoints(self, name: str = "") -> set[str]:
         """Checkpoints of this start that have the file `name`."""
-        found = set()
+        names = set()
         for path in self.folder.glob("checkpoints/*/checkpoint-*"):
-            with suppress(FileNotFoundError):  # removed meanwhile: two are kept
+            with suppress(FileNotFoundError):  # removed in the meantime, since only two are kept
                 if (path / name).stat().st_mtime > self.started:
-                    found.add(path.name)
-        return found
+                    names.add(path.name)
+        return names
 
     def wait_until(self, condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + 300
@@ -106,7 +106,7 @@ class Attempt:
 
 def children(parent: int) -> list[int]:
     try:
-        return [int(one) for one in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+        return [int(child) for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
     except FileNotFoundError:
         return []
 
@@ -122,7 +122,7 @@ def run_unbroken(arguments: list[str], folder: Path, steps: int) -> Pace:
 
 
 def strike(kill: Kill, attempt: Attempt, pace: Pace) -> str:
-    """Wait for the moment, kill, see that nobody is left; what happened, in words."""
+    """Wait for the moment, kill, check that no process is left, and return a description."""
     if kill.when == "while it starts":
         time.sleep(kill.delay * pace.start)
     elif kill.when == "while a checkpoint is written":
@@ -148,11 +148,11 @@ def strike(kill: Kill, attempt: Attempt, pace: Pace) -> str:
 
 def assert_ended(attempt: Attempt, kill: Kill, processes: list[int], said: str) -> None:
     code = attempt.process.returncode
-    # Before the launcher handles signals at all, SIGTERM is its end.
+    # SIGTERM kills the launcher if it does not handle signals yet.
     expected = code in (STOPPED, -signal.SIGTERM) if kill.number == signal.SIGTERM else code != 0
     assert expected, f"{kill}: ended with {code}: {said[-4000:]}"
     deadline = time.monotonic() + 40
-    while left := [one for one in processes if Path(f"/proc/{one}").exists()]:
+    while left := [process for process in processes if Path(f"/proc/{process}").exists()]:
         assert time.monotonic() < deadline, f"still there: {left}"
         time.sleep(0.05)
 
@@ -166,11 +166,11 @@ def artefacts(folder: Path) -> dict[str, bytes]:
 def assert_same(broken: Path, unbroken: Path) -> None:
     ours, theirs = artefacts(broken), artefacts(unbroken)
     assert "model/model.safetensors" in theirs and "training.parquet" in theirs
-    assert sorted(ours) == sorted(theirs)  # no checkpoint and nothing half-written is left
+    assert sorted(ours) == sorted(theirs)  # no checkpoint and no partly written file is left
     assert [name for name in ours if ours[name] != theirs[name]] == []
 
 
-def test_a_run_that_is_killed_ends_as_the_unbroken_one(study, tmp_path, monkeypatch, pytestconfig):
+def test_a_killed_run_ends_like_the_unbroken_run(study, tmp_path, monkeypatch, pytestconfig):
     count = pytestconfig.getoption("kills")
     steps = STEPS_PER_KILL * (count + 1)
     run = {"processes": 2, "deepspeed": "zero2", "steps": steps, "checkpoint_steps": CHECKPOINT_STEPS}
@@ -186,17 +186,17 @@ def test_a_run_that_is_killed_ends_as_the_unbroken_one(study, tmp_path, monkeypa
 
     assert_same(broken, unbroken)
     assert json.loads((broken / "provenance.json").read_text())["processes"] == 2
-    print(f"{count} kills: model and log of {steps} steps are those of the unbroken run, byte for byte")
+    print(f"{count} kills: model and log of {steps} steps equal those of the unbroken run, byte for byte")
 
 
-def test_zero3_goes_on_to_the_same_bytes(study, tmp_path):
-    """Killed in step 2, with and without adapters: weights, moments and the best state are those of step 1 again."""
+def test_zero3_continues_to_the_same_bytes(study, tmp_path):
+    """A kill in step 2, with and without adapters: weights, moments and the best state are restored from step 1."""
     steps = {"steps": 3, "checkpoint_steps": 1, "watch_steps": 1}
     run = {"processes": 2, "deepspeed": "zero3", "keep": "dev_best", **steps}
     lora = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}
     runs = []
     for name, trained in (("weights", None), ("adapters", lora)):
-        unbroken, broken = (study.sft(tmp_path / name / one, lora=trained, **run) for one in ("unbroken", "broken"))
+        unbroken, broken = (study.sft(tmp_path / name / kind, lora=trained, **run) for kind in ("unbroken", "broken"))
         runs += [("sft", unbroken, None), ("sft", broken, 2), ("sft", broken, None)]
     (tmp_path / "runs.json").write_text(json.dumps(runs))
     command = [sys.executable, "-m", "tests.workflow_scripts.forked_runs", str(tmp_path / "runs.json")]

@@ -1,4 +1,4 @@
-"""The smallest study on a real Slurm: the same bytes as locally, jobs killed and warned, jobs of two GPUs or nodes."""
+"""The smallest study on a real Slurm: equal bytes as locally, killed and warned jobs, jobs of two GPUs or nodes."""
 
 import json
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slurm
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    """Only the cluster of start-slurm.sh is used: these tests cancel jobs."""
+    """Skip unless the cluster is the one of start-slurm.sh, since these tests cancel jobs."""
     if shutil.which("scontrol") is None:
         pytest.skip("no Slurm here: make test-slurm starts one")
     shown = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True).stdout
@@ -31,7 +31,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """Profiles linked by the project's own set-up, in a configuration folder where nobody has profiles yet."""
+    """Profiles linked by the project's set-up, in a new configuration folder."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "XDG_CONFIG_HOME": str(tmp_path_factory.mktemp("config"))}
     subprocess.run([PROJECT / "envs/setup.sh"], env=environment, check=True)
@@ -40,36 +40,36 @@ def environment(tmp_path_factory):
 
 def command(profile, results, *targets, **config):
     profiles = ["--profile", "slurm", "--profile", "tests/slurm/site"] if profile == "slurm" else ["--profile", "local"]
-    settings = PROJECT / f"{results}.yaml"  # with --config numbers below the top would be text
+    settings = PROJECT / f"{results}.yaml"  # --config would turn nested numbers into text
     settings.parent.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps({"results": str(results), **config}))
     return ["snakemake", *targets, *profiles, "--configfile", "tests/slurm/study.yaml", str(settings)]
 
 
 def run(environment, *args, **config):
-    """Run the study; its messages, once it has ended well."""
+    """Run the study, check that it succeeded, and return its messages."""
     result = subprocess.run(command(*args, **config), env=environment, cwd=PROJECT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-6000:]
     return result.stderr
 
 
 def jobs(messages):
-    """What Slurm's accounting says of the jobs of a run: comment (rule and wildcards), state, allocation."""
+    """Jobs of a run from Slurm's accounting: comment (rule and wildcards), state, allocation."""
     name = messages.split("SLURM run ID: ")[1].split()[0]
     ended = {"COMPLETED", "CANCELLED", "FAILED", "OUT_OF_MEMORY"}
-    for _ in range(20):  # accounting hears of an end a moment later than the queue
+    for _ in range(20):  # accounting learns the end of a job a little later than the queue
         answer = subprocess.run(
             ["sacct", "--allocations", "--noheader", "--parsable2", "--name", name, "--format=comment,state,alloctres"],
             capture_output=True,
             text=True,
             check=True,
         )
-        found = [line.split("|") for line in answer.stdout.splitlines()]
-        found = [(comment, state.split()[0], allocation) for comment, state, allocation in found]
-        if {state for _, state, _ in found} <= ended:
-            return found
+        rows = [line.split("|") for line in answer.stdout.splitlines()]
+        rows = [(comment, state.split()[0], allocation) for comment, state, allocation in rows]
+        if {state for _, state, _ in rows} <= ended:
+            return rows
         time.sleep(1)
-    raise AssertionError(f"jobs without an end: {found}")
+    raise AssertionError(f"jobs without an end: {rows}")
 
 
 def states(messages, rule):
@@ -77,7 +77,7 @@ def states(messages, rule):
 
 
 def artefacts(results):
-    """Bytes of everything that must not depend on when and where it was made, by path."""
+    """Bytes by path of all files that must not depend on time and place."""
     folder = PROJECT / results
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -86,14 +86,14 @@ def artefacts(results):
     }
 
 
-def assert_same(one, other):
-    one, other = artefacts(one), artefacts(other)
-    assert one.keys() == other.keys()
-    assert [path for path, content in one.items() if content != other[path]] == []
+def assert_same(ours, theirs):
+    ours, theirs = artefacts(ours), artefacts(theirs)
+    assert ours.keys() == theirs.keys()
+    assert [path for path, content in ours.items() if content != theirs[path]] == []
 
 
 def wait_for(words, log, process, messages):
-    """Until a job's log has them, while the run goes on."""
+    """Wait until a job's log has these words, while the run continues."""
     deadline = time.monotonic() + 300
     while not log.exists() or words not in log.read_text():
         assert process.poll() is None and time.monotonic() < deadline, messages.read_text()[-6000:]
@@ -102,7 +102,7 @@ def wait_for(words, log, process, messages):
 
 @pytest.fixture(scope="module")
 def local(environment):
-    results = RESULTS / "local/study"  # of one name with the cluster's: a report names its study
+    results = RESULTS / "local/study"  # the folder's name equals the cluster's, since a report names its study
     shutil.rmtree(PROJECT / results, ignore_errors=True)
     run(environment, "local", results)
     return results
@@ -110,7 +110,7 @@ def local(environment):
 
 @pytest.fixture(scope="module")
 def slurm(environment):
-    """The study's folder on the cluster, and what its run said."""
+    """The study's folder on the cluster, and the messages of its run."""
     results = RESULTS / "slurm/study"
     shutil.rmtree(PROJECT / results, ignore_errors=True)
     return results, run(environment, "slurm", results)
@@ -118,9 +118,9 @@ def slurm(environment):
 
 def test_every_job_runs_once_and_ends_well(slurm):
     _, messages = slurm
-    found = jobs(messages)
-    comments = [comment for comment, _, _ in found]
-    assert {state for _, state, _ in found} == {"COMPLETED"}
+    rows = jobs(messages)
+    comments = [comment for comment, _, _ in rows]
+    assert {state for _, state, _ in rows} == {"COMPLETED"}
     assert len(set(comments)) == len(comments)
     assert sum(comment.startswith("rule_train_wildcards") for comment in comments) == 2
 
@@ -146,7 +146,7 @@ def test_a_cancelled_job_is_done_again_with_the_same_result(environment, local, 
         subprocess.run(["scancel", job], check=True)
         assert process.wait(timeout=300) == 0, messages.read_text()[-6000:]
     assert states(messages.read_text(), "train") == ["CANCELLED", "COMPLETED"]
-    # Snakemake deletes a job's log before it tries again; what the first attempt said stands in its own messages.
+    # Snakemake deletes a job's log before it tries again; the first attempt's log is in Snakemake's messages.
     assert (messages.read_text() + log.read_text()).count("launch: train,") == 2
     assert_same(local, folder)
 
@@ -163,7 +163,7 @@ def test_a_job_that_is_killed_for_memory_gets_more(environment, local, slurm):
 
 
 def start_from(folder, results):
-    """All that SFT reads, in other results."""
+    """Copy all inputs of SFT into another results folder."""
     shutil.rmtree(PROJECT / results, ignore_errors=True)
     for part in ("demo_abstracts/documents", "demo_abstracts/prompts", RUNS / "base"):
         shutil.copytree(PROJECT / folder / part, PROJECT / results / part)
@@ -177,7 +177,7 @@ def launches(results):
 
 @pytest.fixture(scope="module")
 def two_gpus(environment, slurm):
-    """The folder of an SFT run of two processes on one node, and what its run said."""
+    """The folder of an SFT run of two processes on one node, and the messages of its run."""
     results = RESULTS / "two_gpus"
     target = start_from(slurm[0], results)
     return results, run(environment, "slurm", results, target, models={"tiny": {"resources": "two_gpus"}})
@@ -201,7 +201,7 @@ def test_a_job_of_two_nodes_gives_the_bytes_of_one(environment, slurm, two_gpus)
 
 
 def test_a_job_that_is_warned_goes_on_in_the_next(environment, slurm):
-    """`scancel` sends what `--signal` sends some time before the end of a job, and to the same processes."""
+    """`scancel` sends the signal of `--signal` to the same processes."""
     results = RESULTS / "warned"
     target = start_from(slurm[0], results)
     log = PROJECT / results / f"logs/sft/{RUNS}/seed1.log"

@@ -1,4 +1,4 @@
-"""A study of one minute's work: prompts, a tiny model from scratch, pairs and their reference log-probs as files."""
+"""A tiny study as files: prompts, a small model from scratch, pairs and their reference log-probs."""
 
 import gc
 import json
@@ -102,13 +102,13 @@ class TinyStudy:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_collections():
-    """The Trainer collects garbage at every start, half a second where all of torch is looked through."""
+    """Freeze loaded objects: the Trainer collects garbage at each start, half a second with all of torch loaded."""
     gc.freeze()
 
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory) -> TinyStudy:
-    """Twelve prompts with a pair each; the base model stands for the SFT model."""
+    """Twelve prompts with one pair each; the base model is used as the SFT model."""
     tiny = TinyStudy(tmp_path_factory.mktemp("tiny"))
     documents, prompts, pairs = [], [], []
     for number in range(12):
@@ -133,6 +133,6 @@ def study(tmp_path_factory) -> TinyStudy:
         encoded = encode_pairs(tokenizer, prompts, pairs, None, limits)
         model = load_model(tiny.folder / "base", numerics)
         references = score_references(model, encoded, tokenizer.pad_token_id, numerics, 4)
-        key = reference_key(*(tiny.folder / one for one in ("base", "pairs.parquet", "prompts.parquet")), numerics)
+        key = reference_key(*(tiny.folder / file for file in ("base", "pairs.parquet", "prompts.parquet")), numerics)
         write_records(tiny.folder / f"{name}.parquet", Reference, references, key)
     return tiny

@@ -1,4 +1,4 @@
-"""Run training programs in two processes, run after run, with torch and DeepSpeed loaded once for all of them."""
+"""Run training programs one after the other, each in two processes, and load torch and DeepSpeed only once."""
 
 import gc
 import json
@@ -37,8 +37,10 @@ def start(rank: int, port: int, program: str, arguments: list[str], dies_after: 
     leave()
 
 
-import_module("deepspeed.runtime.zero.muon.muon_optimizer")  # or each run would, and the compiler with it
-gc.freeze()  # as in conftest
+import_module(
+    "deepspeed.runtime.zero.muon.muon_optimizer"
+)  # otherwise each run would import it, and the compiler with it
+gc.freeze()  # see quick_collections in conftest.py
 for program, arguments, dies_after in json.loads(Path(sys.argv[1]).read_text()):
     with socket.create_server(("localhost", 0)) as free:
         port = free.getsockname()[1]

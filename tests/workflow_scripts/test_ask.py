@@ -1,4 +1,4 @@
-"""The script of the rule `ask` against a server of the test's own."""
+"""The program of the rule `ask`, against a test server."""
 
 import json
 import os

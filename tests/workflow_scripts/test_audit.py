@@ -1,4 +1,4 @@
-"""Pairs are proved and described, or the first id that breaks a rule is named."""
+"""The audit proves and describes pairs, or names the first id that breaks a rule."""
 
 import json
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def test_counts(prompts):
         ),
     ],
 )
-def test_where_else_confusions_may_come_from(prompts, heldout, ids, choices, refused):
+def test_each_heldout_accepts_its_prompts_only(prompts, heldout, ids, choices, refused):
     proof = prove_isolation(heldout, ids, [pair("A#0")], prompts)
     assert proof["confusions"] == {"prompts": len(ids), "of": heldout}
     assert proof["choices"] == {"of": choices}
@@ -83,7 +83,7 @@ def test_where_else_confusions_may_come_from(prompts, heldout, ids, choices, ref
         ([], ["C#1"], "pairs must come from train only: 1 prompts do not, the first is in dev_confusion"),
     ],
 )
-def test_what_stems_from_elsewhere_is_refused(prompts, ids, pairs, message):
+def test_confusions_and_pairs_of_other_splits_are_refused(prompts, ids, pairs, message):
     with pytest.raises(DataError, match=message):
         prove_isolation("dev_confusion", ids, [pair(prompt_id) for prompt_id in pairs], prompts)
 
@@ -106,7 +106,7 @@ OF_ANNOTATIONS = OF_PREFERENCES | {
 
 @pytest.fixture
 def audited(tmp_path: Path, prompts) -> Callable[..., tuple[dict, str]]:
-    """Run the program on one pair; audit and page."""
+    """Return a function that runs the program on one pair and returns audit and page."""
 
     def run(pair: Pair, drawn: dict, ids: str = "", *, private: bool = False, **settings) -> tuple[dict, str]:
         write_records(tmp_path / "pairs.parquet", Pair, [pair])
@@ -135,7 +135,7 @@ def audited(tmp_path: Path, prompts) -> Callable[..., tuple[dict, str]]:
     return run
 
 
-def test_of_preferences_there_are_no_documents_and_no_labels_to_prove(audited):
+def test_audit_of_preferences_needs_no_documents_and_no_labels(audited):
     flipped = Pair("A#0/0", "A#0", "no", "{}", (), 1)
     report, page = audited(flipped, OF_PREFERENCES, heldout=None, confusions="given")
     assert report["proof"]["answers"] == {"answers": 2}

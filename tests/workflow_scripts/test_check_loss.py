@@ -31,12 +31,12 @@ class Loss:
 
 @pytest.fixture
 def write_loss(tmp_path, monkeypatch):
-    """Puts the text of a loss where losses are looked for, under a name of its own."""
+    """Return a function that writes a loss as a module that the program can import."""
     monkeypatch.setattr(losses, "__path__", [*losses.__path__, str(tmp_path)])
     return lambda name, text: (tmp_path / f"{name}.py").write_text(text)
 
 
-def test_a_loss_of_one_s_own_is_told_that_it_keeps_its_contract(write_loss, capsys):
+def test_a_correct_new_loss_passes(write_loss, capsys):
     write_loss("mine_kept", MINE)
     check_loss.main(["mine_kept", "--params", '{"beta": 0.5}'])
     out = capsys.readouterr().out

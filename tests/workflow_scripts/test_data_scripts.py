@@ -1,4 +1,4 @@
-"""The programs from published files to prompts, called as rules call them."""
+"""The programs from published files to prompts, called like the rules call them."""
 
 import hashlib
 import json
@@ -59,9 +59,9 @@ def test_small_files_become_documents_card_and_prompts(tmp_path):
     given = sources(tmp_path, train=row("a"), dev=row("b") + row("c"), test=row("d"))
     documents.main(documents_call(tmp_path, given, "scierc", source="scierc"))
     prompts.main(prompts_call(tmp_path, "scierc", unit="sentence", prompt="bare"))
-    found = {split: read_records(tmp_path / "prompts" / f"{split}.parquet", Prompt) for split in PROMPT_SPLITS}
-    assert [prompt.prompt_id for prompt in found["train"] + found["test"]] == ["a#0", "d#0"]
-    assert {prompt.prompt_id for prompt in found["dev_confusion"] + found["dev_select"]} == {"b#0", "c#0"}
+    by_split = {split: read_records(tmp_path / "prompts" / f"{split}.parquet", Prompt) for split in PROMPT_SPLITS}
+    assert [prompt.prompt_id for prompt in by_split["train"] + by_split["test"]] == ["a#0", "d#0"]
+    assert {prompt.prompt_id for prompt in by_split["dev_confusion"] + by_split["dev_select"]} == {"b#0", "c#0"}
     card = json.loads((tmp_path / "card.json").read_text())
     assert (card["source"], card["splits"]["dev"]["spans"]) == ("scierc", 2)
 
@@ -156,12 +156,12 @@ def test_real_data_become_prompts_and_the_same_bytes_again(data_root, tmp_path, 
         digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in files])
     assert digests[0] == digests[1] and len(digests[0]) == 9
 
-    found = {split: read_records(folder / "prompts" / f"{split}.parquet", Prompt) for split in PROMPT_SPLITS}
-    counts = {split: len(found[split]) for split in ("train", "test")}
-    assert {**counts, "dev": len(found["dev_confusion"] + found["dev_select"])} == PROMPTS[source, unit]
+    by_split = {split: read_records(folder / "prompts" / f"{split}.parquet", Prompt) for split in PROMPT_SPLITS}
+    counts = {split: len(by_split[split]) for split in ("train", "test")}
+    assert {**counts, "dev": len(by_split["dev_confusion"] + by_split["dev_select"])} == PROMPTS[source, unit]
     groups = {
         document.doc_id: document.group_id or document.doc_id
         for document in read_records(folder / "documents" / "dev.parquet", Document)
     }
-    halves = [{groups[prompt.doc_id] for prompt in found[half]} for half in ("dev_confusion", "dev_select")]
+    halves = [{groups[prompt.doc_id] for prompt in by_split[half]} for half in ("dev_confusion", "dev_select")]
     assert not halves[0] & halves[1]

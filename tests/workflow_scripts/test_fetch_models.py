@@ -1,4 +1,4 @@
-"""Fetching hub models, against a hub of our own on the loopback interface."""
+"""Fetching hub models from a test hub on the loopback interface."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ MODEL = {"config.json": b"{}", "model.safetensors": b"weights", "pytorch_model.b
 
 
 class Hub(BaseHTTPRequestHandler):
-    """One public model, `lab/open`; every other name is answered as the real hub does for a gated one."""
+    """A hub with one public model, `lab/open`; all other names get the answer of the real hub for a gated model."""
 
     def do_GET(self):
         self.answer(with_body=True)
@@ -95,7 +95,7 @@ def test_resolves_once_and_fetches_weights_but_no_code(hub, tmp_path):
     hub.asked.clear()
     result, lock = fetch(tmp_path, hub.server_port, small={"hub": "lab/open"})
     assert (result.returncode, lock) == (0, {"lab/open": COMMIT})
-    assert "/api/models/lab/open" not in hub.asked  # the lock decides, whatever the branch points at by now
+    assert "/api/models/lab/open" not in hub.asked  # the lock file decides, even if the branch has moved
 
 
 def test_a_gated_model_is_named_and_the_others_are_fetched(hub, tmp_path):
@@ -122,7 +122,7 @@ def test_no_network_is_one_clear_line(tmp_path):
         ("models: {a: null}", ": `models` must map names to entries"),
     ],
 )
-def test_what_is_no_study_is_refused_in_one_line(tmp_path, text, message):
+def test_a_file_that_is_no_study_is_refused_in_one_line(tmp_path, text, message):
     path = tmp_path / "study.yaml"
     if text is not None:
         path.write_text(text)

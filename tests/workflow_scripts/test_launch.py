@@ -1,4 +1,4 @@
-"""How programs are started: what is planned, and what real processes do when they are killed."""
+"""How programs are started: the planned commands, and the behaviour of real processes that are warned or killed."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ def test_one_process_is_plain_python():
     plan = plan_launch("sft", ["--settings", "{}"], settings(), {"HOME": "/h", "CUDA_VISIBLE_DEVICES": "0,1"})
     assert plan.command == [sys.executable, "-m", "workflow_scripts.sft", "--settings", "{}"]
     assert (plan.environment["OMP_NUM_THREADS"], plan.environment["HOME"]) == ("3", "/h")
-    assert (plan.gpus, plan.environment["CUDA_VISIBLE_DEVICES"]) == ([], "")  # asked for none, sees none
+    assert (plan.gpus, plan.environment["CUDA_VISIBLE_DEVICES"]) == ([], "")  # no GPU requested, no GPU visible
     assert not plan.torchrun
 
 
@@ -47,7 +47,7 @@ def test_several_processes_or_deepspeed_go_through_torchrun(asked):
     assert plan.torchrun
 
 
-def test_nodes_meet_at_the_first_of_the_job():
+def test_nodes_connect_to_the_first_node_of_the_job():
     slurm = {"SLURM_NNODES": "2", "SLURM_NODEID": "1", "SLURM_JOB_ID": "70007", "SLURM_JOB_NODELIST": "gpu[07-08]"}
     slurm["CUDA_VISIBLE_DEVICES"] = "0,1,2,3"
     plan = plan_launch("sft", [], settings(processes=8, nodes=2, gpus=8), slurm)
@@ -63,7 +63,7 @@ def test_a_job_of_several_nodes_becomes_a_step_with_a_launching_program_on_each(
     two = settings(processes=8, nodes=2, gpus=8)
     inside = {"SLURM_JOB_ID": "7", "SLURM_STEP_ID": "0"}
     assert starts_step(two, {"SLURM_JOB_ID": "7"}) and not starts_step(settings(), {"SLURM_JOB_ID": "7"})
-    assert not starts_step(two, inside) and not starts_step(two, {})  # refused for want of a scheduler
+    assert not starts_step(two, inside) and not starts_step(two, {})  # refused later, since there is no scheduler
     per_node = ["--nodes=2", "--ntasks=2", "--ntasks-per-node=1", "--cpus-per-task=12", "--gpus-per-node=4"]
     again = [sys.executable, "-m", "workflow_scripts.launch", "train", "--x", "1"]
     assert step_command("train", ["--x", "1"], two) == ["srun", *per_node, "--kill-on-bad-exit=1", *again]
@@ -100,7 +100,7 @@ def test_settings_are_found_among_the_arguments():
             read_settings(arguments)
 
 
-def test_it_says_once_what_it_starts(study, tmp_path, monkeypatch, caplog):
+def test_the_start_is_logged_once(study, tmp_path, monkeypatch, caplog):
     started = []
     monkeypatch.setattr(launch, "run_torchrun", lambda plan: started.append(plan.command))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
@@ -121,7 +121,7 @@ def test_a_worker_that_lost_its_parent_ends(monkeypatch):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
 
 
-def test_a_program_leaves_without_the_interpreters_own_end():
+def test_leave_skips_the_end_of_the_interpreter():
     code = "import atexit; from tabpo.processes.launch import leave; atexit.register(print, 'ended'); print('said')"
     left = subprocess.run([sys.executable, "-c", f"{code}; leave()"], cwd=ROOT, capture_output=True, text=True)
     assert (left.returncode, left.stdout) == (0, "said\n")
@@ -150,7 +150,7 @@ print("it went on", flush=True)
 
 @pytest.fixture
 def launching(tmp_path):
-    """A launching process whose torchrun waits for a word before it starts a worker."""
+    """A launching process whose torchrun waits for one byte of input before it starts a worker."""
     (tmp_path / "worker.py").write_text(WORKER)
     command, pipe = [sys.executable, "-c", LAUNCHING, str(tmp_path / "worker.py")], subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
@@ -159,7 +159,7 @@ def launching(tmp_path):
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_warning_before_there_is_a_worker_ends_the_first_one(launching, number):
+def test_a_warning_before_the_first_worker_ends_that_worker(launching, number):
     launching.send_signal(number)
     out, said = launching.communicate(".")
     assert (launching.returncode, "it went on" in out) == (STOPPED, False), said[-4000:]
@@ -188,18 +188,18 @@ sys.exit(run_torchrun(Launch([], {}, 1, [], torchrun=True)))
 """
 
 
-def test_a_warning_when_all_has_just_ended_is_no_error():
+def test_a_warning_after_the_end_is_no_error():
     assert subprocess.run([sys.executable, "-c", ENDED], cwd=ROOT).returncode == 0
 
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_warned_run_ends_after_its_step_and_goes_on(study, tmp_path, monkeypatch, number):
-    """Three steps of six, between two checkpoints: the rest of them later gives the run of six, to the bit."""
+    """The run stops after step 3 of 6, between two checkpoints; continued, it gives the bits of an unbroken run."""
     unbroken, broken = tmp_path / "unbroken", tmp_path / "broken"
     train.main(study.train(unbroken))
 
     def warn_in_step_3(self, logs, *rest):
-        if self.state.global_step == 3 and "grad_norm" in logs:  # not the summary at the end
+        if self.state.global_step == 3 and "grad_norm" in logs:  # excludes the summary at the end
             os.kill(os.getpid(), number)
         log(self, logs, *rest)
 
@@ -260,8 +260,8 @@ needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpe
 
 @pytest.mark.slow
 @needs_compiler
-def test_deepspeed_on_two_processes_is_the_one_process_run(study, tmp_path):
-    """Same steps and weights within 2e-5: the sums of gradients are taken in another order. The workers `leave`."""
+def test_deepspeed_on_two_processes_equals_one_process(study, tmp_path):
+    """Steps and weights agree within 2e-5, since gradients are summed in another order. The workers `leave`."""
     tell = "import atexit, sys; atexit.register(lambda: print('the interpreter ended:', sys.argv[0], file=sys.stderr))"
     (tmp_path / "sitecustomize.py").write_text(tell)
     for program, main, arguments, deepspeed in (
@@ -275,7 +275,7 @@ def test_deepspeed_on_two_processes_is_the_one_process_run(study, tmp_path):
         ended = re.findall(r"interpreter ended: .*?(\w+)\.py$", said, re.MULTILINE)
         assert "launch" in ended and program not in ended
         assert said.count(f"launch: {program}, 2 processes, GPUs []") == 1
-        assert said.count("6 steps in") == 1  # the first process alone speaks
+        assert said.count("6 steps in") == 1  # only the first process logs
         same(alone, shared, 2e-5)
 
 

@@ -1,4 +1,4 @@
-"""The list of losses and the page on them: every loss is there, with the defaults and values that the code has."""
+"""The list of losses and their page contain every loss, with the defaults and values of the code."""
 
 import json
 import re
@@ -21,13 +21,13 @@ COSTS, VALUES = (PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0] for title in
 
 
 def rows(section):
-    """Cells of the table rows that name a loss first."""
+    """Cells of the table rows whose first cell is the name of a loss."""
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| `")]
 
 
 def paragraph(name, opening):
-    """Of a loss's section the paragraph that opens so, "" where there is none."""
-    return next((one for one in SECTIONS[name].split("\n\n") if one.startswith(opening)), "")
+    """The paragraph of a loss's section that begins with `opening`, or ""."""
+    return next((text for text in SECTIONS[name].split("\n\n") if text.startswith(opening)), "")
 
 
 @pytest.fixture
@@ -75,14 +75,16 @@ def test_the_page_has_the_costs_that_were_measured():
     on_page = {name.strip("`"): costs for name, *costs in rows(COSTS)}
     unmeasured = ["not measured"] * 2
     assert on_page == {
-        name: [f"{one[name]:.2f}" for one in (ratios["fp32"], ratios["bf16"])] if name in ratios["fp32"] else unmeasured
+        name: [f"{ratio[name]:.2f}" for ratio in (ratios["fp32"], ratios["bf16"])]
+        if name in ratios["fp32"]
+        else unmeasured
         for name in OWN
     }
 
 
 @pytest.fixture(scope="module")
 def page_pair():
-    """The pair that the page's values are of, from its table."""
+    """The pair for which the page states values, from the page's table."""
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in VALUES.splitlines() if line.startswith("| ")]
     fields = {name: cells for name, *cells in table if len(cells) == 2}
     return [page_side({name: cells[number] for name, cells in fields.items()}) for number in (0, 1)]

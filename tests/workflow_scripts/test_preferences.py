@@ -1,4 +1,4 @@
-"""The program `preferences`, as its rule calls it."""
+"""The program `preferences`, called like its rule calls it."""
 
 import json
 
@@ -32,6 +32,6 @@ def test_dev_is_taken_from_train_by_whole_groups(tmp_path):
 
 
 def test_a_group_of_two_splits_is_refused_and_nothing_is_written(tmp_path):
-    with pytest.raises(DataError, match="group a is in"):
+    with pytest.raises(DataError, match="document 1 of train and document 1 of test have the same group"):
         call(tmp_path, ["a 1", "b 1", "c 1"], ["a 2"])
     assert {path.suffix for path in tmp_path.iterdir()} == {".jsonl"}

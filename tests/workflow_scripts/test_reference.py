@@ -1,4 +1,4 @@
-"""The reference job: scored as in training, keyed by all it depends on, refused when stale."""
+"""The reference job: scores equal training's, the key covers all inputs, and a stale file is refused."""
 
 import json
 
@@ -54,7 +54,7 @@ def study(tmp_path):
     write_records(tmp_path / "prompts.parquet", Prompt, prompts)
     pairs = [
         Pair(f"m{n}/{k}", f"m{n}", GOLD, GOLD.replace('"xy"', '"x' + "y" * (n + k) + 'z"'), (), 1)
-        for n, k in ((3, 0), (1, 0), (7, 0), (2, 0), (5, 0), (1, 1), (1, 2))  # three negatives of m1, apart
+        for n, k in ((3, 0), (1, 0), (7, 0), (2, 0), (5, 0), (1, 1), (1, 2))  # three negatives of m1, not side by side
     ]
     write_records(tmp_path / "pairs.parquet", Pair, pairs)
     return tmp_path
@@ -77,23 +77,23 @@ def test_rows_are_the_pairs_in_their_order(study):
     pairs = read_records(study / "pairs.parquet", Pair)
     assert [row.pair_id for row in references] == [pair.pair_id for pair in pairs]
     for row, pair in zip(references, pairs, strict=True):
-        assert len(row.chosen_logps) == len(GOLD) + 1  # bytes and the end of the turn
+        assert len(row.chosen_logps) == len(GOLD) + 1  # bytes, and the end-of-turn token
         assert len(row.rejected_logps) == len(pair.rejected) + 1
         assert max(row.chosen_logps + row.rejected_logps) < 0
     of_one_prompt = [row.chosen_logps for row, pair in zip(references, pairs, strict=True) if pair.prompt_id == "m1"]
     assert len(of_one_prompt) == 3 and len(set(of_one_prompt)) == 1
 
 
-def test_gold_by_itself_has_the_log_probs_that_it_has_beside_rejected_answers(study):
+def test_gold_has_equal_log_probs_with_and_without_rejected_answers(study):
     paths = {"sft": "sft", "prompts": "prompts.parquet", "output": "gold.parquet"}
     numerics = {**NUMERICS, "precision": "fp32"}
     settings = {"numerics": numerics, "limits": LIMITS, "batch_size": 3, "quantize": None}
     flags = [part for name, file in paths.items() for part in (f"--{name}", str(study / file))]
     gold.main(["--settings", json.dumps(settings), *flags])
-    found = {row.pair_id: row for row in read_records(study / "gold.parquet", Reference)}
-    assert list(found) == [prompt.prompt_id for prompt in read_records(study / "prompts.parquet", Prompt)]
+    gold_rows = {row.pair_id: row for row in read_records(study / "gold.parquet", Reference)}
+    assert list(gold_rows) == [prompt.prompt_id for prompt in read_records(study / "prompts.parquet", Prompt)]
     for row in read_reference(run(study, numerics=numerics), key(study, numerics)):
-        alone = found[row.pair_id.split("/")[0]]
+        alone = gold_rows[row.pair_id.split("/")[0]]
         assert alone.chosen_logps == pytest.approx(row.chosen_logps, abs=1e-5) and alone.rejected_logps == ()
 
 
@@ -109,7 +109,7 @@ def test_pairs_of_a_prompt_are_scored_together(study, monkeypatch):
     assert [tree.first for trees in batches for tree in trees] == sorted(
         (tree.first for trees in batches for tree in trees), reverse=True
     )
-    assert len(batches[-1][0].suffixes) == 3  # all that m1 has, though a batch is of two pairs
+    assert len(batches[-1][0].suffixes) == 3  # all pairs of m1, although a batch has two pairs
 
 
 def test_same_inputs_same_bytes(study):
@@ -167,7 +167,7 @@ def test_a_stale_file_is_refused_by_the_part_that_differs(study):
     write_records(study / "prompts.parquet", Prompt, prompts)
 
     (study / "sft").rename(study / "old")
-    save_sft(study / "sft", seed=1)  # retrained at the same path
+    save_sft(study / "sft", seed=1)  # other weights at the same path
     message = stale(study, path)
     assert "weights_sha256" in message and "tokenizer_sha256" not in message
 

@@ -1,4 +1,4 @@
-"""Card, confusions, pairs and scores of every source: the same bytes in other processes, and from shuffled files."""
+"""Card, confusions, pairs and scores of every source have equal bytes in another process, and from shuffled files."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ from workflow_scripts import confusions, documents, pairs, prompts, score
 ROOT = Path(__file__).parents[2]
 SIZES = {"train": 12, "dev": 8, "test": 6}
 
-# By kind: source, ontology, unit of prompts, ending of its files (none where there are none).
+# By kind: source, ontology, unit of prompts, and ending of its files (none if it has no files).
 KINDS = {
     "scierc": ("scierc", "scierc", "sentence", ".json"),
     "scierc_document": ("scierc", "scierc", "document", ".json"),
@@ -62,7 +62,7 @@ def phee_line(number: int, split: str) -> str:
 
 
 def custom_line(document: Document) -> str:
-    """A document of the user's own."""
+    """A line of a custom document."""
     spans = [
         {"id": str(span.id), "start": span.start, "end": span.end, "label": span.label}
         | {"text": document.text[span.start : span.end]}
@@ -91,12 +91,12 @@ def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
 
 
 def write_sources(folder: Path, row, shuffle: Random | None) -> None:
-    """The files of every kind, their documents shuffled where that is asked for."""
+    """Write the files of every kind, with shuffled documents if `shuffle` is given."""
     for kind, (source, _, _, ending) in KINDS.items():
         (folder / kind).mkdir(parents=True)
         for split, size in SIZES.items() if ending is not None else ():
             abstracts = demo_abstracts.generate(split, size, 1)
-            messages = [{"id": one.doc_id} | row(one) for one in demo_messages.generate(split, size, 1)]
+            messages = [{"id": message.doc_id} | row(message) for message in demo_messages.generate(split, size, 1)]
             lines = {"scierc": [*map(scierc_line, abstracts)], "custom": [*map(custom_line, abstracts)]}
             lines["phee"] = [phee_line(number, split) for number in range(size)]
             if shuffle:
@@ -112,7 +112,7 @@ def write_sources(folder: Path, row, shuffle: Random | None) -> None:
 
 
 def wrong(answer: str) -> str:
-    """An answer with one label taken for another, and its last record left out."""
+    """The answer with one wrong label and without its last record."""
     content = json.loads(answer)
     records = next(iter(content.values()))
     if len(records) > 1:
@@ -125,7 +125,7 @@ def wrong(answer: str) -> str:
 
 
 def make(kind: str, sources: Path, out: Path) -> None:
-    """From files to card, scores, confusions and pairs, by the programs of the rules."""
+    """Make card, scores, confusions and pairs from files, with the programs of the rules."""
     source, ontology, unit, ending = KINDS[kind]
     ontology = str(ROOT / f"config/ontologies/{ontology}.yaml")
     generated = {**SIZES, "seeds": dict.fromkeys(SPLITS, 1)} if ending is None else None
@@ -166,7 +166,7 @@ def make(kind: str, sources: Path, out: Path) -> None:
 
 
 def make_all(folder: str, runs: dict[str, str]) -> None:
-    """Every kind, into the folders that `runs` names, from those that it says."""
+    """Make every kind; `runs` maps output folders to folders of sources."""
     for out, sources in runs.items():
         for kind in KINDS:
             make(kind, Path(folder, sources), Path(folder, out, kind))
@@ -199,18 +199,18 @@ def test_another_process_writes_the_same_bytes(made, kind):
         assert (made / "first" / kind / name).read_bytes() == (made / "second" / kind / name).read_bytes(), name
 
 
-# A folder's documents are read by their names, and generated ones have no file.
+# Excludes folders, whose documents are read in the order of names, and generated data, which have no files.
 @pytest.mark.parametrize("kind", [kind for kind, (*_, ending) in KINDS.items() if ending])
 def test_the_order_of_documents_does_not_matter(made, kind):
     given = [
-        [one.doc_id for one in read_records(made / name / kind / "train.docs", Document)]
+        [document.doc_id for document in read_records(made / name / kind / "train.docs", Document)]
         for name in ("first", "shuffled")
     ]
     assert given[0] != given[1] and sorted(given[0]) == sorted(given[1])
     for name in ARTEFACTS:
         ours, theirs = (made / run / kind / name for run in ("first", "shuffled"))
         if name in IN_THE_ORDER_OF_PROMPTS:
-            found = [sorted(read_records(path, Pair), key=lambda pair: pair.pair_id) for path in (ours, theirs)]
-            assert found[0] == found[1] and len(found[0]) >= 2 * SIZES["train"] - 4
+            both = [sorted(read_records(path, Pair), key=lambda pair: pair.pair_id) for path in (ours, theirs)]
+            assert both[0] == both[1] and len(both[0]) >= 2 * SIZES["train"] - 4
         else:
             assert ours.read_bytes() == theirs.read_bytes(), name

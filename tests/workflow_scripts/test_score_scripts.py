@@ -1,4 +1,4 @@
-"""The scripts of the rules `score` and `dictionary` on small files."""
+"""The programs of the rules `score` and `dictionary` on small files."""
 
 import json
 import os
@@ -22,7 +22,7 @@ relations: {USED-FOR: {definition: a link}}
 
 
 def documents(names):
-    """Each "a parser for parsing ." with both mentions and their relation."""
+    """Documents "a parser for parsing ." with both mentions and their relation."""
     spans = (Span(1, "Method", None, 2, 8), Span(2, "Task", None, 13, 20))
     tokens = ("a", "parser", "for", "parsing", ".")
     links = (Relation(1, 2, "USED-FOR"),)
@@ -70,7 +70,8 @@ def test_score(folder, caplog):
         "predicted": 1,
         "gold": 2,
     }
-    assert caplog.messages == [f"2 answers scored: {folder / 'scores/test.json'}"]  # one can be read: logs may leave
+    # Only one answer is readable; the log does not say so, since logs may be shared.
+    assert caplog.messages == [f"2 answers scored: {folder / 'scores/test.json'}"]
     assert scores["ceiling"]["rel_plus"]["set_directed"]["f1"] == 1
     predictions = read_records(folder / "predictions/test.parquet", Prediction)
     assert [item.answer_class for item in predictions] == ["ok", "truncated"]
@@ -128,7 +129,7 @@ def test_dictionary(folder):
     assert majority["ner_boundary"]["set_directed"]["f1"] == 1
     assert (
         majority["ner_strict"]["set_directed"]["f1"] == 0.5
-    )  # all are Method, the first by name of equally frequent ones
+    )  # all are Method: of equally frequent labels, the first by name
     assert [len(item.spans) for item in read_records(folder / "majority.parquet", Prediction)] == [2, 2]
 
 

@@ -1,4 +1,4 @@
-"""The program `sft`, as its rule calls it."""
+"""The program `sft`, called like its rule calls it."""
 
 import json
 
@@ -17,9 +17,9 @@ LORA = {"r": 2, "alpha": 4, "dropout": 0.2}
 
 
 def files(folder):
-    """All artefacts but the two that may name a time or a place."""
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return {name: content for name, content in found.items() if name not in ("provenance.json", "timing.parquet")}
+    """All artefacts except the two that contain times or paths."""
+    contents = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {name: content for name, content in contents.items() if name not in ("provenance.json", "timing.parquet")}
 
 
 def stop_at(monkeypatch, trainer, step):
@@ -51,8 +51,8 @@ def test_outputs_are_whole_and_explicit(study, tmp_path):
     assert steps["margin"].isna().all()
 
     selection = json.loads((tmp_path / "selection.json").read_text())
-    looks = [(point["step"], point["epoch"]) for point in selection["curve"]]  # 12 examples, 8 a step
-    assert looks == [(2, pytest.approx(16 / 12)), (3, 2.0), (5, pytest.approx(40 / 12)), (6, 4.0)]
+    evaluations = [(point["step"], point["epoch"]) for point in selection["curve"]]  # 12 examples, 8 in each step
+    assert evaluations == [(2, pytest.approx(16 / 12)), (3, 2.0), (5, pytest.approx(40 / 12)), (6, 4.0)]
     assert (selection["keep"], selection["measure"], selection["last"]) == ("last", "nll", selection["curve"][-1])
 
     provenance = json.loads((tmp_path / "provenance.json").read_text())
@@ -69,7 +69,7 @@ def test_outputs_are_whole_and_explicit(study, tmp_path):
     [{}, {"lora": LORA, "keep": "dev_best", "learning_rate": 0.5}, {"precision": "bf16"}],
     ids=["full", "lora", "bf16"],
 )
-def test_broken_off_and_gone_on_gives_the_same_bytes(study, tmp_path, monkeypatch, training):
+def test_an_interrupted_run_continues_to_the_same_bytes(study, tmp_path, monkeypatch, training):
     sft.main(study.sft(tmp_path / "unbroken", **training))
     with monkeypatch.context() as patch:
         stop_at(patch, SftTrainer, 5)
@@ -78,13 +78,13 @@ def test_broken_off_and_gone_on_gives_the_same_bytes(study, tmp_path, monkeypatc
     assert not (tmp_path / "broken/model").exists()
     (left,) = (tmp_path / "broken/checkpoints").iterdir()
     assert sorted(path.name for path in left.glob("checkpoint-*")) == ["checkpoint-2", "checkpoint-4"]
-    (left / "checkpoint-6").mkdir()  # one that was being written
+    (left / "checkpoint-6").mkdir()  # an incomplete checkpoint
     sft.main(study.sft(tmp_path / "broken", **training))
     assert files(tmp_path / "broken") == files(tmp_path / "unbroken")
     assert not (tmp_path / "broken/checkpoints").exists()
 
 
-def test_checkpoints_of_other_settings_are_not_gone_on_from(study, tmp_path, monkeypatch):
+def test_checkpoints_of_other_settings_are_not_continued(study, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         stop_at(patch, SftTrainer, 5)
         with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""The program that writes a table, from files as runs leave them."""
+"""The program that writes a table, from the files of runs."""
 
 import json
 
@@ -16,12 +16,12 @@ RUNS = [{"dataset": "tiny", "model": "small", "method": method, "seeds": list(SE
 
 
 def write_run(folder, right: list[int], *, collapsed_after: int | None, names: str = "document"):
-    """A run with so many right items of 4 in each document."""
+    """Write a run with `right` of 4 items correct in each document."""
     counts = [
         row
-        for number, found in enumerate(right)
+        for number, correct in enumerate(right)
         for row in (
-            ClusterCounts(f"{names}{number:03}", "ner_strict", "set_directed", None, found, 4, found, 4),
+            ClusterCounts(f"{names}{number:03}", "ner_strict", "set_directed", None, correct, 4, correct, 4),
             ClusterCounts(f"{names}{number:03}", "valid", "set_directed", None, 1, 1, 1, 1),
         )
     ]
@@ -46,10 +46,10 @@ def write_table(folder) -> dict[str, str]:
 def study(tmp_path):
     for method, right in (("sft", 1), ("dpo", 3)):
         for seed in SEEDS:
-            # The first 8, 9, 10 documents of sft, and 10, 11, 12 of dpo, have one more right: 34.4 and 86.5 %.
-            found = [right + (number < 6 + seed + right) for number in range(24)]
+            # One more item is right in the first 8, 9, 10 documents of sft and 10, 11, 12 of dpo: 34.4 and 86.5 %.
+            correct = [right + (number < 6 + seed + right) for number in range(24)]
             after = 30 if (method, seed) == ("dpo", 2) else None
-            write_run(tmp_path / f"tiny/small/{method}/seed{seed}", found, collapsed_after=after)
+            write_run(tmp_path / f"tiny/small/{method}/seed{seed}", correct, collapsed_after=after)
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""The program `train`, as its rule calls it."""
+"""The program `train`, called like its rule calls it."""
 
 import json
 import math
@@ -18,9 +18,9 @@ from workflow_scripts import train
 
 
 def files(folder):
-    """All artefacts but the two that may name a time or a place."""
-    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    return {name: content for name, content in found.items() if name not in ("provenance.json", "timing.parquet")}
+    """All artefacts except the two that contain times or paths."""
+    contents = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {name: content for name, content in contents.items() if name not in ("provenance.json", "timing.parquet")}
 
 
 @pytest.mark.parametrize(("precision", "reference"), [("fp32", "reference"), ("bf16", "reference_bf16")])
@@ -56,7 +56,7 @@ def test_narrow_weights_below_adapters_leave_the_run_what_it_was(study, tmp_path
     assert pd.read_parquet(narrow / "training.parquet")["drift_edited"].abs().iloc[0] == 0.0  # the reference's bits
 
 
-def test_broken_off_and_gone_on_gives_the_same_bytes(study, tmp_path, monkeypatch):
+def test_an_interrupted_run_continues_to_the_same_bytes(study, tmp_path, monkeypatch):
     train.main(study.train(tmp_path / "unbroken"))
     micro_batch = PreferenceTrainer.micro_batch
 
@@ -77,8 +77,8 @@ def test_a_reference_of_other_weights_is_refused_by_its_key_or_at_step_0(study, 
         shutil.copy(study.folder / name, tmp_path)
     path = study.folder / "reference.parquet"
     shifted = [
-        Reference(one.pair_id, tuple(logp - 0.01 for logp in one.chosen_logps), one.rejected_logps)
-        for one in read_records(path, Reference)
+        Reference(row.pair_id, tuple(logp - 0.01 for logp in row.chosen_logps), row.rejected_logps)
+        for row in read_records(path, Reference)
     ]
     write_records(tmp_path / "shifted.parquet", Reference, shifted, read_metadata(path))
     with pytest.raises(DataError, match=r"step 0: policy and reference are 0\.00\d+ nats per token apart"):
@@ -88,7 +88,7 @@ def test_a_reference_of_other_weights_is_refused_by_its_key_or_at_step_0(study, 
         train.main(study.train(tmp_path, reference=str(tmp_path / "stale.parquet")))
 
 
-def test_a_loss_that_is_not_there_is_refused(study, tmp_path):
+def test_an_unknown_loss_is_refused(study, tmp_path):
     with pytest.raises(ConfigError, match="unknown loss dpoo; there are: "):
         train.main(study.train(tmp_path, loss="dpoo"))
 

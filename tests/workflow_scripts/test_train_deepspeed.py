@@ -1,4 +1,4 @@
-"""Two processes under DeepSpeed, which divides what losses are computed with, train as one process does."""
+"""Two processes under DeepSpeed, which divides gradients and weights, train like one process."""
 
 import json
 import os
@@ -17,27 +17,27 @@ from workflow_scripts import train
 LORA = {"r": 4, "alpha": 8, "target_modules": ["q_proj", "v_proj", "up_proj"]}
 BF16 = {"precision": "bf16", "reference": "reference_bf16.parquet"}
 TWO_STEPS = {"steps": 2, "warmup_steps": 0}
-SUMS = {"rtol": 1e-4, "atol": 2e-5}  # of gradients, in another order
+SUMS = {"rtol": 1e-4, "atol": 2e-5}  # tolerances for gradients that are summed in another order
 ROOT = Path(__file__).parents[2]
 
-# By name: how DeepSpeed divides, how far what is logged may be apart, settings.
+# By name: configuration of DeepSpeed, tolerance of the logged values, settings.
 RUNS = {
-    # The baseline head among the gradients that are divided.
+    # The gradients of the baseline head are divided too.
     "tbpo_q": ("zero2", SUMS, {"loss": "tbpo_q", **TWO_STEPS}),
-    # Reference, attributions and sampling with weights that are divided.
+    # Reference, attributions and sampling use divided weights.
     "ti_dpo": ("zero3", SUMS, {"loss": "ti_dpo", **TWO_STEPS}),
-    # Adapters off, below them weights in bfloat16.
+    # Adapters are switched off for the reference; the weights below them are in bfloat16.
     "tdpo2": ("zero1", SUMS, {"loss": "tdpo2", "lora": LORA, **BF16, **TWO_STEPS}),
     "dpo": ("zero3", SUMS, {"loss": "dpo", "lora": LORA, **BF16, **TWO_STEPS}),
-    # Adapters gathered and merged: of the first of equal looks, amid the run.
+    # Adapters are gathered and merged from the first of equal evaluations, in the middle of the run.
     "best": ("zero3_offload", {"rtol": 2e-5, "atol": 2e-5}, {"loss": "dpo", "lora": LORA, "keep": "dev_best"}),
 }
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="DeepSpeed compiles its CPU messages with g++")
-def test_two_processes_are_one(study, tmp_path):
-    """All in processes of one start; that the launching program starts such ones is tested with it."""
+def test_two_processes_train_like_one(study, tmp_path):
+    """All runs fork from one process; test_launch.py tests that the launching program starts such processes."""
     runs = []
     for name, (deepspeed, _, settings) in RUNS.items():
         train.main(study.train(tmp_path / name / "alone", **settings))

@@ -1,4 +1,4 @@
-"""The program `train` with every loss, whatever it needs besides log-probs: it lowers the loss and writes a model."""
+"""The program `train` with every loss: it lowers the loss and writes a model."""
 
 import pandas as pd
 import pytest
