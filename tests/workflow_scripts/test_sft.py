@@ -125,5 +125,5 @@ def test_settings_that_do_not_fit_are_refused(study, tmp_path):
         sft.main(study.sft(tmp_path, processes=2))
     with pytest.raises(ConfigError, match="deepspeed needs torchrun for one process too"):
         sft.main(study.sft(tmp_path, deepspeed="zero2"))
-    with pytest.raises(ConfigError, match="unknown setting learning_rte"):
+    with pytest.raises(ConfigError, match="unknown key learning_rte"):
         sft.main(study.sft(tmp_path, learning_rte=1))
