@@ -111,7 +111,7 @@ def either(names):
     return "|".join(re.escape(str(name)) for name in names) or "(?!)"
 
 
-STUDY_TABLES = [f"tables/{table}" for table in STUDY.tables]
+STUDY_TABLES = [f"tables/{table}" for table in [*STUDY.tables, *STUDY.claims]]
 STUDY_METRICS = [f"tables/per_metric/{metric}" for metric in STUDY.metrics()]
 STUDY_COSTS = ["tables/cost"] if job.cost_settings(STUDY)["runs"] else []
 STUDY_TABLE_FILES = [
@@ -149,5 +149,5 @@ wildcard_constraints:
     pairing=either(STUDY.pairings),
     seed=either(STUDY.seeds),
     split=either(PROMPT_SPLITS),
-    table=either(STUDY.tables),
+    table=either([*STUDY.tables, *STUDY.claims]),
     metric=either(STUDY.metrics()),

@@ -1,6 +1,10 @@
 """Write the files of a private study that may be shared."""
 
-EXPORTED_TABLES = [file for file in STUDY_TABLE_FILES if file.endswith(".csv") and file != results("tables/cost.csv")]
+EXPORTED_TABLES = [
+    results(f"{table}{ending}")
+    for table in [*(f"tables/{table}" for table in STUDY.tables), *STUDY_METRICS]
+    for ending in (".csv", ".tests.csv")
+]
 
 
 rule export:

@@ -62,11 +62,11 @@ def _notes(
         for block, reason in withheld.items()
     ]
     notes += _documents(runs)
-    notes += _not_asked(left_out)
+    notes += not_asked(left_out)
     notes += _power(comparisons)
-    notes += _too_little(comparisons)
+    notes += too_little(comparisons)
     if any(run.collapsed for run in runs):
-        notes.append(f"†: the mean includes runs that collapsed during training: {_collapsed(runs)}.")
+        notes.append(f"†: the mean includes runs that collapsed during training: {collapsed_runs(runs)}.")
     if any(run.method == PROMPTED for run in runs):
         notes.append(
             f"{PROMPTED}: a model behind an endpoint, which was not trained and got the same prompts; one run at"
@@ -106,7 +106,7 @@ def _documents(runs: Sequence[Run]) -> list[str]:
     return [f"Test documents, or groups of them where they are known: {listed}."]
 
 
-def _not_asked(left_out: Mapping[str, Mapping[str, int]]) -> list[str]:
+def not_asked(left_out: Mapping[str, Mapping[str, int]]) -> list[str]:
     """What of test no prompt asks about, as prompts are about single sentences."""
     notes = []
     for dataset, counts in left_out.items():
@@ -134,7 +134,7 @@ def _power(comparisons: Sequence[Comparison]) -> list[str]:
     return notes
 
 
-def _too_little(comparisons: Sequence[Comparison]) -> list[str]:
+def too_little(comparisons: Sequence[Comparison]) -> list[str]:
     """Notes that nothing is marked because there are too few seeds or documents."""
     seeds = {comparison.effect.seeds for comparison in comparisons if comparison.family}
     clusters = {min(comparison.clusters) for comparison in comparisons if comparison.family}
@@ -176,7 +176,8 @@ def _seeds(runs: Sequence[Run]) -> str:
     return f"seed {seeds[0]} only" if len(seeds) == 1 else f"mean ± standard deviation over {len(seeds)} seeds"
 
 
-def _collapsed(runs: Sequence[Run]) -> str:
+def collapsed_runs(runs: Sequence[Run]) -> str:
+    """The runs among these that collapsed during training, for a note."""
     return ", ".join(f"{run.method} of seed {run.seed} on {run.dataset} / {run.model}" for run in runs if run.collapsed)
 
 

@@ -77,6 +77,13 @@ def compare(
         against: The baseline: a row of the same block, or the model and method of one row for all models.
         tested: The metrics whose differences form the families.
     """
+    return adjust_families(differences(samples, cells, against=against, tested=tested))
+
+
+def differences(
+    samples: Samples, cells: Sequence[Cell], *, against: str | Mapping[str, str], tested: Collection[str]
+) -> list[Comparison]:
+    """The comparisons of `compare` before their p is adjusted."""
     comparisons = []
     for cell in cells:
         if cell.mean is None or cell.method in (*WITHOUT_MODEL, PROMPTED) or cell.method == against:
@@ -84,12 +91,18 @@ def compare(
         other = _baseline(cell, against)
         if all(not samples.reason(*member, cell.metric) for models in other for member in models):
             comparisons.append(_comparison(samples, cell, other, against, tested))
-    for family in (POOLED, BLOCKS):
-        places = [number for number, comparison in enumerate(comparisons) if comparison.family == family]
-        adjusted = holm([comparisons[number].p if comparisons[number].markable else None for number in places])
-        for number, p in zip(places, adjusted, strict=True):
-            comparisons[number] = replace(comparisons[number], tests=len(places), p_holm=p)
     return comparisons
+
+
+def adjust_families(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The same comparisons, each with the size of its family and its p adjusted over it."""
+    adjusted = list(comparisons)
+    for family in (POOLED, BLOCKS):
+        places = [number for number, comparison in enumerate(adjusted) if comparison.family == family]
+        values = holm([adjusted[number].p if adjusted[number].markable else None for number in places])
+        for number, p in zip(places, values, strict=True):
+            adjusted[number] = replace(adjusted[number], tests=len(places), p_holm=p)
+    return adjusted
 
 
 def _baseline(cell: Cell, against: str | Mapping[str, str]) -> list[list[tuple[str, str, str]]]:

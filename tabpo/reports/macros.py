@@ -19,7 +19,8 @@ def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> st
     The key of a cell is `{dataset}/{model}/{method}/{metric}/` and `mean`, `sd` or `seeds`. The key of a difference is
     `{dataset}/{model}/{method}/{metric}/against/{row}/` and `difference`, `low`, `high`, `relative`, `p`, or
     `p_holm/{table}`, because each table has its own family of tests. Keys of means over models or data sets start with
-    the name of the table, because different tables average over different ones.
+    the name of the table, because different tables average over different ones. The key of a number of a claim is
+    `{table}/{claim}/{against}/{metric}/` and a column of `_CLAIMED`, or `p`.
 
     Args:
         tables: For each table the data frames of `x.csv` and `x.tests.csv`.
@@ -29,7 +30,8 @@ def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> st
     """
     values: dict[str, str] = {}
     for table, (cells, tests) in tables.items():
-        for key, value in (*_cells(table, cells), *_differences(table, tests)):
+        numbers = _claims(table, cells) if "claim" in cells else _cells(table, cells)
+        for key, value in (*numbers, *_differences(table, tests)):
             if values.setdefault(key, value) != value:
                 raise DataError(f"macros.tex: {key} is {values[key]} in one table and {value} in table {table}")
     lines = [rf"\expandafter\def\csname tabpo:{key}\endcsname{{{value}}}" for key, value in values.items()]
@@ -44,6 +46,23 @@ def _cells(table: str, cells: pd.DataFrame) -> list[tuple[str, str]]:
         if pd.notna(row["sd"]):
             numbers += [(f"{key}/sd", f"{row['sd']:.1f}"), (f"{key}/seeds", str(row["seeds"]))]
     return numbers
+
+
+_CLAIMED = {
+    **dict.fromkeys(("difference", "low", "high", "relative", "relative_low", "relative_high"), "z.1f"),
+    **dict.fromkeys(("comparisons", "wins", "ties", "losses", "significant_wins", "significant_losses"), ".0f"),
+}
+"""Columns of claims, and how they are printed."""
+
+
+def _claims(table: str, claims: pd.DataFrame) -> list[tuple[str, str]]:
+    found = []
+    for row in claims.to_dict("records"):
+        key = "/".join((table, row["claim"], row["against"], row["metric"]))
+        found += [(f"{key}/{name}", format(row[name], form)) for name, form in _CLAIMED.items() if pd.notna(row[name])]
+        if pd.notna(row["p"]):
+            found.append((f"{key}/p", _p(row["p"])))
+    return found
 
 
 def _differences(table: str, tests: pd.DataFrame) -> list[tuple[str, str]]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from tabpo.privacy import marked
 from tabpo.reports.captions import describe, describe_tests
-from tabpo.reports.cells import Run, arrange, build_cells, pooled_block, single_blocks
+from tabpo.reports.cells import Run, Samples, arrange, build_cells, pooled_block, single_blocks
+from tabpo.reports.claims import claim_contents
 from tabpo.reports.comparisons import STRICT, compare, mark, rehearsals
 from tabpo.reports.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
@@ -32,7 +33,20 @@ def table_files(
         differing: The modules whose code differed between these runs.
         left_out: For each data set, how many `relations` and `clusters` of test its prompts do not ask about.
     """
-    samples = arrange(runs)
+    contents = claim_contents if settings["layout"] == "claims" else score_contents
+    files = dict(zip(FILES, contents(settings, arrange(runs), differing, left_out), strict=True))
+    for ending, comment in (("md", ""), ("tex", "% "), ("tests.md", ""), ("tests.tex", "% ")):
+        files[ending] = marked(files[ending], settings["private"], comment)
+    return files
+
+
+def score_contents(
+    settings: Mapping[str, Any],
+    samples: Samples,
+    differing: Sequence[str],
+    left_out: Mapping[str, Mapping[str, int]],
+) -> tuple[str, ...]:
+    """The contents of the files of a table of scores, in the order of `FILES`."""
     single = single_blocks(samples)
     blocks = {
         metric: single + ([mean] if (mean := pooled_block(samples, settings["rows"], metric)) else [])
@@ -45,7 +59,7 @@ def table_files(
     text = describe(settings, samples, cells, comparisons, withheld, differing, left_out)
     about_tests = describe_tests(settings, comparisons)
     label, names = f"tab:{settings['name']}", settings["names"]
-    contents = (
+    return (
         to_csv(cells),
         to_markdown(cells, layout=settings["layout"], **text),
         to_latex(cells, layout=settings["layout"], label=label, names=names, **text),
@@ -53,7 +67,3 @@ def table_files(
         tests_markdown(comparisons, **about_tests),
         tests_latex(comparisons, label=f"{label}-tests", names=names, **about_tests),
     )
-    files = dict(zip(FILES, contents, strict=True))
-    for ending, comment in (("md", ""), ("tex", "% "), ("tests.md", ""), ("tests.tex", "% ")):
-        files[ending] = marked(files[ending], settings["private"], comment)
-    return files

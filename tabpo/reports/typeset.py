@@ -15,7 +15,7 @@ LATEX_SPECIAL = str.maketrans(
     | {"<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "±": r"$\pm$", "×": r"$\times$", "“": "``", "”": "''"}
     | {"†": r"$\dagger$", "▲": r"$\uparrow$", "▼": r"$\downarrow$", "–": "--"}
 )
-KEYS = {"dataset": "Data set", "model": "Model", "method": "Method"}
+KEYS = {"claim": "Claim", "dataset": "Data set", "model": "Model", "method": "Method"}
 """The columns that identify a row, and their headings in a paper."""
 
 COLUMN_WIDTH, PAGE_WIDTH = 48, 105
@@ -96,7 +96,9 @@ def _numbers(comparison: Comparison) -> dict[str, object]:
 
 
 def _tests_frame(comparisons: Sequence[Comparison], dash: str, heading: Callable[[str], str]) -> pd.DataFrame:
-    return pd.DataFrame([_texts(comparison, _numbers(comparison), dash, heading) for comparison in comparisons])
+    frame = pd.DataFrame([_texts(comparison, _numbers(comparison), dash, heading) for comparison in comparisons])
+    several = len({comparison.against for comparison in comparisons}) > 1
+    return frame if several or frame.empty else frame.drop(columns="against")  # the caption names it
 
 
 def _texts(comparison: Comparison, numbers: Mapping, dash: str, heading: Callable[[str], str]) -> dict[str, str]:
@@ -108,6 +110,7 @@ def _texts(comparison: Comparison, numbers: Mapping, dash: str, heading: Callabl
         "dataset": comparison.block.dataset,
         "model": comparison.block.model,
         "method": comparison.method,
+        "against": comparison.against,
         "metric": heading(comparison.metric),
         "difference": f"{comparison.effect.estimate:+{digits}} [{numbers['low']:{digits}}, {numbers['high']:{digits}}]",
         "relative, %": shown("relative", "+z.1f"),

@@ -123,10 +123,20 @@ def audits(study: Study) -> list[str]:
 
 
 def table_settings(study: Study, table: str) -> Settings:
-    """Settings of one configured table."""
+    """Settings of one configured table, of scores or of claims."""
+    if table in study.claims:
+        return _claim_settings(study, table)
     entry = study.tables[table]
     tests = {"against": entry["tests"]["against"], "tested": entry["tests"]["metrics"]}
     return {"name": table, "layout": "main", **tests, **_comparison(study, entry, entry["caption"])}
+
+
+def _claim_settings(study: Study, table: str) -> Settings:
+    claims = study.claims[table]
+    entry = claims | {"methods": [claims["method"], *claims["rivals"]]}
+    settings = _comparison(study, entry, claims["caption"])
+    rivals = [SFT, *claims["rivals"]]
+    return {"name": table, "layout": "claims", "method": claims["method"], "rivals": rivals, **settings}
 
 
 def metric_settings(study: Study, metric: str) -> Settings:

@@ -100,6 +100,35 @@ class Table(Section):
     tests: Tests = Field(None, description="Which differences are tested.")
 
 
+class Claims(Section):
+    """A table of what papers claim of one method, each beside its published figure (docs/statistics.md)."""
+
+    kind: Literal["claims"] = Field(description="Marks the entry as a table of claims.")
+    caption: str = Field(min_length=1, description="Printed as written; the names of what is fixed are added.")
+    method: str = Field(description="Name of the method of which the claims are made.")
+    datasets: list[str] = Field(
+        min_length=1, description="Names of data sets; another table of the study must show each of them."
+    )
+    models: list[str] = Field(
+        None, min_length=1, description="Names of models that other tables show. All of these by default."
+    )
+    rivals: list[str] = Field(
+        None,
+        description=(
+            "Names of methods that it is compared with, besides sft. All other methods of the study by default."
+        ),
+    )
+    metrics: list[str] = Field(
+        None,
+        min_length=1,
+        description=(
+            "Names of metrics. At least one of the data sets must have each of them, and none may be in nats. By"
+            " default those of semantic_label, relational_linking, textual_grounding and reward_accuracy that a data"
+            " set has."
+        ),
+    )
+
+
 def _either(usual: type[Section], other: type[Section], is_other: Callable[[dict], bool]) -> Any:
     """A union of two sections: `is_other` decides by an entry's keys which of them checks the entry.
 
@@ -117,6 +146,7 @@ def _either(usual: type[Section], other: type[Section], is_other: Callable[[dict
 
 AnyDataset = _either(Dataset, Preferences, lambda entry: entry.get("source") == PREFERENCES)
 AnyModel = _either(TrainedModel, PromptedModel, lambda entry: "endpoint" in entry)
+AnyTable = _either(Table, Claims, lambda entry: "kind" in entry)
 
 
 class StudyKeys(Section):
@@ -183,6 +213,6 @@ class StudyKeys(Section):
             " names, or else as they are in the study."
         ),
     )
-    tables: dict[str, Table] = Field(
-        min_length=1, description="Tables by name; the name is also that of the table's files."
+    tables: dict[str, AnyTable] = Field(
+        min_length=1, description="Tables of scores or of claims by name; the name is also that of the table's files."
     )

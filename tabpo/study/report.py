@@ -26,7 +26,7 @@ def report_settings(study: Study) -> Settings:
             {"name": name} | {key: entry[key] for key in ("loss", "params", "pairing")}
             for name, entry in study.methods.items()
         ],
-        "tables": list(study.tables),
+        "tables": [*study.tables, *study.claims],
         "metrics": study.metrics(),
         "costs": bool(cost_settings(study)["runs"]),
         "runs": report_runs(study),

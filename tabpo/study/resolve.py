@@ -36,6 +36,9 @@ RESERVED = {
 TESTED = ("ner_strict", "triple", "rel", "reward_accuracy")
 """Metrics whose differences a table tests if its entry does not name any."""
 
+CLAIMED = ("semantic_label", "relational_linking", "textual_grounding", "reward_accuracy")
+"""Metrics that a table of claims is of where it does not say which."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -86,7 +89,8 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
             used = pairings if method == SFT else [methods[method]["pairing"]]
             check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
     models = {name: _model(config, name, keys.models[name], known, private) for name in config["models"]}
-    tables = {name: _table(config, name, known) for name in config["tables"]}
+    tables = {name: _table(config, name, known) for name, entry in config["tables"].items() if "kind" not in entry}
+    claims = {name: _claims(config, name, known, tables) for name, entry in config["tables"].items() if "kind" in entry}
     check_preferences(config, keys.generation.constraint, methods, training, tables)
     check_generation(keys.generation, [name for name, entry in models.items() if "endpoint" in entry])
     return Study(
@@ -104,6 +108,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         methods=methods,
         training=training,
         tables=tables,
+        claims=claims,
         names=keys.names,
     )
 
@@ -240,10 +245,9 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
         for value in entry[axis]:
             _check_reference(f"{where}.{axis}", value, axis, config[axis])
     for dataset in entry["datasets"]:
-        ontology = config["datasets"][dataset].get("ontology")
-        answer = PREFERENCES if ontology is None else known.ontologies[ontology]
         for metric in entry["metrics"]:
-            _check_reference(f"{where}.metrics", metric, dataset, METRICS[answer])
+            _check_reference(f"{where}.metrics", metric, dataset, METRICS[_answer(config, dataset, known)])
+            ontology = config["datasets"][dataset].get("ontology")
             if ontology in known.without_relations and metric.partition("@")[0] in RELATIONS:
                 raise ConfigError(
                     f"{where}.metrics names {metric}, but the ontology {ontology} of {dataset} has no relations;"
@@ -258,4 +262,40 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
         _check_reference(f"{where}.tests.against.model", against["model"], where, entry["models"])
         rows_of_model = (PROMPTED,) if "endpoint" in config["models"][against["model"]] else rows
         _check_reference(f"{where}.tests.against.method", against["method"], where, rows_of_model)
+    return entry
+
+
+def _answer(config: Mapping[str, Any], dataset: str, known: Known) -> str:
+    """The format of a data set's answers, by which its metrics are named."""
+    ontology = config["datasets"][dataset].get("ontology")
+    return PREFERENCES if ontology is None else known.ontologies[ontology]
+
+
+def _claims(config: Mapping[str, Any], name: str, known: Known, tables: Mapping[str, Settings]) -> Settings:
+    """An entry of claims; other tables have its data sets and models, so that these have all files of a study's."""
+    where, given = f"tables.{name}", config["tables"][name]
+    shown = {
+        axis: list(dict.fromkeys(value for table in tables.values() for value in table[axis]))
+        for axis in ("datasets", "models")
+    }
+    others = [method for method in config["methods"] if method != given["method"]]
+    entry = {"models": shown["models"], "rivals": others} | given
+    for axis, accepted in shown.items():
+        for value in entry[axis]:
+            _check_reference(f"{where}.{axis}", value, "every other table together", accepted)
+    trained = {
+        method
+        for model in entry["models"]
+        if "endpoint" not in config["models"][model]
+        for method in config["models"][model].get("methods", config["methods"])
+    }
+    _check_reference(f"{where}.method", given["method"], f"{where}.models", sorted(trained))
+    for rival in entry["rivals"]:
+        _check_reference(f"{where}.rivals", rival, "methods", others)
+    answers = [_answer(config, dataset, known) for dataset in entry["datasets"]]
+    metrics = dict.fromkeys(metric for answer in answers for metric in METRICS[answer])
+    accepted = [metric for metric in metrics if not metric.endswith("_margin")]
+    entry = {"metrics": [metric for metric in CLAIMED if metric in accepted]} | entry
+    for metric in entry["metrics"]:
+        _check_reference(f"{where}.metrics", metric, f"{where}.datasets", accepted)
     return entry

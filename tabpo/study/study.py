@@ -33,7 +33,8 @@ class Study:
         pairings: Recipes of pairs by name, with every key.
         methods: Loss, params and pairing by name, without `sft`.
         training: Complete training settings by (model, method), `sft` included; models behind an endpoint have none.
-        tables: Entries by name, with `models`, `methods` and `tests` filled in.
+        tables: Entries by name, with `models`, `methods` and `tests` filled in, without those of claims.
+        claims: Entries of the tables of claims by name, with `models`, `rivals` and `metrics` filled in.
         names: Names that LaTeX tables print for methods, data sets and models, where they differ from the usual ones.
     """
 
@@ -51,6 +52,7 @@ class Study:
     methods: dict[str, Settings]
     training: dict[tuple[str, str], Settings]
     tables: dict[str, Settings]
+    claims: dict[str, Settings]
     names: dict[str, str]
 
     def machine(self, model: str) -> Settings:

@@ -31,17 +31,21 @@ Macros: TAB-PO has \tabpo{notes/tiny/tab_po/rel/mean} $\pm$ \tabpo{notes/tiny/ta
 """
 
 
-def made(name: str, metrics: list[str], models: list[str]) -> dict[str, str]:
+def made(name: str, metrics: list[str], models: list[str], **changed) -> dict[str, str]:
     means = {method: 4.0 + number / 4 for number, method in enumerate(METHODS)}
     runs = made_study(means, metrics=metrics, models=models)
-    table = settings(ROWS, name=name, caption="Notes, 100 % & more_text.", metrics=metrics, tested=["rel"])
+    table = settings(ROWS, name=name, caption="Notes, 100 % & more_text.", metrics=metrics, tested=["rel"], **changed)
     return table_files(table, runs, ["tabpo.a_b"], {})
 
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, dict[str, str]]:
     models = ["small", "qwen2.5-1.5b", "large_2", "m4", "m5", "m6"]
-    return {"narrow": made("narrow", ["rel"], ["tiny"]), "wide": made("wide", METRICS, models)}
+    return {
+        "narrow": made("narrow", ["rel"], ["tiny"]),
+        "wide": made("wide", METRICS, models),
+        "claims": made("claims", METRICS, ["other"], layout="claims", method="tab_po", rivals=METHODS[:-2]),
+    }
 
 
 def frames(tables: dict[str, dict[str, str]]) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
@@ -106,7 +110,7 @@ def test_two_numbers_with_the_same_key_are_refused(tables):
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_a_two_column_article_compiles(tables, tmp_path):
     (tmp_path / "macros.tex").write_text(render_macros(frames(tables)))
-    parts = [tables[name][ending] for name in ("narrow", "wide") for ending in ("tex", "tests.tex")]
+    parts = [tables[name][ending] for name in tables for ending in ("tex", "tests.tex")]
     (tmp_path / "article.tex").write_text(ARTICLE % "\n".join(parts))
     for _ in range(2):  # the second pass resolves the references
         done = subprocess.run(

@@ -106,6 +106,34 @@ def test_pvminer_joins_the_paper_once_its_folder_is_set():
     assert set(present.tables) - set(absent.tables) == {"pvminer", "pvminer_families"}
 
 
+def test_claims_take_their_axes_from_the_other_tables_and_the_families_that_a_data_set_has():
+    study = resolve_study(load("config"), KNOWN)
+    claims = study.claims["claims"]
+    assert claims["datasets"] == ["scierc", "phee"] and claims["models"] == list(study.models)
+    assert claims["metrics"] == ["semantic_label", "relational_linking", "textual_grounding"]
+    assert claims["rivals"] == [method for method in study.methods if method != "tab_po"]
+    settings = job.table_settings(study, "claims")
+    assert settings["layout"] == "claims" and settings["rivals"] == ["sft", *claims["rivals"]]
+    of_phee = job.metric_settings(study, "relational_linking")  # the table of a metric is not of data sets without it
+    assert "phee" not in {run["dataset"] for run in of_phee["runs"]}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("method", "tabpo", "tables.claims.method names tabpo; did you mean tab_po?"),
+        ("method", "sft", "tables.claims.method names sft; "),
+        ("rivals", ["tab_po"], "tables.claims.rivals names tab_po; "),
+        ("datasets", ["phe"], "tables.claims.datasets names phe; did you mean phee? every other table together has: "),
+        ("metrics", ["reward_margin"], "tables.claims.metrics names reward_margin; "),
+    ],
+)
+def test_claims_that_a_study_cannot_make_are_refused(path, value, message):
+    config = load("config")
+    edit(config, f"tables/claims/{path}", value)
+    assert refusal(config).startswith(message)
+
+
 def test_a_study_whose_folders_are_all_null_is_refused(demo):
     for name in demo["datasets"]:
         demo["datasets"][name]["folder"] = None

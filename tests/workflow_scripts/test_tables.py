@@ -33,8 +33,8 @@ def write_run(folder, right: list[int], *, collapsed_after: int | None, names: s
     (folder / "provenance.json").write_text(json.dumps(provenance))
 
 
-def write_table(folder) -> dict[str, str]:
-    arguments = ["--settings", json.dumps(settings(["sft", "dpo"], runs=RUNS)), "--results", str(folder)]
+def write_table(folder, **changed) -> dict[str, str]:
+    arguments = ["--settings", json.dumps(settings(["sft", "dpo"], runs=RUNS, **changed)), "--results", str(folder)]
     outputs = {ending: folder / f"tables/main.{ending}" for ending in FILES}
     for ending, path in outputs.items():
         arguments += [f"--output-{ending.replace('.', '-')}", str(path)]
@@ -61,6 +61,13 @@ def test_a_table_has_its_marks_and_its_tests(study):
     assert "tiny,small,dpo,sft,ner_strict,3,24,52.083333," in written["tests.csv"]
     assert "+52.1 [" in written["tests.md"] and r"\label{tab:main-tests}" in written["tests.tex"]
     assert write_table(study) == written
+
+
+def test_a_table_of_claims_has_the_same_files(study):
+    written = write_table(study, layout="claims", method="dpo", rivals=["sft"])
+    assert "wins,every rival,ner_strict,1,1,3,,52.083333" in written["csv"]  # 86.458333 - 34.375
+    assert "1,1,0,0,1,0,100 %," in written["csv"] and "dpo of seed 2 on tiny / small" in written["md"]
+    assert "tiny,small,dpo,sft,ner_strict,3,24,52.083333" in written["tests.csv"]
 
 
 def test_runs_on_other_documents_are_not_joined(study):
