@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> None:
         documents = {}
         for split, path in origins.items():
             counted = {"noticed": noticed[split]}
-            options = {"custom": {"roles": ontology.roles, **counted}, "scierc": counted}
+            options = {"custom": {"ontology": ontology, **counted}, "scierc": counted}
             documents[split] = dataset.read_documents(path, **options.get(settings["source"], {}))
     else:
         origins = {split: f"{settings['source']} {split}" for split in SPLITS}

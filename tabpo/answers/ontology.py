@@ -53,6 +53,8 @@ class Ontology:
         coreference: Name of the relation that stands for coreference in the data and is not among `relations`, or None.
         roles: For labels of relations in brat files, the names of the head's and of the tail's argument; a label that
             is not here has Arg1 and Arg2.
+        attribute_labels: For attributes in brat files, what a span's label gets after a slash where it has them.
+        passed_over: Kinds of lines of brat files that are not read: "attributes" (all others), "events".
     """
 
     answer: str
@@ -62,6 +64,8 @@ class Ontology:
     directions: Directions | None = None
     coreference: str | None = None
     roles: dict[str, tuple[str, str]] = field(default_factory=dict)
+    attribute_labels: dict[str, str] = field(default_factory=dict)
+    passed_over: tuple[str, ...] = ()
 
     def valid(self, label: str, sublabel: str | None) -> bool:
         """Return whether a span may have this label and sub-label; labels without sub-labels take None."""
@@ -77,6 +81,9 @@ class Ontology:
         return set(self.labels if kind == "labels" else self.relations)
 
 
+BRAT = ("roles", "attribute_labels", "passed_over")
+"""Keys that say how brat files are read."""
+
 KINDS = ("labels", "sublabels", "relations")
 
 
@@ -89,7 +96,7 @@ def read_ontology(path: Path) -> Ontology:
             name; a direction has unknown labels; or roles are of an unknown relation or are not two different names.
     """
     content = read_yaml(path, "ontology")
-    _keys(f"{path}", content, ("answer", "labels"), ("relations", "variants", "directions", "coreference", "roles"))
+    _keys(f"{path}", content, ("answer", "labels"), ("relations", "variants", "directions", "coreference", *BRAT))
     answer = content["answer"]
     if answer not in ("entities", "results"):
         raise ConfigError(f"{path}: answer is {answer!r}; accepted: entities, results")
@@ -118,6 +125,11 @@ def read_ontology(path: Path) -> Ontology:
         roles={
             name: _roles(f"{path}, roles.{name}", name, item, labels) for name, item in _items(path, "roles", content)
         },
+        attribute_labels={
+            name: _text(f"{path}, attribute_labels.{name}", item)
+            for name, item in _items(path, "attribute_labels", content)
+        },
+        passed_over=_passed_over(f"{path}, passed_over", content.get("passed_over", [])),
         variants=variants,
         directions=_directions(f"{path}, directions", content["directions"], ontology)
         if "directions" in content
@@ -184,6 +196,12 @@ def _roles(where: str, name: str, entry: Any, labels: list[str]) -> tuple[str, s
     if not (isinstance(entry, list) and len(entry) == 2 and all(map(_is_role, entry)) and entry[0] != entry[1]):
         raise ConfigError(f"{where} is {entry!r}; accepted: [role of the head, role of the tail], two different names")
     return entry[0], entry[1]
+
+
+def _passed_over(where: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or [kind for kind in value if kind not in ("attributes", "events")]:
+        raise ConfigError(f"{where} is {value!r}; accepted: a list of attributes, events")
+    return tuple(value)
 
 
 def _is_role(value: Any) -> bool:

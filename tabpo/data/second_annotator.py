@@ -34,7 +34,7 @@ def read_second(
     first = {document.doc_id: document for document in documents}
     annotated: dict[str, Document] = {}
     for path in paths:
-        second, _ = conform(custom.read_documents(path, ontology.roles), ontology)
+        second, _ = conform(custom.read_documents(path, ontology), ontology)
         check_labels(second, ontology, path, private=private)
         for number, document in enumerate(second, start=1):
             where = f"{path}, document {number}"

@@ -62,6 +62,14 @@ def test_roles_are_two_names_of_a_relation(tmp_path, roles, message):
         read_ontology(write(tmp_path, CONTENT | {"roles": roles}))
 
 
+def test_how_brat_lines_are_read(tmp_path):
+    content = CONTENT | {"attribute_labels": {"Negation": "negated"}, "passed_over": ["events"]}
+    ontology = read_ontology(write(tmp_path, content))
+    assert (ontology.attribute_labels, ontology.passed_over) == ({"Negation": "negated"}, ("events",))
+    with pytest.raises(ConfigError, match=r", passed_over is \['spans'\]; accepted: a list of attributes, events$"):
+        read_ontology(write(tmp_path, CONTENT | {"passed_over": ["spans"]}))
+
+
 def test_labels_have_the_levels_that_answers_state(tmp_path):
     path = write(tmp_path, CONTENT | {"labels": CODES["labels"]})
     with pytest.raises(ConfigError, match=r", labels.Drug: has sublabels, .* accepted: the format results$"):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+from tabpo.answers.ontology import Ontology
 from tabpo.artefacts import files_below
 from tabpo.data.jsonl import Place, check_mark
 from tabpo.data.standoff import Annotation, Link, build_document
@@ -19,6 +20,9 @@ SUBLABEL = "Sublabel"
 
 ROLES = ("Arg1", "Arg2")
 """Names of a relation's arguments, head and tail, where the ontology gives no others."""
+
+PLAIN = Ontology("entities", {}, {})
+"""Says nothing of how brat files are read."""
 
 UNREAD = "files not read, as they end neither in .txt nor in .ann"
 """As logs and cards say it."""
@@ -32,14 +36,19 @@ _LINES = {
     "relation": re.compile(r"R\S+\t(\S+) (\S+):(T\S+) (\S+):(T\S+)\s*"),
     "cluster": re.compile(r"\*\t\S+ (T\S+(?: T\S+)*)\s*"),
     "sublabel": re.compile(rf"[AM]\S+\t{SUBLABEL} (T\S+) (.+)"),
-    "nothing": re.compile(r"(?:[N#].*)?"),
+    "nothing": re.compile(""),
+    "notes": re.compile("#.*"),
+    "normalisations": re.compile("N.*"),
+    "attributes": re.compile(r"[AM]\S+\t(\S+) ([TERM]\S+)(?: (\S.*))?\s*"),
+    "events": re.compile(r"E\S+\t.+"),
 }
-"""Accepted lines by kind. Lines of the kind "nothing" are skipped: notes, normalisations and empty lines."""
+"""Lines by kind."""
+
+_PASSED_OVER = ("notes", "normalisations")
+"""Kinds of lines that are passed over in all data sets."""
 
 
-def read_documents(
-    path: Path, roles: Mapping[str, tuple[str, str]] | None = None, noticed: Counter[str] | None = None
-) -> list[Document]:
+def read_documents(path: Path, ontology: Ontology = PLAIN, noticed: Counter[str] | None = None) -> list[Document]:
     """Read all documents in a folder and its sub-folders, sorted by id; linked folders are followed.
 
     A document's id is the name of its files without the ending, which may be in capitals. The first sub-folder on the
@@ -50,9 +59,10 @@ def read_documents(
 
     Args:
         path: The folder.
-        roles: For labels of relations in the files, the names of the head's and the tail's argument; those of all other
-            relations are `ROLES`.
-        noticed: Where `UNREAD` files are counted.
+        ontology: Its `roles` name the arguments of relations, which are `ROLES` for other relations; its
+            `attribute_labels` the attributes that become part of labels; its `passed_over` the kinds of lines that are
+            not read, beside notes and normalisations.
+        noticed: Where `UNREAD` files and lines that are passed over are counted.
 
     Raises:
         DataError: A document lacks one of its files or has one twice, two documents have one name, a folder is reached
@@ -60,6 +70,7 @@ def read_documents(
             other text between them. Files may be named after patients: the message names the folder, the number of the
             file among those with its ending, sorted by name, and the line.
     """
+    noticed = Counter() if noticed is None else noticed
     files = _by_name(files_below(path))
     texts, notes = (_by_document(path, files, ending) for ending in _ENDINGS)
     if not texts and not notes:
@@ -74,10 +85,9 @@ def read_documents(
     if unread:
         numbers = ", ".join(map(str, unread))
         _log.warning("%s: %s: file %s by name", path, UNREAD, numbers)
-        if noticed is not None:
-            noticed[UNREAD] += len(unread)
+        noticed[UNREAD] += len(unread)
     documents = [
-        _document(path, name, (texts[name], notes[name]), number, roles or {})
+        _document(path, name, (texts[name], notes[name]), number, ontology, noticed)
         for number, name in enumerate(texts, start=1)
     ]
     for number, (first, second) in enumerate(pairwise(documents), start=1):
@@ -110,14 +120,14 @@ def _place(folder: Path, ending: str, number: int) -> str:
 
 
 def _document(
-    folder: Path, name: Path, files: tuple[Path, Path], number: int, roles: Mapping[str, tuple[str, str]]
+    folder: Path, name: Path, files: tuple[Path, Path], number: int, ontology: Ontology, noticed: Counter[str]
 ) -> Document:
     place = Place(_place(folder, "txt", number), 1, name.name)
     if not re.fullmatch(r"[^\s#/]+", place.doc_id):
         raise place.error("the name", "is no identifier; accepted: a file name without white space and #")
     text = place.string("the text", _decoded(files[0], place.path))
     notes = Place(_place(folder, "ann", number), 1, name.name)
-    annotations, links = _annotations(files[1], notes, text, roles)
+    annotations, links = _annotations(files[1], notes, text, ontology, noticed)
     parents = name.relative_to(folder).parts[:-1]
     return build_document(
         place,
@@ -130,11 +140,12 @@ def _document(
 
 
 def _annotations(
-    path: Path, where: Place, text: str, roles: Mapping[str, tuple[str, str]]
+    path: Path, where: Place, text: str, ontology: Ontology, noticed: Counter[str]
 ) -> tuple[dict[str, Annotation], list[Link]]:
     annotations: dict[str, Annotation] = {}
     links: list[Link] = []
     sublabels: list[tuple[Place, str, str, str]] = []
+    marked: list[tuple[Place, str, str, str]] = []
     for line, kind, match in _read_lines(path, where):
         field = f"annotation {match.group().split()[0]}" if match.group() else ""
         if kind == "span":
@@ -143,11 +154,24 @@ def _annotations(
                 raise line.error(field, "has the id of another line; accepted: an id that no other line has")
             annotations[name] = _span(line, field, label, offsets, stated, text)
         elif kind == "relation":
-            links.append(Link(line, field, _arguments(line, field, match, roles), match[1]))
+            links.append(Link(line, field, _arguments(line, field, match, ontology.roles), match[1]))
         elif kind == "cluster":
             links.append(Link(line, field, tuple(match[1].split())))
         elif kind == "sublabel":
             sublabels.append((line, field, match[1], match[2].strip()))
+        elif kind == "attributes" and match[1] in ontology.attribute_labels:
+            if match[3]:
+                raise line.error(field, "has a value; accepted: an attribute without one, as attribute_labels names it")
+            marked.append((line, field, match[2], ontology.attribute_labels[match[1]]))
+        elif kind in (*_PASSED_OVER, *ontology.passed_over):
+            noticed[f"{kind} passed over"] += 1
+        elif kind in ("attributes", "events"):
+            raise line.error(field, f"is one of {kind}; accepted: {kind} that attribute_labels or passed_over name")
+    parts = list(ontology.attribute_labels.values())
+    for line, field, name, part in sorted(marked, key=lambda item: parts.index(item[3])):
+        if name not in annotations:
+            raise line.error(field, "names no span; accepted: an attribute of a span")
+        annotations[name] = replace(annotations[name], label=f"{annotations[name].label}/{part}")
     for line, field, name, sublabel in sublabels:
         if name not in annotations or annotations[name].sublabel is not None:
             raise line.error(field, "names no span, or one that has a sub-label; accepted: one sub-label for a span")
@@ -189,7 +213,7 @@ def _read_lines(path: Path, where: Place) -> Iterator[tuple[Place, str, re.Match
         if match is None:
             raise place.error(
                 "the line",
-                f"has an unknown form; accepted: T with start and end, R, *, A {SUBLABEL}; N and # are skipped",
+                "has an unknown form; accepted: T with start and end, R, *, A, E; N and # are passed over",
             )
         yield place, kind, match
 

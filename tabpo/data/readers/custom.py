@@ -1,10 +1,10 @@
 """Reader of a user's data with a user's labels: JSON lines with character offsets, or a folder in brat's format."""
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tabpo.answers.ontology import Ontology
 from tabpo.data.jsonl import Place, read_objects
 from tabpo.data.readers import brat
 from tabpo.data.standoff import Annotation, Link, build_document
@@ -15,19 +15,17 @@ OPTIONAL = ("group_id", "relations", "clusters", "sentences", "attributes")
 SPAN_KEYS = ("start", "end", "label", "text")
 
 
-def read_documents(
-    path: Path, roles: Mapping[str, tuple[str, str]] | None = None, noticed: Counter[str] | None = None
-) -> list[Document]:
+def read_documents(path: Path, ontology: Ontology = brat.PLAIN, noticed: Counter[str] | None = None) -> list[Document]:
     """Read the documents of a .jsonl file in its order, or those of a brat folder sorted by id.
 
-    docs/own_data.md describes both formats; `roles` and `noticed` are those of `brat.read_documents`.
+    docs/own_data.md describes both formats; `ontology` and `noticed` are those of `brat.read_documents`.
 
     Raises:
         DataError: The input does not have the format. The message names file, line and field, and what is accepted; it
             contains no text of a document.
     """
     if path.is_dir():
-        return brat.read_documents(path, roles, noticed)
+        return brat.read_documents(path, ontology, noticed)
     return [_document(place, row) for place, row in read_objects(path, "id", KEYS, OPTIONAL)]
 
 

@@ -159,7 +159,7 @@ LINES = {
     ),
     "event": (
         "\nE1\tMethod:T1",
-        "line 2, the line: has an unknown form; accepted: T with start and end, R",
+        "line 2, annotation E1: is one of events; accepted: events that",
     ),
     "another text": (
         "T1\tMethod 9 15\tsecret",
