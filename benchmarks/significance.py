@@ -174,6 +174,7 @@ def table(folder: Path, names: list[str], models: int, seeds: int) -> str:
             "strict_code": False,
             "names": {},
             "private": [],
+            "by_sentence": [],
         },
         "runs": [
             {"dataset": "d", "model": f"model{model}", "method": name, "seeds": list(range(seeds))}
