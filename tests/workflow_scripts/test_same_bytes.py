@@ -157,6 +157,7 @@ def make(kind: str, sources: Path, out: Path) -> None:
 
     pairing = {"name": "mixed", "confusions": "mixed", "heldout": "dev_confusion", "negatives": 2, "edits": 1}
     pairing |= {"smoothing": 1.0, "expert_share": 0.4, "flip_rate": 0.1, "private": False, "seed": 1}
+    pairing |= {"kinds": None, "max_token_edits": None}
     pairing["limits"] = {"max_prompt_tokens": 999, "max_completion_tokens": 9999}
     patterns = ROOT / f"config/ambiguities/{Path(ontology).stem}.yaml"
     called = ["--settings", json.dumps(pairing), "--confusions", table, "--prompts", written["train"]]
