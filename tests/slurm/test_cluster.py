@@ -1,6 +1,5 @@
 """The smallest study on a real Slurm: equal bytes as locally, killed and warned jobs, jobs of two GPUs or nodes."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -9,6 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
+from snakemake.utils import update_config
 
 PROJECT = Path(__file__).parents[2]
 RESULTS = Path("results/tests/slurm")
@@ -40,10 +41,12 @@ def environment(tmp_path_factory):
 
 def command(profile, results, *targets, **config):
     profiles = ["--profile", "slurm", "--profile", "tests/slurm/site"] if profile == "slurm" else ["--profile", "local"]
-    settings = PROJECT / f"{results}.yaml"  # --config would turn nested numbers into text
-    settings.parent.mkdir(parents=True, exist_ok=True)
-    settings.write_text(json.dumps({"results": str(results), **config}))
-    return ["snakemake", *targets, *profiles, "--configfile", "tests/slurm/study.yaml", str(settings)]
+    study = yaml.safe_load((PROJECT / "tests/slurm/study.yaml").read_text())
+    update_config(study, {"results": str(results), **config})
+    configfile = PROJECT / f"{results}.yaml"
+    configfile.parent.mkdir(parents=True, exist_ok=True)
+    configfile.write_text(yaml.safe_dump(study))
+    return ["snakemake", *targets, *profiles, "--configfile", str(configfile)]
 
 
 def run(environment, *args, **config):
