@@ -26,9 +26,9 @@ from scipy.special import ndtri
 
 from tabpo.metrics.by_cluster import clusters_metadata
 from tabpo.records import ClusterCounts, write_records
-from tabpo.reports.estimates import mean_f1
-from tabpo.reports.significance import LEVEL, Estimates, effect, holm, jackknife, pooled
-from tabpo.reports.tables import FILES
+from tabpo.tables.estimates import mean_f1
+from tabpo.tables.files import FILES
+from tabpo.tables.significance import LEVEL, Estimates, effect, holm, jackknife, pooled
 from workflow_scripts import tables
 
 METHODS = 12

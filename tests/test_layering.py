@@ -21,12 +21,13 @@ ROOMS = {
     "metrics": ("answers",),
     "confusions": ("answers",),
     "study": ("data", "metrics", "losses"),
-    "reports": ("metrics", "confusions"),
+    "tables": ("metrics",),
+    "reports": ("tables", "confusions"),
     "pairs": ("confusions", "answers", "data", "study"),
     "models": ("study",),
     "scoring": ("models", "losses"),
     "inference": ("scoring", "models"),
-    "training": ("losses", "processes", "reports", "pairs", "inference"),
+    "training": ("losses", "processes", "pairs", "inference"),
 }
 """A room may use what stands beside it, what those may use, and the ground."""
 HEAVY = {"torch", "transformers", "peft", "deepspeed", "accelerate"}

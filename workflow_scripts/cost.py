@@ -9,8 +9,8 @@ from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
 from tabpo.privacy import marked
 from tabpo.records import StepTiming, read_records
-from tabpo.reports.costs import TrainedRun, build_costs, costs_csv, costs_latex, costs_markdown, describe_costs
 from tabpo.study.jobs import run_folders
+from tabpo.tables.costs import TrainedRun, build_costs, costs_csv, costs_latex, costs_markdown, describe_costs
 
 
 def main(argv: list[str] | None = None) -> None:

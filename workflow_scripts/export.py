@@ -8,8 +8,8 @@ from pathlib import Path
 from tabpo.artefacts import whole_directory, write_whole
 from tabpo.errors import exit_on_error
 from tabpo.records import ClusterCounts, read_records
-from tabpo.reports.export import export_files
 from tabpo.study.jobs import run_folders
+from tabpo.tables.export import export_files
 
 
 def main(argv: list[str] | None = None) -> None:

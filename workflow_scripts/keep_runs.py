@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from tabpo.errors import exit_on_error
-from tabpo.reports.kept_runs import keep_runs
+from tabpo.tables.kept_runs import keep_runs
 
 
 def main(argv: list[str] | None = None) -> None:

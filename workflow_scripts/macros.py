@@ -10,7 +10,7 @@ import pandas as pd
 from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
 from tabpo.privacy import marked
-from tabpo.reports.macros import render_macros
+from tabpo.tables.macros import render_macros
 
 
 def main(argv: list[str] | None = None) -> None:

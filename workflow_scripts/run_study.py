@@ -12,7 +12,7 @@ import yaml
 
 from tabpo.artefacts import read_yaml, write_json, write_whole
 from tabpo.errors import exit_on_error
-from tabpo.reports.kept_runs import jobs_at_once, keep_runs, runs_by_seed, shortened
+from tabpo.tables.kept_runs import jobs_at_once, keep_runs, runs_by_seed, shortened
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from tabpo.artefacts import write_whole
 from tabpo.data.card import not_asked
 from tabpo.errors import exit_on_error
-from tabpo.reports.cells import Run, code_differences
-from tabpo.reports.estimates import read_estimates
-from tabpo.reports.tables import FILES, needed_metrics, table_files
 from tabpo.study.jobs import run_folders
+from tabpo.tables.cells import Run, code_differences
+from tabpo.tables.estimates import read_estimates
+from tabpo.tables.files import FILES, needed_metrics, table_files
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,1 +1,1 @@
-"""Tables, significance tests, figures and pages: the results of a study for its readers."""
+"""Figures and pages for the readers of a study."""

@@ -17,8 +17,8 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from tabpo.privacy import NOTICE
-from tabpo.reports.cells import code_differences
-from tabpo.reports.tables import FILES
+from tabpo.tables.cells import code_differences
+from tabpo.tables.files import FILES
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
 

@@ -7,8 +7,8 @@ import pytest
 from tabpo.errors import DataError
 from tabpo.metrics.by_cluster import clusters_metadata
 from tabpo.records import ClusterCounts, write_records
-from tabpo.reports.tables import FILES
-from tests.reports.made_runs import settings
+from tabpo.tables.files import FILES
+from tests.tables.made_runs import settings
 from workflow_scripts import tables
 
 SEEDS = (1, 2, 3)

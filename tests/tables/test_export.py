@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabpo.records import ClusterCounts
-from tabpo.reports.export import FEW, RARE, export_files, fold, gold_groups, is_few
+from tabpo.tables.export import FEW, RARE, export_files, fold, gold_groups, is_few
 
 CONVENTION = "set_directed"
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from tabpo.errors import DataError
-from tabpo.reports.cells import MEAN
-from tabpo.reports.typeset import escape, printed_p
+from tabpo.tables.cells import MEAN
+from tabpo.tables.typeset import escape, printed_p
 
 HEAD = r"""% \input this file; \tabpo{scierc/qwen/tab_po/rel/mean} is then 46.5, and an unknown key an error.
 \newcommand{\tabpo}[1]{\ifcsname tabpo:#1\endcsname\csname tabpo:#1\endcsname\else\PackageError{tabpo}{no cell #1}{}\fi}

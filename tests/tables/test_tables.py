@@ -10,10 +10,10 @@ from scipy import stats
 
 from tabpo.code_version import module_names
 from tabpo.errors import ConfigError, DataError
-from tabpo.reports.cells import RENAMED, arrange, build_cells, code_differences, metric_value, single_blocks
-from tabpo.reports.comparisons import compare, mark, rehearsals
-from tabpo.reports.tables import FILES, table_files
-from tests.reports.made_runs import made_run, made_study, settings
+from tabpo.tables.cells import RENAMED, arrange, build_cells, code_differences, metric_value, single_blocks
+from tabpo.tables.comparisons import compare, mark, rehearsals
+from tabpo.tables.files import FILES, table_files
+from tests.tables.made_runs import made_run, made_study, settings
 
 ROWS = ("sft", "dpo", "tab_po", "dictionary")
 MEANS = {"sft": 5.0, "dpo": 5.0, "tab_po": 7.0}

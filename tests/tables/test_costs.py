@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tabpo.records import StepTiming, write_records
-from tabpo.reports.costs import TrainedRun, build_costs, costs_csv, costs_latex, costs_markdown, describe_costs
+from tabpo.tables.costs import TrainedRun, build_costs, costs_csv, costs_latex, costs_markdown, describe_costs
 from workflow_scripts import cost
 
 

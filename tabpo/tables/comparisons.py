@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tabpo.names import DICTIONARY, HUMAN, PROMPTED, SFT, WITHOUT_MODEL
-from tabpo.reports.cells import NO_GOLD, Block, Cell, Samples
-from tabpo.reports.significance import LEVEL, Effect, effect, holm, over_documents, pooled
+from tabpo.tables.cells import NO_GOLD, Block, Cell, Samples
+from tabpo.tables.significance import LEVEL, Effect, effect, holm, over_documents, pooled
 
 SEEDS_TO_MARK = 3
 CLUSTERS_TO_MARK = 20

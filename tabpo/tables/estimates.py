@@ -12,7 +12,7 @@ from tabpo.errors import DataError
 from tabpo.metrics.by_cluster import CLUSTERS
 from tabpo.metrics.scores import CONLL, HEADLINE, MACRO
 from tabpo.records import ClusterCounts, read_table
-from tabpo.reports.significance import Estimates, jackknife
+from tabpo.tables.significance import Estimates, jackknife
 
 PARTS = ("right", "predicted", "right_gold", "gold")
 

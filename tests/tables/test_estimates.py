@@ -18,8 +18,8 @@ from tabpo.metrics.names import METRICS
 from tabpo.metrics.ranking import mean_scores, pair_scores
 from tabpo.metrics.scores import score
 from tabpo.records import ClusterCounts, Completion, Message, Prompt, Reference, write_records
-from tabpo.reports.cells import metric_value
-from tabpo.reports.estimates import read_estimates
+from tabpo.tables.cells import metric_value
+from tabpo.tables.estimates import read_estimates
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from tabpo.names import PROMPTED, SFT
-from tabpo.reports.captions import collapsed_runs, describe_tests, not_asked, too_little
-from tabpo.reports.cells import Block, Cell, Samples, build_cells, pooled_block, single_blocks
-from tabpo.reports.comparisons import Comparison, adjust_families, differences, rehearsals
-from tabpo.reports.meanings import meanings, printed_metric, printed_name, quantity, title
-from tabpo.reports.significance import Effect, Estimates, all_above, pooled
-from tabpo.reports.typeset import (
+from tabpo.tables.captions import collapsed_runs, describe_tests, not_asked, too_little
+from tabpo.tables.cells import Block, Cell, Samples, build_cells, pooled_block, single_blocks
+from tabpo.tables.comparisons import Comparison, adjust_families, differences, rehearsals
+from tabpo.tables.meanings import meanings, printed_metric, printed_name, quantity, title
+from tabpo.tables.significance import Effect, Estimates, all_above, pooled
+from tabpo.tables.typeset import (
     escape,
     latex_table,
     markdown_table,
@@ -62,7 +62,7 @@ def claim_contents(
     differing: Sequence[str],
     left_out: Mapping[str, Mapping[str, int]],
 ) -> tuple[str, ...]:
-    """The contents of a table's files, in the order of `tabpo.reports.tables.FILES`.
+    """The contents of a table's files, in the order of `tabpo.tables.files.FILES`.
 
     The tests are the differences of the method to each rival, which are one family.
     """

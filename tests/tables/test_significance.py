@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from tabpo.reports.significance import (
+from tabpo.tables.significance import (
     Component,
     Effect,
     Estimates,

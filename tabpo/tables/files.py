@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tabpo.privacy import marked
-from tabpo.reports.captions import describe, describe_tests
-from tabpo.reports.cells import Run, Samples, arrange, build_cells, pooled_block, single_blocks
-from tabpo.reports.claims import claim_contents
-from tabpo.reports.comparisons import STRICT, compare, mark, rehearsals
-from tabpo.reports.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
+from tabpo.tables.captions import describe, describe_tests
+from tabpo.tables.cells import Run, Samples, arrange, build_cells, pooled_block, single_blocks
+from tabpo.tables.claims import claim_contents
+from tabpo.tables.comparisons import STRICT, compare, mark, rehearsals
+from tabpo.tables.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
 FILES = ("csv", "md", "tex", "tests.csv", "tests.md", "tests.tex")
 """Endings of the files of a table, in the order of `contents` in `table_files`."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from tabpo.reports.kept_runs import jobs_at_once, keep_runs, runs_by_seed, shortened
+from tabpo.tables.kept_runs import jobs_at_once, keep_runs, runs_by_seed, shortened
 from workflow_scripts import keep_runs as script
 
 CONFIG = Path(__file__).parents[2] / "config"

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tabpo.names import WITHOUT_MODEL
-from tabpo.reports.cells import Run
-from tabpo.reports.estimates import RunEstimates, mean_f1
-from tabpo.reports.significance import Estimates, jackknife
+from tabpo.tables.cells import Run
+from tabpo.tables.estimates import RunEstimates, mean_f1
+from tabpo.tables.significance import Estimates, jackknife
 
 ITEMS = 10
 """The number of predicted and of gold items in each document: one right item more adds 10 / documents points of F1."""

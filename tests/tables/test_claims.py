@@ -5,14 +5,14 @@ import io
 
 import pandas as pd
 import pytest
+from tests.tables.test_significance import estimates, study_b
 
-from tabpo.reports.cells import Run
-from tabpo.reports.estimates import RunEstimates
-from tabpo.reports.macros import render_macros
-from tabpo.reports.significance import Estimates
-from tabpo.reports.tables import table_files
-from tests.reports.made_runs import made_run, made_study, settings
-from tests.reports.test_significance import estimates, study_b
+from tabpo.tables.cells import Run
+from tabpo.tables.estimates import RunEstimates
+from tabpo.tables.files import table_files
+from tabpo.tables.macros import render_macros
+from tabpo.tables.significance import Estimates
+from tests.tables.made_runs import made_run, made_study, settings
 
 METRIC = "semantic_label"
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from tabpo.reports.cells import Cell
-from tabpo.reports.comparisons import Comparison
-from tabpo.reports.meanings import printed_metric, printed_name, title
+from tabpo.tables.cells import Cell
+from tabpo.tables.comparisons import Comparison
+from tabpo.tables.meanings import printed_metric, printed_name, title
 
 LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}

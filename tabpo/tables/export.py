@@ -25,7 +25,7 @@ from tabpo.metrics.counts import Counts
 from tabpo.metrics.scores import CONLL, HEADLINE, MACRO
 from tabpo.names import HUMAN
 from tabpo.records import ClusterCounts
-from tabpo.reports.macros import render_macros
+from tabpo.tables.macros import render_macros
 
 FEW = 5
 """The fewest groups that a number may rest on to be shown; counts are rounded to multiples of it."""

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from tabpo.errors import DataError
-from tabpo.reports.macros import render_macros
-from tabpo.reports.tables import table_files
-from tests.reports.made_runs import made_study, settings
+from tabpo.tables.files import table_files
+from tabpo.tables.macros import render_macros
+from tests.tables.made_runs import made_study, settings
 
 METHODS = ["sft", "sft_continued", "dpo", "tdpo2", "simpo", "tab_po", "tab_po_no_barrier"]
 ROWS = [*METHODS, "dictionary", "majority"]

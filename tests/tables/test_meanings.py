@@ -1,8 +1,8 @@
 """Every metric and convention that a table may show has a title and an explanation."""
 
 from tabpo.metrics.names import METRICS
-from tabpo.reports.meanings import CONVENTIONS, TITLES, meanings, title
-from tabpo.reports.meanings import METRICS as EXPLAINED
+from tabpo.tables.meanings import CONVENTIONS, TITLES, meanings, title
+from tabpo.tables.meanings import METRICS as EXPLAINED
 
 
 def test_each_name_is_explained_once():

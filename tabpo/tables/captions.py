@@ -5,9 +5,9 @@ from typing import Any
 
 from tabpo.metrics.names import METRICS
 from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED
-from tabpo.reports.cells import Block, Cell, Run, Samples, metric_value
-from tabpo.reports.comparisons import BLOCKS, CLUSTERS_TO_MARK, POOLED, SEEDS_TO_MARK, Comparison
-from tabpo.reports.meanings import ceiling_note, meanings, quantity, title
+from tabpo.tables.cells import Block, Cell, Run, Samples, metric_value
+from tabpo.tables.comparisons import BLOCKS, CLUSTERS_TO_MARK, POOLED, SEEDS_TO_MARK, Comparison
+from tabpo.tables.meanings import ceiling_note, meanings, quantity, title
 
 
 def describe(

@@ -12,8 +12,8 @@ from tabpo.errors import ConfigError, DataError
 from tabpo.metrics.names import METRICS
 from tabpo.metrics.scores import HEADLINE
 from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL
-from tabpo.reports.estimates import RunEstimates
-from tabpo.reports.significance import Estimates, stack
+from tabpo.tables.estimates import RunEstimates
+from tabpo.tables.significance import Estimates, stack
 
 MEAN = "mean of"
 """How the name of a mean over data sets or models begins. It has a blank, which the names in a study cannot have."""

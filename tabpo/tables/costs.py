@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tabpo.records import StepTiming
-from tabpo.reports.typeset import latex_table, markdown_table
+from tabpo.tables.typeset import latex_table, markdown_table
 
 BASELINE = "dpo"
 
