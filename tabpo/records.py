@@ -291,7 +291,7 @@ class TrainingStep:
         grad_norm: L2 norm of the gradients before they are scaled down.
         loss: Mean over the effective batch of pairs (SFT: mean nats per completion token).
         margin: Mean of chosen reward minus rejected reward.
-        accuracy: Share of pairs whose margin is positive.
+        accuracy: Share of pairs whose margin is positive; a margin of 0 counts half.
         chosen_logp: Mean over pairs of the summed log-prob of the chosen completion.
         rejected_logp: Mean over pairs of the summed log-prob of the rejected completion.
         gate_rate: Share of chosen tokens with a probability below the loss's tau (0.9 for a loss without tau).

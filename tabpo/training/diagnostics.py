@@ -33,6 +33,9 @@ DEFAULT_TAU = 0.9
 def pair_sums(output: LossOutput, chosen: Side, rejected: Side, completion_ids: Tensor) -> Tensor:
     """Sums over the pairs of a micro-batch, float64, in the order of `SUMS`; add them over micro-batches and processes.
 
+    A pair counts as accurate if its margin is above 0, and a margin of 0 counts half, as in `metrics.ranking`: a policy
+    that equals its reference has an accuracy of 0.5, which is chance.
+
     The gradients of the loss are computed with respect to the log-probs of both sides; the graph is kept for the
     backward pass of training. The gradient shares are exact for losses that read only log-probs: gradients that flow
     through KLs, baselines or anchors are not included.
@@ -59,7 +62,7 @@ def pair_sums(output: LossOutput, chosen: Side, rejected: Side, completion_ids: 
         torch.ones_like(margins),
         output.losses,
         margins,
-        margins > 0,
+        (1 + margins.sign()) / 2,
         chosen.policy_logps[chosen.completion_mask],
         rejected.policy_logps[rejected.completion_mask],
         chosen.completion_mask,

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tabpo.losses import Side, build_loss, loss_names
+from tabpo.losses import LossOutput, Side, build_loss, loss_names
 from tabpo.scoring.tokenise import differing_tokens
 from tabpo.training.diagnostics import SUMS, gradient_norms, pair_sums, step_quantities
 
@@ -183,6 +183,15 @@ def test_hand_worked_step():
         "drift_shared": -0.05,
     }
     assert step == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("chosen_reward", "accuracy"), [(1.0, 1.0), (0.0, 0.5), (-1.0, 0.0)])
+def test_a_margin_of_zero_counts_half(chosen_reward, accuracy):
+    def loss(chosen, rejected):
+        losses = build_loss("dpo")(chosen, rejected).losses
+        return LossOutput(losses, losses.new_tensor([chosen_reward]), rejected_rewards=losses.new_tensor([0.0]))
+
+    assert step_quantities(sums_of(loss, *one_pair()))["accuracy"] == accuracy
 
 
 def test_the_gate_of_a_loss_is_logged():

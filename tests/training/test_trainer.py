@@ -76,6 +76,7 @@ def test_dpo_starts_at_ln_2_and_separates_the_pairs(make_trainer, preference, ma
     first, last = trainer.steps[0], trainer.steps[-1]
     assert first.loss == pytest.approx(math.log(2), abs=1e-6)
     assert (first.step, first.epoch, last.step, last.epoch) == (1, 1.0, 8, 8.0)
+    assert first.margin == 0 and first.accuracy == 0.5  # the policy is still the reference: all pairs are ties
     assert last.loss < first.loss and last.margin > 0 and last.accuracy == 1.0
     assert first.share_edited + first.share_prefix + first.share_tail == pytest.approx(1.0)
 
