@@ -294,6 +294,8 @@ class TrainingStep:
         accuracy: Share of pairs whose margin is positive; a margin of 0 counts half.
         chosen_logp: Mean over pairs of the summed log-prob of the chosen completion.
         rejected_logp: Mean over pairs of the summed log-prob of the rejected completion.
+        chosen_drift: Mean over pairs of the summed log-ratio of policy to reference over the chosen completion.
+        rejected_drift: The same over the rejected completion.
         gate_rate: Share of chosen tokens with a probability below the loss's tau (0.9 for a loss without tau).
         share_edited: Share of the L1 norm of the gradient with respect to the logits that is on edited tokens.
         share_prefix: Share of that norm on the shared prefix.
@@ -311,6 +313,8 @@ class TrainingStep:
     accuracy: float | None = None
     chosen_logp: float | None = None
     rejected_logp: float | None = None
+    chosen_drift: float | None = None
+    rejected_drift: float | None = None
     gate_rate: float | None = None
     share_edited: float | None = None
     share_prefix: float | None = None

@@ -17,8 +17,8 @@ from tabpo.records import TrainingStep
 from tabpo.reports.style import COLUMN, FONT, SMALL_TEXT, line_styles, write_svg
 
 PANELS = {
-    "chosen_logp": "Log-prob of chosen, nats",
-    "rejected_logp": "Log-prob of rejected, nats",
+    "chosen_drift": "Drift of chosen, nats",
+    "rejected_drift": "Drift of rejected, nats",
     "drift_edited": "Drift of edited tokens, nats",
     "drift_shared": "Drift of shared tokens, nats",
     "share_edited": "Gradient on edited tokens",
@@ -26,7 +26,7 @@ PANELS = {
     "margin": "Margin, own rewards",
     "accuracy": "Accuracy, share of pairs",
 }
-"""The drawn quantities of `TrainingStep` and their titles; drift and gate rate are of the chosen answer."""
+"""The drawn quantities of `TrainingStep` and their titles; drift of tokens and gate rate are of the chosen answer."""
 
 POINTS = 20
 """The largest number of points of a line. Each is a mean over consecutive steps, since every step has other pairs."""

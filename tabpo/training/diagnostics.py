@@ -14,6 +14,8 @@ SUMS = (
     "accurate",
     "chosen_logp",
     "rejected_logp",
+    "chosen_drift",
+    "rejected_drift",
     "chosen_tokens",
     "gated",
     "gradient_edited",
@@ -27,7 +29,7 @@ SUMS = (
 """Names of the elements of `pair_sums`, in order."""
 
 DEFAULT_TAU = 0.9
-"""Threshold of the gate whose rate is logged for losses without a gate."""
+"""Threshold of TAB-PO's gate by default. Its rate is logged for losses without a gate, and it defines unsure tokens."""
 
 
 def pair_sums(output: LossOutput, chosen: Side, rejected: Side, completion_ids: Tensor) -> Tensor:
@@ -65,6 +67,8 @@ def pair_sums(output: LossOutput, chosen: Side, rejected: Side, completion_ids: 
         (1 + margins.sign()) / 2,
         chosen.policy_logps[chosen.completion_mask],
         rejected.policy_logps[rejected.completion_mask],
+        drift[chosen.completion_mask],
+        (rejected.policy_logps - rejected.reference_logps)[rejected.completion_mask],
         chosen.completion_mask,
         gate,
         *gradient_norms(chosen, rejected, *gradients, completion_ids[: 2 * len(margins)]),
@@ -123,6 +127,8 @@ def step_quantities(sums: Tensor) -> dict[str, float | None]:
         "accuracy": total["accurate"] / total["pairs"],
         "chosen_logp": total["chosen_logp"] / total["pairs"],
         "rejected_logp": total["rejected_logp"] / total["pairs"],
+        "chosen_drift": total["chosen_drift"] / total["pairs"],
+        "rejected_drift": total["rejected_drift"] / total["pairs"],
         "gate_rate": total["gated"] / total["chosen_tokens"],
         "share_edited": _ratio(total["gradient_edited"], gradient),
         "share_prefix": _ratio(total["gradient_prefix"], gradient),

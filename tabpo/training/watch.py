@@ -34,6 +34,7 @@ from tabpo.scoring.collate import collate_examples
 from tabpo.scoring.fields import record_labels
 from tabpo.scoring.forward import completion_logps
 from tabpo.scoring.tokenise import encode_examples
+from tabpo.training.diagnostics import DEFAULT_TAU
 
 BATCH_SIZE = 16
 
@@ -62,6 +63,10 @@ class Watch:
         erosion: One row per class of gold tokens and evaluation: step; field; frequency, how often training records
             have the label of the token's record; confidence at step 0; tokens; drift, the mean change of the tokens'
             log-probs since step 0 in nats.
+        by_document: The same drift at the latest evaluation, for the significance tests of tables. One row per group of
+            documents and class of gold tokens: document, the name of the group; field; rare, whether the label of the
+            token's record is rare in training (`common_labels`); unsure, whether the token's probability at step 0 was
+            below `DEFAULT_TAU`; tokens; drift.
     """
 
     measure = "f1"
@@ -71,6 +76,7 @@ class Watch:
         tokenizer: PreTrainedTokenizerBase,
         prompts: Sequence[Prompt],
         units: Sequence[Unit],
+        groups: Mapping[str, str],
         ontology: Ontology,
         trained: Iterable[Prompt],
         numerics: dict,
@@ -80,11 +86,16 @@ class Watch:
         self.every = every
         self.health: list[dict[str, Any]] = []
         self.erosion: list[dict[str, Any]] = []
+        self.by_document: list[dict[str, Any]] = []
         self._tokenizer, self._units, self._ontology = tokenizer, units, ontology
         self._numerics, self._limits = numerics, limits
         self._examples = encode_examples(tokenizer, prompts, limits)
+        self._groups = [groups[unit.doc_id] for unit in units]
         counts = Counter(label for prompt in trained for *_, label in record_labels(prompt.answer))
-        self._frequencies = [_token_frequencies(tokenizer, prompt.answer, counts) for prompt in prompts]
+        common = common_labels(counts, ontology)
+        labels = [_token_labels(tokenizer, prompt.answer) for prompt in prompts]
+        self._frequencies = [[_frequency(label, counts) for label in of_prompt] for of_prompt in labels]
+        self._rare = [[label is not None and label not in common for label in of_prompt] for of_prompt in labels]
         self._first: list[list[float]] = []
 
     def evaluate_held_out(self, policy: nn.Module, step: int) -> None:
@@ -111,11 +122,12 @@ class Watch:
         start = self.health[0] if self.health else row
         self.health.append(row | {"collapsed": collapsed(start, row)})
         self.erosion += [{"step": step, **drift} for drift in self._drifts(logps)]
+        self.by_document = self._drifts_by_document(logps)
 
     @property
     def content(self) -> dict[str, list[dict[str, Any]]]:
         """The content of `watch.json`."""
-        return {"health": self.health, "erosion": self.erosion}
+        return {"health": self.health, "erosion": self.erosion, "by_document": self.by_document}
 
     def write_state(self, path: Path) -> None:
         """Write the state that a resumed run needs."""
@@ -125,6 +137,7 @@ class Watch:
         """Restore the state from `write_state`."""
         state = json.loads(path.read_text())
         self.health, self.erosion, self._first = state["health"], state["erosion"], state["first"]
+        self.by_document = state["by_document"]
 
     def _answers(self, model: nn.Module) -> list[Completion]:
         """Greedy answers of the first process, used by all, because a last bit that differs could change an answer."""
@@ -167,16 +180,56 @@ class Watch:
             for (field, frequency, confidence), values in sorted(drifts.items())
         ]
 
+    def _drifts_by_document(self, logps: Sequence[Sequence[float]]) -> list[dict[str, Any]]:
+        drifts: dict[tuple[str, int, bool, bool], list[float]] = {}
+        rows = zip(self._groups, self._examples, self._rare, logps, self._first, strict=True)
+        for group, example, of_rare, now, first in rows:
+            for field, rare, later, before in zip(example.completion_fields, of_rare, now, first, strict=True):
+                unsure = math.exp(before) < DEFAULT_TAU
+                drifts.setdefault((group, field, rare, unsure), []).append(later - before)
+        return [
+            {
+                "document": group,
+                "field": TokenField(field).name.lower(),
+                "rare": rare,
+                "unsure": unsure,
+                "tokens": len(values),
+                "drift": fmean(values),
+            }
+            for (group, field, rare, unsure), values in sorted(drifts.items())
+        ]
 
-def _token_frequencies(tokenizer: PreTrainedTokenizerBase, answer: str, counts: Mapping[tuple, int]) -> list[str]:
-    """Frequency class of each token of an answer, end-of-turn token included: by the first record it overlaps."""
-    records, current, classes = record_labels(answer), 0, []
+
+def _token_labels(tokenizer: PreTrainedTokenizerBase, answer: str) -> list[tuple[str, ...] | None]:
+    """The label of the first record that each token of an answer overlaps, or None; the end-of-turn token has none."""
+    records, current, labels = record_labels(answer), 0, []
     for start, end in tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]:
         while current < len(records) and records[current][1] <= start:
             current += 1
         inside = current < len(records) and records[current][0] < end
-        classes.append(FREQUENCIES[_class_of(counts[records[current][2]], FREQUENCIES)] if inside else NO_RECORD)
-    return [*classes, NO_RECORD]
+        labels.append(records[current][2] if inside else None)
+    return [*labels, None]
+
+
+def _frequency(label: tuple[str, ...] | None, counts: Mapping[tuple[str, ...], int]) -> str:
+    return NO_RECORD if label is None else FREQUENCIES[_class_of(counts[label], FREQUENCIES)]
+
+
+def common_labels(counts: Mapping[tuple[str, ...], int], ontology: Ontology) -> set[tuple[str, ...]]:
+    """The labels that are not rare: each has at least half of an equal share of the records of its kind.
+
+    With six labels of entities, a label is rare if fewer than one in twelve entities have it. Labels of entities and of
+    relations are two kinds; codes with their sub-codes are one kind.
+
+    Args:
+        counts: The number of training records of each label, as `record_labels` gives it.
+        ontology: Its relations tell both kinds apart.
+    """
+    common = set()
+    for is_relation in (False, True):
+        kind = {label: count for label, count in counts.items() if (label[0] in ontology.relations) == is_relation}
+        common |= {label for label, count in kind.items() if 2 * count * len(kind) >= sum(kind.values())}
+    return common
 
 
 def _class_of(value: float, classes: Iterable[float]) -> float:
@@ -198,6 +251,7 @@ def build_watch(tokenizer: PreTrainedTokenizerBase, inputs: Mapping[str, Path], 
         tokenizer,
         held_out,
         units_of_prompts(documents, [prompt.prompt_id for prompt in held_out]),
+        {document.doc_id: document.group_id or document.doc_id for document in documents},
         read_ontology(inputs["ontology"]),
         read_records(inputs["prompts"], Prompt),
         settings["numerics"],

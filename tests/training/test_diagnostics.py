@@ -175,6 +175,8 @@ def test_hand_worked_step():
         "accuracy": 1.0,
         "chosen_logp": -1.25,
         "rejected_logp": -2.75,
+        "chosen_drift": 0.4,
+        "rejected_drift": -1.0,
         "gate_rate": 2 / 3,  # under .9: -1 and -.2, not -.05
         "share_edited": edited / (edited + tail),
         "share_prefix": 0.0,

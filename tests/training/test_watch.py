@@ -16,7 +16,7 @@ from tabpo.reports.erosion_figure import CLASSES
 from tabpo.scoring.collate import collate_examples
 from tabpo.scoring.forward import completion_logps
 from tabpo.scoring.tokenise import encode_examples
-from tabpo.training.watch import CONFIDENCES, FREQUENCIES, Watch, answer_health, collapsed, spread
+from tabpo.training.watch import CONFIDENCES, FREQUENCIES, Watch, answer_health, collapsed, common_labels, spread
 
 ONTOLOGY = read_ontology(Path(__file__).parents[2] / "config/ontologies/scierc.yaml")
 TEXT = "a parser is used for parsing of the label"
@@ -62,6 +62,19 @@ def test_the_figure_of_erosion_knows_every_class():
     assert list(CLASSES) == ["field", "frequency", "confidence"]
 
 
+def test_a_label_is_rare_below_half_of_an_equal_share_of_its_kind():
+    entities = {
+        ("Method",): 60,
+        ("Task",): 40,
+        ("Metric",): 11,
+        ("Material",): 9,
+    }  # 120 of four labels: half of 30 is 15
+    relations = {("USED-FOR",): 9, ("COMPARE",): 3}  # half of 6 is 3
+    common = common_labels(entities | relations, ONTOLOGY)
+    assert common == {("Method",), ("Task",), ("USED-FOR",), ("COMPARE",)}
+    assert common_labels({}, ONTOLOGY) == set()
+
+
 @pytest.fixture
 def watched(tokenizer, answer, fp32, limits):
     """Two prompts with the same gold answer; training has its entities twelve times and never its relation."""
@@ -69,7 +82,8 @@ def watched(tokenizer, answer, fp32, limits):
     prompts = [Prompt("d", "d", (Message("user", TEXT),), answer)] * 2
     units = document_units(document, "document") * 2
     trained = [replace(prompts[0], answer=answer[: answer.index('"relations"')] + '"relations":[]}')] * 12
-    return Watch(tokenizer, prompts, units, ONTOLOGY, trained, fp32, limits | {"max_completion_tokens": 150}, every=5)
+    limits = limits | {"max_completion_tokens": 150}
+    return Watch(tokenizer, prompts, units, {"d": "patient 7"}, ONTOLOGY, trained, fp32, limits, every=5)
 
 
 def test_drift_is_the_change_of_gold_log_probs_by_class(watched, make_model, tokenizer, answer, limits, fp32):
@@ -103,6 +117,36 @@ def test_drift_is_the_change_of_gold_log_probs_by_class(watched, make_model, tok
     }  # classes stay those of step 0
 
 
+def test_drift_by_document_is_of_the_latest_evaluation(
+    watched, make_model, tokenizer, answer, limits, fp32, monkeypatch
+):
+    example = encode_examples(tokenizer, [Prompt("d", "d", (Message("user", TEXT),), answer)], limits)
+    model = make_model().eval()
+    first = completion_logps(model, collate_examples(example, 0), fp32)[0].exp()
+    tau = first.median().item()  # random weights are never surer than 0.9 of a gold token
+    monkeypatch.setattr("tabpo.training.watch.DEFAULT_TAU", tau)
+    watched.evaluate_held_out(model, 0)
+    assert {row["drift"] for row in watched.by_document} == {0.0}
+    for step in (5, 10):
+        with torch.no_grad():
+            model.model.embed_tokens.weight.mul_(1.1)
+        watched.evaluate_held_out(model, step)
+    rows = watched.by_document
+    assert {row["document"] for row in rows} == {"patient 7"}  # both prompts are of one document of this patient
+    assert {(row["field"], row["rare"]) for row in rows if row["field"] in ("label", "link", "span")} == {
+        *(("label", False), ("span", False)),  # Method and Task have twelve training records each
+        *(("label", True), ("link", True)),  # USED-FOR has none
+    }
+    assert {row["rare"] for row in rows if row["field"] == "scaffolding"} == {False, True}
+    assert sum(row["tokens"] for row in rows if row["unsure"]) == 2 * int((first < tau).sum()) > 0
+    moved = [row for row in watched.erosion if row["step"] == 10]
+    for field in ("scaffolding", "label", "span", "link", "id"):
+        whole, parts = ([row for row in drifts if row["field"] == field] for drifts in (moved, rows))
+        assert sum(row["tokens"] for row in parts) == sum(row["tokens"] for row in whole)
+        summed = [sum(row["tokens"] * row["drift"] for row in drifts) for drifts in (parts, whole)]
+        assert summed[0] == pytest.approx(summed[1]) and summed[0] != 0
+
+
 def test_a_nan_log_prob_is_reported_with_step_and_prompt(watched, make_model):
     model = make_model()
     with torch.no_grad():
@@ -119,7 +163,7 @@ def test_a_resumed_run_continues_the_evaluations(watched, make_model, tmp_path):
         model.model.embed_tokens.weight.mul_(1.1)
     watched.evaluate_held_out(model, 5)
     unbroken = watched.content
-    watched.health, watched.erosion, watched._first = [], [], []
+    watched.health, watched.erosion, watched.by_document, watched._first = [], [], [], []
     watched.read_state(tmp_path / "watch.json")
     watched.evaluate_held_out(model, 5)
     assert watched.content == unbroken
