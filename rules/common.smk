@@ -16,6 +16,7 @@ from tabpo.records import PROMPT_SPLITS
 from tabpo.study import jobs as job
 from tabpo.study.datasets import SOURCES, without_absent
 from tabpo.study.folders import check_folder
+from tabpo.study.imported import check_files
 from tabpo.study.keys import StudyKeys
 from tabpo.study.resolve import Known, resolve_study
 from tabpo.study.shape import checked
@@ -65,6 +66,7 @@ def load_study():
         ),
     )
     check_folders(study)
+    check_files(study.imported)
     if workflow.is_main_process:
         check_logger(study.logging)
         check_losses(study)
@@ -96,6 +98,7 @@ except ConfigError as error:
     sys.exit(f"ConfigError: {error}")
 
 METHODS = list(STUDY.methods)
+IMPORTED = job.imported_files(STUDY)
 
 if workflow.is_main_process:
     for name in sorted(set(config["datasets"]) - set(STUDY.datasets)):
@@ -151,3 +154,4 @@ wildcard_constraints:
     split=either(PROMPT_SPLITS),
     table=either([*STUDY.tables, *STUDY.claims]),
     metric=either(STUDY.metrics()),
+    imported=either(IMPORTED),

@@ -162,3 +162,48 @@ use rule score as score_prompted with:
         results("logs/score_prompted/{dataset}/{model}.log"),
     benchmark:
         results("benchmarks/score_prompted/{dataset}/{model}.tsv")
+
+
+rule import_answers:
+    """Read the answers of another system to the test prompts from the user's file."""
+    input:
+        answers=imported_answers,
+        prompts=imported_dataset("{dataset}/prompts/test.parquet"),
+    output:
+        completions=results("{imported}/completions/test.parquet"),
+        provenance=results("{imported}/provenance.json"),
+    log:
+        results("logs/import_answers/{imported}.log"),
+    benchmark:
+        results("benchmarks/import_answers/{imported}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(1000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.import_answers"
+        " --answers {input.answers:q}"
+        " --prompts {input.prompts:q}"
+        " --output-completions {output.completions:q}"
+        " --output-provenance {output.provenance:q}"
+        " 2>> {log:q}"
+
+
+use rule score as score_imported with:
+    input:
+        completions=results("{imported}/completions/test.parquet"),
+        prompts=imported_dataset("{dataset}/prompts/test.parquet"),
+        documents=imported_dataset("{dataset}/documents/test.parquet"),
+        ontology=imported_ontology,
+    output:
+        predictions=results("{imported}/predictions/test.parquet"),
+        scores=results("{imported}/scores/test.json"),
+        counts=results("{imported}/scores/test.counts.parquet"),
+    wildcard_constraints:
+        imported=either(IMPORTED),
+    log:
+        results("logs/score_imported/{imported}.log"),
+    benchmark:
+        results("benchmarks/score_imported/{imported}.tsv")

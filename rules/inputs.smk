@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from tabpo.names import WITHOUT_MODEL
 from tabpo.records import SPLITS
 from tabpo.study import jobs as job
 from tabpo.study.datasets import SOURCES
@@ -139,7 +140,11 @@ def run_files(settings, path, *axes):
 
     def files(wildcards):
         folders = job.run_folders(settings(STUDY, *(wildcards[axis] for axis in axes))["runs"])
-        return [results(f"{folder}/{path}") for run, folder in folders if run["model"] or path != PROVENANCE]
+        return [
+            results(f"{folder}/{path}")
+            for run, folder in folders
+            if path != PROVENANCE or run["method"] not in WITHOUT_MODEL
+        ]
 
     return files
 
@@ -152,7 +157,7 @@ def table_cards(settings, axis):
 
 
 SCORES, COUNTS = "scores/test.json", "scores/test.counts.parquet"
-PROVENANCE = "provenance.json"  # baselines were not trained and have none
+PROVENANCE = "provenance.json"  # rows without a model have none
 table_scores = run_files(job.table_settings, SCORES, "table")
 table_counts = run_files(job.table_settings, COUNTS, "table")
 table_provenance = run_files(job.table_settings, PROVENANCE, "table")
@@ -176,3 +181,16 @@ def annotated(path):
 def preferred(path):
     """Return an input function: a file that only data sets of preferences have."""
     return lambda wildcards: results(path) if wildcards.dataset in STUDY.preference_datasets() else []
+
+
+def imported_dataset(path):
+    """Return an input function: a file of the data set of an imported run."""
+    return lambda wildcards: results(path.format(dataset=wildcards.imported.split("/")[0]))
+
+
+def imported_answers(wildcards):
+    return IMPORTED[wildcards.imported]
+
+
+def imported_ontology(wildcards):
+    return ontology_file(STUDY.datasets[wildcards.imported.split("/")[0]]["ontology"])

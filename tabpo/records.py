@@ -106,14 +106,15 @@ class Completion:
     Attributes:
         prompt_id: Id of the prompt.
         completion: The text without the end-of-turn token.
-        n_tokens: Number of generated tokens, the end-of-turn token included.
-        finished: Whether the model generated the end-of-turn token within the largest number of tokens.
+        n_tokens: Number of generated tokens, the end-of-turn token included; None for an imported answer.
+        finished: Whether the model generated the end-of-turn token within the largest number of tokens; None for an
+            imported answer.
     """
 
     prompt_id: str
     completion: str
-    n_tokens: int
-    finished: bool
+    n_tokens: int | None
+    finished: bool | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -272,6 +272,26 @@ def test_a_study_of_endpoints_alone(done, study):
     }
 
 
+def test_imported_answers_are_read_and_scored_alone(done, study):
+    study["imported"] = {
+        "grpo": {"model": "tiny", "files": {"own": {1: "it's Dr B's.jsonl"}}},
+        "gliner": {"files": {"own": "b.csv"}},
+    }
+    refused = run(done, study, "--dry-run")
+    message = "ConfigError: imported.gliner.files.own: b.csv is no file of answers; accepted: a file that ends in .json"
+    assert refused.returncode != 0 and message in refused.stdout + refused.stderr
+    for name in ("it's Dr B's.jsonl", "b.csv"):
+        (done / name).write_text("{}")
+    planned = again(done, study)
+    imported = {
+        f"{rule} {run}"
+        for rule in ("import_answers", "score_imported")
+        for run in ("own/tiny/grpo/seed1", "own/gliner")
+    }
+    assert imported <= planned and "table first" in planned
+    assert planned - imported <= TABLES["own"] | TABLES["phee"]
+
+
 def test_memory_and_time_of_a_machine(done, study):
     study["resources"]["cpu"] |= {"mem_mb": 9000, "runtime": 9}
     assert again(done, study) == set()

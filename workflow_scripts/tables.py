@@ -8,6 +8,7 @@ from pathlib import Path
 from tabpo.artefacts import write_whole
 from tabpo.data.card import not_asked
 from tabpo.errors import exit_on_error
+from tabpo.names import WITHOUT_MODEL
 from tabpo.study.jobs import run_folders
 from tabpo.tables.cells import Run, code_differences
 from tabpo.tables.estimates import read_estimates
@@ -29,8 +30,8 @@ def main(argv: list[str] | None = None) -> None:
     for run, folder in run_folders(settings["runs"]):
         scores = json.loads((args.results / folder / "scores/test.json").read_text())
         estimates = read_estimates(args.results / folder / "scores/test.counts.parquet", metrics)
-        made = {}  # baselines were not trained and have no provenance
-        if run["model"] is not None:
+        made = {}
+        if run["method"] not in WITHOUT_MODEL:
             made = json.loads((args.results / folder / "provenance.json").read_text())
             provenance.append(made)
         collapsed = made.get("collapsed_after") is not None

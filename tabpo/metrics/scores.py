@@ -168,13 +168,17 @@ def _written(
     repairs = Counter(done for done, _ in mended)
     readings = {REPAIRED: [prediction for _, prediction in mended], IN_ORDER: _in_order(texts, units, ontology)}
     return readings, {
-        "mean_tokens": fmean(completion.n_tokens for completion in completions),
+        "mean_tokens": _mean_if_known([completion.n_tokens for completion in completions]),
         "mean_characters": fmean(map(len, texts)),
-        "finished": fmean(completion.finished for completion in completions),
+        "finished": _mean_if_known([completion.finished for completion in completions]),
         "repetition": repetition(texts),
         "repairs": {name: repairs[name] for name in REPAIRS},
         "repaired": 1 - (repairs["none"] + repairs["unrepaired"]) / len(texts),
     }
+
+
+def _mean_if_known(values: Sequence[float | None]) -> float | None:
+    return None if None in values else fmean(values)
 
 
 def _in_order(texts: Sequence[str], units: Sequence[Unit], ontology: Ontology) -> list[Prediction]:

@@ -190,7 +190,11 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
             f"datasets.{min(absent)}.folder is null, which leaves it out, and no {'table' if datasets else 'data set'}"
             " remains; accepted: the path of a folder"
         )
-    return {**config, "datasets": datasets, "tables": tables}
+    imported = {
+        name: {**entry, "files": {key: file for key, file in entry["files"].items() if key not in absent}}
+        for name, entry in config.get("imported", {}).items()
+    }
+    return {**config, "datasets": datasets, "tables": tables, "imported": imported}
 
 
 def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str, str]) -> None:

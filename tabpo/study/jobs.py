@@ -1,6 +1,6 @@
 """The settings of each job of a study, which rules pass to programs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from tabpo.names import GIVEN, HUMAN, PROMPTED, SFT
 from tabpo.privacy import INSIDE_ONLY
@@ -165,6 +165,7 @@ def _comparison(study: Study, entry: Settings, caption: str) -> Settings:
         "metrics": entry["metrics"],
         "rows": _rows(study, entry),
         "generated": [name for name in entry["datasets"] if _is_generated(study, name)],
+        "imported": _imported(study, entry),
         "by_sentence": [name for name in entry["datasets"] if study.datasets[name].get("unit") == "sentence"],
         "strict_code": study.strict_code,
         "names": study.names,
@@ -219,12 +220,35 @@ def _trained_runs(study: Study) -> list[Settings]:
 def _rows(study: Study, entry: Settings) -> list[str]:
     """Return the rows of a table.
 
-    A table has the row `prompted` if one of its models is behind an endpoint, and `human` if test documents of one of
-    its datasets have a second annotation.
+    A table has the imported rows of its data sets and models, the row `prompted` if one of its models is behind an
+    endpoint, and `human` if test documents of one of its datasets have a second annotation.
     """
     human = [HUMAN] if any(map(study.has_human, entry["datasets"])) else []
     prompted = [PROMPTED] if set(entry["models"]) & set(study.prompted_models()) else []
-    return [SFT, *entry["methods"], *prompted, *study.baselines(), *human]
+    return [SFT, *entry["methods"], *_imported(study, entry), *prompted, *study.baselines(), *human]
+
+
+def _imported(study: Study, entry: Settings) -> list[str]:
+    """Return the imported rows that a table shows."""
+    runs = [run for dataset in entry["datasets"] for run in _imported_runs(study, dataset, entry["models"])]
+    return [name for name in study.imported if any(run["method"] == name for run in runs)]
+
+
+def _imported_runs(study: Study, dataset: str, models: Collection[str]) -> list[Settings]:
+    """Return the imported runs on one data set that are beside all models, or beside one of these."""
+    return [
+        {"dataset": dataset, "model": entry["model"], "method": name, "seeds": list(entry["files"][dataset])}
+        for name, entry in study.imported.items()
+        if dataset in entry["files"] and (entry["model"] is None or entry["model"] in models)
+    ]
+
+
+def imported_files(study: Study) -> dict[str, str]:
+    """Return the user's file of each imported run, by the folder of the run under the study's results."""
+    runs = [run for dataset in study.datasets for run in _imported_runs(study, dataset, study.models)]
+    return {
+        folder: study.imported[run["method"]]["files"][run["dataset"]][run["seed"]] for run, folder in run_folders(runs)
+    }
 
 
 def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
@@ -236,6 +260,7 @@ def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
     for dataset in entry["datasets"]:
         for baseline in (*study.baselines(), *([HUMAN] if study.has_human(dataset) else [])):
             yield {"dataset": dataset, "model": None, "method": baseline, "seeds": [None]}
+        yield from _imported_runs(study, dataset, entry["models"])
         for model in entry["models"]:
             if model in study.prompted_models():
                 yield {"dataset": dataset, "model": model, "method": PROMPTED, "seeds": [None]}

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, WithJsonSchema
 from tabpo.names import PREFERENCES, SFT
 from tabpo.study.datasets import Dataset, Preferences
 from tabpo.study.generation import Generation
+from tabpo.study.imported import Imported
 from tabpo.study.models import PromptedModel, Stages, TrainedModel
 from tabpo.study.pairings import Pairing
 from tabpo.study.shape import File, Section, Seed
@@ -58,7 +59,7 @@ class Row(Section):
     """One row of one model, to which all rows of all models are compared."""
 
     model: str = Field(description="Name of a model of the table.")
-    method: str = Field(description="Name of the model's row: a method, sft, or prompted.")
+    method: str = Field(description="Name of the model's row: a method, sft, prompted, or an imported row.")
 
 
 class Tests(Section):
@@ -205,6 +206,9 @@ class StudyKeys(Section):
             "Methods by name, in the order of the tables' rows. The row sft always exists and is the first. An empty"
             " entry stands for the preset of its name in config/methods.yaml."
         )
+    )
+    imported: dict[str, Imported] = Field(
+        {}, description="Rows of the tables from answers of other systems, by the name of the row."
     )
     names: dict[str, str] = Field(
         {},

@@ -12,6 +12,7 @@ from tabpo.study.datasets import check_dataset, check_demonstrations, complete_d
 from tabpo.study.endpoint import check_destination
 from tabpo.study.generation import USUAL, check_generation
 from tabpo.study.heldout import DISAGREEMENT, check_choice
+from tabpo.study.imported import complete_imported
 from tabpo.study.keys import StudyKeys, Tests
 from tabpo.study.models import PromptedModel, TrainedModel
 from tabpo.study.pairings import check_disagreement, complete_pairing
@@ -30,6 +31,7 @@ RESERVED = {
     "pairings": (),
     "tables": ("cost",),
 }
+RESERVED["imported"] = (*RESERVED["models"], *RESERVED["methods"])
 """Names that an entry cannot have, since the results have a file or folder, or the tables a row, of that name."""
 
 
@@ -89,6 +91,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
             used = pairings if method == SFT else [methods[method]["pairing"]]
             check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
     models = {name: _model(config, name, keys.models[name], known, private) for name in config["models"]}
+    imported = complete_imported(config)
     tables = {name: _table(config, name, known) for name, entry in config["tables"].items() if "kind" not in entry}
     claims = {name: _claims(config, name, known, tables) for name, entry in config["tables"].items() if "kind" in entry}
     check_preferences(config, keys.generation.constraint, methods, training, tables)
@@ -108,6 +111,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         methods=methods,
         training=training,
         tables=tables,
+        imported=imported,
         claims=claims,
         names=keys.names,
     )
@@ -129,6 +133,10 @@ def _check_names(config: Mapping[str, Any]) -> None:
                 )
             if name in reserved:
                 raise ConfigError(f"{axis}.{name} is a reserved word; these are: {', '.join(reserved)}")
+    for name in config["imported"]:
+        for axis in ("models", "methods"):
+            if name in config[axis]:
+                raise ConfigError(f"imported.{name}: {axis} has an entry of this name too; accepted: another name")
     seeds = config["seeds"]
     repeated = [seed for number, seed in enumerate(seeds) if seed in seeds[:number]]
     if repeated:
@@ -255,7 +263,7 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
                 )
     for metric in entry["tests"]["metrics"]:
         _check_reference(f"{where}.tests.metrics", metric, f"{where}.metrics", entry["metrics"])
-    against, rows = entry["tests"]["against"], (SFT, *entry["methods"])
+    against, rows = entry["tests"]["against"], (SFT, *entry["methods"], *config["imported"])
     if isinstance(against, str):
         _check_reference(f"{where}.tests.against", against, where, (*rows, *BASELINES))
     else:
@@ -291,7 +299,7 @@ def _claims(config: Mapping[str, Any], name: str, known: Known, tables: Mapping[
     }
     _check_reference(f"{where}.method", given["method"], f"{where}.models", sorted(trained))
     for rival in entry["rivals"]:
-        _check_reference(f"{where}.rivals", rival, "methods", others)
+        _check_reference(f"{where}.rivals", rival, "methods and imported", [*others, *config["imported"]])
     answers = [_answer(config, dataset, known) for dataset in entry["datasets"]]
     metrics = dict.fromkeys(metric for answer in answers for metric in METRICS[answer])
     accepted = [metric for metric in metrics if not metric.endswith("_margin")]

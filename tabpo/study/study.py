@@ -34,6 +34,7 @@ class Study:
         methods: Loss, params and pairing by name, without `sft`.
         training: Complete training settings by (model, method), `sft` included; models behind an endpoint have none.
         tables: Entries by name, with `models`, `methods` and `tests` filled in, without those of claims.
+        imported: Rows from other systems by name: `model` or None, and `files` by data set and by seed or None.
         claims: Entries of the tables of claims by name, with `models`, `rivals` and `metrics` filled in.
         names: Names that LaTeX tables print for methods, data sets and models, where they differ from the usual ones.
     """
@@ -52,6 +53,7 @@ class Study:
     methods: dict[str, Settings]
     training: dict[tuple[str, str], Settings]
     tables: dict[str, Settings]
+    imported: dict[str, Settings]
     claims: dict[str, Settings]
     names: dict[str, str]
 

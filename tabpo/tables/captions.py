@@ -42,12 +42,13 @@ def describe(
         caption.insert(0, f"REHEARSAL{where}.")
     return {
         "caption": " ".join(caption),
-        "notes": _notes(settings, runs, cells, comparisons, withheld, differing, left_out),
+        "notes": _notes(settings, samples, runs, cells, comparisons, withheld, differing, left_out),
     }
 
 
 def _notes(
     settings: Mapping[str, Any],
+    samples: Samples,
     runs: Sequence[Run],
     cells: Sequence[Cell],
     comparisons: Sequence[Comparison],
@@ -72,6 +73,7 @@ def _notes(
             f"{PROMPTED}: a model behind an endpoint, which was not trained and got the same prompts; one run at"
             " temperature 0, without seeds. The server may answer differently in another run."
         )
+    notes += imported_rows(samples)
     notes += _agreements(runs)
     notes.append(meanings(settings["metrics"]))
     notes += _ceilings(runs, settings["metrics"])
@@ -179,6 +181,19 @@ def _seeds(runs: Sequence[Run]) -> str:
 def collapsed_runs(runs: Sequence[Run]) -> str:
     """The runs among these that collapsed during training, for a note."""
     return ", ".join(f"{run.method} of seed {run.seed} on {run.dataset} / {run.model}" for run in runs if run.collapsed)
+
+
+def imported_rows(samples: Samples) -> list[str]:
+    """Notes on the rows from other systems."""
+    notes = []
+    for row in samples.imported:
+        runs = [run for (_, _, method), of_row in samples.runs.items() if method == row for run in of_row]
+        single = "" if runs[0].seed is not None else " It is one run without seeds, so its differences are not tested."
+        notes.append(
+            f"{row}: imported answers of another system to the same prompts; this study did not train it, and scores"
+            f" its answers as those of all rows.{single}"
+        )
+    return notes
 
 
 def _agreements(runs: Sequence[Run]) -> list[str]:

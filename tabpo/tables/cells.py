@@ -1,6 +1,6 @@
 """Make the cells of one table from the scores of many runs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -103,14 +103,16 @@ class Samples:
     Attributes:
         runs: The runs of each (dataset, model, method), sorted by seed. The model of a baseline is None.
         seeds: For each (dataset, model) every seed that any of its rows has.
+        imported: The rows from other systems. Such a row has runs for some data sets and models only.
     """
 
     runs: dict[tuple[str, str | None, str], tuple[Run, ...]]
     seeds: dict[tuple[str, str], tuple[int, ...]] = field(repr=False)
+    imported: Collection[str] = ()
 
     def of(self, dataset: str, model: str, method: str) -> tuple[Run, ...]:
-        """The runs of one row, sorted by seed; () if there are none."""
-        return self.runs.get((dataset, None if method in WITHOUT_MODEL else model, method), ())
+        """The runs of one row, sorted by seed; () if there are none. A run without a model belongs to all models."""
+        return self.runs.get((dataset, model, method)) or self.runs.get((dataset, None, method), ())
 
     def reason(self, dataset: str, model: str, method: str, metric: str) -> str:
         """Why a row has no value in a metric; "" if it has one."""
@@ -158,8 +160,12 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
     return 100 * conventions[convention or HEADLINE]["f1"]
 
 
-def arrange(runs: Iterable[Run]) -> Samples:
+def arrange(runs: Iterable[Run], imported: Collection[str] = ()) -> Samples:
     """Arrange the runs of a table by data set, model and method.
+
+    Args:
+        runs: All runs of the table.
+        imported: The rows from other systems.
 
     Raises:
         DataError: Two runs have the same row and seed, or two runs on one data set were scored on different documents.
@@ -184,7 +190,7 @@ def arrange(runs: Iterable[Run]) -> Samples:
         key: tuple(row[seed] for seed in sorted(row, key=lambda seed: (seed is None, seed)))
         for key, row in by_row.items()
     }
-    return Samples(ordered, {key: tuple(sorted(numbers)) for key, numbers in seeds.items()})
+    return Samples(ordered, {key: tuple(sorted(numbers)) for key, numbers in seeds.items()}, imported)
 
 
 def single_blocks(samples: Samples) -> list[Block]:
@@ -199,7 +205,8 @@ def pooled_block(samples: Samples, rows: Sequence[str], metric: str) -> Block | 
     a trained row, or has fewer seeds than another model on one of the data sets. None if fewer than two pairs of data
     set and model remain.
     """
-    trained = [row for row in rows if row not in (*WITHOUT_MODEL, PROMPTED) and _runs_anywhere(samples, row)]
+    without = (*WITHOUT_MODEL, PROMPTED, *samples.imported)
+    trained = [row for row in rows if row not in without and _runs_anywhere(samples, row)]
     blocks = [key for key in samples.seeds if samples.seeds[key]]
     defined = list(dict.fromkeys(d for d, m in blocks if any(_defined(samples, d, m, row, metric) for row in trained)))
     models = list(dict.fromkeys(model for _, model in blocks))
@@ -234,12 +241,21 @@ def rows_of(samples: Samples, block: Block, rows: Sequence[str]) -> list[str]:
     """The rows that a block shows, in the order of `rows`.
 
     A prompted model has its row `prompted` and the baselines. Other models have trained rows and the baselines. A mean
-    has no rows `prompted` and `human`.
+    has no rows `prompted` and `human`. An imported row is shown where it has runs; a mean over several models needs
+    runs that are of each model.
     """
-    if block.pooled:
-        return [row for row in rows if row not in (PROMPTED, HUMAN)]
-    prompted = bool(samples.of(block.dataset, block.model, PROMPTED))
-    return [row for row in rows if row in WITHOUT_MODEL or (row == PROMPTED) == prompted]
+    return [row for row in rows if _is_shown(samples, block, row)]
+
+
+def _is_shown(samples: Samples, block: Block, row: str) -> bool:
+    if row in samples.imported:
+        members = [member for models in block.members for member in models]
+        runs = [samples.of(*member, row) for member in members]
+        return all(runs) and (len(block.members) == len(members) or runs[0][0].model is not None)
+    if row in WITHOUT_MODEL:
+        return not (block.pooled and row == HUMAN)
+    prompted = not block.pooled and bool(samples.of(block.dataset, block.model, PROMPTED))
+    return (row == PROMPTED) == prompted
 
 
 def build_cells(samples: Samples, blocks: Mapping[str, Sequence[Block]], rows: Sequence[str]) -> list[Cell]:

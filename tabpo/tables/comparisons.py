@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tabpo.names import DICTIONARY, HUMAN, PROMPTED, SFT, WITHOUT_MODEL
+from tabpo.names import DICTIONARY, HUMAN, SFT
 from tabpo.tables.cells import NO_GOLD, Block, Cell, Samples
 from tabpo.tables.significance import LEVEL, Effect, effect, holm, over_documents, pooled
 
@@ -86,7 +86,7 @@ def differences(
     """The comparisons of `compare` before their p is adjusted."""
     comparisons = []
     for cell in cells:
-        if cell.mean is None or cell.method in (*WITHOUT_MODEL, PROMPTED) or cell.method == against:
+        if cell.mean is None or not cell.seeds or cell.method == against:
             continue
         other = _baseline(cell, against)
         if all(not samples.reason(*member, cell.metric) for models in other for member in models):

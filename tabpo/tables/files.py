@@ -34,7 +34,7 @@ def table_files(
         left_out: For each data set, how many `relations` and `clusters` of test its prompts do not ask about.
     """
     contents = claim_contents if settings["layout"] == "claims" else score_contents
-    files = dict(zip(FILES, contents(settings, arrange(runs), differing, left_out), strict=True))
+    files = dict(zip(FILES, contents(settings, arrange(runs, settings["imported"]), differing, left_out), strict=True))
     for ending, comment in (("md", ""), ("tex", "% "), ("tests.md", ""), ("tests.tex", "% ")):
         files[ending] = marked(files[ending], settings["private"], comment)
     return files

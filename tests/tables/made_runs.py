@@ -82,6 +82,7 @@ def settings(rows: Sequence[str], **changed) -> dict:
         "against": "sft",
         "tested": ["ner_strict"],
         "generated": [],
+        "imported": [],
         "by_sentence": [],
         "strict_code": False,
         "names": {},

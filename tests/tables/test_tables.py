@@ -251,6 +251,55 @@ def test_a_prompted_model_has_one_run_and_the_baselines():
     assert (prompted["mean"], prompted["sd"], prompted["seeds"]) == ("90.000000", "", "0")
 
 
+def imported_study(**models) -> dict[str, str]:
+    """A table of two models with three seeds, and imported rows: `grpo` of tiny, `gliner` and `spert` of no model."""
+    runs = made_study(MEANS, models=("tiny", "small"))
+    runs += [made_run("grpo", seed, {"ner_strict": [7.0 + seed / 10] * 40}) for seed in (1, 2, 3)]
+    runs += [made_run("spert", seed, {"ner_strict": [8.0] * 40}, model=None) for seed in (1, 2, 3)]
+    runs += [made_run("gliner", None, {"ner_strict": [9.0] * 40}, model=None)]
+    imported = ["grpo", "spert", "gliner"]
+    return table_files(settings([*ROWS[:3], *imported, "dictionary"], imported=imported), runs, [], {})
+
+
+def test_an_imported_row_stands_beside_its_model_and_is_compared_if_it_has_seeds():
+    made = imported_study()
+    shown = {(row["model"], row["method"]): row for row in rows_of(made["csv"])}
+    assert {model for model, method in shown if method == "grpo"} == {"tiny"}
+    assert {model for model, method in shown if method == "gliner"} == {"tiny", "small"}
+    assert float(shown["tiny", "grpo"]["mean"]) == pytest.approx(72) and shown["small", "gliner"]["sd"] == ""
+    tests = {(row["model"], row["method"]): row for row in rows_of(made["tests.csv"])}
+    assert {method for model, method in tests if model == "tiny"} == {"dpo", "tab_po", "grpo", "spert"}
+    difference = 72 - float(shown["tiny", "sft"]["mean"])
+    assert float(tests["tiny", "grpo"]["difference"]) == pytest.approx(difference, abs=1e-5)
+    assert tests["tiny", "grpo"]["p_holm"] and tests["tiny", "grpo"]["family"] == tests["tiny", "dpo"]["family"]
+
+
+def test_an_imported_row_of_one_model_takes_no_model_out_of_a_mean():
+    made = imported_study()
+    means = [row["method"] for row in rows_of(made["csv"]) if row["model"] == "mean of 2 models"]
+    assert means == ["sft", "dpo", "tab_po", "dictionary"]
+    assert "Means leave out" not in made["md"]
+
+
+def test_a_mean_over_data_sets_has_the_imported_rows_that_have_all_of_them():
+    datasets = ("notes", "letters")
+    runs = made_study(MEANS, datasets=datasets)
+    runs += [
+        made_run("grpo", seed, {"ner_strict": [7.0] * 40}, dataset=name) for name in datasets for seed in (1, 2, 3)
+    ]
+    runs += [made_run("gliner", None, {"ner_strict": [9.0] * 40}, model=None)]
+    rows = [*ROWS, "grpo", "gliner"]
+    made = table_files(settings(rows, imported=["grpo", "gliner"]), runs, [], {})
+    means = {row["method"]: row for row in rows_of(made["csv"]) if row["dataset"] == "mean of 2 data sets"}
+    assert set(means) == {*ROWS, "grpo"} and float(means["grpo"]["mean"]) == pytest.approx(70)
+
+
+def test_the_note_says_which_rows_are_imported():
+    notes = [line for line in imported_study()["md"].splitlines() if "imported answers" in line]
+    assert [line.split(":")[0] for line in notes] == ["- grpo", "- spert", "- gliner"]
+    assert [line.endswith("so its differences are not tested.") for line in notes] == [False, False, True]
+
+
 def test_runs_on_other_documents_are_refused_except_a_second_annotator():
     runs = made_study(MEANS)
     other = made_run("majority", None, {"ner_strict": [1.0] * 30}, clusters="others")

@@ -1,5 +1,6 @@
 """The programs of the rules `score` and `dictionary` on small files."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ from tabpo.answers.ontology import read_ontology
 from tabpo.data.prompts import Style, build_prompts
 from tabpo.errors import DataError
 from tabpo.records import Completion, Document, Prediction, Prompt, Relation, Span, read_records, write_records
-from workflow_scripts import dictionary, score
+from workflow_scripts import dictionary, import_answers, score
 
 ONTOLOGY = """
 answer: entities
@@ -50,6 +51,29 @@ def score_arguments(folder, completions):
         *("--output-scores", str(folder / "scores/test.json")),
         *("--output-counts", str(folder / "scores/test.counts.parquet")),
     ]
+
+
+def test_imported_answers_are_scored_like_a_models(folder):
+    gold = read_records(folder / "prompts/test.parquet", Prompt)
+    texts = {prompt.prompt_id: prompt.answer for prompt in gold} | {gold[1].prompt_id: gold[1].answer[:30]}
+    rows = [json.dumps({"prompt_id": prompt_id, "answer": text}) for prompt_id, text in reversed(texts.items())]
+    (folder / "answers.jsonl").write_text("\n".join(rows))
+    score.main(score_arguments(folder, [Completion(*item, 10, True) for item in texts.items()]))
+    of_model = json.loads((folder / "scores/test.json").read_text())
+
+    import_answers.main(
+        [
+            *("--answers", str(folder / "answers.jsonl"), "--prompts", str(folder / "prompts/test.parquet")),
+            *("--output-completions", str(folder / "imported.parquet")),
+            *("--output-provenance", str(folder / "provenance.json")),
+        ]
+    )
+    score.main(score_arguments(folder, read_records(folder / "imported.parquet", Completion)))
+    imported = json.loads((folder / "scores/test.json").read_text())
+    assert imported == of_model | {"mean_tokens": None, "finished": None}
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance["inputs"]["answers"] == hashlib.sha256((folder / "answers.jsonl").read_bytes()).hexdigest()
+    assert "tabpo.data.imported" in provenance["code"]
 
 
 def test_score(folder, caplog):
