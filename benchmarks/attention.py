@@ -1,14 +1,14 @@
-"""Measure forward and backward passes over a packed row of pairs, with four ways of computing attention.
+"""Measure forward and backward passes over a packed row of pairs, with three ways of computing attention.
 
-    tiles        `tabpo.scoring.tiles`, as `train` runs it on a CPU
-    blocks_sdpa  one call of SDPA for each first sequence and each suffix, as `train` runs it with dropout
-    blocks_eager like blocks_sdpa, with the eager kernel of transformers
+    blocks_eager one call of the eager kernel of transformers for each first sequence and each suffix
+    blocks_sdpa  the same with SDPA
     whole_row    one call of SDPA for the row, with a mask (1, 1, tokens, tokens) of the tokens that each token sees
 
-All programs have the same random weights and, in each round, the same new batch: pairs whose answers share a prompt and
-differ in one to three tokens. They alternate in one process with one thread. The measured time is process time, so that
-other load on the machine has less influence. A pass goes from the batch to the gradients of all weights; it includes
-the output head at the completions' tokens, but not the optimiser.
+`train` runs the first with `attention: eager` and the second with `attention: sdpa`. All programs have the same random
+weights and, in each round, the same new batch: pairs whose answers share a prompt and differ in one to three tokens.
+They alternate in one process with one thread. The measured time is process time, so that other load on the machine has
+less influence. A pass goes from the batch to the gradients of all weights; it includes the output head at the
+completions' tokens, but not the optimiser.
 
     ONEDNN_PRIMITIVE_CACHE_CAPACITY=512 python -m benchmarks.attention > benchmarks/results/attention.jsonl
 """
@@ -23,7 +23,6 @@ from statistics import median
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
-from tabpo.scoring import attention
 from tabpo.scoring.attention import Forest
 from tabpo.scoring.collate import Batch, collate_pairs
 from tabpo.scoring.forward import completion_logps
@@ -52,13 +51,8 @@ SHAPES = {
 BATCHES = {"smollm2": (2, (60, 120), (100, 200)), "demo": (32, (10, 64), (30, 100))}
 """Number of pairs, and the smallest and largest number of tokens of prompts and of completions."""
 
-PROGRAMS = {
-    "tiles": ("sdpa", frozenset({"cpu"})),
-    "blocks_sdpa": ("sdpa", frozenset()),
-    "blocks_eager": ("eager", frozenset()),
-    "whole_row": ("sdpa", frozenset()),
-}
-"""Kernel, and the devices on which tiles replace it."""
+PROGRAMS = {"blocks_eager": "trees_eager", "blocks_sdpa": "trees_sdpa", "whole_row": "sdpa"}
+"""The attention of the model in each program."""
 
 
 def main() -> None:
@@ -76,7 +70,7 @@ def main() -> None:
 
 
 def compare(shape: str, precision: str, rounds: int) -> dict:
-    """Return the median seconds of tiles, and the time of the other programs relative to tiles: median, least, most."""
+    """Return the median seconds of eager by block, and the other programs' time relative to it: median, least, most."""
     sizes = dict(SHAPES[shape])
     torch.manual_seed(0)
     config = AutoConfig.for_model(**sizes, tie_word_embeddings=True, max_position_embeddings=1024)
@@ -92,31 +86,29 @@ def compare(shape: str, precision: str, rounds: int) -> dict:
             if number > 0:  # the first round is for warming up
                 values.append(passed_s)
         tokens.append(batch["input_ids"].shape[1])
-        apart = max(apart, *((values - logps["tiles"]).abs().max().item() for values in logps.values()))
+        apart = max(apart, *((values - logps["blocks_eager"]).abs().max().item() for values in logps.values()))
     ratios = {
-        name: [other / tiles for other, tiles in zip(values, seconds["tiles"], strict=True)]
+        name: [other / eager for other, eager in zip(values, seconds["blocks_eager"], strict=True)]
         for name, values in seconds.items()
-        if name != "tiles"
+        if name != "blocks_eager"
     }
     return {
         "shape": shape,
         "precision": precision,
         "rounds": rounds,
         "tokens": round(median(tokens)),
-        "tiles_s": round(median(seconds["tiles"]), 3),
-        "to_tiles": {name: [round(of(values), 2) for of in (median, min, max)] for name, values in ratios.items()},
+        "eager_s": round(median(seconds["blocks_eager"]), 3),
+        "to_eager": {name: [round(of(values), 2) for of in (median, min, max)] for name, values in ratios.items()},
         "apart": float(f"{apart:.1g}"),
     }
 
 
 def timed_pass(model: PreTrainedModel, batch: Batch, precision: str, name: str) -> tuple[torch.Tensor, float]:
     """Return the log-probs of one forward and backward pass, and its seconds."""
-    kernel, attention.BY_TILES = PROGRAMS[name]
-    whole = name == "whole_row"
-    model.set_attn_implementation(kernel if whole else f"trees_{kernel}")
+    model.set_attn_implementation(PROGRAMS[name])
     model.zero_grad()
     start = time.process_time()
-    logps = completion_logps(model, in_one_call(batch) if whole else batch, {"precision": precision})
+    logps = completion_logps(model, in_one_call(batch) if name == "whole_row" else batch, {"precision": precision})
     logps.mean().backward()
     return logps.detach(), time.process_time() - start
 

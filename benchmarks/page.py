@@ -99,7 +99,11 @@ INTRODUCTION = """\
 Made by `python -m benchmarks.page` from `benchmarks/results/`, where each program's rows lie as it printed them.
 Programs that are compared take turns in one run; on a CPU their time is that of their processes with one thread, since
 the machine of these figures is shared. Read ratios, not seconds. Nothing here was measured on a GPU: the commands for
-one are named, and have not been run."""
+one are named, and have not been run.
+
+Steps on pairs (2026-11-21, commit 61075f3), steps of SFT (2026-11-21, 3bd8c9b) and steps of every loss (2026-11-21,
+31b5a6f) were measured while a CPU computed attention in tiles (see "Attention over a packed row"). They have not been
+measured again since these were removed."""
 
 ON_A_GPU = """\
 Not run: there was no GPU. The first commands were run in small (4.2M parameters, `dpo` and `tab_po`, ten steps, one
@@ -185,11 +189,15 @@ and reads its rows with SDPA, which is faster for them.
         """
 Forward and backward of one batch of pairs that share their prompts, in the shape of SmolLM2-135M (30 layers, width 576,
 9 heads over 3; prompts of 60 to 120, completions of 100 to 200 tokens) and of the demo (3 layers, width 128, 2 heads).
-`train` runs the tiles of `tabpo/scoring/tiles.py` on a CPU. The other columns say how many times as long a pass takes
-with one call of the kernel for each block, or one call for the row with a mask of what each token sees: the median of
-the rounds, the least and the greatest. The tiles are kept for bfloat16, in which the demo is trained. In float32, and
-beside the eager kernel in SmolLM2's shape, they gain nothing. Each round has a new batch, as each step of training has,
-since a bfloat16 product is compiled again for every new size.
+A block is a prompt with its first completion, or what another completion adds to them. `train` calls the kernel that
+`models.<name>.attention` names once for each block.
+
+Until 2026-12-01 a CPU computed this attention in tiles of 128 tokens, with a backward pass of our own. The table was
+measured then (2026-11-30, commit e8c6baf): how many times as long as with tiles a pass takes with one call of the
+kernel for each block, or one call for the row with a mask of what each token sees; the median of the rounds, the least
+and the greatest. The tiles were removed because in SmolLM2's shape they gained less than a fifth over the faster kernel. Only
+the demo, whose attention is a larger share of a step, gained more, and only in bfloat16. Each round has a new batch, as
+each step of training has, since a bfloat16 product is compiled again for every new size.
 
     ONEDNN_PRIMITIVE_CACHE_CAPACITY=512 python -m benchmarks.attention
 """,

@@ -5,14 +5,13 @@ sequence. A suffix attends to its shared prefix and to itself; these are the low
 The exact mask of every block, with or without a sliding window, is therefore a slice of one square causal mask. The
 scores of a block do not depend on the rest of the batch.
 
-On a CPU, `tiles` computes the attention, because it is faster there than the model's own kernels. On other devices, and
-with dropout, the model's kernel is called once for each block. FlexAttention, on GPUs, processes the whole row in one
-call.
+The model's own kernel, eager or SDPA, is called once for each block. FlexAttention, on GPUs, processes the whole row in
+one call.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -25,13 +24,9 @@ from transformers.models.llama.modeling_llama import eager_attention_forward
 
 from tabpo.errors import ConfigError
 from tabpo.scoring.packing import Tree
-from tabpo.scoring.tiles import Tile, attend, tiles_of
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 """Architectures for which packed rows are exact; with other architectures each completion gets a separate row."""
-
-BY_TILES = frozenset({"cpu"})
-"""Types of device on which `tiles` replaces the model's kernels."""
 
 _PREFIX = "trees_"
 
@@ -51,18 +46,14 @@ class Forest:
     trees: tuple[Tree, ...]
     masks: dict[tuple[int | None, torch.device], Tensor | BlockMask] = field(default_factory=dict)
 
-    @cached_property
-    def tiles(self) -> list[Tile]:
-        """Tiles of all trees."""
-        return tiles_of(self.trees)
-
     def square(self, window: int | None, query: Tensor) -> Tensor:
-        """An additive causal mask over the longest block, in the kernel's dtype, as wide as the widest tile."""
+        """An additive causal mask over the longest block, in the kernel's dtype."""
         key = (window, query.device)
         if key not in self.masks:
             autocast = torch.is_autocast_enabled(query.device.type)
             dtype = torch.get_autocast_dtype(query.device.type) if autocast else query.dtype
-            places = torch.arange(max(tile.width for tile in self.tiles), device=query.device)
+            longest = max(max([tree.first, *map(sum, tree.suffixes)]) for tree in self.trees)
+            places = torch.arange(longest, device=query.device)
             back = places[:, None] - places
             seen = back >= 0 if window is None else (back >= 0) & (back < window)
             self.masks[key] = torch.zeros_like(back, dtype=dtype).masked_fill_(~seen, -torch.inf)
@@ -143,16 +134,13 @@ def _attend(
     sliding_window: int | None = None,
     **kwargs,
 ) -> tuple[Tensor, Tensor | None]:
-    """Attention by tiles, or by one call of `kernel` per block.
+    """Attention by one call of `kernel` for each block.
 
     The states are (1, heads, tokens, size), the output is (1, tokens, heads, size); no attention weights are returned.
     """
     if forest is None:
         return kernel(module, query, key, value, attention_mask, sliding_window=sliding_window, **kwargs)
     square = forest.square(sliding_window, query)
-    if query.device.type in BY_TILES and not kwargs["dropout"]:
-        scaled = query * kwargs["scaling"]
-        return attend(scaled, key, value, forest.tiles, square, sliding_window is not None), None
     lengths = [length for tree in forest.trees for length in (tree.first, *(suffix for _, suffix in tree.suffixes))]
     blocks = zip(*(states.split(lengths, dim=2) for states in (query, key, value)), strict=True)
     outputs = []

@@ -88,8 +88,8 @@ class TrainedModel(Section):
     )
     attention: Literal["eager", "sdpa", "flex_attention"] = Field(
         description=(
-            "Attention kernel in training and for the reference; flex_attention needs a GPU. Whatever is given, a CPU"
-            " computes the attention of rows with shared prefixes tile by tile, and answers are generated with sdpa."
+            "Attention kernel in training, for the reference and in generation by transformers. flex_attention needs"
+            " a GPU; docs/benchmarks.md compares eager and sdpa on a CPU."
         )
     )
     resources: str = Field(description="Name of the class of machines that the model's jobs ask for.")

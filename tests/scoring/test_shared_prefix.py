@@ -172,13 +172,6 @@ def check(policy, other, plain_policy, plain_other, pairs, anchors, tolerance, s
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
-@pytest.mark.parametrize("name", ["llama", "mistral window", "qwen2 window"])
-def test_kernels_block_by_block_equal_each_completion_alone(name, attention, monkeypatch):
-    monkeypatch.setattr("tabpo.scoring.attention.BY_TILES", frozenset())  # as on a GPU
-    test_equals_each_completion_alone_in_float64(name, attention)
-
-
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
 @pytest.mark.parametrize("name", MODELS)
 def test_equals_each_completion_alone_in_float64(name, attention):
     policy, other = build(name, attention), build(name, attention, seed=1)
