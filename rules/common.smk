@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from tabpo.study.datasets import SOURCES, without_absent
 from tabpo.study.folders import check_folder
 from tabpo.study.imported import check_files
 from tabpo.study.keys import StudyKeys
+from tabpo.study.other_code import describe_other_code, other_code
 from tabpo.study.resolve import Known, resolve_study
 from tabpo.study.shape import checked
 from tabpo.study.training import SCORER_VERSION
@@ -92,6 +94,12 @@ def check_losses(study):
         write_whole(answer, check.stdout)
 
 
+def call_again():
+    """Return the call of Snakemake that is running, without its targets and without the options of a dry run."""
+    words = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    return shlex.join(["snakemake", *(word for word in words if word not in ("-n", "--dry-run", "--dryrun"))])
+
+
 try:
     STUDY = load_study()
 except ConfigError as error:
@@ -103,6 +111,9 @@ IMPORTED = job.imported_files(STUDY)
 if workflow.is_main_process:
     for name in sorted(set(config["datasets"]) - set(STUDY.datasets)):
         print(f"datasets.{name}.folder is null: the data set is left out, in tables too.", file=sys.stderr)
+    finished, differing = other_code(STUDY)
+    if differing:
+        print(describe_other_code(STUDY, finished, differing, call_again()), file=sys.stderr)
 
 
 def results(path):

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from tabpo.code_version import loss_fingerprints
 from tabpo.names import WITHOUT_MODEL
 from tabpo.records import SPLITS
 from tabpo.study import jobs as job
@@ -35,6 +36,11 @@ metric_settings = settings(job.metric_settings, "metric")
 cost_settings = settings(job.cost_settings)
 macro_settings = settings(job.macro_settings)
 export_settings = settings(job.export_settings)
+
+
+def loss_code(wildcards):
+    """Return the fingerprints of the code of a method's loss, so that a change of this code repeats its runs."""
+    return json.dumps(loss_fingerprints(STUDY.methods[wildcards.method]["loss"]))
 
 
 def titled(text):

@@ -25,6 +25,7 @@ rule train:
         method=either(METHODS),
     params:
         settings=run_settings,
+        loss_code=loss_code,
         checkpoints=results("checkpoints/{dataset}+{model}+{method}+seed{seed}"),
         events=results("logs/events/{dataset}/{model}/{method}/seed{seed}"),
     log:

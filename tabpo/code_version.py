@@ -3,10 +3,15 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.util import resolve_name
 from pathlib import Path
 
 import tabpo
 from tabpo.artefacts import sha256_text
+
+LOSSES = "tabpo.losses"
 
 
 def describe_code() -> dict[str, object]:
@@ -48,6 +53,57 @@ def fingerprint(source: str) -> str:
         if isinstance(body := getattr(node, "body", None), list):
             node.body = [statement for statement in body if not _is_text(statement)]
     return sha256_text(ast.unparse(tree))
+
+
+@cache
+def loss_fingerprints(loss: str) -> dict[str, str]:
+    """Return the fingerprint of each module that defines a loss, by module name; nothing is imported.
+
+    These are the loss's own file and every file of `losses/` that it imports, directly or through another one.
+
+    Args:
+        loss: The name of a file in `losses/`.
+    """
+    waiting, fingerprints = [f"{LOSSES}.{loss}"], {}
+    while waiting:
+        module = waiting.pop()
+        source = _module_file(module).read_text()
+        fingerprints[module] = fingerprint(source)
+        waiting += sorted(set(_imported_losses(source)) - fingerprints.keys())
+    return dict(sorted(fingerprints.items()))
+
+
+def _imported_losses(source: str) -> Iterator[str]:
+    """Yield the modules of `losses/` that a file of `losses/` imports."""
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            module = resolve_name("." * node.level + (node.module or ""), LOSSES)
+            names = [module, *(f"{module}.{alias.name}" for alias in node.names)]
+        yield from (name for name in names if name.startswith(f"{LOSSES}.") and _module_file(name).exists())
+
+
+def changed_modules(code: Mapping[str, str]) -> list[str]:
+    """Return the modules whose fingerprint is another one now, or that no longer exist, sorted by name.
+
+    Args:
+        code: The fingerprints of a run, as `code_fingerprints` returned them.
+    """
+    return sorted(module for module, ran in code.items() if _present_fingerprint(module) != ran)
+
+
+@cache
+def _present_fingerprint(module: str) -> str | None:
+    file = _module_file(module)
+    return fingerprint(file.read_text()) if file.exists() else None
+
+
+def _module_file(module: str) -> Path:
+    """Return the path that the file of a module has, if the module exists."""
+    path = Path(tabpo.__file__).parents[1].joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def _is_text(statement: ast.stmt) -> bool:

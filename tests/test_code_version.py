@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
 import tabpo
 import tabpo.errors
 from tabpo import code_version
-from tabpo.code_version import code_fingerprints, describe_code, fingerprint
+from tabpo.code_version import changed_modules, code_fingerprints, describe_code, fingerprint, loss_fingerprints
 
 CODE = '"""Opens."""\nX = 1\n\n\ndef f(a):\n    """Adds."""\n    return a + X\n'
 
@@ -43,6 +44,45 @@ def test_fingerprints_cover_the_modules_that_the_process_imported(monkeypatch):
     assert {"tabpo", "tabpo.errors", "tabpo.code_version"} <= set(code_fingerprints())
     monkeypatch.delitem(sys.modules, "tabpo.errors")
     assert "tabpo.errors" not in code_fingerprints()
+
+
+def test_a_loss_is_its_file_and_the_files_of_losses_that_it_imports():
+    shared = ["tabpo.losses._interface", "tabpo.losses._ranges"]
+    assert list(loss_fingerprints("dpo")) == [*shared, "tabpo.losses.dpo"]
+    assert list(loss_fingerprints("tab_po")) == ["tabpo.losses._gates", *shared, "tabpo.losses.tab_po"]
+
+
+def test_the_fingerprints_of_a_loss_are_those_that_a_run_records():
+    import_module("tabpo.losses.otpo")
+    fingerprints = loss_fingerprints("otpo")
+    assert "tabpo.losses._unbalanced_ot" in fingerprints
+    assert {name: code_fingerprints()[name] for name in fingerprints} == fingerprints
+    assert changed_modules(fingerprints) == []
+    other = {"tabpo.losses.otpo": "0", "tabpo.gone": "1", "tabpo": code_fingerprints()["tabpo"]}
+    assert changed_modules(other) == ["tabpo.gone", "tabpo.losses.otpo"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "from tabpo.losses._mine import f",
+        "from tabpo.losses import _mine",
+        "import tabpo.losses._mine as mine",
+        "from ._mine import f",
+        "from . import _mine",
+        "def g():\n    from tabpo.losses._through import f",
+    ],
+)
+def test_every_way_to_import_a_file_of_losses_is_followed(tmp_path, monkeypatch, statement):
+    losses = tmp_path / "tabpo/losses"
+    losses.mkdir(parents=True)
+    (losses / "new.py").write_text(f"import math\n{statement}\n")
+    (losses / "_mine.py").write_text("f = 1\n")
+    (losses / "_through.py").write_text("from tabpo.losses._mine import f\n")
+    monkeypatch.setattr(tabpo, "__file__", str(tmp_path / "tabpo/__init__.py"))
+    loss_fingerprints.cache_clear()
+    assert {"tabpo.losses.new", "tabpo.losses._mine"} <= loss_fingerprints("new").keys()
+    loss_fingerprints.cache_clear()
 
 
 def repository(folder, monkeypatch):

@@ -23,6 +23,7 @@ while [ $# -gt 1 ]; do
     case "$1" in --output*)
         case "$2" in
             */base|*/model) mkdir -p "$2" ;;
+            */provenance.json) echo '{"code": {}}' > "$2" ;;
             *) mkdir -p "$(dirname "$2")"; echo "$2" > "$2" ;;
         esac ;;
     esac
@@ -301,6 +302,67 @@ def test_a_comment_in_python(done, study):
     for path in [*(done / "tabpo").rglob("*.py"), *(done / "workflow_scripts").glob("*.py")]:
         path.write_text(path.read_text() + "# A comment.\n")
     assert again(done, study) == set()
+
+
+@pytest.fixture
+def edit(done):
+    """A function that replaces a text in a file of the project; files are restored after the test."""
+    before = {}
+
+    def replace(file: str, old: str, new: str) -> None:
+        path = done / file
+        before.setdefault(path, path.read_text())
+        assert old in path.read_text()
+        path.write_text(path.read_text().replace(old, new))
+
+    yield replace
+    for path, text in before.items():
+        path.write_text(text)
+
+
+DPO = run_jobs("own", "dpo") | run_jobs("phee", "dpo") | TABLES["own"] | TABLES["phee"]
+TAB_PO = run_jobs("own", "tab_po") | run_jobs("phee", "tab_po") | TABLES["own"] | TABLES["phee"]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "repeated"),
+    [
+        ("losses/dpo.py", "chosen_reward - rejected", "chosen_reward + rejected", DPO),
+        ("losses/_gates.py", "def gate(", "X = 1\n\n\ndef gate(", TAB_PO),
+        ("losses/_interface.py", "from dataclasses", "import math\nfrom dataclasses", DPO | TAB_PO),
+        ("losses/tab_po.py", "Attributes:", "Hyperparameters:", set()),
+        ("losses/_bregman.py", "def difference", "X = 1\n\n\ndef difference", set()),  # neither loss imports it
+        ("losses/simpo.py", "from dataclasses", "import math\nfrom dataclasses", set()),
+        ("training/trainer.py", "class StepTrainer", "X = 1\n\n\nclass StepTrainer", set()),
+    ],
+)
+def test_an_edited_loss_repeats_its_runs(done, study, edit, file, old, new, repeated):
+    edit(f"tabpo/{file}", old, new)
+    assert again(done, study) == repeated
+
+
+def test_runs_of_other_code_are_counted_and_made_again_by_the_printed_command(done, study):
+    assert "other code" not in run(done, study, "--dry-run").stderr
+    provenance = done / "results/small/own/tiny/dpo/seed1/provenance.json"
+    before = provenance.stat()
+    provenance.write_text('{"code": {"tabpo.scoring.forward": "0"}}')
+    os.utime(provenance, ns=(before.st_atime_ns, before.st_mtime_ns))
+    planned = run(done, study, "--dry-run")
+    assert jobs(planned) == set()
+    lines = planned.stderr.split("\n")
+    start = next(number for number, line in enumerate(lines) if "other code" in line)
+    message, kept, command = lines[start : start + 3]
+    assert message == ("1 of 6 finished runs were made by other code (methods: dpo; modules: tabpo.scoring.forward).")
+    assert kept == "They are kept. To make the runs of dpo again:"
+    program, *options = command.split()
+    assert (program, options[-2:]) == (
+        "snakemake",
+        ["--forcerun", "results/small/*/*/dpo/seed*/provenance.json"],
+    )
+    assert "--dry-run" not in options
+    matching = sorted(str(path.relative_to(done)) for path in done.glob(options.pop()))
+    assert len(matching) == 2
+    assert jobs(snakemake(done, *options[2:], *matching, "--dry-run")) == DPO
 
 
 @pytest.mark.parametrize(

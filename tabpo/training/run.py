@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled, unset_hf_deepspeed_config
 
 from tabpo.artefacts import whole_directory, write_json, write_whole
-from tabpo.code_version import describe_code
+from tabpo.code_version import describe_code, loss_fingerprints
 from tabpo.errors import ConfigError
 from tabpo.models.adapters import add_adapters, merged
 from tabpo.models.loading import load_model, narrow_frozen, save_model
@@ -42,7 +42,8 @@ class Run:
         settings: The settings in run.yaml with every default explicit, from `explicit_settings`.
         resources: Numbers of processes, nodes and gpus; they are no part of run.yaml.
         start: Folder of the model that training starts from.
-        inputs: All files and folders that the run reads, by name; their hashes are part of the checkpoints' key.
+        inputs: All files and folders that the run reads, by name; their hashes and the fingerprints of the loss's code
+            are part of the checkpoints' key.
         checkpoints: Folder for the checkpoints of this run only.
         deepspeed: Folder of the configurations that `training.deepspeed` names; the configuration that is used counts
             as an input.
@@ -123,7 +124,8 @@ def execute(
     text = yaml.safe_dump(run.settings, allow_unicode=True)
     files = {} if run.deepspeed_file is None else {"deepspeed": run.deepspeed_file}
     hashes = input_hashes(run.inputs | files)
-    folder = run.checkpoints / run_key(text, hashes)
+    loss = run.settings["method"].get("loss")  # SFT has none
+    folder = run.checkpoints / run_key(text, hashes | ({} if loss is None else loss_fingerprints(loss)))
     with single_writer(run.checkpoints) if first else nullcontext():
         if first:
             write_whole(outputs.run, text)

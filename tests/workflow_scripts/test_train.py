@@ -56,20 +56,41 @@ def test_narrow_weights_below_adapters_leave_the_run_what_it_was(study, tmp_path
     assert pd.read_parquet(narrow / "training.parquet")["drift_edited"].abs().iloc[0] == 0.0  # the reference's bits
 
 
-def test_an_interrupted_run_continues_to_the_same_bytes(study, tmp_path, monkeypatch):
-    train.main(study.train(tmp_path / "unbroken"))
+@pytest.fixture
+def killed(monkeypatch):
+    """A function that trains until it is killed after the third step."""
     micro_batch = PreferenceTrainer.micro_batch
 
-    def killed(self, model, batch):
+    def kill(self, model, batch):
         if self.state.global_step == 3:
             raise KeyboardInterrupt
         return micro_batch(self, model, batch)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(PreferenceTrainer, "micro_batch", killed)
+    def run_until_killed(arguments):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(PreferenceTrainer, "micro_batch", kill)
+            train.main(arguments)
+
+    return run_until_killed
+
+
+def test_an_interrupted_run_continues_to_the_same_bytes(study, tmp_path, killed, caplog):
+    train.main(study.train(tmp_path / "unbroken"))
+    killed(study.train(tmp_path / "broken"))
+    with caplog.at_level("INFO"):
         train.main(study.train(tmp_path / "broken"))
-    train.main(study.train(tmp_path / "broken"))
+    assert "resuming from checkpoint-2" in caplog.text
     assert files(tmp_path / "broken") == files(tmp_path / "unbroken")
+
+
+def test_a_run_does_not_continue_from_a_checkpoint_of_another_version_of_its_loss(
+    study, tmp_path, killed, monkeypatch, caplog
+):
+    killed(study.train(tmp_path))
+    monkeypatch.setattr(run, "loss_fingerprints", lambda loss: {f"tabpo.losses.{loss}": "other"})
+    with caplog.at_level("INFO"):
+        train.main(study.train(tmp_path))
+    assert "steps of" in caplog.text and "resuming" not in caplog.text
 
 
 def test_a_reference_of_other_weights_is_refused_by_its_key_or_at_step_0(study, tmp_path):
