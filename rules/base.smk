@@ -2,9 +2,10 @@
 
 
 rule base:
-    """Make the folder that SFT starts from: tokenizer, weights (a manifest for hub models), and their hash."""
+    """Make the folder that SFT starts from; the lengths of all prompts and answers are checked with its tokenizer."""
     input:
         prompts=results("{dataset}/prompts/train.parquet"),
+        held_out_prompts=held_out_prompts,
         files=model_files,
     output:
         base=directory(results("{dataset}/{model}/base")),
@@ -23,6 +24,6 @@ rule base:
     shell:
         "python -m workflow_scripts.base"
         " --settings {params.settings:q}"
-        " --prompts {input.prompts:q}"
+        " --prompts {input.prompts:q} {input.held_out_prompts:q}"
         " --output {output.base:q}"
         " 2>> {log:q}"

@@ -100,6 +100,13 @@ def split_documents(wildcards):
     return results(f"{wildcards.dataset}/documents/{wildcards.split.split('_')[0]}.parquet")
 
 
+def held_out_prompts(wildcards):
+    """List the prompts of dev and test. `ancient`: new ones are measured again only if the model is made again."""
+    preferences = wildcards.dataset in STUDY.preference_datasets()
+    splits = [split for split in PROMPT_SPLITS if split != "train" and not (preferences and split == "dev_confusion")]
+    return [ancient(results(f"{wildcards.dataset}/prompts/{split}.parquet")) for split in splits]
+
+
 def model_files(wildcards):
     """List the files of a model from the user's folder or GGUF file; other models have none."""
     entry = STUDY.models[wildcards.model]

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_json, write_whole
 from tabpo.data.preference_card import preference_card
-from tabpo.data.readers.preferences import as_documents, as_prompts, read_preferences
-from tabpo.data.splitting import carve_dev
+from tabpo.data.readers.preferences import as_documents, as_prompts, read_preferences, with_dev
 from tabpo.data.validation import check_splits
 from tabpo.errors import exit_on_error
 from tabpo.records import SPLITS, Prompt, write_records
@@ -33,12 +32,7 @@ def main(argv: list[str] | None = None) -> None:
     settings = args.settings
     origins = dict(zip(SPLITS if len(args.sources) == 3 else ("train", "test"), args.sources, strict=True))
     rows = {split: read_preferences(path) for split, path in origins.items()}
-    if "dev" not in rows:
-        _, dev = carve_dev(as_documents(rows["train"]), settings["dev_share"])
-        taken = {document.doc_id for document in dev}
-        rows["dev"] = [row for row in rows["train"] if row.name in taken]
-        rows["train"] = [row for row in rows["train"] if row.name not in taken]
-    rows = {split: rows[split] for split in SPLITS}
+    rows = with_dev(rows, settings["dev_share"])
     check_splits({split: as_documents(items) for split, items in rows.items()})
     card = {**settings, **preference_card(rows)}
     outputs = {"train": args.output_train, "dev": args.output_dev_select, "test": args.output_test}

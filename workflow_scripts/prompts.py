@@ -8,13 +8,13 @@ from pathlib import Path
 from tabpo.answers.ontology import read_ontology
 from tabpo.data.prompts import Style, build_prompts
 from tabpo.data.splitting import halve_dev
-from tabpo.data.validation import check_asked, check_splits
+from tabpo.data.validation import check_annotated, check_asked, check_splits
 from tabpo.errors import exit_on_error
 from tabpo.records import SPLITS, Document, Prompt, read_records, write_records
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Refuse splits that share a group and units that lose all relations, divide dev, write the prompts."""
+    """Refuse splits that share a group or have no annotation, and units that lose all relations; write the prompts."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: format of the prompts")
@@ -31,6 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     ontology = read_ontology(args.ontology)
     documents = {split: read_records(getattr(args, split), Document) for split in SPLITS}
     check_splits(documents)
+    check_annotated(documents)
     check_asked(documents, args.settings["unit"])
     confusion, select = halve_dev(documents["dev"])
     parts = (

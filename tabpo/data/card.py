@@ -80,6 +80,7 @@ def _describe(documents: Sequence[Document], ontology: Ontology) -> dict[str, An
     return {
         "documents": len(documents),
         "documents_with_group": sum(document.group_id is not None for document in documents),
+        "documents_without_spans": sum(not document.spans for document in documents),
         "groups": len(names(documents, NAMES["group"])),
         "sentences": sum(len(document.sentences) for document in documents),
         "tokens": sum(len(document.tokens) for document in documents),

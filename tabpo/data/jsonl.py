@@ -3,7 +3,8 @@
 import codecs
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,8 +63,12 @@ class Place:
         return value
 
 
+OfOne = Callable[[], AbstractContextManager[None]]
+"""Makes the block in which one line is read; `Reading.of_one` keeps the fault of a line and goes on with the next."""
+
+
 def read_objects(
-    path: Path, id_key: str, keys: Collection[str], optional: Collection[str] = ()
+    path: Path, id_key: str, keys: Collection[str], optional: Collection[str] = (), of_one: OfOne = nullcontext
 ) -> Iterator[tuple[Place, dict[str, Any]]]:
     """Yield the object of each line with its place.
 
@@ -76,17 +81,23 @@ def read_objects(
             message names file and line.
     """
     seen: dict[str, int] = {}
-    for line, row in read_lines(path):
-        doc_id = identifier(f"{path}, line {line}", row, id_key)
-        place = Place(path, line, doc_id)
-        if doc_id in seen:
-            raise place.error(id_key, f"is already that of line {seen[doc_id]}; accepted: an id that no other line has")
-        seen[doc_id] = line
-        place.fields("the line", row, keys, optional)
-        yield place, row
+    for line, row in read_lines(path, of_one):
+        with of_one():
+            place = Place(path, line, identifier(f"{path}, line {line}", row, id_key))
+            check_unseen(place, id_key, seen)
+            place.fields("the line", row, keys, optional)
+            yield place, row
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def check_unseen(place: Place, id_key: str, seen: dict[str, int]) -> None:
+    """Refuse a document whose id an earlier line has; otherwise add it to `seen`, the lines by id."""
+    if place.doc_id in seen:
+        line = seen[place.doc_id]
+        raise place.error(id_key, f"is already that of line {line}; accepted: an id that no other line has")
+    seen[place.doc_id] = place.line
+
+
+def read_lines(path: Path, of_one: OfOne = nullcontext) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the number of each line, from 1, and its JSON object.
 
     Raises:
@@ -101,7 +112,8 @@ def read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise DataError(f"{path}: holds no document; accepted: one JSON object a line")
     check_mark(path, content)
     for line, raw in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
-        yield line, _parse(f"{path}, line {line}", raw)
+        with of_one():
+            yield line, _parse(f"{path}, line {line}", raw)
 
 
 def check_mark(path: Path | str, content: bytes) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from tabpo.answers.ontology import Ontology
 from tabpo.answers.units import Unit, units_of_prompts
 from tabpo.data.readers import custom
+from tabpo.data.reading import Reading
 from tabpo.data.spellings import conform
 from tabpo.data.validation import check_labels
 from tabpo.errors import DataError
@@ -34,8 +35,9 @@ def read_second(
     first = {document.doc_id: document for document in documents}
     annotated: dict[str, Document] = {}
     for path in paths:
-        second, _ = conform(custom.read_documents(path, ontology), ontology)
-        check_labels(second, ontology, path, private=private)
+        reading = Reading(ontology)
+        second, _ = conform(custom.read_documents(path, reading), ontology)
+        check_labels(second, ontology, reading.places, private=private)
         for number, document in enumerate(second, start=1):
             where = f"{path}, document {number}"
             if document.doc_id not in first:

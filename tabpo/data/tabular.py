@@ -2,20 +2,22 @@
 
 import csv
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tabpo.data.jsonl import check_mark, read_lines
+from tabpo.data.jsonl import OfOne, check_mark, read_lines
 from tabpo.errors import DataError
 
 FORMS = "a datasets folder (save_to_disk), .parquet, .jsonl or .csv"
 
 
-def read_rows(path: Path, forms: Collection[Collection[str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_rows(
+    path: Path, forms: Collection[Collection[str]], of_one: OfOne = nullcontext
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the number and the content of each row, with all of its columns.
 
     Rows are numbered from 1; in a CSV file the number is that of the row's last line.
@@ -23,6 +25,7 @@ def read_rows(path: Path, forms: Collection[Collection[str]]) -> Iterator[tuple[
     Args:
         path: A datasets folder, or a file that ends in .parquet, .jsonl or .csv.
         forms: Sets of column names; every row must have all columns of one of them.
+        of_one: The block in which one row is checked; see `jsonl.OfOne`.
 
     Raises:
         DataError: The file cannot be read in the format of its ending, has no rows, or a row has none of the sets of
@@ -31,12 +34,13 @@ def read_rows(path: Path, forms: Collection[Collection[str]]) -> Iterator[tuple[
     reader = _READERS["" if path.is_dir() else path.suffix]
     has_rows = False
     for number, row in reader(path):
-        missing = min(([name for name in columns if name not in row] for columns in forms), key=len)
-        if missing:  # the row's own column names are not shown: without a header line they may be private text
-            accepted = " or ".join(", ".join(columns) for columns in forms)
-            raise DataError(f"{path}, line {number}: has no column {', '.join(missing)}; accepted: {accepted}")
         has_rows = True
-        yield number, row
+        with of_one():
+            missing = min(([name for name in columns if name not in row] for columns in forms), key=len)
+            if missing:  # the row's own column names are not shown: without a header line they may be private text
+                accepted = " or ".join(", ".join(columns) for columns in forms)
+                raise DataError(f"{path}, line {number}: has no column {', '.join(missing)}; accepted: {accepted}")
+            yield number, row
     if not has_rows:
         raise DataError(f"{path}: holds no row; accepted: {FORMS} with at least one")
 

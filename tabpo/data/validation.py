@@ -1,12 +1,12 @@
 """Checks that documents must pass before prompts are made from them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
 
 from tabpo.answers.ontology import Ontology
 from tabpo.answers.units import not_asked_by_sentence
+from tabpo.data.jsonl import Place
 from tabpo.errors import DataError
 from tabpo.records import Document, Span
 
@@ -14,35 +14,40 @@ COPIED_WORDS = 8
 """A run of this many words in two splits counts as copied; a text with at least this many may be in one split only."""
 
 
-def check_labels(documents: Sequence[Document], ontology: Ontology, source: Path | str, *, private: bool) -> None:
-    """Refuse labels, sub-labels and relations that the ontology lacks, and spans that an answer cannot express.
+def check_labels(documents: Sequence[Document], ontology: Ontology, places: Sequence[Place], *, private: bool) -> None:
+    """Refuse what `label_faults` finds.
+
+    Raises:
+        DataError: The first fault.
+    """
+    for fault in label_faults(documents, ontology, places, private=private):
+        raise fault
+
+
+def label_faults(
+    documents: Sequence[Document], ontology: Ontology, places: Sequence[Place], *, private: bool
+) -> Iterator[DataError]:
+    """Yield the faults of labels, sub-labels and relations that the ontology lacks, and of spans that are there twice.
 
     Args:
         documents: The documents of one split.
         ontology: It defines the accepted labels.
-        source: The file or folder that the documents come from, or a name for it. Messages call document n "line n";
-            for a folder and a CSV file, where documents are not lines, they call it "document n".
+        places: The place of each document, for messages, which also name span and label, and what is accepted.
         private: Whether messages leave out unknown labels, which may be private text.
-
-    Raises:
-        DataError: The message names source, number of the document, span and label, and what is accepted.
     """
-    by_line = not (isinstance(source, Path) and (source.is_dir() or source.suffix == ".csv"))
-    for number, document in enumerate(documents, start=1):
-        where = f"{source}, {'line' if by_line else 'document'} {number}"
+    for document, place in zip(documents, places, strict=True):
         keys = [_key(span, ontology.answer) for span in document.spans]
         for position, span in enumerate(document.spans):
             if not ontology.valid(span.label, span.sublabel):
                 problem, accepted = _refused(span, ontology, private=private)
-                raise DataError(f"{where}, span {span.id}: {problem}; accepted: {', '.join(accepted)}")
-            if keys[position] in keys[:position]:
-                raise DataError(f"{where}, span {span.id}: is there twice; accepted: {ONCE[ontology.answer]}")
+                yield place.error(f"span {span.id}", f"{problem}; accepted: {', '.join(accepted)}")
+            elif keys[position] in keys[:position]:
+                yield place.error(f"span {span.id}", f"is there twice; accepted: {ONCE[ontology.answer]}")
         for relation in document.relations:
             if relation.label not in ontology.relations:
-                problem = (
-                    f"relation {relation.head}-{relation.tail}: {_shown('label', relation.label, private)} is unknown"
-                )
-                raise DataError(f"{where}, {problem}; accepted: {', '.join(ontology.relations) or 'no relations'}")
+                problem = f"{_shown('label', relation.label, private)} is unknown"
+                accepted = ", ".join(ontology.relations) or "no relations"
+                yield place.error(f"relation {relation.head}-{relation.tail}", f"{problem}; accepted: {accepted}")
 
 
 ONCE = {"entities": "one label a span", "results": "a span once with each label and sub-label"}
@@ -50,24 +55,48 @@ ONCE = {"entities": "one label a span", "results": "a span once with each label 
 
 
 def check_splits(documents: Mapping[str, Sequence[Document]]) -> None:
-    """Refuse documents and groups that are in two splits, and texts of eight or more words that are in two splits.
+    """Refuse what `split_faults` finds.
 
     Raises:
-        DataError: The message names the two splits, and the first such documents by their numbers in them.
+        DataError: The first fault.
+    """
+    for fault in split_faults(documents):
+        raise fault
+
+
+def split_faults(documents: Mapping[str, Sequence[Document]]) -> Iterator[DataError]:
+    """Yield what two splits share: documents, groups, and texts of eight or more words.
+
+    There is one fault for each kind and two splits. It names the first such documents by their numbers in the splits,
+    and says how many there are.
     """
     for (first, some), (second, others) in combinations(documents.items(), 2):
         for what, name in NAMES.items():
             places = _in_both(some, others, name)
             if places:
-                raise DataError(
+                yield DataError(
                     f"document {places[0][0]} of {first} and document {places[0][1]} of {second} have the same {what}"
                     f" ({len(names(some, name) & names(others, name))} in all); accepted: each {what} in one split"
                 )
         places = _in_both(some, others, _long_text)
         if places:
-            raise DataError(
+            yield DataError(
                 f"document {places[0][0]} of {first} and document {places[0][1]} of {second} have the same text"
                 f" ({len(places)} such); accepted: a text of {COPIED_WORDS} words or more in one split"
+            )
+
+
+def check_annotated(documents: Mapping[str, Sequence[Document]]) -> None:
+    """Refuse splits without any annotation: nothing can be learnt from such a train, or measured on the others.
+
+    Raises:
+        DataError: The message names the split and the number of its documents.
+    """
+    for split, items in documents.items():
+        if not any(document.spans for document in items):
+            raise DataError(
+                f"{split} has {len(items)} documents and no annotation in any; accepted: annotated documents, and some"
+                " without annotations beside them"
             )
 
 

@@ -47,6 +47,26 @@ def make_base(source: dict, prompts: Sequence[Prompt], folder: Path) -> None:
         _from_hub(source["hub"], source["revision"], prompts, folder)
 
 
+def tokenizer_of(source: Mapping, prompts: Sequence[Prompt], base: Path) -> PreTrainedTokenizerBase | None:
+    """The tokenizer that `make_base` gives a model, without its weights; None if it is not at hand without them.
+
+    Args:
+        source: The model's entry in a study.
+        prompts: The train split.
+        base: The folder that `make_base` has perhaps written.
+
+    Raises:
+        ConfigError: Raised by `prepare_template`.
+    """
+    if base.is_dir():
+        return load_tokenizer(base)
+    if "scratch" in source:
+        return train_tokenizer(prompts, source["scratch"]["vocab_size"])
+    if "folder" in source:
+        return _chat_tokenizer(Path(source["folder"]), source["folder"], prompts)
+    return None
+
+
 def _from_folder(source: Path, prompts: Sequence[Prompt], folder: Path) -> None:
     _check_files(source, str(source))
     tokenizer = _chat_tokenizer(source, str(source), prompts)

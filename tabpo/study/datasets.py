@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from tabpo.errors import ConfigError
 from tabpo.names import PREFERENCES
+from tabpo.study.folders import check_folder, find_splits
 from tabpo.study.shape import File, Section, Seed, YamlFile, unknown_name
 
 
@@ -255,6 +257,33 @@ def check_demonstrations(config: Mapping[str, Any]) -> None:
             f"datasets.{shown[0]}.demonstrations shows answers of all of train, and pairings.{folds[0]} holds out folds"
             " of it; accepted: another heldout, or no demonstrations"
         )
+
+
+def sources_of(where: str, entry: Mapping[str, Any], fetched: Path, local: str) -> dict[str, Path]:
+    """Find the file or folder of each split of a data set, without Snakemake; generated texts have none.
+
+    Args:
+        where: Place of the entry for messages: `datasets.{name}`.
+        entry: The entry with every key, from `complete_dataset`.
+        fetched: The folder that the rule `fetch` writes.
+        local: The value of TABPO_DATA, where published files are looked for if none are fetched; "" if it is not set.
+
+    Raises:
+        ConfigError: A split is missing. The message says what is accepted.
+    """
+    source = SOURCES[entry["source"]]
+    if source.origin == "generated":
+        return {}
+    if source.origin == "folder" or entry["folder"]:
+        folder = Path(entry["folder"])
+        check_folder(where, folder, source.endings, entry["dev_share"])
+        return find_splits(folder, source.endings)
+    folder = fetched if fetched.is_dir() or not local else Path(local, entry["source"])
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{where}: {folder} is no folder; run snakemake {fetched}/train.json first, or set TABPO_DATA"
+        )
+    return find_splits(folder, source.endings)
 
 
 def complete_dataset(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def base_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `base`."""
     entry = study.models[model]
     source = {key: entry[key] for key in ("hub", "revision", "folder", "gguf", "scratch") if key in entry}
-    return {"source": source, "prompt": study.datasets[dataset].get("prompt")}
+    return {"source": source, "prompt": study.datasets[dataset].get("prompt"), "limits": _limits(study, dataset)}
 
 
 def sft_settings(study: Study, dataset: str, model: str, seed: str) -> Settings:

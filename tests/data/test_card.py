@@ -50,6 +50,7 @@ def test_counts_by_hand():
     assert card["splits"]["train"] == {
         "documents": 2,
         "documents_with_group": 2,
+        "documents_without_spans": 1,
         "groups": 1,
         "sentences": 2,
         "tokens": 15,

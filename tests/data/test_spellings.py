@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tabpo.answers.ontology import Label, Ontology, RelationType, read_ontology
 from tabpo.data.readers import custom, scierc
+from tabpo.data.reading import Reading
 from tabpo.data.spellings import conform
 from tabpo.data.validation import check_labels
 from tabpo.records import Document, Relation, Span
@@ -48,8 +49,9 @@ def test_links_of_coreference_are_joined_with_each_other_and_with_clusters():
 
 def test_the_brat_originals_of_scierc_have_what_the_json_has_and_relations_across_sentences(data_root):
     ontology = read_ontology(Path(__file__).parents[2] / "config/ontologies/scierc.yaml")
-    originals, _ = conform(custom.read_documents(data_root / "scierc/raw"), ontology)
-    check_labels(originals, ontology, data_root / "scierc/raw", private=False)
+    reading = Reading(ontology)
+    originals, _ = conform(custom.read_documents(data_root / "scierc/raw", reading), ontology)
+    check_labels(originals, ontology, reading.places, private=False)
     processed = [
         item for split in ("train", "dev", "test") for item in scierc.read_documents(data_root / f"scierc/{split}.json")
     ]

@@ -1,12 +1,12 @@
 """Labels outside the ontology are refused, and documents, groups and texts that are in two splits."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tabpo.answers.ontology import Label, Ontology, RelationType
-from tabpo.data.validation import check_asked, check_labels, check_splits
+from tabpo.data.jsonl import Place
+from tabpo.data.validation import check_annotated, check_asked, check_labels, check_splits
 from tabpo.errors import DataError
 from tabpo.records import Document, Relation, Span
 
@@ -25,6 +25,11 @@ def document(*spans: tuple[str, str | None], doc_id: str = "d1", group_id: str |
     )
 
 
+def check(documents: list[Document], ontology: Ontology, *, private: bool = False) -> None:
+    places = [Place("a.json", number, item.doc_id) for number, item in enumerate(documents, start=1)]
+    check_labels(documents, ontology, places, private=private)
+
+
 def test_prompts_about_sentences_ask_about_some_relation_or_none_is_there():
     whole = replace(document(("Task", None), ("Method", None)), relations=(Relation(1, 2, "USED-FOR"),))
     cut = replace(whole, doc_id="d2", sentences=((0, 1), (1, 2)))
@@ -37,10 +42,8 @@ def test_prompts_about_sentences_ask_about_some_relation_or_none_is_there():
 
 
 def test_labels_of_the_ontology_pass():
-    check_labels(
-        [replace(document(("Task", None)), relations=(Relation(1, 1, "USED-FOR"),))], ENTITIES, "a.json", private=False
-    )
-    check_labels([document(("Subject", "Age"), ("Effect", "None"))], CODES, "a.json", private=False)
+    check([replace(document(("Task", None)), relations=(Relation(1, 1, "USED-FOR"),))], ENTITIES)
+    check([document(("Subject", "Age"), ("Effect", "None"))], CODES)
 
 
 @pytest.mark.parametrize(
@@ -55,21 +58,14 @@ def test_labels_of_the_ontology_pass():
 def test_other_labels_are_refused_with_their_place(ontology, span, message):
     good = document(("Task", None) if ontology is ENTITIES else ("Subject", "Age"), doc_id="d0")
     with pytest.raises(DataError, match=f"^a.json, line 2, span 1: {message}$"):
-        check_labels([good, document(span)], ontology, "a.json", private=False)
-
-
-def test_messages_about_a_csv_name_documents_instead_of_lines():
-    with pytest.raises(DataError, match=r"^a.csv, document 1, span 1: label 'Metod' is unknown"):
-        check_labels([document(("Metod", None))], ENTITIES, Path("a.csv"), private=False)
-    with pytest.raises(DataError, match=r"^a.jsonl, line 1, span 1: label 'Metod' is unknown"):
-        check_labels([document(("Metod", None))], ENTITIES, Path("a.jsonl"), private=False)
+        check([good, document(span)], ontology)
 
 
 def test_other_relations_are_refused_with_their_place():
     wrong = replace(document(("Task", None), ("Method", None)), relations=(Relation(1, 2, "FOR"),))
     message = "a.json, line 1, relation 1-2: label 'FOR' is unknown; accepted: USED-FOR"
     with pytest.raises(DataError, match=f"^{message}$"):
-        check_labels([wrong], ENTITIES, "a.json", private=False)
+        check([wrong], ENTITIES)
 
 
 def test_splits_that_share_nothing_pass_with_and_without_groups():
@@ -109,7 +105,7 @@ def test_a_text_in_two_splits_is_refused_by_places():
 def test_an_unknown_label_in_private_data_is_not_shown():
     for ontology, span in ((ENTITIES, ("secret", None)), (CODES, ("Subject", "secret"))):
         with pytest.raises(DataError, match=r"line 1, span 1: (sub-)?label is ") as caught:
-            check_labels([document(span)], ontology, "a.json", private=True)
+            check([document(span)], ontology, private=True)
         assert "secret" not in str(caught.value)
 
 
@@ -124,4 +120,11 @@ def test_a_span_that_answers_cannot_hold_twice(ontology, spans, accepted):
     twice = document(*spans)
     twice = replace(twice, spans=tuple(replace(span, start=0, end=6) for span in twice.spans))
     with pytest.raises(DataError, match=f"line 1, span 2: is there twice; accepted: {accepted}"):
-        check_labels([twice], ontology, "a.json", private=False)
+        check([twice], ontology)
+
+
+def test_a_split_without_any_annotation_is_refused():
+    empty, annotated = document(), document(("Task", None))
+    check_annotated({"train": [empty, annotated], "test": [annotated]})
+    with pytest.raises(DataError, match=r"^dev has 2 documents and no annotation in any; accepted"):
+        check_annotated({"train": [annotated], "dev": [empty, empty]})

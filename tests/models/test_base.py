@@ -19,6 +19,7 @@ from tabpo.models.loading import load_model, load_tokenizer, read_manifest
 from tabpo.records import Message, Prompt, write_records
 from workflow_scripts import base as script
 
+LIMITS = {"max_prompt_tokens": 256, "max_completion_tokens": 256}
 SCRATCH = {
     "architecture": "qwen2",
     "hidden_size": 32,
@@ -70,7 +71,7 @@ def test_scratch_gives_a_folder_that_loads_and_says_its_hash(scratch, prompts):
 
 def test_the_script_makes_the_same_bytes_twice(scratch, prompts, tmp_path):
     write_records(tmp_path / "train.parquet", Prompt, prompts)
-    settings = json.dumps({"source": {"scratch": SCRATCH}, "prompt": "bare"})
+    settings = json.dumps({"limits": LIMITS, "source": {"scratch": SCRATCH}, "prompt": "bare"})
     script.main(
         ["--settings", settings, "--prompts", str(tmp_path / "train.parquet"), "--output", str(tmp_path / "base")]
     )
@@ -221,7 +222,7 @@ def run_on_hub(endpoint, tmp_path, command):
 
 def make_base_of_hub(endpoint, tmp_path, prompts, model):
     write_records(tmp_path / "train.parquet", Prompt, prompts)
-    settings = json.dumps({"source": {"hub": model, "revision": REVISION}, "prompt": "bare"})
+    settings = json.dumps({"limits": LIMITS, "source": {"hub": model, "revision": REVISION}, "prompt": "bare"})
     command = ["-m", "workflow_scripts.base", "--settings", settings]
     command += ["--prompts", str(tmp_path / "train.parquet"), "--output", str(tmp_path / "base")]
     return run_on_hub(endpoint, tmp_path, command)

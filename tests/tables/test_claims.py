@@ -5,7 +5,6 @@ import io
 
 import pandas as pd
 import pytest
-from tests.tables.test_significance import estimates, study_b
 
 from tabpo.tables.cells import Run
 from tabpo.tables.estimates import RunEstimates
@@ -13,6 +12,7 @@ from tabpo.tables.files import table_files
 from tabpo.tables.macros import render_macros
 from tabpo.tables.significance import Estimates
 from tests.tables.made_runs import made_run, made_study, settings
+from tests.tables.test_significance import estimates, study_b
 
 METRIC = "semantic_label"
 

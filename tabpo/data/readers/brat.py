@@ -2,15 +2,16 @@
 
 import logging
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
-from tabpo.answers.ontology import Ontology
 from tabpo.artefacts import files_below
 from tabpo.data.jsonl import Place, check_mark
+from tabpo.data.reading import Reading
 from tabpo.data.standoff import Annotation, Link, build_document
 from tabpo.errors import DataError
 from tabpo.records import Document
@@ -20,9 +21,6 @@ SUBLABEL = "Sublabel"
 
 ROLES = ("Arg1", "Arg2")
 """Names of a relation's arguments, head and tail, where the ontology gives no others."""
-
-PLAIN = Ontology("entities", {}, {})
-"""Says nothing of how brat files are read."""
 
 UNREAD = "files not read, as they end neither in .txt nor in .ann"
 """As logs and cards say it."""
@@ -48,7 +46,7 @@ _PASSED_OVER = ("notes", "normalisations")
 """Kinds of lines that are passed over in all data sets."""
 
 
-def read_documents(path: Path, ontology: Ontology = PLAIN, noticed: Counter[str] | None = None) -> list[Document]:
+def read_documents(path: Path, reading: Reading | None = None) -> list[Document]:
     """Read all documents in a folder and its sub-folders, sorted by id; linked folders are followed.
 
     A document's id is the name of its files without the ending, which may be in capitals. The first sub-folder on the
@@ -59,10 +57,9 @@ def read_documents(path: Path, ontology: Ontology = PLAIN, noticed: Counter[str]
 
     Args:
         path: The folder.
-        ontology: Its `roles` name the arguments of relations, which are `ROLES` for other relations; its
-            `attribute_labels` the attributes that become part of labels; its `passed_over` the kinds of lines that are
-            not read, beside notes and normalisations.
-        noticed: Where `UNREAD` files and lines that are passed over are counted.
+        reading: The `roles` of its ontology name the arguments of relations, which are `ROLES` for other relations;
+            `attribute_labels` the attributes that become part of labels; `passed_over` the kinds of lines that are
+            not read, beside notes and normalisations. Its `noticed` counts `UNREAD` files and lines passed over.
 
     Raises:
         DataError: A document lacks one of its files or has one twice, two documents have one name, a folder is reached
@@ -70,7 +67,7 @@ def read_documents(path: Path, ontology: Ontology = PLAIN, noticed: Counter[str]
             other text between them. Files may be named after patients: the message names the folder, the number of the
             file among those with its ending, sorted by name, and the line.
     """
-    noticed = Counter() if noticed is None else noticed
+    reading = reading or Reading()
     files = _by_name(files_below(path))
     texts, notes = (_by_document(path, files, ending) for ending in _ENDINGS)
     if not texts and not notes:
@@ -85,16 +82,26 @@ def read_documents(path: Path, ontology: Ontology = PLAIN, noticed: Counter[str]
     if unread:
         numbers = ", ".join(map(str, unread))
         _log.warning("%s: %s: file %s by name", path, UNREAD, numbers)
-        noticed[UNREAD] += len(unread)
-    documents = [
-        _document(path, name, (texts[name], notes[name]), number, ontology, noticed)
-        for number, name in enumerate(texts, start=1)
-    ]
-    for number, (first, second) in enumerate(pairwise(documents), start=1):
-        if first.doc_id == second.doc_id:
+        reading.noticed[UNREAD] += len(unread)
+    for number, (first, second) in enumerate(pairwise(texts), start=1):
+        if first.name == second.name:
             where = _place(path, "txt", number)
             raise DataError(f"{where}: has the same name as the next one; accepted: a name that no other one has")
-    return documents
+    places = (
+        (Place(_place(path, "txt", number), 1, name.name), _Files(path, name, texts[name], notes[name], number))
+        for number, name in enumerate(texts, start=1)
+    )
+    return reading.each(partial(_document, reading=reading), places)
+
+
+class _Files(NamedTuple):
+    """The two files of a document: their folder, path without ending, and number among those with their ending."""
+
+    folder: Path
+    name: Path
+    text: Path
+    notes: Path
+    number: int
 
 
 def _ending(file: Path) -> str:
@@ -119,16 +126,13 @@ def _place(folder: Path, ending: str, number: int) -> str:
     return f"{folder}, .{ending} file {number} by name"
 
 
-def _document(
-    folder: Path, name: Path, files: tuple[Path, Path], number: int, ontology: Ontology, noticed: Counter[str]
-) -> Document:
-    place = Place(_place(folder, "txt", number), 1, name.name)
+def _document(place: Place, files: _Files, reading: Reading) -> Document:
     if not re.fullmatch(r"[^\s#/]+", place.doc_id):
         raise place.error("the name", "is no identifier; accepted: a file name without white space and #")
-    text = place.string("the text", _decoded(files[0], place.path))
-    notes = Place(_place(folder, "ann", number), 1, name.name)
-    annotations, links = _annotations(files[1], notes, text, ontology, noticed)
-    parents = name.relative_to(folder).parts[:-1]
+    text = place.string("the text", _decoded(files.text, place.path))
+    notes = Place(_place(files.folder, "ann", files.number), 1, place.doc_id)
+    annotations, links = _annotations(files.notes, notes, text, reading)
+    parents = files.name.relative_to(files.folder).parts[:-1]
     return build_document(
         place,
         text,
@@ -139,9 +143,8 @@ def _document(
     )
 
 
-def _annotations(
-    path: Path, where: Place, text: str, ontology: Ontology, noticed: Counter[str]
-) -> tuple[dict[str, Annotation], list[Link]]:
+def _annotations(path: Path, where: Place, text: str, reading: Reading) -> tuple[dict[str, Annotation], list[Link]]:
+    ontology = reading.ontology
     annotations: dict[str, Annotation] = {}
     links: list[Link] = []
     sublabels: list[tuple[Place, str, str, str]] = []
@@ -164,7 +167,7 @@ def _annotations(
                 raise line.error(field, "has a value; accepted: an attribute without one, as attribute_labels names it")
             marked.append((line, field, match[2], ontology.attribute_labels[match[1]]))
         elif kind in (*_PASSED_OVER, *ontology.passed_over):
-            noticed[f"{kind} passed over"] += 1
+            reading.noticed[f"{kind} passed over"] += 1
         elif kind in ("attributes", "events"):
             raise line.error(field, f"is one of {kind}; accepted: {kind} that attribute_labels or passed_over name")
     parts = list(ontology.attribute_labels.values())

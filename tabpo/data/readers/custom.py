@@ -1,12 +1,11 @@
 """Reader of a user's data with a user's labels: JSON lines with character offsets, or a folder in brat's format."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tabpo.answers.ontology import Ontology
 from tabpo.data.jsonl import Place, read_objects
 from tabpo.data.readers import brat
+from tabpo.data.reading import Reading
 from tabpo.data.standoff import Annotation, Link, build_document
 from tabpo.records import Document
 
@@ -15,18 +14,19 @@ OPTIONAL = ("group_id", "relations", "clusters", "sentences", "attributes")
 SPAN_KEYS = ("start", "end", "label", "text")
 
 
-def read_documents(path: Path, ontology: Ontology = brat.PLAIN, noticed: Counter[str] | None = None) -> list[Document]:
+def read_documents(path: Path, reading: Reading | None = None) -> list[Document]:
     """Read the documents of a .jsonl file in its order, or those of a brat folder sorted by id.
 
-    docs/own_data.md describes both formats; `ontology` and `noticed` are those of `brat.read_documents`.
+    docs/own_data.md describes both formats; brat's needs `reading.ontology`.
 
     Raises:
         DataError: The input does not have the format. The message names file, line and field, and what is accepted; it
             contains no text of a document.
     """
+    reading = reading or Reading()
     if path.is_dir():
-        return brat.read_documents(path, ontology, noticed)
-    return [_document(place, row) for place, row in read_objects(path, "id", KEYS, OPTIONAL)]
+        return brat.read_documents(path, reading)
+    return reading.each(_document, read_objects(path, "id", KEYS, OPTIONAL, reading.of_one))
 
 
 def _document(place: Place, row: dict[str, Any]) -> Document:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tabpo.data.jsonl import Place, read_objects
+from tabpo.data.reading import Reading
 from tabpo.records import Document, Span
 
 KEYS = ("id", "context", "is_mult_event", "annotations")
@@ -37,7 +38,7 @@ _CodedSpan = tuple[int, int, str, str]
 """Start, end, code and sub-code; spans are sorted in this order."""
 
 
-def read_documents(path: Path) -> list[Document]:
+def read_documents(path: Path, reading: Reading | None = None) -> list[Document]:
     """Read one document per sentence, in the order of the file.
 
     The group of a document is its article (PubMed id), and its tokens are split at white space. A span must be in the
@@ -47,7 +48,8 @@ def read_documents(path: Path) -> list[Document]:
         DataError: The file is not in the published format. The message names file, line and field, and what is
             accepted.
     """
-    return [_document(place, row) for place, row in read_objects(path, "id", KEYS)]
+    reading = reading or Reading()
+    return reading.each(_document, read_objects(path, "id", KEYS, of_one=reading.of_one))
 
 
 def _document(place: Place, row: dict[str, Any]) -> Document:

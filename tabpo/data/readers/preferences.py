@@ -1,12 +1,14 @@
 """Reader of a user's preferences: JSON lines with a prompt, a chosen and a rejected answer; texts stay unchanged."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tabpo.data.jsonl import Place, identifier, read_lines
-from tabpo.records import Document, Message, Prompt
+from tabpo.data.jsonl import Place, check_unseen, identifier, read_lines
+from tabpo.data.reading import Reading
+from tabpo.data.splitting import carve_dev
+from tabpo.records import SPLITS, Document, Message, Prompt
 
 KEYS = ("prompt", "chosen", "rejected")
 OPTIONAL = ("id", "group_id")
@@ -31,37 +33,54 @@ class Preference:
     rejected: str
 
 
-def read_preferences(path: Path) -> list[Preference]:
+def read_preferences(path: Path, reading: Reading | None = None) -> list[Preference]:
     """Read the rows in the order of the file. docs/own_data.md describes the format.
 
     Raises:
         DataError: The file does not have the format. The message names file, line and key, and what is accepted; it
             contains no text of a row.
     """
+    reading = reading or Reading()
+    return reading.each(_preference, _rows(path, reading))
+
+
+def _rows(path: Path, reading: Reading) -> Iterator[tuple[Place, dict[str, Any]]]:
     seen: dict[str, int] = {}
-    rows = []
-    for line, row in read_lines(path):
-        where = f"{path}, line {line}"
-        name = identifier(where, row, "id") if "id" in row else f"{path.stem}-{line}"
-        place = Place(path, line, name)
-        if name in seen:
-            raise place.error("id", f"is already that of line {seen[name]}; accepted: an id that no other line has")
-        seen[name] = line
-        place.fields("the line", row, KEYS, OPTIONAL)
-        group_id = row.get("group_id")
-        chosen, rejected = (_answer(place, side, row[side]) for side in ("chosen", "rejected"))
-        if chosen == rejected:
-            raise place.error("rejected", "equals the chosen answer; accepted: another answer")
-        rows.append(
-            Preference(
-                name=name,
-                group_id=None if group_id is None else place.string("group_id", group_id),
-                messages=_prompt(place, row["prompt"]),
-                chosen=chosen,
-                rejected=rejected,
-            )
-        )
-    return rows
+    for line, row in read_lines(path, reading.of_one):
+        with reading.of_one():
+            name = identifier(f"{path}, line {line}", row, "id") if "id" in row else f"{path.stem}-{line}"
+            place = Place(path, line, name)
+            check_unseen(place, "id", seen)
+            place.fields("the line", row, KEYS, OPTIONAL)
+            yield place, row
+
+
+def _preference(place: Place, row: dict[str, Any]) -> Preference:
+    group_id = row.get("group_id")
+    chosen, rejected = (_answer(place, side, row[side]) for side in ("chosen", "rejected"))
+    if chosen == rejected:
+        raise place.error("rejected", "equals the chosen answer; accepted: another answer")
+    return Preference(
+        name=place.doc_id,
+        group_id=None if group_id is None else place.string("group_id", group_id),
+        messages=_prompt(place, row["prompt"]),
+        chosen=chosen,
+        rejected=rejected,
+    )
+
+
+def with_dev(rows: Mapping[str, Sequence[Preference]], dev_share: float | None) -> dict[str, list[Preference]]:
+    """Return the rows of train, dev and test; where there is no dev, this share of the groups of train becomes dev.
+
+    Raises:
+        DataError: Raised by `carve_dev`.
+    """
+    taken: set[str] = set()
+    if "dev" not in rows:
+        taken = {document.doc_id for document in carve_dev(as_documents(rows["train"]), dev_share)[1]}
+    parts = {**rows, "train": [row for row in rows["train"] if row.name not in taken]}
+    parts.setdefault("dev", [row for row in rows["train"] if row.name in taken])
+    return {split: list(parts[split]) for split in SPLITS}
 
 
 def _prompt(place: Place, value: Any) -> tuple[Message, ...]:

@@ -6,6 +6,7 @@ may also have the message and its direction in columns instead of a query.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from tabpo.answers.grounding import ground
 from tabpo.answers.ontology import Ontology
 from tabpo.answers.render import parse
 from tabpo.answers.units import document_units
-from tabpo.data.jsonl import Place, identifier
+from tabpo.data.jsonl import Place, check_unseen, identifier
+from tabpo.data.reading import Reading
 from tabpo.data.standoff import Annotation, build_document
 from tabpo.data.tabular import read_rows
 from tabpo.records import Document
@@ -36,7 +38,7 @@ _NO_ONTOLOGY = Ontology("results", {}, {})
 """Stands for the real ontology while spans are placed, which does not depend on labels; they are checked later."""
 
 
-def read_documents(path: Path) -> list[Document]:
+def read_documents(path: Path, reading: Reading | None = None) -> list[Document]:
     """Read one document per row, in the order of the rows.
 
     Spans are placed by the rule that grounds a model's answer: at the first occurrence of their words that no equal
@@ -47,17 +49,20 @@ def read_documents(path: Path) -> list[Document]:
         DataError: The file cannot be read, lacks columns, or has an id twice; a query does not end in the published
             way, an answer cannot be read, or a span is not in its message. The message names file, line and field.
     """
-    documents, rows = [], {}
-    for number, row in read_rows(path, FORMS):
-        doc_id = f"{path.stem}-{number:05d}"
-        if row.get("id") is not None:
-            doc_id = identifier(f"{path}, line {number}", {"id": str(row["id"])}, "id")
-        place = Place(path, number, doc_id)
-        if doc_id in rows:
-            raise place.error("id", f"is already that of line {rows[doc_id]}; accepted: an id that no other line has")
-        rows[doc_id] = number
-        documents.append(_document(place, row))
-    return documents
+    reading = reading or Reading()
+    return reading.each(_document, _rows(path, reading))
+
+
+def _rows(path: Path, reading: Reading) -> Iterator[tuple[Place, dict[str, Any]]]:
+    seen: dict[str, int] = {}
+    for number, row in read_rows(path, FORMS, reading.of_one):
+        with reading.of_one():
+            doc_id = f"{path.stem}-{number:05d}"
+            if row.get("id") is not None:
+                doc_id = identifier(f"{path}, line {number}", {"id": str(row["id"])}, "id")
+            place = Place(path, number, doc_id)
+            check_unseen(place, "id", seen)
+            yield place, row
 
 
 def _document(place: Place, row: dict[str, Any]) -> Document:

@@ -5,11 +5,13 @@ cluster of H05-1117 has a mention twice. Units, from which answers are made, lis
 """
 
 from collections import Counter
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from tabpo.data.jsonl import Place, read_objects
+from tabpo.data.reading import Reading
 from tabpo.records import Document, Relation, Span
 
 KEYS = ("doc_key", "sentences", "ner", "relations", "clusters")
@@ -22,20 +24,21 @@ MISFILED = "relations filed under a sentence that holds neither end"
 """A relation's ends say where it is; the sentence that the file lists it under changes nothing but this count."""
 
 
-def read_documents(path: Path, noticed: Counter[str] | None = None) -> list[Document]:
+def read_documents(path: Path, reading: Reading | None = None) -> list[Document]:
     """Read the documents in the order of the file. A text is the tokens joined by one space, and no group is known.
 
     Args:
         path: The file.
-        noticed: Where `MISFILED` relations are counted.
+        reading: Its `noticed` counts `MISFILED` relations.
 
     Raises:
         DataError: The file is not in the published format, a mention lies outside its sentence or has two types, or a
             relation or cluster names something that is not a mention. The message names file, line and field, and what
             is accepted.
     """
-    noticed = Counter() if noticed is None else noticed
-    return [_document(place, row, noticed) for place, row in read_objects(path, "doc_key", KEYS)]
+    reading = reading or Reading()
+    document = partial(_document, noticed=reading.noticed)
+    return reading.each(document, read_objects(path, "doc_key", KEYS, of_one=reading.of_one))
 
 
 def _document(place: Place, row: dict[str, Any], noticed: Counter[str]) -> Document:

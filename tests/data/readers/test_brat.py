@@ -1,6 +1,5 @@
 """Folders in brat's format: names of arguments, pieces of spans, and which files are read."""
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from tabpo.answers.ontology import Ontology
 from tabpo.data.readers.brat import UNREAD, read_documents
+from tabpo.data.reading import Reading
 from tabpo.errors import DataError
 from tabpo.records import Relation
 
@@ -34,14 +34,14 @@ def write(folder: Path, name: str = "n1", text: str = TEXT, notes: str = NOTES) 
 )
 def test_head_and_tail_go_by_the_names_of_arguments(tmp_path, label, arguments):
     write(tmp_path, notes=f"{NOTES}R1\t{label} {arguments}\n")
-    (document,) = read_documents(tmp_path, replace(ONTOLOGY, roles={"HARMS": ("Agent", "Victim")}))
+    (document,) = read_documents(tmp_path, Reading(replace(ONTOLOGY, roles={"HARMS": ("Agent", "Victim")})))
     assert document.relations == (Relation(2, 1, label),)
 
 
 def test_a_relation_whose_roles_the_ontology_names_has_no_others(tmp_path):
     write(tmp_path, notes=f"{NOTES}R1\tHARMS Arg1:T2 Arg2:T1\n")
     with pytest.raises(DataError, match=r"line 3, annotation R1: has arguments .* accepted: Agent \(head\) and Victim"):
-        read_documents(tmp_path, replace(ONTOLOGY, roles={"HARMS": ("Agent", "Victim")}))
+        read_documents(tmp_path, Reading(replace(ONTOLOGY, roles={"HARMS": ("Agent", "Victim")})))
 
 
 @pytest.mark.parametrize("offsets", ["17 24;25 28", "17 19;20 24;25 28", "17 28"])
@@ -95,20 +95,22 @@ N1\tReference T2 RxNorm:1\tiron
 def test_attributes_become_part_of_labels_and_what_is_passed_over_is_counted(tmp_path):
     write(tmp_path, notes=CLINICAL)
     read_as = replace(ONTOLOGY, attribute_labels={"Negation": "negated"}, passed_over=("attributes", "events"))
-    noticed = Counter()
-    (document,) = read_documents(tmp_path, read_as, noticed)
+    reading = Reading(read_as)
+    (document,) = read_documents(tmp_path, reading)
     assert [span.label for span in document.spans] == ["Symptom/negated", "Drug"]
     kinds = ("attributes", "events", "notes", "normalisations")
-    assert noticed == {f"{kind} passed over": 1 for kind in kinds}
+    assert reading.noticed == {f"{kind} passed over": 1 for kind in kinds}
 
 
 def test_attributes_join_a_label_in_the_ontologys_order(tmp_path):
     write(tmp_path, notes=f"{NOTES}A1\tPast T1\nA2\tNegation T1\n")
-    (document,) = read_documents(tmp_path, replace(ONTOLOGY, attribute_labels={"Negation": "negated", "Past": "past"}))
+    (document,) = read_documents(
+        tmp_path, Reading(replace(ONTOLOGY, attribute_labels={"Negation": "negated", "Past": "past"}))
+    )
     assert document.spans[0].label == "Symptom/negated/past"
     write(tmp_path, notes=f"{NOTES}A1\tNegation R1\n")
     with pytest.raises(DataError, match="line 3, annotation A1: names no span; accepted: an attribute of a span"):
-        read_documents(tmp_path, replace(ONTOLOGY, attribute_labels={"Negation": "negated"}))
+        read_documents(tmp_path, Reading(replace(ONTOLOGY, attribute_labels={"Negation": "negated"})))
 
 
 @pytest.mark.parametrize(("passed", "fault"), [("attributes", "E1: is one of events"), ("events", "A1: is one of at")])
@@ -116,10 +118,10 @@ def test_attributes_and_events_that_no_setting_names_are_refused(tmp_path, passe
     write(tmp_path, notes=CLINICAL)
     message = rf"annotation {fault}\w*; accepted: \w+ that attribute_labels or passed_over name"
     with pytest.raises(DataError, match=message):
-        read_documents(tmp_path, replace(ONTOLOGY, passed_over=(passed,)))
+        read_documents(tmp_path, Reading(replace(ONTOLOGY, passed_over=(passed,))))
 
 
 def test_an_attribute_with_a_value_is_no_part_of_a_label(tmp_path):
     write(tmp_path, notes=f"{NOTES}A1\tNegation T1 possible\n")
     with pytest.raises(DataError, match="line 3, annotation A1: has a value; accepted: an attribute without one"):
-        read_documents(tmp_path, replace(ONTOLOGY, attribute_labels={"Negation": "negated"}))
+        read_documents(tmp_path, Reading(replace(ONTOLOGY, attribute_labels={"Negation": "negated"})))

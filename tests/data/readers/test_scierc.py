@@ -10,8 +10,10 @@ import pytest
 from tabpo.answers.ontology import read_ontology
 from tabpo.answers.render import gold_answer, parse, render
 from tabpo.answers.units import document_units, token_offsets
+from tabpo.data.corpus import read_corpus
 from tabpo.data.readers.scierc import MISFILED, read_documents
-from tabpo.data.validation import check_labels, check_splits
+from tabpo.data.reading import Reading
+from tabpo.data.validation import check_splits
 from tabpo.errors import DataError
 from tabpo.records import SPLITS, Relation, Span
 
@@ -72,11 +74,11 @@ def test_repetitions_are_kept_in_documents_and_stated_once_in_answers(tmp_path):
 
 def test_relations_filed_under_another_sentence_are_read_where_their_ends_are_and_counted(tmp_path):
     first, second = ROW["relations"]
-    noticed = Counter()
+    reading = Reading()
     path = tmp_path / "train.json"
     path.write_text(json.dumps(ROW | {"relations": [[*first, *second], []]}) + "\n")
-    (document,) = read_documents(path, noticed)
-    assert document == read(tmp_path, ROW)[0] and noticed == {MISFILED: 1}
+    (document,) = read_documents(path, reading)
+    assert document == read(tmp_path, ROW)[0] and reading.noticed == {MISFILED: 1}
 
 
 def test_order_in_the_file_does_not_matter(tmp_path):
@@ -218,10 +220,9 @@ def test_spans_are_their_tokens(data_root, split):
 
 
 def test_labels_are_those_of_the_ontology_and_splits_share_no_document(data_root):
-    documents = {split: read_documents(data_root / "scierc" / f"{split}.json") for split in SPLITS}
     ontology = read_ontology(ONTOLOGY)
-    for split, items in documents.items():
-        check_labels(items, ontology, split, private=False)
+    sources = {split: data_root / "scierc" / f"{split}.json" for split in SPLITS}
+    documents = read_corpus({"source": "scierc", "generate": None, "private": False}, sources, ontology).documents
     check_splits(documents)
     assert set(ontology.labels) == {span.label for item in documents["train"] for span in item.spans}
     assert set(ontology.relations) == {relation.label for item in documents["train"] for relation in item.relations}
