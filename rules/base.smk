@@ -6,6 +6,7 @@ rule base:
     input:
         prompts=results("{dataset}/prompts/train.parquet"),
         held_out_prompts=held_out_prompts,
+        preferences=measured_preferences,
         files=model_files,
     output:
         base=directory(results("{dataset}/{model}/base")),
@@ -25,5 +26,6 @@ rule base:
         "python -m workflow_scripts.base"
         " --settings {params.settings:q}"
         " --prompts {input.prompts:q} {input.held_out_prompts:q}"
+        " --preferences {input.preferences:q}"
         " --output {output.base:q}"
         " 2>> {log:q}"

@@ -107,6 +107,12 @@ def held_out_prompts(wildcards):
     return [ancient(results(f"{wildcards.dataset}/prompts/{split}.parquet")) for split in splits]
 
 
+def measured_preferences(wildcards):
+    """List the preferences whose rejected answers are measured; annotated data sets have none."""
+    splits = ("train", "dev_select", "test") if wildcards.dataset in STUDY.preference_datasets() else ()
+    return [ancient(results(f"{wildcards.dataset}/preferences/{split}.parquet")) for split in splits]
+
+
 def model_files(wildcards):
     """List the files of a model from the user's folder or GGUF file; other models have none."""
     entry = STUDY.models[wildcards.model]

@@ -9,6 +9,9 @@ rule preferences:
         train=results("{dataset}/prompts/train.parquet"),
         dev_select=results("{dataset}/prompts/dev_select.parquet"),
         test=results("{dataset}/prompts/test.parquet"),
+        preferences_train=results("{dataset}/preferences/train.parquet"),
+        preferences_dev_select=results("{dataset}/preferences/dev_select.parquet"),
+        preferences_test=results("{dataset}/preferences/test.parquet"),
         card=results("{dataset}/card.json"),
         page=results("{dataset}/card.md"),
     wildcard_constraints:
@@ -16,6 +19,7 @@ rule preferences:
     params:
         settings=document_settings,
         sources=dataset_splits,
+        content=folder_content(dataset_splits),
     log:
         results("logs/preferences/{dataset}.log"),
     benchmark:
@@ -33,6 +37,7 @@ rule preferences:
         " --output-train {output.train:q}"
         " --output-dev-select {output.dev_select:q}"
         " --output-test {output.test:q}"
+        " --output-preferences {output.preferences_train:q} {output.preferences_dev_select:q} {output.preferences_test:q}"
         " --output-card {output.card:q}"
         " --output-page {output.page:q}"
         " 2>> {log:q}"
@@ -41,8 +46,7 @@ rule preferences:
 rule given_pairs:
     """Write the preference pairs of one split, which the data set contains."""
     input:
-        files=dataset_splits,
-        prompts=results("{dataset}/prompts/train.parquet"),
+        preferences=results("{dataset}/preferences/train.parquet"),
         base=results("{dataset}/{model}/base"),
     output:
         pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
@@ -51,7 +55,6 @@ rule given_pairs:
         pairing=either(STUDY.given_pairings()),
     params:
         settings=pairing_settings,
-        sources=dataset_splits,
     log:
         results("logs/given_pairs/{dataset}/{model}/{pairing}/seed{seed}.log"),
     benchmark:
@@ -65,8 +68,7 @@ rule given_pairs:
     shell:
         "python -m workflow_scripts.given_pairs"
         " --settings {params.settings:q}"
-        " --sources {params.sources:q}"
-        " --prompts {input.prompts:q}"
+        " --preferences {input.preferences:q}"
         " --base {input.base:q}"
         " --output {output.pairs:q}"
         " --output-drawn {output.drawn:q}"
@@ -75,8 +77,7 @@ rule given_pairs:
 
 use rule given_pairs as held_out_pairs with:
     input:
-        files=dataset_splits,
-        prompts=results("{dataset}/prompts/{split}.parquet"),
+        preferences=results("{dataset}/preferences/{split}.parquet"),
         base=results("{dataset}/{model}/base"),
     output:
         pairs=results("{dataset}/{model}/pairs/{split}.parquet"),
@@ -85,7 +86,6 @@ use rule given_pairs as held_out_pairs with:
         dataset=either(STUDY.preference_datasets()),
     params:
         settings=held_out_pair_settings,
-        sources=dataset_splits,
     log:
         results("logs/held_out_pairs/{dataset}/{model}/{split}.log"),
     benchmark:

@@ -100,6 +100,25 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Preference:
+    """A prompt with two answers, from a dataset of preferences.
+
+    Attributes:
+        prompt_id: The row's `id`, or `{file name}-{line}` if it has none.
+        group_id: The group that must stay in one split; None if it is unknown.
+        messages: The prompt as a chat; its last message is the user's.
+        chosen: The better answer.
+        rejected: The worse answer.
+    """
+
+    prompt_id: str
+    group_id: str | None
+    messages: tuple[Message, ...]
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """The text that a model generated for one prompt.
 
@@ -365,6 +384,13 @@ SCHEMAS: dict[type, pa.Schema] = {
         messages=pa.list_(_struct(role=pa.string(), content=pa.string())),
         answer=pa.string(),
     ),
+    Preference: _schema(
+        prompt_id=pa.string(),
+        group_id=pa.string(),
+        messages=pa.list_(_struct(role=pa.string(), content=pa.string())),
+        chosen=pa.string(),
+        rejected=pa.string(),
+    ),
     Completion: _schema(prompt_id=pa.string(), completion=pa.string(), n_tokens=pa.int32(), finished=pa.bool_()),
     Prediction: _schema(
         prompt_id=pa.string(),
@@ -405,6 +431,7 @@ SCHEMAS: dict[type, pa.Schema] = {
 _NESTED: dict[type, dict[str, type]] = {
     Document: {"spans": Span, "relations": Relation},
     Prompt: {"messages": Message},
+    Preference: {"messages": Message},
     Prediction: {"spans": PredictedSpan, "relations": PredictedRelation},
     Pair: {"edits": Edit},
 }

@@ -40,10 +40,11 @@ def main(argv: list[str] | None = None) -> None:
         except ConfigError as error:
             faults[name] = [error]
             continue
+        rows = {}
         if entry["source"] == PREFERENCES:
-            rows, faults[name] = find_preference_faults(entry, sources)
+            rows, noticed, faults[name] = find_preference_faults(entry, sources)
             prompts = {split: as_prompts(items) for split, items in rows.items()}
-            card = preference_card(rows) if all(rows.values()) else None
+            card = preference_card(rows, noticed) if all(rows.values()) else None
         else:
             path = Path(entry["ontology"])
             ontology = read_ontology(path if path.suffix else ONTOLOGIES / f"{path}.yaml")
@@ -59,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
                 print(f"Lengths in tokens of {model}: once {folder / model / 'base'} is made.")
                 continue
             try:
-                lines = suggest_limits(token_lengths(tokenizer, prompts), entry)
+                lines = suggest_limits(token_lengths(tokenizer, prompts, rows), entry)
             except DataError as error:
                 faults[name].append(error)
             else:

@@ -1,7 +1,7 @@
 """All faults of a data set before any of its jobs runs: of its files, labels, splits and prompts."""
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +10,13 @@ from typing import Any
 from tabpo.answers.ontology import Ontology
 from tabpo.data.corpus import Corpus, read_corpus
 from tabpo.data.prompts import Style, build_prompts
-from tabpo.data.readers.preferences import Preference, as_documents, read_preferences, with_dev
+from tabpo.data.readers.preferences import as_documents, read_possible, read_preferences, with_dev
 from tabpo.data.reading import Reading
 from tabpo.data.second_annotator import read_second
 from tabpo.data.splitting import halve_dev
 from tabpo.data.validation import check_annotated, check_asked, split_faults
 from tabpo.errors import DataError
-from tabpo.records import Prompt
+from tabpo.records import Preference, Prompt
 
 SHOWN = 20
 """How many faults of a kind are listed; the others are counted."""
@@ -75,16 +75,27 @@ def _kept(faults: list[DataError], where: str = "") -> Iterator[None]:
 
 def find_preference_faults(
     settings: Mapping[str, Any], sources: Mapping[str, Path]
-) -> tuple[dict[str, list[Preference]], list[DataError]]:
-    """Do all that the rule `preferences` does, and go on after a fault; return the rows and all faults."""
+) -> tuple[dict[str, list[Preference]], dict[str, Counter[str]], list[DataError]]:
+    """Do all that the rule `preferences` does, and go on after a fault.
+
+    Returns:
+        The rows of each split, what was noticed in its file, and all faults; rows that the study leaves out are none.
+    """
     faults: list[DataError] = []
+    noticed = {split: Counter() for split in sources}
     rows: dict[str, list[Preference]] = {split: [] for split in sources}
     for split, path in sources.items():
         with _kept(faults):
-            rows[split] = read_preferences(path, Reading(faults=faults))
+            if settings["faulty_rows"] == "leave_out":
+                rows[split] = read_possible(path, settings["columns"], noticed[split])
+            else:
+                rows[split] = read_preferences(
+                    path, settings["columns"], Reading(noticed=noticed[split], faults=faults)
+                )
     with _kept(faults):
         rows = with_dev(rows, settings["dev_share"])
-    return rows, faults + list(split_faults({split: as_documents(items) for split, items in rows.items()}))
+    faults += split_faults({split: as_documents(items) for split, items in rows.items()})
+    return rows, noticed, faults
 
 
 def list_faults(faults: Sequence[DataError]) -> list[str]:

@@ -104,16 +104,33 @@ def read_lines(path: Path, of_one: OfOne = nullcontext) -> Iterator[tuple[int, d
         DataError: The file cannot be read or is empty, or a line is empty, is not UTF-8 or is not a JSON object with
             each key once. The message names file and line.
     """
+    for line, raw in enumerate(_content(path).removesuffix(b"\n").split(b"\n"), start=1):
+        with of_one():
+            yield line, _object_of(f"{path}, line {line}", _parse(f"{path}, line {line}", raw))
+
+
+def read_list(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file that is one JSON list of objects.
+
+    Raises:
+        DataError: The file cannot be read or is empty, is not UTF-8, or is not such a list with each key once. The
+            message names the file, and the number of the object, from 1.
+    """
+    value = _parse(f"{path}", _content(path))
+    if not isinstance(value, list):
+        raise DataError(f"{path}: is no list; accepted: a JSON list of objects, or .jsonl with an object a line")
+    return [_object_of(f"{path}, object {number}", item) for number, item in enumerate(value, start=1)]
+
+
+def _content(path: Path) -> bytes:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); accepted: a file of JSON lines") from error
+        raise DataError(f"{path}: cannot be read ({error.strerror}); accepted: a file of JSON") from error
     if not content.strip():
-        raise DataError(f"{path}: holds no document; accepted: one JSON object a line")
+        raise DataError(f"{path}: holds no document; accepted: JSON objects")
     check_mark(path, content)
-    for line, raw in enumerate(content.removesuffix(b"\n").split(b"\n"), start=1):
-        with of_one():
-            yield line, _parse(f"{path}, line {line}", raw)
+    return content
 
 
 def check_mark(path: Path | str, content: bytes) -> None:
@@ -126,7 +143,7 @@ def check_mark(path: Path | str, content: bytes) -> None:
         raise DataError(f"{path}, line 1: begins with a byte order mark; accepted: UTF-8 without one")
 
 
-def _parse(where: str, raw: bytes) -> dict[str, Any]:
+def _parse(where: str, raw: bytes) -> Any:
     try:
         row = json.loads(raw.decode(), object_pairs_hook=_object)
         json.dumps(row, ensure_ascii=False).encode()
@@ -135,17 +152,23 @@ def _parse(where: str, raw: bytes) -> dict[str, Any]:
     except UnicodeEncodeError as error:
         raise DataError(f"{where}: a string holds half of a surrogate pair; accepted: whole characters") from error
     except json.JSONDecodeError as error:
-        problem = f"no JSON at character {error.colno} ({error.msg})"
-        raise DataError(f"{where}: {problem}; accepted: one JSON object a line") from error
+        line = f"line {error.lineno}, " if error.lineno > 1 else ""
+        raise DataError(
+            f"{where}: no JSON at {line}character {error.colno} ({error.msg}); accepted: JSON objects"
+        ) from error
     except _RepeatedKeyError as error:
         raise DataError(f"{where}: an object has the key in place {error} again; accepted: each key once") from error
     except ValueError as error:
         raise DataError(f"{where}: a number has more digits than can be read; accepted: whole numbers") from error
     except RecursionError as error:
         raise DataError(f"{where}: nested too deeply; accepted: the published format") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{where}: is no object; accepted: one JSON object a line")
     return row
+
+
+def _object_of(where: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DataError(f"{where}: is no object; accepted: a JSON object")
+    return value
 
 
 class _RepeatedKeyError(Exception):

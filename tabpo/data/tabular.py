@@ -1,4 +1,4 @@
-"""Rows of a table, read from a Hugging Face datasets folder, Parquet, JSON lines or CSV."""
+"""Rows of a table, read from a Hugging Face datasets folder, Parquet, JSON, JSON lines or CSV."""
 
 import csv
 from collections.abc import Collection, Iterator, Sequence
@@ -9,10 +9,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tabpo.data.jsonl import OfOne, check_mark, read_lines
+from tabpo.data.jsonl import OfOne, check_mark, read_lines, read_list
 from tabpo.errors import DataError
 
-FORMS = "a datasets folder (save_to_disk), .parquet, .jsonl or .csv"
+FORMS = "a datasets folder (save_to_disk), .parquet, .json, .jsonl or .csv"
 
 
 def read_rows(
@@ -23,7 +23,7 @@ def read_rows(
     Rows are numbered from 1; in a CSV file the number is that of the row's last line.
 
     Args:
-        path: A datasets folder, or a file that ends in .parquet, .jsonl or .csv.
+        path: A datasets folder, or a file that ends in .parquet, .json, .jsonl or .csv.
         forms: Sets of column names; every row must have all columns of one of them.
         of_one: The block in which one row is checked; see `jsonl.OfOne`.
 
@@ -31,9 +31,10 @@ def read_rows(
         DataError: The file cannot be read in the format of its ending, has no rows, or a row has none of the sets of
             columns. The message names the file.
     """
-    reader = _READERS["" if path.is_dir() else path.suffix]
+    ending = "" if path.is_dir() else path.suffix
+    rows = _READERS[ending](path) if ending in _READERS else read_lines(path, of_one)
     has_rows = False
-    for number, row in reader(path):
+    for number, row in rows:
         has_rows = True
         with of_one():
             missing = min(([name for name in columns if name not in row] for columns in forms), key=len)
@@ -41,7 +42,7 @@ def read_rows(
                 accepted = " or ".join(", ".join(columns) for columns in forms)
                 raise DataError(f"{path}, line {number}: has no column {', '.join(missing)}; accepted: {accepted}")
             yield number, row
-    if not has_rows:
+    if not has_rows and ending in _READERS:  # of lines, each with a fault perhaps, `read_lines` has told
         raise DataError(f"{path}: holds no row; accepted: {FORMS} with at least one")
 
 
@@ -105,4 +106,11 @@ def _check_names(where: str, names: Sequence[str]) -> None:
             raise DataError(f"{where}: columns {first} and {number} have the same name; accepted: each name once")
 
 
-_READERS = {"": _datasets_folder, ".parquet": _parquet, ".jsonl": read_lines, ".csv": _csv}
+def _json(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects of a list, or of lines, which many published files with this ending have."""
+    is_list = path.read_bytes().lstrip().startswith(b"[")
+    yield from enumerate(read_list(path), start=1) if is_list else read_lines(path)
+
+
+_READERS = {"": _datasets_folder, ".parquet": _parquet, ".json": _json, ".csv": _csv}
+"""By ending; other files hold JSON lines."""

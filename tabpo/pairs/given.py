@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 from rapidfuzz.distance import Levenshtein
 
-from tabpo.data.readers.preferences import Preference
 from tabpo.errors import DataError
 from tabpo.names import GIVEN
 from tabpo.pairs.audit import Tally
 from tabpo.pairs.draw import Encode, Pairing, make_pair
-from tabpo.records import Pair
+from tabpo.records import Pair, Preference
 
 
 def given_pairs(rows: Sequence[Preference], pairing: Pairing, encode: Encode) -> tuple[list[Pair], Tally]:
@@ -30,7 +29,7 @@ def given_pairs(rows: Sequence[Preference], pairing: Pairing, encode: Encode) ->
         if chosen == rejected:
             raise DataError(f"prompt {number}: chosen and rejected are the same {longest} tokens")
         distance = Levenshtein.distance(chosen, rejected)
-        pair, is_flipped = make_pair(row.name, 0, row.chosen, row.rejected, (), distance, pairing)
+        pair, is_flipped = make_pair(row.prompt_id, 0, row.chosen, row.rejected, (), distance, pairing)
         pairs.append(pair)
         tally.add(pair, [GIVEN], longest, is_flipped=is_flipped)
     return pairs, tally

@@ -1,12 +1,13 @@
 """Numbers of tokens of a data set's prompts and answers, compared with its limits as soon as there is a tokenizer."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from transformers import PreTrainedTokenizerBase
 
 from tabpo.errors import DataError
 from tabpo.models.chat_template import check_control_tokens, prompt_text
-from tabpo.records import Prompt
+from tabpo.records import Preference, Prompt
 
 LIMITS = ("max_prompt_tokens", "max_completion_tokens")
 
@@ -14,20 +15,28 @@ Lengths = dict[str, dict[str, list[int]]]
 """By limit, then by split: the number of tokens of each prompt or answer, in the order of the prompts."""
 
 
-def token_lengths(tokenizer: PreTrainedTokenizerBase, prompts: Mapping[str, Sequence[Prompt]]) -> Lengths:
+def token_lengths(
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Mapping[str, Sequence[Prompt]],
+    preferences: Mapping[str, Sequence[Preference]] = MappingProxyType({}),
+) -> Lengths:
     """Count the tokens of each prompt, and of each answer with its end-of-turn token.
+
+    Rejected answers of `preferences` count among the answers, under `rejected of {split}`.
 
     Raises:
         DataError: `prompt_text` refuses a prompt, or an answer holds a control token.
     """
     lengths: Lengths = {limit: {} for limit in LIMITS}
+    answers = {split: [prompt.answer for prompt in items] for split, items in prompts.items()}
+    answers |= {f"rejected of {split}": [row.rejected for row in rows] for split, rows in preferences.items()}
     for split, items in prompts.items():
         texts = [prompt_text(tokenizer, prompt, number) for number, prompt in enumerate(items, start=1)]
-        for number, prompt in enumerate(items, start=1):
-            check_control_tokens(tokenizer, prompt.answer, f"answer of prompt {number}")
         lengths["max_prompt_tokens"][split] = _count(tokenizer, texts)
-        answers = _count(tokenizer, [prompt.answer for prompt in items])
-        lengths["max_completion_tokens"][split] = [length + 1 for length in answers]
+    for split, texts in answers.items():
+        for number, text in enumerate(texts, start=1):
+            check_control_tokens(tokenizer, text, f"{split}: answer of prompt {number}")
+        lengths["max_completion_tokens"][split] = [length + 1 for length in _count(tokenizer, texts)]
     return lengths
 
 

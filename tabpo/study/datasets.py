@@ -49,7 +49,7 @@ SOURCES = {
     "custom": Source(
         ("entities", "results"), ("sentence", "document"), origin="folder", private=True, endings=(".jsonl", "")
     ),
-    PREFERENCES: Source((), (), origin="folder", private=True, endings=(".jsonl",)),
+    PREFERENCES: Source((), (), origin="folder", private=True, endings=(".jsonl", ".json", ".parquet", "")),
     "demo_abstracts": Source(("entities",), ("sentence",), origin="generated"),
     "demo_messages": Source(("results",), ("document",), origin="generated"),
 }
@@ -107,9 +107,24 @@ class Preferences(_AnyDataset):
     source: Literal[PREFERENCES] = Field(description="Format of the files.")
     folder: File | None = Field(
         description=(
-            "A folder of your own with train.jsonl, dev.jsonl and test.jsonl. null leaves the data set out of the study"
-            " and of its tables."
+            "A folder of your own with train, dev and test, each as .jsonl, .json, .parquet or a datasets folder. null"
+            " leaves the data set out of the study and of its tables."
         )
+    )
+    columns: dict[Literal["prompt", "chosen", "rejected", "system", "id", "group_id"], str | None] = Field(
+        None,
+        description=(
+            "For files with other columns: the file's name of the column for a key; null for one that is not read. Keys"
+            " that are not given have their own names. Other columns are then passed over and counted on the card;"
+            " without this setting they are refused."
+        ),
+    )
+    faulty_rows: Literal["refuse", "leave_out"] = Field(
+        "refuse",
+        description=(
+            "What happens to a row that is no pair, for instance with two equal answers: the first stops the study, or"
+            " all are left out and counted on the card by kind."
+        ),
     )
 
 
@@ -289,4 +304,5 @@ def sources_of(where: str, entry: Mapping[str, Any], fetched: Path, local: str) 
 def complete_dataset(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entry with every key; keys that the study does not give have the defaults of the source."""
     source = SOURCES[entry["source"]]
-    return Dataset.defaults() | {"private": source.private, "context": list(source.context)} | entry
+    defaults = Dataset.defaults() | (Preferences.defaults() if entry["source"] == PREFERENCES else {})
+    return defaults | {"private": source.private, "context": list(source.context)} | entry

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 
-from tabpo.names import GIVEN, HUMAN, PROMPTED, SFT
+from tabpo.names import GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT
 from tabpo.privacy import INSIDE_ONLY
 from tabpo.study.datasets import SOURCES
 from tabpo.study.heldout import DISAGREEMENT
@@ -12,7 +12,9 @@ from tabpo.study.study import Settings, Study, stored_weights
 def document_settings(study: Study, dataset: str) -> Settings:
     """Settings of the rules `documents` and `preferences`."""
     entry = study.datasets[dataset]
-    return {"generate": entry.get("generate"), **{key: entry[key] for key in ("source", "private", "dev_share")}}
+    of_preferences = ("columns", "faulty_rows") if entry["source"] == PREFERENCES else ()
+    keys = ("source", "private", "dev_share", *of_preferences)
+    return {"generate": entry.get("generate"), **{key: entry[key] for key in keys}}
 
 
 def prompt_settings(study: Study, dataset: str) -> Settings:

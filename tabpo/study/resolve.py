@@ -26,7 +26,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 RESERVED = {
     "datasets": ("benchmarks", "checkpoints", "figures", "logs", "report.html", "tables"),
-    "models": ("card.json", "card.md", DISAGREEMENT, *WITHOUT_MODEL, "documents", "prompts", "source"),
+    "models": ("card.json", "card.md", DISAGREEMENT, *WITHOUT_MODEL, "documents", PREFERENCES, "prompts", "source"),
     "methods": ("base", "confusions", *WITHOUT_MODEL, "pairs", PROMPTED, "reference", SFT),
     "pairings": (),
     "tables": ("cost",),

@@ -33,5 +33,5 @@ def test_all_offenders_are_counted_and_the_limits_they_need_are_said():
 
 
 def test_a_control_token_in_an_answer_is_found_before_training(tokenizer, prompts):
-    with pytest.raises(DataError, match="answer of prompt 1 holds <eos>, a control token"):
+    with pytest.raises(DataError, match="test: answer of prompt 1 holds <eos>, a control token"):
         token_lengths(tokenizer, {"test": [replace(prompts[0], answer="a<eos>")]})
