@@ -5,6 +5,7 @@ rule predict:
     """Generate an answer to every prompt of a split with one trained model."""
     input:
         model=results("{dataset}/{model}/{method}/seed{seed}/model"),
+        below=model_below,
         prompts=results("{dataset}/prompts/{split}.parquet"),
         ontology=dataset_ontology,
     output:

@@ -140,6 +140,13 @@ pairing_confusions = confusions_of_pairing(".parquet")
 pairing_confusion_ids = confusions_of_pairing(".ids.txt")
 
 
+def model_below(wildcards):
+    """Return the SFT model that a run's adapters are merged into when they are read; other runs have none."""
+    lora = STUDY.training[wildcards.model, wildcards.method]["lora"]
+    below = results(f"{wildcards.dataset}/{wildcards.model}/sft/seed{wildcards.seed}/model")
+    return below if lora and not lora.get("merge", True) else []
+
+
 def of_pairing(path):
     """Return an input function: a file of the pairing that the method trains on."""
     return lambda wildcards: results(path).format(pairing=STUDY.methods[wildcards.method]["pairing"], **wildcards)

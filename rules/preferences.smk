@@ -95,6 +95,7 @@ use rule given_pairs as held_out_pairs with:
 use rule reference as held_out_logps with:
     input:
         sft=results("{dataset}/{model}/{method}/seed{seed}/model"),
+        below=model_below,
         pairs=results("{dataset}/{model}/pairs/{split}.parquet"),
         prompts=results("{dataset}/prompts/{split}.parquet"),
     output:

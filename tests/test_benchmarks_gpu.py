@@ -11,7 +11,8 @@ import yaml
 
 from benchmarks import curves, random_model
 from tabpo.errors import DataError
-from tabpo.models.loading import load_model, read_manifest
+from tabpo.models.loading import load_model
+from tabpo.models.manifest import read_manifest
 from tabpo.records import TrainingStep, write_records
 from tests.training.conftest import _tokenizer as make_tokenizer
 

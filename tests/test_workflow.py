@@ -150,6 +150,17 @@ def test_one_methods_beta(done, study):
     assert again(done, study) == expected
 
 
+def test_a_run_with_adapters_answers_with_the_sft_model_below_them(done, study):
+    for merge, below in ((True, set()), (False, {"results/small/own/tiny/sft/seed1/model"})):
+        study["training"]["preference"]["lora"] = {"r": 2, "alpha": 4, "merge": merge}
+        completions = "results/small/own/tiny/dpo/seed1/completions/test.parquet"
+        planned = run(done, study, "--dry-run", "--", completions).stdout
+        (given,) = re.findall(r"rule predict:\n    input: (.*)\n", planned)
+        assert {path for path in given.split(", ") if path.endswith("/model")} == below | {
+            "results/small/own/tiny/dpo/seed1/model"
+        }
+
+
 def test_a_new_seed(done, study):
     study["seeds"] = [1, 2]
     figures = {f"confusion_figures {dataset} tiny" for dataset in ("own", "phee")}

@@ -11,11 +11,15 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from tabpo.artefacts import sha256_file, sha256_text, write_json
 from tabpo.errors import ConfigError
 from tabpo.models.hub import fetch_files
+from tabpo.models.manifest import model_below, read_manifest
 from tabpo.models.quantized import check_quantizable, quantized
 
 
 def load_model(folder: Path, numerics: dict, quantize: str | None = None) -> PreTrainedModel:
     """Load a `base/` or `model/` folder; the weights of a hub model are read from the cache without a request.
+
+    Adapters are merged into the model below them in float32, so that a run is the same model to the bit whether its
+    merged weights were written or its adapters alone.
 
     Parameters are float32 in both precisions: "bf16" means bfloat16 arithmetic inside `autocast`, so that the reference
     job, training and prediction run the same kernels on the same weights. `narrow_frozen` may store weights that are
@@ -31,13 +35,17 @@ def load_model(folder: Path, numerics: dict, quantize: str | None = None) -> Pre
 
     Raises:
         ConfigError: FlexAttention or four bits without a GPU, or four bits without bitsandbytes.
-        DataError: A hub model is not in this machine's cache and cannot be fetched.
+        DataError: A hub model is not in this machine's cache and cannot be fetched, or raised by `model_below`.
     """
     if quantize is not None:
         check_quantizable()
     if numerics["attention"] == "flex_attention" and device().type == "cpu":
         raise ConfigError("attention flex_attention needs a GPU: on a CPU it has no backward pass; use eager or sdpa")
     manifest = read_manifest(folder)
+    if manifest["kind"] == "adapters":
+        from tabpo.models.adapters import merged_from  # peft takes two seconds to load
+
+        return merged_from(folder, load_model(model_below(folder, manifest), numerics))
     return AutoModelForCausalLM.from_pretrained(
         fetch_files(manifest["hub"], manifest["revision"]) if manifest["kind"] == "hub" else folder,
         dtype=torch.float32,
@@ -135,11 +143,6 @@ def save_model(
     model.save_pretrained(folder, state_dict=state_dict)
     tokenizer.save_pretrained(folder)
     write_json(folder / "manifest.json", {"kind": "weights", "weights_sha256": weights_sha256(folder)})
-
-
-def read_manifest(folder: Path) -> dict:
-    """The `manifest.json` of a `base/` or `model/` folder: kind, weights_sha256 and, for "hub", hub and revision."""
-    return json.loads((folder / "manifest.json").read_text())
 
 
 def weights_sha256(folder: Path) -> str:

@@ -10,7 +10,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from tabpo.artefacts import sha256_file
 from tabpo.errors import DataError, locate_numeric_error
-from tabpo.models.loading import read_manifest, tokenizer_sha256
+from tabpo.models.loading import tokenizer_sha256
+from tabpo.models.manifest import read_manifest
 from tabpo.progress import progress
 from tabpo.records import Pair, Prompt, Reference, read_metadata, read_records
 from tabpo.scoring.attention import shares_prefixes

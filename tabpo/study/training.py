@@ -28,9 +28,13 @@ class LoraSettings(Section):
             " except the head."
         ),
     )
-    merge: Literal[True] = Field(
+    merge: bool = Field(
         True,
-        description="The adapters are added to the weights when training ends, because later stages read full weights.",
+        description=(
+            "Whether the model of a run is written with its adapters merged into the weights; false writes the adapters"
+            " alone, which are merged whenever the model is read. This changes no result, only the disk that a run"
+            " takes. Always true for SFT, since the adapters of losses lie on top of its model."
+        ),
     )
     quantize: Literal[None, "nf4"] = Field(
         None,

@@ -105,6 +105,10 @@ def _check_sft(layers: Iterable[Layer]) -> None:
         unused = [key for key in _OF_LOSSES if key in layer]
         if unused:
             raise ConfigError(f"{where}.{unused[0]} has no effect in SFT; accepted under preference")
+        if not (layer.get("lora") or {}).get("merge", True):
+            raise ConfigError(
+                f"{where}.lora.merge is false; accepted in SFT: true, since adapters of losses lie on top of its model"
+            )
 
 
 def _check_quantize(model: str, layers: Sequence[Layer], shared: Sequence[Layer]) -> None:

@@ -20,7 +20,7 @@ from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled, unse
 from tabpo.artefacts import whole_directory, write_json, write_whole
 from tabpo.code_version import describe_code, loss_fingerprints
 from tabpo.errors import ConfigError
-from tabpo.models.adapters import add_adapters, merged
+from tabpo.models.adapters import add_adapters, merged, save_adapters
 from tabpo.models.loading import load_model, narrow_frozen, save_model
 from tabpo.processes.warnings import Warned, handling
 from tabpo.records import StepTiming, TrainingStep, write_records
@@ -198,18 +198,23 @@ def _write_model(
     folder: Path,
     held_out_rows: Sequence[Sequence[int]],
 ) -> float | None:
-    """Write the model; returns the largest change of a log-prob by merging adapters, None without adapters."""
+    """Write the model, or its adapters; returns the largest change of a log-prob by a merge, None without adapters."""
     weights = trainer.kept_weights()
     unset_hf_deepspeed_config()
     if trainer.args.process_index != 0:
         return None
-    model, lora, difference = trainer.model, run.training.lora, None
-    if lora is not None:
-        model, difference = merged(run.start, weights, lora, run.settings["numerics"], held_out_rows)
-        logging.info("merged the adapters; log-probs of held-out rows differ by up to %.2g nats", difference)
-        weights = model.state_dict()
+    lora = run.training.lora
+    if lora is None:
+        with whole_directory(folder) as unfinished:
+            save_model(trainer.model, tokenizer, unfinished, weights)
+        return None
+    model, difference = merged(load_model(run.start, run.settings["numerics"]), weights, lora, held_out_rows)
+    logging.info("merged adapters change log-probs of held-out rows by up to %.2g nats", difference)
     with whole_directory(folder) as unfinished:
-        save_model(model, tokenizer, unfinished, weights)
+        if lora.merge:
+            save_model(model, tokenizer, unfinished)
+        else:
+            save_adapters(weights, lora, tokenizer, run.start, unfinished)
     return difference
 
 

@@ -18,11 +18,11 @@ from tabpo.models.loading import (
     load_model,
     load_tokenizer,
     narrow_frozen,
-    read_manifest,
     save_model,
     tokenizer_sha256,
     weights_sha256,
 )
+from tabpo.models.manifest import read_manifest
 from tabpo.study.training import training_settings
 
 BF16 = {"precision": "bf16", "attention": "eager", "threads": 1}

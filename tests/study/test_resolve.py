@@ -95,6 +95,8 @@ def test_the_paper_is_the_design():
     assert len(study.models) == 6 and len(study.seeds) == 5
     assert [method for model, method in study.training if model == "llama-3.3-70b"] == ["sft", "dpo", "rpo", "tab_po"]
     assert all(not model["revision"] or len(model["revision"]) == 40 for model in study.models.values())
+    for (_, method), training in study.training.items():
+        assert training["lora"].get("merge") == (method == "sft")
 
 
 def test_pvminer_joins_the_paper_once_its_folder_is_set():
@@ -256,6 +258,11 @@ MISTAKES = [
         "training.sft.stop_collapsed has no effect in SFT; accepted under preference",
     ),
     ("training/sft/watch_steps", 5, "training.sft.watch_steps has no effect"),
+    (
+        "training/sft/lora",
+        {"r": 8, "alpha": 16, "merge": False},
+        "training.sft.lora.merge is false; accepted in SFT: true, since adapters of losses lie on top of its model",
+    ),
     ("models/tiny/training", {"sft": {"watch_prompts": 5}}, "models.tiny.training.sft.watch_prompts has no effect"),
     ("training/sft/report_to", "wandb", "training.sft has an unknown key report_to"),
     ("datasets/demo_abstracts/ontology", "sierc", "datasets.demo_abstracts.ontology names sierc; did you mean scierc?"),

@@ -64,7 +64,7 @@ def test_a_number_is_written_as_it_was_given():
             {"lora": {"r": 8}},
             "training.lora lacks the key alpha: Scale of the adapters: the update of a weight is mult",
         ),
-        ({"lora": {"r": 8, "alpha": 8, "merge": False}}, "training.lora.merge is False; accepted: true"),
+        ({"lora": {"r": 8, "alpha": 8, "merge": "no"}}, "training.lora.merge is 'no'; accepted: true or false"),
         ({"lora": {"r": 8, "alpha": 8, "target_modules": []}}, "target_modules is []; accepted: a list, items at le"),
         (
             {"lora": {"r": 8, "alpha": 8, "target_modules": [1]}},

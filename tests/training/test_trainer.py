@@ -240,7 +240,8 @@ def test_merged_adapters_score_as_the_adapted_model(make_trainer, make_model, to
     with torch.no_grad():
         adapted = completion_logps(trainer.model.eval(), batch, NUMERICS)
         rows = [example.prompt_ids + example.completion_ids for example in examples]
-        whole, apart = merged(folder, get_peft_model_state_dict(trainer.model), trainer.settings.lora, NUMERICS, rows)
+        adapters = get_peft_model_state_dict(trainer.model)
+        whole, apart = merged(load_model(folder, NUMERICS), adapters, trainer.settings.lora, rows)
         start = completion_logps(load_model(folder, NUMERICS), batch, NUMERICS)
         difference = (completion_logps(whole.eval(), batch, NUMERICS) - adapted).abs().max().item()
     assert max(difference, apart) < 1e-4 < (adapted - start).abs().max().item()
@@ -257,7 +258,7 @@ def test_a_merge_that_makes_another_model_stops(make_model, tokenizer, examples,
             torch.nn.init.normal_(weight, generator=torch.Generator().manual_seed(0))
     rows = [example.prompt_ids + example.completion_ids for example in examples]
     with pytest.raises(DataError, match=r"changed log-probs by up to [\d.]+ nats; at most 0.01 is accepted"):
-        merged(tmp_path, get_peft_model_state_dict(trained), lora, NUMERICS, rows)
+        merged(load_model(tmp_path, NUMERICS), get_peft_model_state_dict(trained), lora, rows)
 
 
 def test_adapters_on_a_tied_head_are_refused(make_model):

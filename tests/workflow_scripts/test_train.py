@@ -7,14 +7,16 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 from tabpo.artefacts import sha256_file
 from tabpo.errors import ConfigError, DataError
+from tabpo.models.loading import load_model
 from tabpo.records import Pair, Reference, read_metadata, read_records, write_records
 from tabpo.training import run
 from tabpo.training.preference import PreferenceTrainer
-from workflow_scripts import train
+from workflow_scripts import predict, train
 
 
 def files(folder):
@@ -56,6 +58,34 @@ def test_narrow_weights_below_adapters_leave_the_run_what_it_was(study, tmp_path
     assert pd.read_parquet(narrow / "training.parquet")["drift_edited"].abs().iloc[0] == 0.0  # the reference's bits
 
 
+def test_adapters_on_disk_are_the_merged_model_to_the_bit(study, tmp_path):
+    lora = {"r": 2, "alpha": 4, "dropout": 0.1, "target_modules": ["q_proj", "up_proj"]}
+    whole, small = tmp_path / "whole", tmp_path / "small"
+    train.main(study.train(whole, lora=lora))
+    train.main(study.train(small, lora={**lora, "merge": False}))
+    assert sorted(path.name for path in (small / "model").glob("*.safetensors")) == ["adapter_model.safetensors"]
+    logs = [pd.read_parquet(folder / "training.parquet") for folder in (whole, small)]
+    pd.testing.assert_frame_equal(*logs)
+    numerics = {"precision": "fp32", "attention": "eager"}
+    stored, read = (load_model(folder / "model", numerics).state_dict() for folder in (whole, small))
+    start = load_model(study.folder / "base", numerics).state_dict()
+    assert stored.keys() == read.keys() == start.keys()
+    assert all(torch.equal(stored[name], read[name]) for name in stored)
+    assert {name for name in start if not torch.equal(start[name], read[name])} == {
+        f"model.layers.{layer}.{name}.weight" for layer in (0, 1) for name in ("self_attn.q_proj", "mlp.up_proj")
+    }
+    answers = []
+    for folder in (whole, small):
+        settings = json.loads(study.settings({"name": "dpo"})) | {"engine": "transformers", "constraint": "none"}
+        arguments = ["--settings", json.dumps(settings | {"batch_size": 4}), "--model", str(folder / "model")]
+        arguments += ["--prompts", study.path("prompts.parquet"), "--output", str(folder / "completions.parquet")]
+        predict.main(arguments)
+        answers.append((folder / "completions.parquet").read_bytes())
+    assert answers[0] == answers[1]
+    checked = [json.loads((folder / "provenance.json").read_text())["merge_difference"] for folder in (whole, small)]
+    assert checked[0] == checked[1] < 1e-4
+
+
 @pytest.fixture
 def killed(monkeypatch):
     """A function that trains until it is killed after the third step."""
@@ -74,11 +104,12 @@ def killed(monkeypatch):
     return run_until_killed
 
 
-def test_an_interrupted_run_continues_to_the_same_bytes(study, tmp_path, killed, caplog):
-    train.main(study.train(tmp_path / "unbroken"))
-    killed(study.train(tmp_path / "broken"))
+@pytest.mark.parametrize("lora", [None, {"r": 2, "alpha": 4, "merge": False}], ids=["full", "adapters"])
+def test_an_interrupted_run_continues_to_the_same_bytes(study, tmp_path, killed, caplog, lora):
+    train.main(study.train(tmp_path / "unbroken", lora=lora))
+    killed(study.train(tmp_path / "broken", lora=lora))
     with caplog.at_level("INFO"):
-        train.main(study.train(tmp_path / "broken"))
+        train.main(study.train(tmp_path / "broken", lora=lora))
     assert "resuming from checkpoint-2" in caplog.text
     assert files(tmp_path / "broken") == files(tmp_path / "unbroken")
 
