@@ -170,6 +170,7 @@ def table(folder: Path, names: list[str], models: int, seeds: int) -> str:
         **{
             "metrics": ["ner_strict"],
             "tested": ["ner_strict"],
+            "tested_rows": names,
             "against": "sft",
             "strict_code": False,
             "names": {},

@@ -6,9 +6,10 @@ _FAMILIES = ("semantic_label", "textual_grounding")
 _ENTITIES = (
     *("ner_strict", "ner_boundary", "ner_relaxed", "ner_boundary_relaxed", "rel", "rel_plus"),
     *(*_FAMILIES, "relational_linking"),
+    "label_and_link",
     *("muc", "b_cubed", "ceaf_e", "conll"),
 )
-_RESULTS = ("code", "sub_code", "span", "triple", "pair", "span_relaxed", *_FAMILIES)
+_RESULTS = ("code", "sub_code", "span", "triple", "pair", "span_relaxed", *_FAMILIES, "label_and_link")
 
 RELATIONS = ("rel", "rel_plus", "relational_linking")
 """Metrics of relations, whatever the convention."""
@@ -16,7 +17,7 @@ RELATIONS = ("rel", "rel_plus", "relational_linking")
 METRICS = {
     "entities": (
         *_ENTITIES,
-        *(f"{name}@pv_style" for name in (*_FAMILIES, "relational_linking")),
+        *(f"{name}@pv_style" for name in (*_FAMILIES, "relational_linking", "label_and_link")),
         *(f"{name}@set_canonical" for name in ("rel", "rel_plus")),
         *(f"{name}@macro_label" for name in ("ner_strict", "rel", "rel_plus")),
         *(f"{name}@{scorer}" for name in ("ner_strict", "rel") for scorer in _SPAN_SCORERS),
@@ -26,7 +27,7 @@ METRICS = {
     ),
     "results": (
         *_RESULTS,
-        *(f"{name}@pv_style" for name in ("code", "sub_code", "span", *_FAMILIES)),
+        *(f"{name}@pv_style" for name in ("code", "sub_code", "span", *_FAMILIES, "label_and_link")),
         *(f"{name}@macro_label" for name in ("code", "sub_code", "triple", "pair")),
         *(f"{name}@{reading}" for name in _RESULTS for reading in _READINGS),
         "valid",

@@ -24,8 +24,8 @@ CANONICAL, PV_STYLE, MACRO = "set_canonical", "pv_style", "macro_label"
 REPAIRED, IN_ORDER = "repaired", "in_order"
 """Conventions that belong to no published scorer; the module `meanings` describes each."""
 
-CONLL = ("muc", "b_cubed", "ceaf_e")
-"""Metrics whose mean is `conll`."""
+MEANS = {"conll": ("muc", "b_cubed", "ceaf_e"), "label_and_link": ("semantic_label", "relational_linking")}
+"""Metrics that are the mean F1 of other metrics, of those among them that have gold items."""
 
 Readings = Mapping[str, Sequence[Prediction]]
 """Predictions from other readings of the same answers: `repaired` and `in_order`."""
@@ -120,7 +120,7 @@ def scores_of(sums: UnitCounts, ontology: Ontology) -> dict[str, dict[str, dict[
     """Return metric -> convention -> precision, recall, f1 (0 to 1), tp, predicted, gold.
 
     `macro_label` averages over labels and has `f1` only; all other scores are micro averages. `muc`, `b_cubed` and
-    `ceaf_e` have no counts. `conll`, the mean of these three, has `f1` only.
+    `ceaf_e` have no counts. The metrics of `MEANS` have `f1` only.
     """
     scores: dict[str, dict[str, dict[str, float]]] = {}
     by_label: dict[str, list[Counts]] = {}
@@ -131,11 +131,14 @@ def scores_of(sums: UnitCounts, ontology: Ontology) -> dict[str, dict[str, dict[
             by_label.setdefault(metric, []).append(counts)
     for metric in known_labels(ontology):
         scores[metric][MACRO] = {"f1": macro_f1(by_label.get(metric, []))}
-    if "muc" in scores:
-        scores["conll"] = {
-            convention: {"f1": fmean(scores[metric][convention]["f1"] for metric in CONLL)}
-            for convention in scores["muc"]
-        }
+    for mean, metrics in MEANS.items():
+        scored = [metric for metric in metrics if metric in scores]
+        members = [metric for metric in scored if sums[metric, HEADLINE, None].parts[-1]] or scored
+        if members:
+            scores[mean] = {
+                convention: {"f1": fmean(scores[metric][convention]["f1"] for metric in members)}
+                for convention in scores[members[0]]
+            }
     return scores
 
 

@@ -130,6 +130,7 @@ def table_settings(study: Study, table: str) -> Settings:
         return _claim_settings(study, table)
     entry = study.tables[table]
     tests = {"against": entry["tests"]["against"], "tested": entry["tests"]["metrics"]}
+    tests["tested_rows"] = entry["tests"]["methods"]
     return {"name": table, "layout": "main", **tests, **_comparison(study, entry, entry["caption"])}
 
 
@@ -154,7 +155,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "metrics": [metric],
     }
     caption = f"{metric}: methods by dataset and model."
-    tests = {"against": SFT, "tested": []}
+    tests = {"against": SFT, "tested": [], "tested_rows": []}
     return {"name": f"metric-{metric}", "layout": "per_metric", **tests, **_comparison(study, entry, caption)}
 
 

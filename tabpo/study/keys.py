@@ -80,6 +80,14 @@ class Tests(Section):
             " marks of significance."
         ),
     )
+    methods: list[str] = Field(
+        None,
+        min_length=1,
+        description=(
+            "Rows of the table whose differences are tested; other rows have intervals but no marks of significance. If"
+            " not given, all rows."
+        ),
+    )
 
 
 class Table(Section):

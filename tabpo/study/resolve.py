@@ -248,7 +248,8 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     where = f"tables.{name}"
     entry = {"models": list(config["models"]), "methods": list(config["methods"])} | config["tables"][name]
     tested = [metric for metric in TESTED if metric in entry["metrics"]]
-    entry["tests"] = Tests.defaults() | {"metrics": tested} | entry.get("tests", {})
+    rows = [SFT, *entry["methods"], *config["imported"]]
+    entry["tests"] = Tests.defaults() | {"metrics": tested, "methods": rows} | entry.get("tests", {})
     for axis in ("datasets", "models", "methods"):
         for value in entry[axis]:
             _check_reference(f"{where}.{axis}", value, axis, config[axis])
@@ -263,7 +264,9 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
                 )
     for metric in entry["tests"]["metrics"]:
         _check_reference(f"{where}.tests.metrics", metric, f"{where}.metrics", entry["metrics"])
-    against, rows = entry["tests"]["against"], (SFT, *entry["methods"], *config["imported"])
+    against = entry["tests"]["against"]
+    for method in entry["tests"]["methods"]:
+        _check_reference(f"{where}.tests.methods", method, where, rows)
     if isinstance(against, str):
         _check_reference(f"{where}.tests.against", against, where, (*rows, *BASELINES))
     else:

@@ -96,6 +96,8 @@ def _marks(settings: Mapping[str, Any], comparisons: Sequence[Comparison]) -> st
         for name, count in sorted(families.items(), reverse=True)
     )
     which = "" if settings["tested"] == settings["metrics"] else f" in {', '.join(map(title, settings['tested']))}"
+    if {comparison.method for comparison in comparisons} - {*settings["tested_rows"]}:
+        which += f", rows {', '.join(settings['tested_rows'])}"
     return f"▲ ▼: better, worse than {against}{which}, Holm-adjusted p < .05 over {over}, seeds × documents."
 
 

@@ -67,7 +67,12 @@ class Comparison:
 
 
 def compare(
-    samples: Samples, cells: Sequence[Cell], *, against: str | Mapping[str, str], tested: Collection[str]
+    samples: Samples,
+    cells: Sequence[Cell],
+    *,
+    against: str | Mapping[str, str],
+    tested: Collection[str],
+    rows: Collection[str],
 ) -> list[Comparison]:
     """Compare every row with seeds with the baseline row, in the order of the cells, and adjust p within families.
 
@@ -76,8 +81,14 @@ def compare(
         cells: All cells of the table.
         against: The baseline: a row of the same block, or the model and method of one row for all models.
         tested: The metrics whose differences form the families.
+        rows: The rows whose differences form the families.
     """
-    return adjust_families(differences(samples, cells, against=against, tested=tested))
+    return adjust_families(
+        [
+            comparison if comparison.method in rows else replace(comparison, family="")
+            for comparison in differences(samples, cells, against=against, tested=tested)
+        ]
+    )
 
 
 def differences(

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tabpo.errors import DataError
 from tabpo.metrics.by_cluster import CLUSTERS
-from tabpo.metrics.scores import CONLL, HEADLINE, MACRO
+from tabpo.metrics.scores import HEADLINE, MACRO, MEANS
 from tabpo.records import ClusterCounts, read_table
 from tabpo.tables.significance import Estimates, jackknife
 
@@ -65,11 +65,12 @@ def read_estimates(path: Path, metrics: Iterable[str]) -> RunEstimates:
             gold[metric] = float(parts[places, PARTS.index("gold")].sum())
             scores = jackknife(sums(places, label.codes[places], len(label.names)), macro_f1)
         else:
-            members = CONLL if name == "conll" else (name,)
-            by_member = [rows(member, counted or HEADLINE, labelled=False) for member in members]
-            kinds = np.repeat(np.arange(len(members)), [len(places) for places in by_member])
-            gold[metric] = float(parts[np.concatenate(by_member), PARTS.index("gold")].sum())
-            scores = jackknife(sums(np.concatenate(by_member), kinds, len(members)), mean_f1)
+            members = [rows(member, counted or HEADLINE, labelled=False) for member in MEANS.get(name, (name,))]
+            of_gold = [float(parts[places, PARTS.index("gold")].sum()) for places in members]
+            gold[metric] = sum(of_gold)
+            members = [places for places, items in zip(members, of_gold, strict=True) if items] or members
+            kinds = np.repeat(np.arange(len(members)), [len(places) for places in members])
+            scores = jackknife(sums(np.concatenate(members), kinds, len(members)), mean_f1)
         scale = 1 if name.endswith("_margin") else 100
         estimates[metric] = Estimates(scale * scores.whole, scale * scores.without)
     return RunEstimates(clusters.decode(), estimates, gold)

@@ -22,7 +22,7 @@ from statistics import fmean
 import pandas as pd
 
 from tabpo.metrics.counts import Counts
-from tabpo.metrics.scores import CONLL, HEADLINE, MACRO
+from tabpo.metrics.scores import HEADLINE, MACRO, MEANS
 from tabpo.names import HUMAN
 from tabpo.records import ClusterCounts
 from tabpo.tables.macros import render_macros
@@ -114,7 +114,8 @@ def is_few(groups: Groups, metric: str) -> bool:
     if convention == MACRO:
         of_labels = [len(members) for (other, label), members in groups.items() if other == name and label is not None]
         return not of_labels or min(of_labels) < FEW
-    return min(len(groups.get((part, None), ())) for part in (CONLL if name == "conll" else (name,))) < FEW
+    counted = [len(groups.get((member, None), ())) for member in MEANS.get(name, (name,))]
+    return min(filter(None, counted), default=0) < FEW
 
 
 def fold(groups: Mapping[str, set[str]]) -> tuple[list[str], list[str]]:

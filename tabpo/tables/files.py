@@ -53,7 +53,9 @@ def score_contents(
         for metric in settings["metrics"]
     }
     cells = build_cells(samples, blocks, settings["rows"])
-    comparisons = compare(samples, cells, against=settings["against"], tested=settings["tested"])
+    comparisons = compare(
+        samples, cells, against=settings["against"], tested=settings["tested"], rows=settings["tested_rows"]
+    )
     withheld = rehearsals(samples, single, settings["generated"])
     cells = mark(samples, cells, comparisons, withheld)
     text = describe(settings, samples, cells, comparisons, withheld, differing, left_out)

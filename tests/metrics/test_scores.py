@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -83,13 +84,14 @@ def test_content_of_a_score_file():
         for convention, counts in conventions.items()
     }
     shown = {name for name, value in f1.items() if value not in (0, 1)}
-    assert {name: f1[name] for name in shown if name[1] == "set_directed"} == {
+    assert {name: f1[name] for name in shown - {("label_and_link", "set_directed")} if name[1] == "set_directed"} == {
         (metric, "set_directed"): pytest.approx(2 * 2 / (3 + 3))
         for metric in (
             *("ner_strict", "ner_boundary", "ner_relaxed", "ner_boundary_relaxed"),
             *("semantic_label", "textual_grounding"),
         )
     }
+    assert f1["label_and_link", "set_directed"] == pytest.approx((2 / 3 + 0) / 2)
     relations = {name: value for name, value in f1.items() if name[0] in ("rel", "rel_plus")}
     assert {name for name, value in relations.items() if value} == {
         (metric, convention) for metric in ("rel", "rel_plus") for convention in ("set_canonical", "spert", "plmarker")
@@ -151,6 +153,24 @@ def test_scores_by_label():
     macro = {metric: scores["metrics"][metric]["macro_label"] for metric in counts}
     assert macro["ner_strict"] == {"f1": pytest.approx((1 + 2 / 3) / 2)}
     assert macro["rel"] == {"f1": 0}  # the mean is over COMPARE only, because gold has no USED-FOR
+
+
+def test_the_mean_of_labels_and_links_leaves_out_relations_that_gold_lacks():
+    # spans: a Task is right, b should be a Method: F1 1/2; the relation between them is right: F1 1
+    spans = (Span(1, "Task", None, 0, 1), Span(2, "Method", None, 2, 3))
+    document = Document("d", None, "a b", ("a", "b"), ((0, 2),), spans, (Relation(1, 2, "COMPARE"),))
+    answer = (
+        '{"entities":[{"id":1,"label":"Task","span":"a"},{"id":2,"label":"Task","span":"b"}],'
+        '"relations":[{"head":1,"label":"COMPARE","tail":2}]}'
+    )
+
+    def mean(document):
+        unit = document_units(document, "sentence")
+        scores = score("test", unit, [read_answer(answer, unit[0], SCIENCE)], [answer], SCIENCE, None)[0]["metrics"]
+        return scores["label_and_link"]["set_directed"]["f1"]
+
+    assert mean(document) == pytest.approx((1 / 2 + 1) / 2)
+    assert mean(replace(document, relations=())) == pytest.approx(1 / 2)  # the relation is spurious, its F1 is 0/0
 
 
 def test_coreference_is_scored_for_documents():
@@ -215,6 +235,7 @@ def test_results_have_their_own_metrics():
         "triple": 0,
         "semantic_label": 0,
         "textual_grounding": 0,
+        "label_and_link": 0,
     }
     assert {metric: scores[metric]["pv_style"]["f1"] for metric in ("code", "sub_code", "span", "semantic_label")} == {
         "code": 1,

@@ -369,6 +369,7 @@ MISTAKES = [
     ("tables/messages/datasets", ["phee"], "tables.messages.datasets names phee; datasets has: demo_abstracts"),
     ("tables/messages/metrics", ["rel"], "tables.messages.metrics names rel; demo_messages has: code, sub_code, span"),
     ("tables/messages/tests", {"against": "dop"}, "tables.messages.tests.against names dop; did you mean dpo? tables."),
+    ("tables/messages/tests", {"methods": ["dop"]}, "tests.methods names dop; did you mean dpo? tables.messages has:"),
     (
         "tables/messages/tests",
         {"metrics": ["cod"]},

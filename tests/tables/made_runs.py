@@ -81,6 +81,7 @@ def settings(rows: Sequence[str], **changed) -> dict:
         "metrics": ["ner_strict"],
         "against": "sft",
         "tested": ["ner_strict"],
+        "tested_rows": list(rows),
         "generated": [],
         "imported": [],
         "by_sentence": [],

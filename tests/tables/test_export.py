@@ -100,10 +100,12 @@ def test_labels_are_combined_until_enough_groups_have_them():
     assert fold({"C": set("ab")}) == ([], ["C"])
 
 
-def test_the_mean_of_coreference_needs_groups_in_its_three_metrics():
+def test_a_mean_of_metrics_needs_groups_in_each_of_them_that_has_gold():
     clusters = patients(6, (1, 1, 1))
-    groups = gold_groups(counts("muc", None, clusters) + counts("b_cubed", None, clusters))
+    groups = gold_groups(counts("muc", None, clusters) + counts("ceaf_e", None, patients(2, (1, 1, 1))))
     assert not is_few(groups, "muc@in_order") and is_few(groups, "conll")
+    assert is_few(groups, "label_and_link")
+    assert not is_few(gold_groups(counts("semantic_label", None, clusters)), "label_and_link")
     assert not is_few(
         gold_groups([row for name in ("muc", "b_cubed", "ceaf_e") for row in counts(name, None, clusters)]), "conll"
     )

@@ -100,6 +100,14 @@ def test_the_family_is_every_tested_difference_and_the_caption_counts_it():
     assert "▲" not in line.split("|")[4]
 
 
+def test_a_family_can_be_some_of_the_rows():
+    runs = made_study(MEANS)
+    rows = rows_of(files(runs, against="tab_po", tested_rows=["dpo"])["tests.csv"])
+    assert [(row["method"], row["family"], row["tests"]) for row in rows] == [("sft", "", "0"), ("dpo", "blocks", "1")]
+    assert rows[1]["p_holm"] == rows[1]["p"] and rows[0]["p_holm"] == "" and rows[0]["low"]
+    assert "than tab_po, rows dpo, Holm" in files(runs, against="tab_po", tested_rows=["dpo"])["md"]
+
+
 @pytest.mark.parametrize(
     ("seeds", "documents", "note"),
     [
@@ -423,5 +431,5 @@ def test_null_studies_are_rarely_marked():
 def test_only_the_given_metrics_are_tested():
     samples = arrange(made_study(MEANS))
     cells = build_cells(samples, {"ner_strict": single_blocks(samples)}, ROWS)
-    (dpo, tab_po) = compare(samples, cells, against="sft", tested=[])
+    (dpo, tab_po) = compare(samples, cells, against="sft", tested=[], rows=[])
     assert (dpo.family, dpo.p_holm, tab_po.tests) == ("", None, 0) and tab_po.p < 0.05
