@@ -231,7 +231,8 @@ def _provenance(
     run: Run, trainer: StepTrainer, hashes: dict[str, str], device: torch.device, wall_s: float
 ) -> dict[str, Any]:
     gpus = run.resources["gpus"] if device.type == "cuda" else 0
-    logging.info("%d steps in %.1f s", len(trainer.steps), wall_s)
+    tokens, steps = sum(timing.tokens for timing in trainer.timings), len(trainer.steps)
+    logging.info("%d steps in %.1f s", steps, wall_s)
     return {
         **describe_code(),
         "inputs": hashes,
@@ -241,5 +242,8 @@ def _provenance(
         "collapsed_after": trainer.collapsed_after,
         "wall_s": round(wall_s, 3),
         "gpu_seconds": round(wall_s * gpus, 3),
-        "tokens": sum(timing.tokens for timing in trainer.timings),
+        "steps": steps,
+        "examples": steps * trainer.plan.batch_size,
+        "tokens": tokens,
+        "flops": None if trainer.flops_per_token is None else round(trainer.flops_per_token * tokens),
     }

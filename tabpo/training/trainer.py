@@ -22,6 +22,7 @@ from tabpo.study.training import TrainingSettings
 from tabpo.training.arguments import build_optimizer, learning_rate_shares
 from tabpo.training.batches import BatchPlan
 from tabpo.training.checkpoints import Checkpoints
+from tabpo.training.flops import FlopCount, can_count
 from tabpo.training.loggers import LogStep, silent
 from tabpo.training.memory import can_rehearse, explaining_out_of_memory, without_effect
 from tabpo.training.selection import Curve, Point, trained_weights
@@ -42,6 +43,8 @@ class StepTrainer(Trainer):
         steps: One row per optimiser step done, including the steps before a checkpoint.
         timings: Wall time and tokens of each optimiser step done.
         first_step: Number of steps that were done before this process started.
+        flops_per_token: Floating-point operations per token, counted in the first micro-batch of this process; None
+            before it, and if they cannot be counted.
         log_step: Logs the quantities of each step and evaluation immediately.
     """
 
@@ -64,6 +67,7 @@ class StepTrainer(Trainer):
         self.steps: list[TrainingStep] = []
         self.timings: list[StepTiming] = []
         self.first_step = 0
+        self.flops_per_token: float | None = None
         self.log_step: LogStep = silent
         self._sums: Tensor | None = None
         self._tokens = 0
@@ -212,18 +216,28 @@ class StepTrainer(Trainer):
             self._begin_step(model, self.state.global_step)
         model.train()
         batch = self._prepare_inputs(self.collate(inputs))
+        share, tokens = self.plan.has_share(self.args.process_index), int(batch["attention_mask"].sum())
+        # gradients are averaged over processes
+        scale = share * self.plan.processes / self.denominator(self.state.global_step)
+        if self.flops_per_token is None and can_count(self.numerics):
+            with FlopCount() as count:
+                loss, sums = self._forward_backward(model, batch, scale)
+            self.flops_per_token = count.total / tokens
+        else:
+            loss, sums = self._forward_backward(model, batch, scale)
+        self._sums = share * sums if self._sums is None else self._sums + share * sums
+        self._tokens += share * tokens
+        return loss.detach() * scale
+
+    def _forward_backward(self, model: nn.Module, batch: Batch, scale: float) -> tuple[Tensor, Tensor]:
+        """The summed loss and the sums of a micro-batch; the gradients are those of the loss times `scale`."""
         with locate_numeric_error(f"step {self.state.global_step + 1}", batch["numbers"]):
             loss, sums = self.micro_batch(model, batch)
             if not loss.isfinite():
                 raise FloatingPointError(f"the loss is {loss.item()}")
-        share = self.plan.has_share(self.args.process_index)
-        # gradients are averaged over processes
-        scale = share * self.plan.processes / self.denominator(self.state.global_step)
         whole = {"scale_wrt_gas": False} if self.is_deepspeed_enabled else {}
         self.accelerator.backward(loss * scale, **whole)
-        self._sums = share * sums if self._sums is None else self._sums + share * sums
-        self._tokens += share * int(batch["attention_mask"].sum())
-        return loss.detach() * scale
+        return loss, sums
 
     def _begin_step(self, model: nn.Module, step: int) -> None:
         """Work before a step, for example an evaluation after the previous step.

@@ -60,6 +60,7 @@ def test_outputs_are_whole_and_explicit(study, tmp_path):
     assert sorted(provenance["inputs"]) == ["base", "held_out_prompts", "prompts"]
     timing = pd.read_parquet(tmp_path / "timing.parquet")
     assert provenance["tokens"] == timing["tokens"].sum() and provenance["wall_s"] >= timing["seconds"].sum()
+    assert (provenance["steps"], provenance["examples"]) == (6, 48) and provenance["flops"] > 0
     manifest = json.loads((tmp_path / "model/manifest.json").read_text())
     assert manifest == {"kind": "weights", "weights_sha256": weights_sha256(tmp_path / "model")}
 
