@@ -219,7 +219,7 @@ class StepTrainer(Trainer):
         share, tokens = self.plan.has_share(self.args.process_index), int(batch["attention_mask"].sum())
         # gradients are averaged over processes
         scale = share * self.plan.processes / self.denominator(self.state.global_step)
-        if self.flops_per_token is None and can_count(self.numerics):
+        if self.flops_per_token is None and can_count(self.numerics) and not self.is_deepspeed_enabled:  # not tried
             with FlopCount() as count:
                 loss, sums = self._forward_backward(model, batch, scale)
             self.flops_per_token = count.total / tokens
