@@ -194,10 +194,10 @@ A block is a prompt with its first completion, or what another completion adds t
 
 Until 2026-12-01 a CPU computed this attention in tiles of 128 tokens, with a backward pass of our own. The table was
 measured then (2026-11-30, commit e8c6baf): how many times as long as with tiles a pass takes with one call of the
-kernel for each block, or one call for the row with a mask of what each token sees; the median of the rounds, the least
-and the greatest. The tiles were removed because in SmolLM2's shape they gained less than a fifth over the faster kernel. Only
-the demo, whose attention is a larger share of a step, gained more, and only in bfloat16. Each round has a new batch, as
-each step of training has, since a bfloat16 product is compiled again for every new size.
+kernel for each block, or one call for the row with a mask of what each token sees; the median of the rounds, the
+least and the greatest. The tiles were removed because in SmolLM2's shape they gained less than a fifth over the
+faster kernel. Only the demo, whose attention is a larger share of a step, gained more, and only in bfloat16. Each
+round has a new batch, as each step of training has, since a bfloat16 product is compiled again for every new size.
 
     ONEDNN_PRIMITIVE_CACHE_CAPACITY=512 python -m benchmarks.attention
 """,
