@@ -1,9 +1,12 @@
 """Answers of a model with random weights, constrained to an ontology."""
 
+import copy
 from pathlib import Path
 
 import pytest
 import torch
+from accelerate.hooks import AlignDevicesHook, add_hook_to_module
+from torch._subclasses import FakeTensorMode
 
 from tabpo.answers.ontology import read_ontology
 from tabpo.answers.render import parse
@@ -101,6 +104,29 @@ def test_each_row_of_a_batch_has_a_separate_matcher(held):
     alone = allowed_after(held, short)
     assert all(torch.equal(single[0], both[1]) for single, both in zip(alone, together, strict=False))
     assert all(both[1].all() for both in together[len(short) + 1 :])  # scores of a finished row are unchanged
+
+
+def test_the_mask_moves_to_the_device_of_the_scores(held):
+    # The scores of a divided model are on the device of its head. Here this is "meta", and the mask is made on the CPU.
+    # Fake tensors hold no numbers; an operation on tensors of two devices is an error, as it is between CPU and GPU.
+    _, _, model, _, constraint = held
+    processor = constraint.processor(2)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        scores = torch.empty(2, model.config.vocab_size, device="meta")
+        masked = processor(torch.empty(2, 3, dtype=torch.long), scores)
+    assert (masked.device, masked.shape) == (scores.device, scores.shape)
+
+
+def test_a_model_divided_by_hooks_gives_the_same_answers(held):
+    # `dispatch_model` puts such a hook on every part; here all of them move their inputs to the CPU
+    _, _, model, tokenizer, constraint = held
+    prompts = [(number, [5 + number, 9, 7]) for number in range(4)]
+    limits = {"max_new_tokens": CAP, "batch_size": 2, "constraint": constraint}
+    expected = generate(model, tokenizer, prompts, **limits)
+    divided = copy.deepcopy(model)
+    for part in (divided, divided.model.embed_tokens, *divided.model.layers, divided.lm_head):
+        add_hook_to_module(part, AlignDevicesHook(execution_device="cpu", io_same_device=True))
+    assert generate(divided, tokenizer, prompts, **limits) == expected
 
 
 def test_a_token_that_was_not_allowed_is_an_error(held):
