@@ -111,12 +111,12 @@ def run_torchrun(launch: Launch) -> int:
     Raises:
         ChildFailedError: A worker has failed without a warning; torchrun has ended the others.
     """
-    warned = False
+    warned = 0
 
     def warn(number: int, frame: FrameType | None) -> None:
         nonlocal warned
-        warned = True
-        if not warn_children(signal.SIGUSR1):
+        warned = warned or number
+        if not warn_children(warned):
             signal.alarm(1)
 
     signal.signal(signal.SIGALRM, warn)

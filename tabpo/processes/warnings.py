@@ -1,12 +1,16 @@
 """A scheduler's warning: a run finishes and keeps its current step, then ends so that it can be started again."""
 
+import logging
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """Signals that schedulers send some time before they kill a job."""
@@ -19,10 +23,15 @@ REPEAT_S = 5.0
 
 
 class Warned:
-    """Records the first warning; another warning, more than `REPEAT_S` later, ends the process at once."""
+    """Records the first warning; another warning, more than `REPEAT_S` later, ends the process at once.
+
+    Attributes:
+        number: The signal of the first warning.
+    """
 
     def __init__(self):
         self._at: float | None = None
+        self.number: int | None = None
 
     @property
     def received(self) -> bool:
@@ -32,7 +41,7 @@ class Warned:
     def note(self, number: int, frame: FrameType | None) -> None:
         """Record a warning; used as the handler of a signal."""
         if self._at is None:
-            self._at = time.monotonic()
+            self._at, self.number = time.monotonic(), number
         elif time.monotonic() - self._at > REPEAT_S:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -47,6 +56,23 @@ def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]
     finally:
         for number, old in before.items():
             signal.signal(number, old)
+
+
+def end_warned(warned: Warned) -> NoReturn:
+    """End this process after a warning; what it has kept is the start of the next.
+
+    SIGUSR1 is the warning that a job asked for, before its time ends. Slurm is then asked to put the same job back into
+    the queue, which no start of Snakemake has to see, and which uses up no retry. SIGTERM may be the end that a user
+    wanted, and asks for nothing.
+
+    Raises:
+        SystemExit: Always, with `STOPPED`.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    if warned.number == signal.SIGUSR1 and job is not None:
+        asked = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
+        logging.info("job %s goes back into the queue%s", job, f": {asked.stderr.strip()}" if asked.returncode else "")
+    sys.exit(STOPPED)
 
 
 def warn_children(number: int) -> bool:

@@ -1,19 +1,19 @@
 """Checkpoints of a run: only complete ones of equal settings and inputs are used, and one process writes at a time."""
 
-import fcntl
 import json
 import logging
 import os
 import shutil
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from tabpo.artefacts import sha256_file, sha256_text, write_json
 from tabpo.errors import DataError
+from tabpo.processes.lease import HeldError, Owner, held
+from tabpo.processes.warnings import Warned, end_warned, handling
 
 COMPLETE = "COMPLETE"
 """The file that is written last: it holds the number of processes and the hash of every other file."""
@@ -28,45 +28,37 @@ def run_key(run_yaml: str, input_hashes: dict[str, str]) -> str:
 
 
 @contextmanager
-def single_writer(folder: Path) -> Iterator[None]:
-    """Lock the run's folder while the block runs; the lock ends with the process, however the process ends.
+def single_writer(folder: Path) -> Iterator[bool]:
+    """Lock the run's folder while the block runs; the value is whether it waited for an earlier start.
+
+    A scheduler may start a job again while its first start still writes on a node that it cannot reach. The second
+    start then waits for the end of the first. Every other second writer is refused, and the lock of a dead writer is
+    taken over.
 
     Args:
         folder: Folder of one run; it is created, and removed afterwards if it is empty.
 
     Raises:
         DataError: Another process holds the lock.
+        SystemExit: This process was warned while it waited.
     """
-    lock = folder / "lock"
-    handle = _lock(lock)
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)  # removed while still held; a process that opened the old file tries again
-        os.close(handle)
-        with suppress(OSError):
-            folder.rmdir()
+    job, warned = os.environ.get("SLURM_JOB_ID"), Warned()
 
+    def wait_for(owner: Owner) -> bool:
+        if warned.received:
+            end_warned(warned)
+        return owner.job is not None and owner.job == job
 
-def _lock(lock: Path) -> int:
-    while True:
-        lock.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
         try:
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:  # the previous writer may have just removed the folder
-            continue
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(handle, 200).decode() or "another process"
-            os.close(handle)
-            raise DataError(f"{lock.parent}: {holder} is writing this run; wait for it to end, or end it") from None
-        with suppress(FileNotFoundError):  # the previous writer may have just removed the file
-            if os.fstat(handle).st_ino == lock.stat().st_ino:
-                os.truncate(handle, 0)
-                os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
-                return handle
-        os.close(handle)
+            with handling(warned.note):
+                waited = stack.enter_context(held(folder / "lock", wait_for))
+        except HeldError as error:
+            end = f"scancel {error.owner.job}" if error.owner and error.owner.job else "kill it"
+            raise DataError(f"{folder}: {error} is writing this run; wait for it to end, or end it ({end})") from None
+        yield waited
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def newest_complete(folder: Path, processes: int) -> Path | None:

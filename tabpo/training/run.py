@@ -1,8 +1,8 @@
 """One training run from inputs to outputs: lock, checkpoint to resume from, training, writing model and records."""
 
+import json
 import logging
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -100,7 +100,9 @@ def execute(
     build_trainer: Callable[..., StepTrainer],
     held_out_rows: Sequence[Sequence[int]],
 ) -> None:
-    """Train and write the outputs. Only the first process writes; checkpoints are removed when all outputs are written.
+    """Train and write the outputs. Only the first process writes, and nothing but checkpoints before the end.
+
+    Checkpoints stay: the workflow removes them when it has accepted the outputs (rules/patches.py).
 
     Args:
         run: The settings and inputs of the run.
@@ -126,12 +128,15 @@ def execute(
     hashes = input_hashes(run.inputs | files)
     loss = run.settings["method"].get("loss")  # SFT has none
     folder = run.checkpoints / run_key(text, hashes | ({} if loss is None else loss_fingerprints(loss)))
-    with single_writer(run.checkpoints) if first else nullcontext():
-        if first:
-            write_whole(outputs.run, text)
+    with single_writer(run.checkpoints) if first else nullcontext(False) as waited:
+        finished = waited and _is_written(outputs, text, hashes)
         checkpoint = newest_complete(folder, plan.processes) if first else None
         build_trainer = partial(build_trainer, examples=examples, pad_id=tokenizer.pad_token_id)
-        trainer, checkpoint = _set_up(run, plan, device, folder, checkpoint, build_trainer)
+        trainer, checkpoint, finished = _set_up(run, plan, device, folder, (checkpoint, finished), build_trainer)
+        if finished:
+            logging.info("an earlier start of this job has finished the run")
+            trainer.accelerator.end_training()
+            return
         done = 0 if checkpoint is None else int(checkpoint.name.removeprefix("checkpoint-"))
         logger = open_logger(*run.logger, folder.name, run.settings, done) if first else nullcontext(silent)
         with logger as trainer.log_step:
@@ -143,8 +148,8 @@ def execute(
                 earlier = sum(timing.seconds for timing in trainer.timings[: trainer.first_step])
                 wall_s = time.monotonic() - started + earlier
                 made = _provenance(run, trainer, hashes, device, wall_s)
+                write_whole(outputs.run, text)
                 write_json(outputs.provenance, made | {"merge_difference": merge_difference})
-                shutil.rmtree(folder, ignore_errors=True)
         trainer.accelerator.end_training()
 
 
@@ -166,10 +171,10 @@ def _set_up(
     plan: BatchPlan,
     device: torch.device,
     folder: Path,
-    checkpoint: Path | None,
+    chosen: tuple[Path | None, bool],
     build_trainer: Callable[..., StepTrainer],
-) -> tuple[StepTrainer, Path | None]:
-    """The trainer, and the checkpoint to resume from, which the first process chooses for all."""
+) -> tuple[StepTrainer, Path | None, bool]:
+    """The trainer, the checkpoint to resume from, and whether the run is finished, as the first process has chosen."""
     settings, numerics, seed = run.training, run.settings["numerics"], run.settings["seed"]
     arguments = training_arguments(
         settings,
@@ -179,7 +184,7 @@ def _set_up(
         device=device,
         deepspeed=run.deepspeed_file,
     )
-    chosen = [checkpoint]
+    chosen = list(chosen)
     broadcast_object_list(chosen)
     lora = settings.lora
     model = load_model(run.start, numerics, None if lora is None else lora.quantize)
@@ -188,7 +193,14 @@ def _set_up(
         if not is_deepspeed_zero3_enabled():  # ZeRO-3 has divided the weights during loading
             narrow_frozen(model, numerics)
     trainer = build_trainer(model=model, arguments=arguments, settings=settings, numerics=numerics, plan=plan)
-    return trainer, chosen[0]
+    return trainer, *chosen
+
+
+def _is_written(outputs: Outputs, text: str, hashes: dict[str, str]) -> bool:
+    """Whether a run of these settings and inputs has written all its outputs; provenance.json is the last."""
+    if not (outputs.run.exists() and outputs.provenance.exists()):
+        return False
+    return outputs.run.read_text() == text and json.loads(outputs.provenance.read_text())["inputs"] == hashes
 
 
 def _write_model(

@@ -15,7 +15,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_pt_utils import get_model_param_count
 
 from tabpo.errors import ConfigError, DataError, locate_numeric_error
-from tabpo.processes.warnings import STOPPED, Warned, handling
+from tabpo.processes.warnings import STOPPED, Warned, end_warned, handling
 from tabpo.progress import progress
 from tabpo.records import StepTiming, TrainingStep, read_records, write_records
 from tabpo.study.training import TrainingSettings
@@ -101,6 +101,8 @@ class StepTrainer(Trainer):
             self.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         if len(self.steps) < self.last_step:
             logging.info("warned: stopped after step %d, which has its checkpoint", len(self.steps))
+            if self.args.process_index == 0:
+                end_warned(self._warned)
             raise SystemExit(STOPPED)
 
     @property

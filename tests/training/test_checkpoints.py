@@ -84,6 +84,27 @@ def test_a_second_writer_is_refused_and_a_later_one_is_not(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["key"]
 
 
+def test_a_second_start_of_one_job_waits_for_the_first(tmp_path, monkeypatch):
+    """Another process of the same job holds the lock for a second; of another job it is refused with the command."""
+    code = (
+        "import sys, time, pathlib\n"
+        "from tabpo.training.checkpoints import single_writer\n"
+        "with single_writer(pathlib.Path(sys.argv[1])):\n"
+        "    print('held', flush=True); time.sleep(2)\n"
+    )
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    first = subprocess.Popen([sys.executable, "-c", code, tmp_path / "run"], stdout=subprocess.PIPE, text=True)
+    assert first.stdout.readline() == "held\n"
+    with monkeypatch.context() as other:
+        other.setenv("SLURM_JOB_ID", "8")
+        with pytest.raises(DataError, match=r"scheduler job 7\) is writing this run; .* \(scancel 7\)"):
+            single_writer(tmp_path / "run").__enter__()
+    with single_writer(tmp_path / "run") as waited:
+        assert waited and first.wait() == 0
+    with single_writer(tmp_path / "run") as waited:
+        assert not waited
+
+
 def test_the_lock_of_a_killed_process_is_released(tmp_path):
     code = (
         "import os, sys, signal, pathlib\n"

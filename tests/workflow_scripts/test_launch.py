@@ -212,7 +212,6 @@ def test_a_warned_run_ends_after_its_step_and_goes_on(study, tmp_path, monkeypat
     assert not (broken / "model").exists()
     train.main(study.train(broken))
     same(unbroken, broken, 0.0)
-    assert not (broken / "checkpoints").exists()
 
 
 def test_a_warning_while_the_model_is_written_ends_nothing(study, tmp_path, monkeypatch):
@@ -228,7 +227,6 @@ def test_a_warning_while_the_model_is_written_ends_nothing(study, tmp_path, monk
     finally:
         signal.signal(signal.SIGUSR1, before)
     assert (tmp_path / "model/manifest.json").exists() and (tmp_path / "provenance.json").exists()
-    assert not (tmp_path / "checkpoints").exists()
 
 
 def start(program: str, arguments: list[str], **environment: str) -> subprocess.Popen:

@@ -1,0 +1,378 @@
+"""Changes of Snakemake and of its Slurm plugin, for these versions alone; patches.md has the report of each fault.
+
+Two rules keep what a job has done. The process in a job, not the main process, records that the job's outputs are
+complete, so that this holds when nobody watches; and a start that finds the id of a scheduler job stored for an output
+asks the scheduler about this job before it submits another.
+"""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.executors import local
+from snakemake.jobs import Job
+from snakemake.logging import logger
+from snakemake.persistence import PersistenceBase
+from snakemake.persistence.file import FilePersistence
+from snakemake.settings.types import MaxJobsPerTimespan
+from snakemake_executor_plugin_slurm.utils import get_job_wildcards
+from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
+
+from tabpo.processes.lease import LEASE_S, held, is_dead, read_owner
+
+VERSIONS = {
+    "snakemake": "9.27.1",
+    "snakemake-executor-plugin-slurm": "2.8.0",
+    "snakemake-executor-plugin-slurm-jobstep": "0.6.1",
+}
+RESTARTS = "TABPO_RESTARTS"
+"""Environment variable in a job: how often the scheduler has started it before."""
+
+
+def check_versions() -> None:
+    """End with a message unless the installed versions are those that this file was written for."""
+    for package, wanted in VERSIONS.items():
+        try:
+            installed = version(package)
+        except PackageNotFoundError:
+            installed = "none"
+        if installed != wanted:
+            sys.exit(f"ConfigError: {package} {installed} is installed; rules/patches.py is for {wanted}: make setup")
+
+
+def lift_default_rate() -> None:
+    """Remove the default limit of 100 job starts a second; a limit that the user sets holds.
+
+    With a limit, Snakemake examines all ready jobs again one second after each examination, and every ended job adds
+    one more examination a second, until they take the whole time of a core.
+    """
+    MaxJobsPerTimespan.__bool__ = lambda limit: (limit.max_jobs, limit.timespan) != (100, 1)
+
+
+def remove_checkpoints_when_accepted() -> None:
+    """Remove the folder `params.checkpoints` of a job as soon as Snakemake has found all its outputs."""
+    postprocess = Job.postprocess
+
+    async def accept(job: Job, *, error: bool = False, **options: object) -> None:
+        await postprocess(job, error=error, **options)
+        if not error and (folder := job.params.get("checkpoints")):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    Job.postprocess = accept
+
+
+def is_recorded(job: Job) -> bool:
+    """Whether the process in a job has recorded that the outputs are complete: no scheduler job is stored for them."""
+    return not job.dag.workflow.persistence.external_jobids(job)
+
+
+def in_a_job() -> None:
+    """Let the Snakemake in a job record success, and delete nothing that another start of the job may have written.
+
+    - Success is recorded with the settings that the job had, and the stored id of the scheduler job is removed.
+    - Failure removes neither that id nor files: the main process does so once the scheduler says that the job is over.
+    - If the scheduler has started the job before, that start may still run on a node that is cut off. Then nothing is
+      removed at the start, and the command is not run if the other start has finished.
+    """
+    os.environ.setdefault(RESTARTS, os.environ.get("SLURM_RESTART_COUNT", "0"))
+    restarted = int(os.environ[RESTARTS]) > 0
+    postprocess, finished = Job.postprocess, PersistenceBase.finished
+    remove, run = Job.remove_existing_output, local.Executor.run_single_job
+
+    async def keep_if_failed(job: Job, *, error: bool = False, **options: object) -> None:
+        if not error:
+            await postprocess(job, **options)
+
+    async def record(persistence: PersistenceBase, job: Job) -> None:
+        workflow = job.dag.workflow
+        settings = workflow.remote_execution_settings
+        workflow.remote_execution_settings = replace(settings, immediate_submit=True)  # the case in which jobs record
+        try:
+            await finished(persistence, job)
+        finally:
+            workflow.remote_execution_settings = settings
+
+    async def remove_unless_restarted(job: Job) -> None:
+        if not restarted:
+            await remove(job)
+
+    def run_unless_finished(executor: local.Executor, job: Job) -> object:
+        if restarted and is_recorded(job):
+            logger.info("An earlier start of this job has finished it.")
+            return executor.pool.submit(lambda: None)
+        return run(executor, job)
+
+    PersistenceBase.started = lambda persistence, job, external_jobid=None: None
+    PersistenceBase.cleanup = lambda persistence, job: None
+    PersistenceBase.finished = record
+    Job.postprocess = keep_if_failed
+    Job.remove_existing_output = remove_unless_restarted
+    local.Executor.run_single_job = run_unless_finished
+
+
+def name_the_owner_of_locks() -> None:
+    """Store beside Snakemake's locks who holds them; take over the locks of a dead process, and name a living one.
+
+    The end of a run removes its own locks alone, not those of another study in the same folder.
+    """
+    lock, delete = FilePersistence.lock, FilePersistence._delete_locks
+
+    @contextmanager
+    def lock_with_owner(persistence: FilePersistence) -> Iterator[None]:
+        for taken in _overlapping_locks(persistence):
+            file = taken.with_suffix(".owner")
+            owner = read_owner(file)
+            logger.info(f"{taken} is there: looking whether {owner or 'its owner'} still runs (up to {LEASE_S:.0f} s).")
+            if not file.exists() or not is_dead(file, owner):
+                raise WorkflowError(_locked(owner or "another process"))
+            logger.warning(f"{owner or 'A process'} ended without removing its lock {taken}: it is removed.")
+            taken.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
+        with lock(persistence), ExitStack() as owned:
+            for file in persistence._lockfile.values():
+                owned.enter_context(held(Path(file).with_suffix(".owner")))
+            yield
+
+    def delete_own(persistence: FilePersistence) -> None:
+        if not persistence._lockfile:  # `--unlock`
+            delete(persistence)
+        for file in persistence._lockfile.values():
+            Path(file).unlink(missing_ok=True)
+        persistence._lockfile.clear()
+
+    FilePersistence.lock = lock_with_owner
+    FilePersistence._delete_locks = delete_own
+
+
+def _overlapping_locks(persistence: FilePersistence) -> list[Path]:
+    """The locks that have a file of this run."""
+    inputs = {str(file) for file in persistence.all_inputfiles()}
+    outputs = {str(file) for file in persistence.all_outputfiles()}
+    refused = {"input": outputs, "output": inputs | outputs}
+    return [
+        file
+        for kind, files in refused.items()
+        for file in Path(persistence._lockdir).glob(f"*.{kind}.lock")
+        if not files.isdisjoint(file.read_text().split("\n"))
+    ]
+
+
+def _locked(owner: object) -> str:
+    jobs = [line for line in (_ask("squeue", "--me", "--noheader", "--format=%i %T %k|%Z") or "").split("\n") if line]
+    here = [line.rpartition("|")[0] for line in jobs if line.rpartition("|")[2] == os.getcwd()]
+    return (
+        f"{owner} makes files of this study in {os.getcwd()}.\n"
+        + (f"Its jobs in the queue: {'; '.join(here[:10])}{' ...' if len(here) > 10 else ''}\n" if here else "")
+        + "Wait for it to end, or end it (kill with SIGTERM lets running jobs finish) and give the same command again."
+        " Jobs that still run are then waited for, and what they finish counts. If you know that no such process runs"
+        " anywhere: snakemake --unlock"
+    )
+
+
+def _ask(*command: str) -> str | None:
+    """What a command of Slurm prints; None if it is missing, fails or does not answer within a minute."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+LIVE = frozenset(
+    (
+        *("PENDING", "CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING"),
+        *("STAGE_OUT", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"),
+    )
+)
+"""States of a job that has not ended."""
+
+NOT_ITS_FAULT = frozenset(("PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "REVOKED"))
+"""States of a job that was ended for the sake of others; another start of it uses up no retry."""
+
+UNKNOWN_AFTER = 3
+"""A job that the scheduler does not name in so many successive answers is judged by its outputs."""
+
+
+def job_states(ids: Iterable[str]) -> dict[str, str] | None:
+    """States by id of these jobs, from the queue or else from accounting; a job that neither names is left out.
+
+    Returns:
+        None if the controller does not answer.
+    """
+    queue = _ask("squeue", "--me", "--array", "--states=all", "--noheader", "--format=%i|%T")
+    if queue is None:
+        return None
+    states = dict(line.split("|") for line in queue.split("\n") if line)
+    missing = [slurm_id for slurm_id in ids if slurm_id not in states]
+    if missing:
+        ended = _ask("sacct", "-X", "--noheader", "--parsable2", "--format=JobID,State", f"--jobs={','.join(missing)}")
+        rows = [line.split("|") for line in (ended or "").split("\n") if line]
+        # accounting may call a job running that the controller has lost
+        states |= {slurm_id: state.split()[0] for slurm_id, state in rows if state.split()[0] not in LIVE}
+    return {slurm_id: states[slurm_id] for slurm_id in ids if slurm_id in states}
+
+
+def work_of(job: object) -> str:
+    """A hash of what a job does: its commands with all settings and paths."""
+    commands = sorted(single.shellcmd or "" for single in (job.jobs if job.is_group() else [job]))
+    return hashlib.sha256("\n".join(commands).encode()).hexdigest()[:16]
+
+
+def patient_executor(executor: type) -> type:
+    """The Slurm plugin's executor, which resumes jobs, submits with back-off, and waits for a controller."""
+
+    class PatientExecutor(executor):
+        def __post_init__(self, *args: object) -> None:
+            self.unended = {}  # infos of jobs by id; the plugin's own list is empty while it asks for states
+            self.unnamed = {}  # in how many successive answers the scheduler did not name a job
+            self.silent_since = None
+            self.stopping = False
+            super().__post_init__(*args)
+
+        def run_job(self, job: object) -> None:
+            """Resume the job that is stored for these outputs if it does the same work, and otherwise submit one."""
+            try:
+                stored = self.workflow.persistence.external_jobids(job)
+                resumed = sum(self._resume(job, slurm_job) for slurm_job in stored)  # of several, ends those of no use
+            except WorkflowError as error:
+                self._report_job_error_threadsafe(SubmittedJobInfo(job), str(error))
+                return
+            if not resumed:
+                super().run_job(job)
+
+        def _resume(self, job: object, stored: str) -> bool:
+            slurm_id, _, work = stored.partition(" ")
+            state = self._state_of(slurm_id)
+            if state not in LIVE and state != "COMPLETED":
+                return False
+            if work != work_of(job) or self._has_newer_input(job):
+                if state in LIVE:
+                    self._end(slurm_id)
+                return False
+            self.logger.info(f"Job {job.jobid} is resumed: Slurm job {slurm_id} is {state.lower()}.")
+            log = self.slurm_logdir / f"rule_{job.name}" / get_job_wildcards(job) / f"{slurm_id}.log"
+            info = SubmittedJobInfo(job, external_jobid=slurm_id, aux={"slurm_logfile": log})
+            self.report_job_submission(info, register_job=False)
+            return True
+
+        def _state_of(self, slurm_id: str) -> str | None:
+            """State of a job, None if the scheduler does not know it; waits while the controller does not answer."""
+            for seconds in _pauses():
+                if (states := job_states([slurm_id])) is not None:
+                    return states.get(slurm_id)
+                self._pause(seconds, f"Slurm's controller does not say whether job {slurm_id} still runs")
+            raise WorkflowError(f"Slurm's controller does not say whether job {slurm_id} still runs")
+
+        def _end(self, slurm_id: str) -> None:
+            """Cancel a job whose settings or inputs have changed since, and wait for its end."""
+            self.logger.info(f"Slurm job {slurm_id} has other settings or older inputs: it is cancelled.")
+            _ask("scancel", slurm_id)
+            while self._state_of(slurm_id) in LIVE:
+                self._pause(2, "")
+
+        def _has_newer_input(self, job: object) -> bool:
+            started = min(self.workflow.persistence._get_recorded_starttime(str(file)) or 0.0 for file in job.output)
+            return any(os.path.getmtime(file) > started for file in job.input)
+
+        def _pause(self, seconds: float, reason: str) -> None:
+            if reason:
+                self.logger.warning(f"{reason}: trying again in {seconds:.0f} s.")
+            deadline = time.monotonic() + seconds
+            while time.monotonic() < deadline:
+                if self.stopping:
+                    raise WorkflowError("Snakemake is ending")
+                time.sleep(0.2)
+
+        def report_job_submission(self, job_info: SubmittedJobInfo, register_job: bool = True) -> None:
+            """Store the job's id with a hash of its work, for `run_job` of the next start."""
+            super().report_job_submission(job_info, register_job=False)
+            self.unended[job_info.external_jobid] = job_info
+            if register_job:
+                try:
+                    job_info.job.register(external_jobid=f"{job_info.external_jobid} {work_of(job_info.job)}")
+                except OSError as error:
+                    self.logger.warning(f"The id of Slurm job {job_info.external_jobid} cannot be stored: {error}")
+
+        async def check_active_jobs(self, active_jobs: list) -> AsyncIterator:
+            """Ask for the states of all jobs at once; a job whose state is not known stays."""
+            states = await asyncio.to_thread(job_states, [info.external_jobid for info in active_jobs])
+            first = self.workflow.executor_settings.init_seconds_before_status_checks
+            if states is None:
+                if self.silent_since is None:
+                    self.silent_since = time.monotonic()
+                    self.logger.warning("Slurm's controller does not answer; jobs go on, and it is asked again.")
+                self.next_seconds_between_status_checks = first
+                for info in active_jobs:
+                    yield info
+                return
+            if self.silent_since is not None:
+                self.logger.warning(f"Slurm answers again after {time.monotonic() - self.silent_since:.0f} s.")
+                self.silent_since = None
+            ended = 0
+            for info in active_jobs:
+                if self._is_live(info, states.get(info.external_jobid)):
+                    yield info
+                else:
+                    ended += 1
+                    self._report_end(info, states.get(info.external_jobid))
+            wait = first if ended or not active_jobs else min(self.next_seconds_between_status_checks + 10, 180)
+            self.next_seconds_between_status_checks = wait
+
+        def _is_live(self, info: SubmittedJobInfo, state: str | None) -> bool:
+            if state is not None:
+                self.unnamed.pop(info.external_jobid, None)
+                return state in LIVE
+            self.unnamed[info.external_jobid] = self.unnamed.get(info.external_jobid, 0) + 1
+            return self.unnamed[info.external_jobid] < UNKNOWN_AFTER
+
+        def _report_end(self, info: SubmittedJobInfo, state: str | None) -> None:
+            slurm_id = info.external_jobid
+            self.unended.pop(slurm_id, None)
+            if state == "COMPLETED" or is_recorded(info.job):
+                if not self.workflow.executor_settings.keep_successful_logs:
+                    with suppress(OSError):
+                        info.aux["slurm_logfile"].unlink()
+                self.report_job_success(info)
+                return
+            if state in NOT_ITS_FAULT:
+                info.job.attempt -= 1
+            message = f"Slurm job {slurm_id}: {state or 'unknown to the scheduler, and its outputs are not complete'}. "
+            self.report_job_error(info, msg=message, aux_logs=[str(info.aux["slurm_logfile"])])
+
+        def cancel_jobs(self, active_jobs: list) -> None:
+            """End submissions that wait, then cancel all jobs that have not ended."""
+            self.stopping = True
+            self._job_submission_executor.shutdown(wait=True, cancel_futures=True)
+            super().cancel_jobs(list(self.unended.values()))
+
+    return PatientExecutor
+
+
+def _pauses() -> Iterator[float]:
+    """Seconds between attempts: doubled from 5 to 60, then 60, for half an hour together."""
+    yield from (5.0, 10.0, 20.0, 40.0)
+    for _ in range(29):
+        yield 60.0
+
+
+def apply(is_main_process: bool) -> None:
+    """Apply all changes, at the start of Snakemake in the main process or in a job."""
+    check_versions()
+    lift_default_rate()
+    remove_checkpoints_when_accepted()
+    if is_main_process:
+        name_the_owner_of_locks()
+        plugin = ExecutorPluginRegistry().get_plugin("slurm")
+        plugin.executor = patient_executor(plugin.executor)
+    else:
+        in_a_job()
