@@ -268,6 +268,10 @@ class Pair:
         rejected: The worse answer.
         edits: The changes that made the rejected answer from the gold answer.
         token_edit_distance: Edit distance between the token ids of both answers.
+        weight: Factor of the pair's loss, at least 0.
+        chosen_weights: A weight for each token of the chosen answer and the end-of-turn token, for losses that read
+            them; None for pairs without weights of tokens.
+        rejected_weights: The same for the rejected answer.
     """
 
     pair_id: str
@@ -276,6 +280,9 @@ class Pair:
     rejected: str
     edits: tuple[Edit, ...]
     token_edit_distance: int
+    weight: float = 1.0
+    chosen_weights: tuple[float, ...] | None = None
+    rejected_weights: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +428,9 @@ SCHEMAS: dict[type, pa.Schema] = {
             _struct(operator=pa.string(), field=pa.string(), gold=pa.string(), wrong=pa.string(), source=pa.string())
         ),
         token_edit_distance=pa.int32(),
+        weight=pa.float64(),
+        chosen_weights=pa.list_(pa.float64()),
+        rejected_weights=pa.list_(pa.float64()),
     ),
     Reference: _schema(pair_id=pa.string(), chosen_logps=pa.list_(pa.float32()), rejected_logps=pa.list_(pa.float32())),
     Anchor: _schema(prompt_id=pa.string(), token_ids=pa.list_(pa.int32())),

@@ -15,6 +15,8 @@ from tabpo.processes.launch import leave
 from tabpo.records import Prompt, read_records
 from tabpo.scoring.reference import read_examples
 from tabpo.scoring.tokenise import encode_prompt
+from tabpo.study.methods import ExampleWeights
+from tabpo.training.example_weights import weighted_by_labels
 from tabpo.training.loggers import LOGGERS
 from tabpo.training.pair_watch import build_pair_watch
 from tabpo.training.preference import PreferenceTrainer
@@ -47,6 +49,9 @@ def main(argv: list[str] | None = None) -> None:
     tokenizer = load_tokenizer(args.sft)
     inputs = {name: path for name in (*INPUTS, *HELD_OUT) if (path := getattr(args, name)) is not None}
     examples = read_examples(tokenizer, inputs, settings)
+    if "example_weights" in method:
+        weights = ExampleWeights(**method["example_weights"])
+        examples = weighted_by_labels(examples, read_records(args.prompts, Prompt), weights)
     build = build_watch if args.held_out_pairs is None else build_pair_watch
     deepspeed, logger = Path(__file__).parents[1] / "config/deepspeed", (args.logging, args.events)
     run = Run(settings, args.settings["resources"], args.sft, inputs, args.checkpoints, deepspeed, logger)

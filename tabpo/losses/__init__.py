@@ -6,11 +6,12 @@ from pkgutil import iter_modules
 
 from tabpo.errors import ConfigError
 from tabpo.losses._contract import check_contract, synthetic_pair
-from tabpo.losses._interface import LossOutput, Side, TokenField
+from tabpo.losses._interface import FROM_FILES, LossOutput, Side, TokenField
 from tabpo.losses._loading import describe_loss, loss_class
 from tabpo.losses._ranges import check_ranges
 
 __all__ = [
+    "FROM_FILES",
     "LossOutput",
     "Side",
     "TokenField",

@@ -139,6 +139,7 @@ def synthetic_pair(seed: int, dtype: torch.dtype, pairs: int = 6, tokens: int = 
             importance=draw(),
             baseline=(2 * draw() - 1).requires_grad_(),
             anchor=anchor,
+            token_weights=2 * draw(),
         )
 
     return tuple(_copy(drawn, spoilt=True) for drawn in (side(side(None)), side(None)))

@@ -17,6 +17,10 @@ class TokenField(IntEnum):
     ID = 5
 
 
+FROM_FILES = frozenset({"token_weights"})
+"""Fields of `Side` that are read from files and not computed in training."""
+
+
 @dataclass(frozen=True)
 class Side:
     """One side of B pairs on the shifted grid: position t scores completion token t.
@@ -35,6 +39,7 @@ class Side:
         importance: (B, T) token importances, no gradient; for losses that need "importance".
         baseline: (B, T) learnt state values; for losses that need "baseline".
         anchor: Sampled anchor completions of the pairs' prompts; for losses that need "anchor".
+        token_weights: (B, T) weights of tokens that the data give, at least 0; for losses that need "token_weights".
     """
 
     policy_logps: Tensor
@@ -47,6 +52,7 @@ class Side:
     importance: Tensor | None = None
     baseline: Tensor | None = None
     anchor: "Side | None" = None
+    token_weights: Tensor | None = None
 
     @property
     def lengths(self) -> Tensor:

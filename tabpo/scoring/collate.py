@@ -18,6 +18,8 @@ states, M target pairs, S tokens in the longest padded row.
     token_fields                (R, T) int8, pairs only
     differs                     (R, T) bool, pairs only
     reference_logps             (R, T) float32, pairs with reference only; zeros for anchors
+    weights                     (B,) float32, pairs only
+    token_weights               (R, T) float32, pairs that bring it along only; zeros for anchors
 
 The completions of a pair batch are all chosen ones, then all rejected ones, then all anchors if there are any.
 """
@@ -75,6 +77,10 @@ def collate_pairs(
     if pairs[0].chosen_reference is not None:
         references = [pair.chosen_reference for pair in pairs] + [pair.rejected_reference for pair in pairs]
         batch["reference_logps"] = _padded(references + nothing, 0.0, torch.float32)
+    batch["weights"] = torch.tensor([pair.weight for pair in pairs])
+    for name in pairs[0].chosen_values:
+        values = [pair.chosen_values[name] for pair in pairs] + [pair.rejected_values[name] for pair in pairs]
+        batch[name] = _padded(values + nothing, 0.0, torch.float32)
     return batch
 
 

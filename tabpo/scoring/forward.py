@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tabpo.errors import ConfigError
-from tabpo.losses import Side
+from tabpo.losses import FROM_FILES, Side
 from tabpo.models.loading import autocast
 from tabpo.scoring.attention import FAMILIES, Forest, let_read_trees, unwrapped
 from tabpo.scoring.collate import Batch
@@ -101,7 +101,8 @@ def score_pairs(
 
 
 def _side(scores: _Scores, batch: Batch, rows: slice) -> Side:
-    given = {name: batch[name][rows] for name in ("reference_logps", "completion_mask", "token_fields", "differs")}
+    always = ("reference_logps", "completion_mask", "token_fields", "differs")
+    given = {name: batch[name][rows] for name in (*always, *(FROM_FILES & batch.keys()))}
     return Side(
         policy_logps=scores.logps[rows],
         token_kl=None if scores.token_kl is None else scores.token_kl[rows],

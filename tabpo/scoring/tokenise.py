@@ -1,7 +1,7 @@
 """Token ids of prompts and answers: each text is encoded once on its own; nothing is encoded again or truncated."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rapidfuzz.distance import LCSseq
 from transformers import PreTrainedTokenizerBase
@@ -53,6 +53,9 @@ class PairExample:
         chosen_reference: Reference log-probs of the chosen tokens, nats; None before they are computed.
         rejected_reference: Reference log-probs of the rejected tokens, nats; None before they are computed.
         number: Number of the pair in its file, from 1, used in messages; 0 if it comes from no file.
+        weight: Factor of the pair's loss.
+        chosen_values: Further values of the chosen tokens from files, by the field of `Side`.
+        rejected_values: The same for the rejected tokens.
     """
 
     pair_id: str
@@ -66,6 +69,9 @@ class PairExample:
     chosen_reference: tuple[float, ...] | None
     rejected_reference: tuple[float, ...] | None
     number: int = 0
+    weight: float = 1.0
+    chosen_values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    rejected_values: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def prompt_id(self) -> str:
@@ -177,7 +183,13 @@ def _encode_pair(
         raise DataError(f"pair {number}: chosen and rejected are the same {len(chosen_ids)} tokens")
     chosen_differs, rejected_differs = differing_tokens(chosen_ids, rejected_ids)
     if reference is not None:
-        _check_counts(number, reference, len(chosen_ids), len(rejected_ids))
+        _check_counts(number, "reference log-probs", reference.chosen_logps, chosen_ids)
+        _check_counts(number, "reference log-probs", reference.rejected_logps, rejected_ids)
+    chosen_values, rejected_values = {}, {}
+    if pair.chosen_weights is not None:
+        _check_counts(number, "weights", pair.chosen_weights, chosen_ids)
+        _check_counts(number, "weights", pair.rejected_weights, rejected_ids)
+        chosen_values["token_weights"], rejected_values["token_weights"] = pair.chosen_weights, pair.rejected_weights
     return PairExample(
         pair_id=pair.pair_id,
         prompt_ids=prompt_ids,
@@ -190,6 +202,9 @@ def _encode_pair(
         chosen_reference=reference and reference.chosen_logps,
         rejected_reference=reference and reference.rejected_logps,
         number=number,
+        weight=pair.weight,
+        chosen_values=chosen_values,
+        rejected_values=rejected_values,
     )
 
 
@@ -218,10 +233,8 @@ def _match_references(pairs: Sequence[Pair], references: Sequence[Reference]) ->
     return by_pair
 
 
-def _check_counts(number: int, reference: Reference, chosen: int, rejected: int) -> None:
-    counts = (len(reference.chosen_logps), len(reference.rejected_logps))
-    if counts != (chosen, rejected):
+def _check_counts(number: int, what: str, values: Sequence[float], ids: Sequence[int]) -> None:
+    if len(values) != len(ids):
         raise DataError(
-            f"pair {number}: reference log-probs for {counts[0]} and {counts[1]} tokens;"
-            f" its completions have {chosen} and {rejected}"
+            f"pair {number}: {what} for {len(values)} tokens; the completion has {len(ids)}, with the end-of-turn token"
         )

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, Tag
 
 from tabpo.names import PREFERENCES, SFT
 from tabpo.study.datasets import Dataset, Preferences
 from tabpo.study.generation import Generation
 from tabpo.study.imported import Imported
+from tabpo.study.methods import Method
 from tabpo.study.models import PromptedModel, Stages, TrainedModel
 from tabpo.study.pairings import Pairing
 from tabpo.study.shape import File, Section, Seed
-from tabpo.study.training import TrainingSettings
 
 
 class Machine(Section):
@@ -30,29 +30,6 @@ class Machine(Section):
     )
     mem_mb: int = Field(ge=500, description="Memory of one job on each of its machines, in MB.")
     runtime: int = Field(ge=1, description="Minutes after which a scheduler may end the job.")
-
-
-class Method(Section):
-    """A loss with its parameters, training and pairing."""
-
-    loss: str = Field(None, description="Name of a file of tabpo/losses/; needed if no preset has the method's name.")
-    params: dict[
-        str, Annotated[bool | int | float | str, WithJsonSchema({"type": ["boolean", "number", "string"]})]
-    ] = Field(
-        {},
-        description=(
-            "Hyperparameters of the loss (docs/methods.md). A hyperparameter that is not given has the preset's value,"
-            " or else the default of the loss."
-        ),
-    )
-    training: TrainingSettings = Field(None, description="Training settings of this method; they override all others.")
-    pairing: str = Field(
-        None,
-        description=(
-            "Name of the pairing that the method trains on. If not given, the preset's pairing, or else mixed; in a"
-            " study of preferences, given."
-        ),
-    )
 
 
 class Row(Section):

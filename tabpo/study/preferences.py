@@ -77,6 +77,10 @@ def check_preferences(
 
 def _check_methods(where: str, methods: Mapping[str, Settings], training: Mapping[tuple[str, str], Settings]) -> None:
     for name, method in methods.items():
+        if "example_weights" in method:
+            raise ConfigError(
+                f"methods.{name}.example_weights are by labels, but {where}; accepted: weights in its files"
+            )
         for key, value in FIELD_PARAMS.items():
             if method["params"].get(key, value) != value:
                 raise ConfigError(

@@ -14,6 +14,7 @@ from tabpo.study.generation import USUAL, check_generation
 from tabpo.study.heldout import DISAGREEMENT, check_choice
 from tabpo.study.imported import complete_imported
 from tabpo.study.keys import StudyKeys, Tests
+from tabpo.study.methods import ExampleWeights
 from tabpo.study.models import PromptedModel, TrainedModel
 from tabpo.study.pairings import check_disagreement, complete_pairing
 from tabpo.study.preferences import check_preferences, default_pairing
@@ -233,7 +234,9 @@ def _method(config: Mapping[str, Any], name: str, known: Known, family: Mapping[
     pairing = entry.get("pairing", preset.get("pairing", default_pairing(config)))
     _check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
     params = {**preset.get("params", {}), **entry.get("params", {})}
-    return {"loss": loss, "params": params, "pairing": pairing}
+    weights = entry.get("example_weights", preset.get("example_weights"))
+    weighted = {} if weights is None else {"example_weights": ExampleWeights.defaults() | weights}
+    return {"loss": loss, "params": params, "pairing": pairing, **weighted}
 
 
 def _check_logging(logging: str, private: Sequence[str]) -> None:

@@ -97,6 +97,7 @@ PRINTED_CONVENTIONS = {
 NAMES = {
     "sft": "SFT",
     "sft_continued": "SFT, continued",
+    "sft_reweighted": "SFT, reweighted",
     "dictionary": "Dictionary",
     "majority": "Majority label",
     "human": "Second annotator",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import TrainingArguments
 
 from tabpo.errors import DataError, locate_numeric_error
-from tabpo.losses import LossOutput, Side, check_contract
+from tabpo.losses import FROM_FILES, LossOutput, Side, check_contract
 from tabpo.models.frozen import frozen_reference
 from tabpo.scoring.attention import shares_prefixes
 from tabpo.scoring.collate import collate_pairs
@@ -40,7 +40,7 @@ STEP0_BATCHES = 2
 
 
 class PreferenceTrainer(StepTrainer):
-    """Trainer whose loss of a step is the mean loss over its pairs.
+    """Trainer whose loss of a step is the mean over its pairs of each pair's loss, multiplied by the pair's weight.
 
     The quantities that a loss lists in its `needs` are computed here, and only for these losses.
 
@@ -67,6 +67,12 @@ class PreferenceTrainer(StepTrainer):
         start: Path,
         watch: Watch | PairWatch | None = None,
     ):
+        missing = (loss.needs & FROM_FILES) - examples[0].chosen_values.keys()
+        if missing:
+            raise DataError(
+                f"the loss needs {', '.join(sorted(missing))}, which these pairs do not have; accepted: preferences"
+                " with chosen_weights and rejected_weights"
+            )
         self.measure = Watch.measure if watch is None else watch.measure
         if "baseline" in loss.needs:
             add_baseline(model, arguments.seed)
@@ -172,6 +178,7 @@ class PreferenceTrainer(StepTrainer):
             check_contract(self.loss, chosen, rejected)
             self._loss_is_checked = True
         output = self.loss(chosen, rejected)
+        output = replace(output, losses=output.losses * batch["weights"])
         return output.losses.sum(), pair_sums(output, chosen, rejected, batch["completion_ids"])
 
     def sides(self, model: nn.Module, batch: Batch) -> tuple[Side, Side]:

@@ -1,5 +1,7 @@
 """Padding, masks and the one-token shift."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -162,3 +164,15 @@ def test_each_state_of_a_tree_has_read_all_before_its_token(rows):
             state, scored = targets[batch["target_of"][row, place]]
             assert scored == token
             assert seen[batch["states"][state].item()] == prompt + completion[:place]
+
+
+def test_weights_are_padded_like_log_probs():
+    first, second = pair(0, [1], [2], [3, 4]), pair(1, [1], [5, 6], [7])
+    first = replace(
+        first, weight=2.0, chosen_values={"token_weights": (0.5,)}, rejected_values={"token_weights": (1, 3)}
+    )
+    second = replace(second, chosen_values={"token_weights": (1, 2)}, rejected_values={"token_weights": (4,)})
+    batch = collate_pairs([first, second], 0, anchors=[(8, 9, 9), (8,)])
+    assert batch["weights"].tolist() == [2, 1] and batch["weights"].dtype == torch.float32
+    assert batch["token_weights"].tolist() == [[0.5, 0, 0], [1, 2, 0], [1, 3, 0], [4, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert "token_weights" not in collate_pairs([pair(0, [1], [2], [3])], 0)

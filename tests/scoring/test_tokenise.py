@@ -181,5 +181,18 @@ def test_partial_and_stale_references_are_refused(tokenizer, prompts, pairs, lim
     with pytest.raises(DataError, match="5 rows of reference log-probs for 4 pairs"):
         encode([*references, references[0]])
     shorter = replace(references[2], rejected_logps=references[2].rejected_logps[1:])
-    with pytest.raises(DataError, match=r"pair 3: reference log-probs for \d+ and \d+ tokens; its completions"):
+    with pytest.raises(DataError, match=r"pair 3: reference log-probs for \d+ tokens; the completion has \d+, with"):
         encode([*references[:2], shorter, references[3]])
+
+
+def test_weights_of_a_pair_and_of_its_tokens(tokenizer, prompts, pairs, limits):
+    plain = encode_pairs(tokenizer, prompts, pairs[:1], None, limits)[0]
+    assert (plain.weight, plain.chosen_values, plain.rejected_values) == (1.0, {}, {})
+    of_tokens = {"chosen_weights": (0.5,) * len(plain.chosen_ids), "rejected_weights": (2.0,) * len(plain.rejected_ids)}
+    weighted = encode_pairs(tokenizer, prompts, [replace(pairs[0], weight=3.0, **of_tokens)], None, limits)[0]
+    assert weighted.weight == 3.0
+    assert weighted.chosen_values == {"token_weights": of_tokens["chosen_weights"]}
+    assert weighted.rejected_values == {"token_weights": of_tokens["rejected_weights"]}
+    short = replace(pairs[0], chosen_weights=(1.0,), rejected_weights=of_tokens["rejected_weights"])
+    with pytest.raises(DataError, match=r"pair 1: weights for 1 tokens; the completion has \d+, with the end-of-turn"):
+        encode_pairs(tokenizer, prompts, [short], None, limits)

@@ -728,3 +728,19 @@ def test_a_metrics_table_takes_the_datasets_whose_tables_have_it(demo):
     assert datasets["rel"] == {"demo_abstracts"}
     assert datasets["triple"] == {"demo_messages"}
     assert datasets["valid"] == {"demo_abstracts", "demo_messages"}
+
+
+def test_weights_of_examples_are_part_of_a_methods_settings_only_where_given(demo):
+    demo["methods"] |= {
+        "sft_reweighted": None,
+        "dpo_rare": {"loss": "dpo", "example_weights": {"strategy": "effective_number", "cap": 2}},
+    }
+    study = resolve_study(demo, KNOWN)
+    whole = {"b": 0.99, "a": 1.0, "combine": "mean", "cap": 3.0}
+    assert study.methods["sft_reweighted"]["loss"] == "sft_continued"
+    assert study.methods["sft_reweighted"]["example_weights"] == whole | {"strategy": "effective_number"}
+    rare = job.run_settings(study, "demo_abstracts", "tiny", "dpo_rare", 1)["method"]["example_weights"]
+    assert rare == whole | {"strategy": "effective_number", "cap": 2}
+    assert "example_weights" not in job.run_settings(study, "demo_abstracts", "tiny", "dpo", 1)["method"]
+    demo["methods"]["dpo_rare"]["example_weights"] = {"strategy": "rare"}
+    assert refusal(demo).startswith("methods.dpo_rare.example_weights.strategy is 'rare'; accepted: effective_number")

@@ -1,0 +1,52 @@
+"""The keys of a method in a study: its loss, the weights of its examples, its training and its pairing."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, WithJsonSchema
+
+from tabpo.study.shape import Section
+from tabpo.study.training import TrainingSettings
+
+
+class ExampleWeights(Section):
+    """Larger weights for pairs with rare labels (docs/methods.md); the loss of a pair is multiplied by its weight."""
+
+    strategy: Literal["effective_number", "inverse_frequency", "inverse_square_root"] = Field(
+        description="How the weight of a label falls with the number of examples that have it."
+    )
+    b: float = Field(
+        0.99, gt=0, lt=1, description="Of effective_number: a label of n examples weighs (1 - b) / (1 - b^n)."
+    )
+    a: float = Field(
+        1.0, gt=0, description="Exponent of inverse_frequency, (N / n)^a, and of inverse_square_root, (N / n)^(a / 2)."
+    )
+    combine: Literal["mean", "max", "geometric_mean"] = Field(
+        "mean", description="How an example's weights by both kinds of labels become one."
+    )
+    cap: float = Field(3.0, ge=1, description="Largest weight of an example.")
+
+
+class Method(Section):
+    """A loss with its parameters, training and pairing."""
+
+    loss: str = Field(None, description="Name of a file of tabpo/losses/; needed if no preset has the method's name.")
+    params: dict[
+        str, Annotated[bool | int | float | str, WithJsonSchema({"type": ["boolean", "number", "string"]})]
+    ] = Field(
+        {},
+        description=(
+            "Hyperparameters of the loss (docs/methods.md). A hyperparameter that is not given has the preset's value,"
+            " or else the default of the loss."
+        ),
+    )
+    example_weights: ExampleWeights = Field(
+        None, description="Weights of pairs by the labels of their gold answers. If not given, all pairs weigh 1."
+    )
+    training: TrainingSettings = Field(None, description="Training settings of this method; they override all others.")
+    pairing: str = Field(
+        None,
+        description=(
+            "Name of the pairing that the method trains on. If not given, the preset's pairing, or else mixed; in a"
+            " study of preferences, given."
+        ),
+    )
