@@ -106,17 +106,17 @@ def marked_column(generator: np.random.Generator, case: dict) -> bool:
 def power(studies: int, generator: np.random.Generator) -> Iterator[dict]:
     """Yield how often the mean over six models finds a gain of two points, at the level of a family of 12."""
     for seed_sd, (document_sd, shared) in product((0.7, 2.0), ((0.0, False), (5.0, False), (5.0, True))):
-        found = alone = 0
+        detected = alone = 0
         for _ in range(studies):
             gains = np.array([0.0, 2.0])
             counts = simulate(generator, (6, 5), 100, gains, seed_sd, document_sd, shared=shared)
             models = [estimates(new) - estimates(base) for base, new in zip(*counts, strict=True)]
-            found += pooled([models]).p < LEVEL / METHODS
+            detected += pooled([models]).p < LEVEL / METHODS
             alone += effect(models[0]).p < LEVEL / METHODS
         yield {
             **{"what": "power", "gain": 2.0, "models": 6, "seeds": 5, "documents": 100},
             **{"seed_sd": seed_sd, "document_sd": document_sd, "same_documents_in_all_models": shared},
-            **{"studies": studies, "found": found / studies, "found_by_one_model": alone / studies},
+            **{"studies": studies, "found": detected / studies, "found_by_one_model": alone / studies},
         }
 
 

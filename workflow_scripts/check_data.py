@@ -66,8 +66,8 @@ def main(argv: list[str] | None = None) -> None:
             else:
                 print(f"Lengths in tokens of {model}:", *lines, sep="\n- ")
     total = sum(map(len, faults.values()))
-    for name, found in faults.items():
-        print(f"\n## {name}: {len(found)} faults", *list_faults(found), sep="\n- ")
+    for name, errors in faults.items():
+        print(f"\n## {name}: {len(errors)} faults", *list_faults(errors), sep="\n- ")
     if total:
         raise DataError(f"{total} faults; the first {'is' if total == 1 else 'of each kind are'} listed above")
 

@@ -39,9 +39,11 @@ def main(argv: list[str] | None = None) -> None:
     units = {part: units_of_prompts(documents[part], [item.prompt_id for item in prompts[part]]) for part in PARTS}
 
     answers = [prompt.answer for prompt in prompts["test"]]
-    own = build_dictionary(units["train"])
-    for row, entries in zip(ROWS, (own, majority(own)), strict=True):
-        threshold = best_threshold(entries, units["select"], lambda found: strict_f1(units["select"], found, ontology))
+    dictionary = build_dictionary(units["train"])
+    for row, entries in zip(ROWS, (dictionary, majority(dictionary)), strict=True):
+        threshold = best_threshold(
+            entries, units["select"], lambda answers_of: strict_f1(units["select"], answers_of, ontology)
+        )
         predictions = [annotate(entries, unit, threshold) for unit in units["test"]]
         scores, by_unit = score("test", units["test"], predictions, answers, ontology, completions=None)
         counts = cluster_counts(documents["test"], units["test"], by_unit, predictions)

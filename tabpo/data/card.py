@@ -44,12 +44,12 @@ def build_card(
         counts once.
     """
     splits = {split: _describe(items, ontology) for split, items in documents.items()}
-    found = {split: dict(counts) for split, counts in noticed.items() if counts}
+    nonempty = {split: dict(counts) for split, counts in noticed.items() if counts}
     return {
         "group_id": groups_known(documents),
         "splits": {split: splits[split] | counts for split, counts in _not_asked(documents).items()},
         "variants": dict(variants),
-        **({"noticed": found} if found else {}),
+        **({"noticed": nonempty} if nonempty else {}),
         "leaks": in_common(documents),
     }
 
@@ -110,8 +110,10 @@ def _not_asked(documents: Mapping[str, Sequence[Document]]) -> dict[str, dict[st
         split: sum((Counter(not_asked_by_sentence(document)) for document in items), start=Counter())
         for split, items in documents.items()
     }
-    kinds = [kind for kind in ("relations", "clusters") if any(found[kind] for found in counts.values())]
-    return {split: {f"{kind}{NOT_ASKED}": found[kind] for kind in kinds} for split, found in counts.items()}
+    kinds = [kind for kind in ("relations", "clusters") if any(split_counts[kind] for split_counts in counts.values())]
+    return {
+        split: {f"{kind}{NOT_ASKED}": split_counts[kind] for kind in kinds} for split, split_counts in counts.items()
+    }
 
 
 def not_asked(card: Mapping[str, Any], split: str) -> dict[str, int]:

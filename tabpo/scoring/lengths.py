@@ -60,8 +60,8 @@ def suggest_limits(lengths: Lengths, limits: Mapping[str, int]) -> list[str]:
     """Return one line for each limit: what is set, the longest text of each split, and what the data need."""
     lines = []
     for limit in LIMITS:
-        longest = {split: max(found, default=0) for split, found in lengths[limit].items()}
-        over = sum(length > limits[limit] for found in lengths[limit].values() for length in found)
+        longest = {split: max(values, default=0) for split, values in lengths[limit].items()}
+        over = sum(length > limits[limit] for values in lengths[limit].values() for length in values)
         shown = ", ".join(f"{split} {length}" for split, length in longest.items())
         advice = f"{over} are over it; set {max(longest.values())}" if over else "nothing is over it"
         lines.append(f"{limit} is {limits[limit]}; longest: {shown}; {advice}")
@@ -70,10 +70,10 @@ def suggest_limits(lengths: Lengths, limits: Mapping[str, int]) -> list[str]:
 
 def _over(limit: str, by_split: Mapping[str, Sequence[int]], allowed: int) -> str:
     """Say how many of each split are over a limit, with the number of the first; "" if none is."""
-    over = {split: [n for n, length in enumerate(found, 1) if length > allowed] for split, found in by_split.items()}
+    over = {split: [n for n, length in enumerate(values, 1) if length > allowed] for split, values in by_split.items()}
     counts = [f"{len(numbers)} of {split} (first: {numbers[0]})" for split, numbers in over.items() if numbers]
     if not counts:
         return ""
-    longest = max(length for found in by_split.values() for length in found)
+    longest = max(length for values in by_split.values() for length in values)
     kind = "prompts" if limit == "max_prompt_tokens" else "answers"
     return f"{kind} over {limit}, which is {allowed}: {', '.join(counts)}; they need {limit}: {longest}"

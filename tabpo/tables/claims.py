@@ -69,9 +69,13 @@ def claim_contents(
     method, rivals, metrics = settings["method"], settings["rivals"], settings["metrics"]
     single = single_blocks(samples)
     cells = build_cells(samples, dict.fromkeys(metrics, single), [method, *rivals])
-    own = [cell for cell in cells if cell.method == method]
+    method_cells = [cell for cell in cells if cell.method == method]
     comparisons = adjust_families(
-        [one for rival in rivals for one in differences(samples, own, against=rival, tested=metrics)]
+        [
+            comparison
+            for rival in rivals
+            for comparison in differences(samples, method_cells, against=rival, tested=metrics)
+        ]
     )
     withheld = rehearsals(samples, single, settings["generated"])
     rows = claim_rows(method, metrics, samples, cells, comparisons, withheld)
@@ -156,7 +160,7 @@ def _gain(method: str, metrics: Sequence[str], samples: Samples, against: str, o
     row |= {"data_sets": len(datasets), "models": len({model for models, _ in datasets for _, model in models})}
     row |= {"seeds": effect.seeds, "documents": effect.documents, "difference": effect.estimate}
     row |= dict(zip(("low", "high"), effect.interval, strict=True)) | {"p": effect.p if effect.seeds > 1 else None}
-    if all(one is not None for one in gains):
+    if all(gain is not None for gain in gains):
         left = iter(gains)
         relative = pooled([[_mean([next(left) for _ in defined]) for _ in models] for models, defined in datasets])
         row |= {"relative": relative.estimate}
@@ -168,7 +172,7 @@ def _members(
     method: str, metrics: Sequence[str], samples: Samples
 ) -> list[tuple[tuple[tuple[str, str], ...], list[str]]]:
     """Of each data set the models, as (dataset, model), that have SFT and the method, and the metrics that it has."""
-    found: dict[str, tuple[tuple[tuple[str, str], ...], list[str]]] = {}
+    by_dataset: dict[str, tuple[tuple[tuple[str, str], ...], list[str]]] = {}
     for metric in metrics:
         complete = [
             block
@@ -177,8 +181,8 @@ def _members(
         ]
         mean = pooled_block(samples, (SFT, method), metric)
         for models in (mean or complete[0]).members if complete else ():
-            found.setdefault(models[0][0], (models, []))[1].append(metric)
-    return list(found.values())
+            by_dataset.setdefault(models[0][0], (models, []))[1].append(metric)
+    return list(by_dataset.values())
 
 
 def _baseline(samples: Samples, member: tuple[str, str], metric: str, others: Others) -> Estimates:
@@ -188,7 +192,7 @@ def _baseline(samples: Samples, member: tuple[str, str], metric: str, others: Ot
 
 def _mean(estimates: Sequence[Estimates]) -> Estimates:
     return Estimates(
-        np.mean([one.whole for one in estimates], axis=0), np.mean([one.without for one in estimates], axis=0)
+        np.mean([item.whole for item in estimates], axis=0), np.mean([item.without for item in estimates], axis=0)
     )
 
 
@@ -197,19 +201,22 @@ def _wins(
 ) -> Row:
     """Comparisons over model x data set x metric x rival; a tie is equal as printed, with one decimal."""
     row = {"claim": WINS, "against": RIVALS, "metric": _metric(metrics)}
-    counted = [one for one in comparisons if one.metric in metrics]
+    counted = [comparison for comparison in comparisons if comparison.metric in metrics]
     if not counted:
         return row | {"reason": ABSENT}
     printed = {(cell.block, cell.method, cell.metric): round(cell.mean, 1) for cell in cells if cell.mean is not None}
     signs = [
-        np.sign(printed[one.block, one.method, one.metric] - printed[one.block, one.against, one.metric])
-        for one in counted
+        np.sign(
+            printed[comparison.block, comparison.method, comparison.metric]
+            - printed[comparison.block, comparison.against, comparison.metric]
+        )
+        for comparison in counted
     ]
-    marks = [one.mark for one in counted if one.block not in withheld]
-    effects: list[Effect] = [one.effect for one in counted]
+    marks = [comparison.mark for comparison in counted if comparison.block not in withheld]
+    effects: list[Effect] = [comparison.effect for comparison in counted]
     return row | {
-        "data_sets": len({one.block.dataset for one in counted}),
-        "models": len({one.block.model for one in counted}),
+        "data_sets": len({comparison.block.dataset for comparison in counted}),
+        "models": len({comparison.block.model for comparison in counted}),
         "seeds": min(effect.seeds for effect in effects),
         "difference": min(effect.estimate for effect in effects),
         "p": all_above(effects) if all(effect.seeds > 1 for effect in effects) else None,
@@ -255,7 +262,7 @@ def _describe(
 ) -> dict[str, Any]:
     """Caption, which names what is fixed, and notes."""
     method, metrics = settings["method"], settings["metrics"]
-    runs = [run for found in samples.runs.values() for run in found]
+    runs = [run for block_runs in samples.runs.values() for run in block_runs]
     trained = [(dataset, model) for dataset, model in samples.seeds if samples.seeds[dataset, model]]
     blocks = [Block(*member, ((member,),)) for member in trained]
     datasets, models = (list(dict.fromkeys(axis)) for axis in zip(*trained, strict=True))

@@ -56,13 +56,15 @@ _CLAIMED = {
 
 
 def _claims(table: str, claims: pd.DataFrame) -> list[tuple[str, str]]:
-    found = []
+    numbers = []
     for row in claims.to_dict("records"):
         key = "/".join((table, row["claim"], row["against"], row["metric"]))
-        found += [(f"{key}/{name}", format(row[name], form)) for name, form in _CLAIMED.items() if pd.notna(row[name])]
+        numbers += [
+            (f"{key}/{name}", format(row[name], form)) for name, form in _CLAIMED.items() if pd.notna(row[name])
+        ]
         if pd.notna(row["p"]):
-            found.append((f"{key}/p", _p(row["p"])))
-    return found
+            numbers.append((f"{key}/p", _p(row["p"])))
+    return numbers
 
 
 def _differences(table: str, tests: pd.DataFrame) -> list[tuple[str, str]]:

@@ -67,16 +67,19 @@ def test_masked_positions_reach_neither_loss_nor_gradient(
     loss = build_loss(name, **params)
     clean = make_random_pair(seed)
     broken = [poisoned(side, map_side, poison) for side in clean]
-    (expected, expected_gradients), (found, found_gradients) = gradients_of(loss, clean), gradients_of(loss, broken)
-    assert torch.equal(found.losses, expected.losses)
-    assert torch.equal(found.chosen_rewards, expected.chosen_rewards)
-    assert torch.equal(found.rejected_rewards, expected.rejected_rewards)
-    for found_gradient, gradient in zip(found_gradients, expected_gradients, strict=True):
-        assert torch.equal(found_gradient, gradient)
-    for spoilt, leaf, gradient in zip(leaves_of(loss, broken), leaves_of(loss, clean), found_gradients, strict=True):
+    (expected, expected_gradients), (observed, observed_gradients) = (
+        gradients_of(loss, clean),
+        gradients_of(loss, broken),
+    )
+    assert torch.equal(observed.losses, expected.losses)
+    assert torch.equal(observed.chosen_rewards, expected.chosen_rewards)
+    assert torch.equal(observed.rejected_rewards, expected.rejected_rewards)
+    for observed_gradient, gradient in zip(observed_gradients, expected_gradients, strict=True):
+        assert torch.equal(observed_gradient, gradient)
+    for spoilt, leaf, gradient in zip(leaves_of(loss, broken), leaves_of(loss, clean), observed_gradients, strict=True):
         assert (gradient[spoilt != leaf] == 0).all()
-    if found.gate is not None:
-        assert not (found.gate & ~clean[0].completion_mask).any()
+    if observed.gate is not None:
+        assert not (observed.gate & ~clean[0].completion_mask).any()
 
 
 @every_loss
@@ -124,8 +127,8 @@ WITHOUT_ANCHOR = {"ti_dpo": {"gamma": 0.0}}
 @pytest.mark.parametrize(("name", "params"), [variant for variant in VARIANTS if variant[0] in OWN - {"apo_down"}])
 def test_raising_a_chosen_token_lowers_the_loss(make_random_pair, gradients_of, name, params):
     pair = make_random_pair(6)
-    _, found = gradients_of(build_loss(name, **params | WITHOUT_ANCHOR.get(name, {})), pair)
-    raised, rejected = found[0][pair[0].completion_mask], found[len(found) // 2]
+    _, gradients = gradients_of(build_loss(name, **params | WITHOUT_ANCHOR.get(name, {})), pair)
+    raised, rejected = gradients[0][pair[0].completion_mask], gradients[len(gradients) // 2]
     assert (raised <= 0).all() and (rejected >= 0).all()
     # ConfPO leaves out confident tokens, TBPO those beyond the shorter completion, FTPO all but one.
     assert (raised < 0).all() or (name in ("confpo", "tbpo_a", "tbpo_q", "ftpo") and (raised < 0).any())
@@ -206,10 +209,10 @@ def test_an_annotation_states_what_is_accepted(monkeypatch, annotation, accepted
     for value in accepted:
         assert of_annotation(monkeypatch, annotation, value) == value
     for value in refused:
-        found = f"the text {value!r}" if isinstance(value, str) else repr(value)
+        shown = f"the text {value!r}" if isinstance(value, str) else repr(value)
         with pytest.raises(ConfigError) as error:
             of_annotation(monkeypatch, annotation, value)
-        assert str(error.value) == f"dpo: x must be {words}, got {found}"
+        assert str(error.value) == f"dpo: x must be {words}, got {shown}"
 
 
 def test_an_annotation_without_a_range_is_refused(monkeypatch):

@@ -39,12 +39,14 @@ def pair(request, make_side, with_needs):
     first = next(place for place, logps in enumerate(zip(policy, rejected_policy, strict=False)) if len(set(logps)) > 1)
     differs = [(torch.arange(side.policy_logps.shape[1]) == first)[None] for side in sides]
     kls = [0.03 * (side.policy_logps - side.reference_logps).square() for side in sides]
-    return [replace(side, token_kl=kl, differs=own) for side, kl, own in zip(sides, kls, differs, strict=True)]
+    return [
+        replace(side, token_kl=kl, differs=differing) for side, kl, differing in zip(sides, kls, differs, strict=True)
+    ]
 
 
 def differences(loss, leaves, step=1e-5):
     """Central differences of the loss by each entry."""
-    found = []
+    actual = []
     for number, leaf in enumerate(leaves):
         slopes = torch.zeros_like(leaf)
         for place in range(leaf.numel()):
@@ -54,8 +56,8 @@ def differences(loss, leaves, step=1e-5):
                 moved[number].view(-1)[place] += sign * step
                 values.append(loss(moved))
             slopes.view(-1)[place] = (values[0] - values[1]) / (2 * step)
-        found.append(slopes)
-    return found
+        actual.append(slopes)
+    return actual
 
 
 @every_loss
@@ -65,16 +67,16 @@ def test_gradient_is_that_of_finite_differences(
     loss = build_loss(name, **params)
     held = hold_constants(loss, pair)
     expected = differences(lambda moved: held(*with_leaves(loss, pair, moved)).losses.item(), leaves_of(loss, pair))
-    for found, slopes in zip(gradients_of(loss, pair)[1], expected, strict=True):
-        torch.testing.assert_close(found, slopes.detach(), atol=1e-6, rtol=1e-6)
+    for actual, slopes in zip(gradients_of(loss, pair)[1], expected, strict=True):
+        torch.testing.assert_close(actual, slopes.detach(), atol=1e-6, rtol=1e-6)
 
 
 @every_loss
 def test_single_precision_stays_finite_and_close(pair, map_side, gradients_of, name, params):
     loss = build_loss(name, **params)
     single = [map_side(lambda _, x: x.float() if x.is_floating_point() else x, side) for side in pair]
-    (found, slopes), (expected, exact_slopes) = gradients_of(loss, single), gradients_of(loss, pair)
-    torch.testing.assert_close(found.losses.double(), expected.losses, atol=1e-4, rtol=1e-5)
+    (actual, slopes), (expected, exact_slopes) = gradients_of(loss, single), gradients_of(loss, pair)
+    torch.testing.assert_close(actual.losses.double(), expected.losses, atol=1e-4, rtol=1e-5)
     for slope, exact in zip(slopes, exact_slopes, strict=True):
         torch.testing.assert_close(slope.double(), exact, atol=1e-4, rtol=1e-4)
 

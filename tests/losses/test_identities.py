@@ -92,9 +92,9 @@ def test_a_shared_prefix_gets_opposite_gradients(make_random_pair, gradients_of,
     pair = make_random_pair(seed, tokens=8)
     for field in ("policy_logps", "reference_logps", "token_kl"):
         getattr(pair[1], field)[:, :prefix] = getattr(pair[0], field)[:, :prefix]
-    _, found = gradients_of(build_loss(name, beta=beta, **params), pair)
+    _, actual = gradients_of(build_loss(name, beta=beta, **params), pair)
     both = (pair[0].completion_mask & pair[1].completion_mask)[:, :prefix]
-    added = (found[0] + found[len(found) // 2])[:, :prefix]
+    added = (actual[0] + actual[len(actual) // 2])[:, :prefix]
     torch.testing.assert_close(added[both], torch.zeros_like(added[both]), atol=1e-12, rtol=0)
 
 

@@ -72,19 +72,19 @@ def test_one_token_against_one_by_hand():
 def test_equals_pot(reg, shape):
     chosen, rejected = states(1, 1, shape[0], 8), states(2, 1, shape[1], 8)
     cost = pairwise_distances(chosen, rejected, torch.ones(1, *shape, dtype=torch.bool))
-    for found, expected in zip(
+    for actual, expected in zip(
         transported_mass(cost, everything(cost), reg, 0.2), of_pot(cost[0], reg, 0.2), strict=True
     ):
-        torch.testing.assert_close(found[0], expected, atol=1e-6, rtol=0)
+        torch.testing.assert_close(actual[0], expected, atol=1e-6, rtol=0)
 
 
 def test_equals_pot_where_hardly_any_mass_arrives():
     # the last chosen token is far from all: about exp(-1 / .07) of a unit leaves it
     cost = 0.1 + 0.2 * states(3, 1, 10, 12).sigmoid()
     cost[:, -1] = 1.0
-    found, expected = transported_mass(cost, everything(cost), 0.05, 0.02), of_pot(cost[0], 0.05, 0.02)
+    actual, expected = transported_mass(cost, everything(cost), 0.05, 0.02), of_pot(cost[0], 0.05, 0.02)
     assert expected[0][-1] < 1e-5
-    for mass, reference in zip(found, expected, strict=True):
+    for mass, reference in zip(actual, expected, strict=True):
         torch.testing.assert_close(mass[0], reference, atol=1e-6, rtol=1e-5)
 
 
@@ -92,12 +92,12 @@ def test_equals_pot_where_hardly_any_mass_arrives():
 @settings(max_examples=20)
 def test_weights_of_a_ragged_batch_equal_pot_pair_by_pair(make_pair, seed, reg, reg_m):
     pair = make_pair(seed)
-    found = build_loss("otpo", ot_reg=reg, ot_reg_m=reg_m)._token_weights(*pair)
+    actual = build_loss("otpo", ot_reg=reg, ot_reg_m=reg_m)._token_weights(*pair)
     for row in range(3):
         sides = [side.hidden_states[row, side.completion_mask[row]] for side in pair]
         cost = torch.cdist(*sides, compute_mode="donot_use_mm_for_euclid_dist") + 1e-6
         expected = of_pot(cost / max(1.0, cost.max().item()), reg, reg_m)
-        for side, weights, mass in zip(pair, found, expected, strict=True):
+        for side, weights, mass in zip(pair, actual, expected, strict=True):
             scaled = mass * (min(cost.shape) / mass.sum())
             torch.testing.assert_close(weights[row, side.completion_mask[row]], scaled, atol=1e-6, rtol=0)
 
@@ -109,20 +109,21 @@ def test_distances():
     rejected[1] *= 0.01  # all within 1: left as they are
     valid = torch.ones(2, 5, 4, dtype=torch.bool)
     valid[:, 4] = False
-    found = pairwise_distances(chosen.masked_fill(~valid[:, :, :1], 0.0), rejected, valid)
+    actual = pairwise_distances(chosen.masked_fill(~valid[:, :, :1], 0.0), rejected, valid)
     expected = torch.stack([(a[:4, None] - b).norm(dim=-1) for a, b in zip(chosen, rejected, strict=True)]) + 1e-6
     expected[0] /= expected[0].max()
-    torch.testing.assert_close(found[:, :4], expected, atol=1e-12, rtol=1e-9)
-    assert found[0, 0, 0] == found[0, 1, 1] == found[0, :4].min()  # equal states: zero, whatever the rounding
-    assert (found[:, 4] == 0).all()
+    torch.testing.assert_close(actual[:, :4], expected, atol=1e-12, rtol=1e-9)
+    assert actual[0, 0, 0] == actual[0, 1, 1] == actual[0, :4].min()  # equal states: zero, whatever the rounding
+    assert (actual[:, 4] == 0).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_equal_states_are_no_distance_apart_whatever_their_size(dtype):
     chosen = (states(11, 2, 40, 600) * torch.logspace(-3, 3, 40)[:, None]).to(dtype)
-    found = pairwise_distances(chosen, chosen.clone(), torch.ones(2, 40, 40, dtype=torch.bool))
-    own = found.diagonal(dim1=1, dim2=2)
-    assert (own == own[:, :1]).all() and (own < 1e-8).all()  # 1e-6 over the largest distance
+    actual = pairwise_distances(chosen, chosen.clone(), torch.ones(2, 40, 40, dtype=torch.bool))
+    self_distances = actual.diagonal(dim1=1, dim2=2)
+    assert (self_distances == self_distances[:, :1]).all()
+    assert (self_distances < 1e-8).all()  # 1e-6 over the largest distance
 
 
 def low_edit(dtype, common=0.0):
@@ -147,8 +148,8 @@ def test_single_precision_is_as_good_as_double(make_side, dtype, common, reg):
         )
         for wide in (dtype, torch.float64)
     )
-    for found, expected in zip(low, high, strict=True):
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    for actual, expected in zip(low, high, strict=True):
+        torch.testing.assert_close(actual, expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -157,9 +158,9 @@ def test_single_precision_is_as_good_as_double(make_side, dtype, common, reg):
 def test_a_plan_kept_for_ten_iterations_is_one_made_anew(monkeypatch, dtype, reg, reg_m, fill):
     cost = torch.full((1, 20, 30), fill, dtype=dtype)
     cost[:, :5] = states(16, 1, 5, 30).sigmoid().to(dtype)
-    found = transported_mass(cost, everything(cost), reg, reg_m)
+    actual = transported_mass(cost, everything(cost), reg, reg_m)
     monkeypatch.setattr("tabpo.losses._unbalanced_ot._factors_stay_in_range", lambda *_: False)
-    for mass, expected in zip(found, transported_mass(cost, everything(cost), reg, reg_m), strict=True):
+    for mass, expected in zip(actual, transported_mass(cost, everything(cost), reg, reg_m), strict=True):
         torch.testing.assert_close(mass, expected, atol=0, rtol=1e-5 if dtype == torch.float32 else 1e-6)
 
 
@@ -187,9 +188,9 @@ def test_a_pair_alone_equals_the_pair_in_a_batch(make_pair, seed, reg, padding):
     together = build_loss("otpo", ot_reg=reg)._token_weights(*pair)
     for row in range(3):
         alone = [cut(side, row, padding) for side in pair]
-        for found, expected in zip(build_loss("otpo", ot_reg=reg)._token_weights(*alone), together, strict=True):
-            width = min(found.shape[1], 6)
-            torch.testing.assert_close(found[0, :width], expected[row, :width], atol=1e-12, rtol=0)
+        for actual, expected in zip(build_loss("otpo", ot_reg=reg)._token_weights(*alone), together, strict=True):
+            width = min(actual.shape[1], 6)
+            torch.testing.assert_close(actual[0, :width], expected[row, :width], atol=1e-12, rtol=0)
 
 
 def cut(side, row, padding):
@@ -206,12 +207,12 @@ def cut(side, row, padding):
 def test_a_pair_that_has_converged_is_left_alone():
     easy, hard = torch.full((1, 30, 30), 1e-3, dtype=torch.float64), 1.2 * states(6, 1, 30, 30).sigmoid()
     both = torch.cat([easy, hard])
-    for found, expected in zip(
+    for actual, expected in zip(
         transported_mass(both, everything(both), 0.02, 0.2),
         transported_mass(easy, everything(easy), 0.02, 0.2),
         strict=True,
     ):
-        assert torch.equal(found[0], expected[0])
+        assert torch.equal(actual[0], expected[0])
 
 
 @pytest.fixture(scope="session")
@@ -262,10 +263,10 @@ def test_an_identical_pair_scores_log_two(make_pair, seed, beta, reg):
 def test_swapping_the_sides_swaps_the_weights(make_pair, seed):
     chosen, rejected = make_pair(seed)
     loss = build_loss("otpo")
-    for found, expected in zip(
+    for actual, expected in zip(
         loss._token_weights(rejected, chosen)[::-1], loss._token_weights(chosen, rejected), strict=True
     ):
-        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(actual, expected, atol=1e-5, rtol=0)
 
 
 @given(seed=st.integers(0, 10_000))
@@ -324,8 +325,8 @@ def test_masked_states_and_log_probs_reach_neither_loss_nor_gradient(make_pair, 
         leaves = [side.policy_logps.clone().requires_grad_() for side in pair]
         losses = build_loss("otpo")(*(replace(s, policy_logps=p) for s, p in zip(pair, leaves, strict=True))).losses
         results.append([losses, *torch.autograd.grad(losses.sum(), leaves)])
-    for expected, found in zip(*results, strict=True):
-        assert torch.equal(found, expected)
+    for expected, actual in zip(*results, strict=True):
+        assert torch.equal(actual, expected)
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf])

@@ -37,22 +37,24 @@ def test_every_preset_can_be_built(family):
 def test_published_rmsprop_is_that_of_the_authors_code():
     # torch's own, which an AdamW study's adam_beta2 must not replace
     recipes = {name: entry.get("training", {}) for name, entry in FAMILIES["published"].items()}
-    smoothing = {name: one.get("adam_beta2") for name, one in recipes.items() if one.get("optimizer") == "rmsprop"}
+    smoothing = {
+        name: entry.get("adam_beta2") for name, entry in recipes.items() if entry.get("optimizer") == "rmsprop"
+    }
     theirs = torch.optim.RMSprop([torch.zeros(1)]).defaults["alpha"]
     assert smoothing == dict.fromkeys(("dpo", "tdpo1", "tdpo2", "tbpo_a", "tbpo_q"), theirs)
 
 
 def test_published_recipes_train_adapters_or_all_weights_as_their_sources_do():
-    recipes = {name: one.get("training", {}) for name, one in FAMILIES["published"].items()}
-    lora = {name: one["lora"] for name, one in recipes.items() if "lora" in one}
-    ranks = {name: (one["r"], one["alpha"], one.get("dropout")) for name, one in lora.items() if one}
+    recipes = {name: entry.get("training", {}) for name, entry in FAMILIES["published"].items()}
+    lora = {name: entry["lora"] for name, entry in recipes.items() if "lora" in entry}
+    ranks = {name: (entry["r"], entry["alpha"], entry.get("dropout")) for name, entry in lora.items() if entry}
     assert ranks == {
         **dict.fromkeys(("tab_po", "tab_po_code"), (16, 32, 0.05)),
         **dict.fromkeys(("tbpo_a", "tbpo_q"), (32, 64, 0.05)),
         "cpo": (16, 32, None),
     }
     full = {"dpo", "dpo_mean", "simpo", "orpo", "cal_dpo", "confpo", "kto_pair", "tdpo1", "tdpo2", "otpo", "dpo_shift"}
-    assert {name for name, one in lora.items() if one is None} == full
+    assert {name for name, entry in lora.items() if entry is None} == full
 
 
 @given(seed=st.integers(0, 10_000))

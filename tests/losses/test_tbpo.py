@@ -68,9 +68,9 @@ def one_token(make_side, name, u, beta=1.0):
 def test_value_and_slope_in_log_r(make_side, gradients_of, name, u, params, value, slope):
     # du / dlog pi(chosen) = -beta
     loss = build_loss(name, beta=0.7, **params)
-    output, found = gradients_of(loss, one_token(make_side, name, u, beta=0.7))
+    output, actual = gradients_of(loss, one_token(make_side, name, u, beta=0.7))
     assert output.losses.item() == pytest.approx(value(math.exp(u)), rel=1e-12, abs=1e-12)
-    assert found[0].item() == pytest.approx(-0.7 * slope(math.exp(u)), rel=1e-12)
+    assert actual[0].item() == pytest.approx(-0.7 * slope(math.exp(u)), rel=1e-12)
 
 
 @both
@@ -78,10 +78,10 @@ def test_value_and_slope_in_log_r(make_side, gradients_of, name, u, params, valu
 @pytest.mark.parametrize("u", [-31.0, 31.0, -900.0, 900.0])
 def test_flat_beyond_thirty(make_side, gradients_of, name, params, u):
     loss = build_loss(name, beta=1.0, **params)
-    output, found = gradients_of(loss, one_token(make_side, name, u))
+    output, actual = gradients_of(loss, one_token(make_side, name, u))
     at_bound = loss(*one_token(make_side, name, math.copysign(30.0, u)))
     assert output.losses.item() == at_bound.losses.item()
-    assert all((gradient == 0).all() for gradient in found)
+    assert all((gradient == 0).all() for gradient in actual)
 
 
 @both
@@ -112,9 +112,9 @@ def test_swapping_the_sides_inverts_r(make_random_pair, map_side, name, seed, be
 def test_on_single_tokens_tbpo_a_is_tdpo1(make_random_pair, map_side, gradients_of, seed, beta):
     pair = [map_side(lambda _, x: x[:, :1], side) for side in make_random_pair(seed)]
     tbpo, tdpo1 = build_loss("tbpo_a", beta=beta, generator="logistic"), build_loss("tdpo1", beta=beta)
-    (output, found), (expected, slopes) = gradients_of(tbpo, pair), gradients_of(tdpo1, pair)
+    (output, actual), (expected, slopes) = gradients_of(tbpo, pair), gradients_of(tdpo1, pair)
     torch.testing.assert_close(output.losses, expected.losses)
-    for gradient, slope in zip(found, slopes, strict=True):
+    for gradient, slope in zip(actual, slopes, strict=True):
         torch.testing.assert_close(gradient, slope)
 
 
@@ -137,8 +137,8 @@ def test_shared_prefixes_and_unpaired_tails_get_no_policy_gradient(make_random_p
     for field in ("policy_logps", "reference_logps", "token_kl", "baseline"):
         getattr(rejected, field)[:, 0] = getattr(chosen, field)[:, 0]
     loss = build_loss(name)
-    _, found = gradients_of(loss, (chosen, rejected))
-    gradients = found[0], found[len(found) // 2]
+    _, actual = gradients_of(loss, (chosen, rejected))
+    gradients = actual[0], actual[len(actual) // 2]
     torch.testing.assert_close(gradients[0][:, 0], -gradients[1][:, 0])
     paired = chosen.completion_mask & rejected.completion_mask
     assert all((gradient[~paired] == 0).all() and (gradient[paired] != 0).all() for gradient in gradients)
@@ -166,9 +166,9 @@ def test_the_weight_of_a_state_is_held_within_ten(make_side, gradients_of):
     # log w = 30, -30 after centring: held at 10 and -10; u = 10 * beta and -10 * beta
     chosen = make_side([[-1.0, -1.0]], [[-1.0, -1.0]])
     sides = [replace(chosen, baseline=torch.tensor([row], dtype=torch.float64)) for row in ([0.0, 60.0], [0.0, 0.0])]
-    output, found = gradients_of(build_loss("tbpo_q", beta=0.1, generator="logistic"), sides)
+    output, actual = gradients_of(build_loss("tbpo_q", beta=0.1, generator="logistic"), sides)
     assert output.losses.item() == pytest.approx((math.log(1 + math.e) + math.log(1 + 1 / math.e)) / 2)
-    assert (found[1] == 0).all() and (found[3] == 0).all()
+    assert (actual[1] == 0).all() and (actual[3] == 0).all()
 
 
 @given(seed=st.integers(0, 10_000), epsilon=st.floats(0, 0.5))

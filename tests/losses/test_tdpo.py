@@ -55,9 +55,9 @@ def test_gradient_to_the_kls(pair_and_kls, name, params, factors):
     # dloss/dmargin = -beta sigmoid(-beta * margin); in TDPO2 the chosen side's KL is a constant
     pair, kls = pair_and_kls
     losses = build_loss(name, beta=0.1, **params)(*pair).losses
-    found = torch.autograd.grad(losses.sum(), kls, allow_unused=True, materialize_grads=True)
+    actual = torch.autograd.grad(losses.sum(), kls, allow_unused=True, materialize_grads=True)
     slope = 0.1 * (1 - math.exp(-losses.item()))
-    assert [gradient.item() for gradient in found] == pytest.approx([slope * factor for factor in factors])
+    assert [gradient.item() for gradient in actual] == pytest.approx([slope * factor for factor in factors])
 
 
 @given(seed=st.integers(0, 10_000), beta=st.floats(0.01, 5))
@@ -80,9 +80,9 @@ def test_masked_kls_get_no_gradient(make_random_pair, name, seed, poison):
     pair = [replace(s, token_kl=s.token_kl.masked_fill(~s.completion_mask, poison)) for s in make_random_pair(seed)]
     kls = [side.token_kl.requires_grad_() for side in pair]
     losses = build_loss(name)(*pair).losses
-    found = torch.autograd.grad(losses.sum(), kls, allow_unused=True, materialize_grads=True)
+    actual = torch.autograd.grad(losses.sum(), kls, allow_unused=True, materialize_grads=True)
     assert losses.isfinite().all()
-    for side, gradient in zip(pair, found, strict=True):
+    for side, gradient in zip(pair, actual, strict=True):
         assert gradient.isfinite().all() and (gradient[~side.completion_mask] == 0).all()
 
 

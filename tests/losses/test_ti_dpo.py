@@ -22,7 +22,7 @@ def weigh(make_side):
 
     def weights(*importances, **params):
         width = max(map(len, importances))
-        padded = torch.tensor([[*one, *[math.nan] * (width - len(one))] for one in importances]).double()
+        padded = torch.tensor([[*row, *[math.nan] * (width - len(row))] for row in importances]).double()
         side = make_side(torch.zeros_like(padded), torch.zeros_like(padded), mask=~padded.isnan())
         return build_loss("ti_dpo", **params)._token_weights(replace(side, importance=padded)).tolist()
 
@@ -140,8 +140,8 @@ def test_the_triplet_draws_the_anchor_to_the_chosen_side(make_side):
     )
     term = triplet([replace(chosen, anchor=anchor), rejected], margin=0.0)
     assert term.item() == pytest.approx(3)
-    found = torch.autograd.grad(term, leaves)
-    assert [gradient.item() for gradient in found] == pytest.approx([-2.0, 4.0, -2.0])
+    actual = torch.autograd.grad(term, leaves)
+    assert [gradient.item() for gradient in actual] == pytest.approx([-2.0, 4.0, -2.0])
 
 
 def test_the_kl_of_the_chosen_side_is_a_constant(golden_with_fields):
@@ -206,8 +206,8 @@ def test_masked_positions_of_all_fields_reach_neither_loss_nor_gradient(make_pai
     for pair in (clean, poisoned):
         leaves = leaves_of(pair)
         losses = loss(*with_leaves(pair, *leaves)).losses
-        found = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
-        results.append([losses, *found])
+        actual = torch.autograd.grad(losses.sum(), leaves, allow_unused=True, materialize_grads=True)
+        results.append([losses, *actual])
     for expected, got in zip(*results, strict=True):
         assert torch.equal(got, expected)
 

@@ -27,11 +27,16 @@ def runs_of(dataset: str, method: str, *, model: str = "tiny", seeded: bool = Tr
             seed + 1 if seeded else None,
             {
                 "valid": 1.0,
-                "metrics": {name: {"set_directed": {"f1": one.whole[seed] / 100}} for name, one in metrics.items()},
+                "metrics": {
+                    name: {"set_directed": {"f1": estimate.whole[seed] / 100}} for name, estimate in metrics.items()
+                },
             },
             RunEstimates(
                 dataset,
-                {name: Estimates(one.whole[[seed]], one.without[[seed]]) for name, one in metrics.items()},
+                {
+                    name: Estimates(estimate.whole[[seed]], estimate.without[[seed]])
+                    for name, estimate in metrics.items()
+                },
                 dict.fromkeys(metrics, 20.0),
             ),
         )
@@ -91,13 +96,13 @@ def test_gain_over_a_prompted_model_is_across_models_and_to_its_one_run():
     new, base = study_b()
     runs = study("b", new, base)
     for number, model in enumerate(("hosted", "other")):
-        one = Estimates(base.whole[[number]], base.without[[number]])
-        runs += runs_of("b", "prompted", model=model, seeded=False, **{METRIC: one})
-    found = claims(runs)
-    hosted, other = found["prompted of hosted", METRIC], found["prompted of other", METRIC]
+        estimate = Estimates(base.whole[[number]], base.without[[number]])
+        runs += runs_of("b", "prompted", model=model, seeded=False, **{METRIC: estimate})
+    rows = claims(runs)
+    hosted, other = rows["prompted of hosted", METRIC], rows["prompted of other", METRIC]
     assert numbers(hosted, "difference", "low", "high") == pytest.approx([16.3513, 5.166, 27.537], abs=5e-4)
     assert float(hosted["p"]) == pytest.approx(0.01537, abs=5e-6)
-    mean = found["prompted models", METRIC]
+    mean = rows["prompted models", METRIC]
     expected = (float(hosted["difference"]) + float(other["difference"])) / 2
     assert float(mean["difference"]) == pytest.approx(expected, abs=1e-6)
     assert (mean["published"], hosted["published"], mean["models"]) == ("14.71 %", "", "1")
@@ -116,22 +121,22 @@ def test_all_metrics_are_the_mean_of_those_that_a_data_set_has():
     new, base = study_b()
     runs = runs_of("b", "sft", semantic_label=base, relational_linking=base)
     runs += runs_of("b", "tab_po", semantic_label=new, relational_linking=base)
-    found = claims(runs, metrics=("semantic_label", "relational_linking"))
-    assert float(found["sft", "relational_linking"]["difference"]) == 0
+    rows = claims(runs, metrics=("semantic_label", "relational_linking"))
+    assert float(rows["sft", "relational_linking"]["difference"]) == 0
     # half of 11.1583 and of 21.1668, as the other metric gains nothing
-    assert numbers(found["sft", "all"], "difference", "relative") == pytest.approx([5.57915, 10.5834], abs=5e-5)
-    assert (found["sft", "all"]["published"], found["sft", METRIC]["published"]) == ("11.59 %", "")
-    assert found["every rival", "all"]["comparisons"] == "2" and found["every rival", "all"]["ties"] == "1"
-    found = claims([*runs, *study_a()], metrics=("semantic_label", "relational_linking"))
-    assert float(found["sft", "all"]["difference"]) == pytest.approx((10 + 5.57915) / 2, abs=5e-5)  # a: one metric
-    assert found["sft", "relational_linking"]["data_sets"] == "1"
+    assert numbers(rows["sft", "all"], "difference", "relative") == pytest.approx([5.57915, 10.5834], abs=5e-5)
+    assert (rows["sft", "all"]["published"], rows["sft", METRIC]["published"]) == ("11.59 %", "")
+    assert rows["every rival", "all"]["comparisons"] == "2" and rows["every rival", "all"]["ties"] == "1"
+    rows = claims([*runs, *study_a()], metrics=("semantic_label", "relational_linking"))
+    assert float(rows["sft", "all"]["difference"]) == pytest.approx((10 + 5.57915) / 2, abs=5e-5)  # a: one metric
+    assert rows["sft", "relational_linking"]["data_sets"] == "1"
 
 
 def test_a_tie_is_equal_as_printed():
     # 50 documents of 10 items: an item is 0.2 points; one in one seed of three is 0.07, printed as the same
     def runs(method, items):
         right = [[6.0] * 49 + [6.0 + more] for more in items]
-        return [made_run(method, seed, {METRIC: one}) for seed, one in enumerate(right)]
+        return [made_run(method, seed, {METRIC: estimate}) for seed, estimate in enumerate(right)]
 
     study = [
         *runs("tab_po", (0, 0, 0)),
@@ -149,10 +154,10 @@ def test_a_metric_without_gold_items_is_not_in_this_study():
     right = {METRIC: [6.0] * 30, "relational_linking": [0.0] * 30}
     rows = [(method, seed) for method in ("sft", "tab_po") for seed in (1, 2, 3)]
     runs = [made_run(*row, right, without_gold=["relational_linking"]) for row in rows]
-    found = claims(runs, metrics=(METRIC, "relational_linking"))
-    assert found["sft", "relational_linking"]["reason"] == "not in this study"
-    assert found["every rival", "relational_linking"]["reason"] == "not in this study"
-    assert found["every rival", "all"]["comparisons"] == "1" and found["sft", "all"]["difference"] == "0.000000"
+    rows = claims(runs, metrics=(METRIC, "relational_linking"))
+    assert rows["sft", "relational_linking"]["reason"] == "not in this study"
+    assert rows["every rival", "relational_linking"]["reason"] == "not in this study"
+    assert rows["every rival", "all"]["comparisons"] == "1" and rows["sft", "all"]["difference"] == "0.000000"
 
 
 def planted() -> list[Run]:
@@ -190,8 +195,8 @@ def test_the_caption_names_what_is_fixed_and_notes_what_was_not_run():
 
 def test_one_seed_has_intervals_and_no_p():
     runs = made_study({"sft": 5.0, "tab_po": 7.0}, metrics=(METRIC,), seeds=1)
-    found = claims(runs)
-    assert found["sft", METRIC]["low"] and found["sft", METRIC]["p"] == found["every rival", METRIC]["p"] == ""
+    rows = claims(runs)
+    assert rows["sft", METRIC]["low"] and rows["sft", METRIC]["p"] == rows["every rival", METRIC]["p"] == ""
 
 
 def test_macros_have_the_numbers_of_claims():

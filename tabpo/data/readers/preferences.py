@@ -76,10 +76,10 @@ def _rows(
     path: Path, columns: Mapping[str, str | None] | None, reading: Reading
 ) -> Iterator[tuple[Place, dict[str, Any]]]:
     seen: dict[str, int] = {}
-    for line, found in read_rows(path, ((),), reading.of_one):
+    for line, raw in read_rows(path, ((),), reading.of_one):
         with reading.of_one():
             where = f"{path}, line {line}"
-            row = found if columns is None else _named(Place(path, line, ""), found, columns, reading.noticed)
+            row = raw if columns is None else _named(Place(path, line, ""), raw, columns, reading.noticed)
             given = row.get("id")
             name = f"{path.stem}-{line}" if given is None else identifier(where, {"id": _text(given)}, "id")
             place = Place(path, line, name)
@@ -94,15 +94,15 @@ def _text(value: Any) -> Any:
 
 
 def _named(
-    place: Place, found: dict[str, Any], columns: Mapping[str, str | None], noticed: Counter[str]
+    place: Place, raw: dict[str, Any], columns: Mapping[str, str | None], noticed: Counter[str]
 ) -> dict[str, Any]:
     """Return a row with the keys of `KEYS`; a column that `columns` names must be there."""
     wanted = {key: columns.get(key, key) for key in KEYS}
     for key, column in columns.items():
-        if column is not None and column not in found:
+        if column is not None and column not in raw:
             raise place.error("the line", f"has no column {column}, which columns.{key} names; accepted: its columns")
-    noticed.update([PASSED_OVER] * len(found.keys() - set(wanted.values())))
-    return {key: found[column] for key, column in wanted.items() if column in found}
+    noticed.update([PASSED_OVER] * len(raw.keys() - set(wanted.values())))
+    return {key: raw[column] for key, column in wanted.items() if column in raw}
 
 
 def _preference(place: Place, row: dict[str, Any]) -> Preference:
