@@ -23,10 +23,19 @@ rule fetch:
     shell:
         "python -m workflow_scripts.fetch"
         " --source {params.source}"
-        " --output-train {output.train:q}"
-        " --output-dev {output.dev:q}"
-        " --output-test {output.test:q}"
+        " --outputs {output:q}"
         " 2>> {log:q}"
+
+
+use rule fetch as fetch_pubtator with:
+    output:
+        train=results("{dataset}/source/train.pubtator"),
+        dev=results("{dataset}/source/dev.pubtator"),
+        test=results("{dataset}/source/test.pubtator"),
+    log:
+        results("logs/fetch_pubtator/{dataset}.log"),
+    benchmark:
+        results("benchmarks/fetch_pubtator/{dataset}.tsv")
 
 
 rule documents:

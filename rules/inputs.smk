@@ -61,7 +61,7 @@ def dataset_splits(wildcards):
     if source.origin == "generated":
         return []
     folder = entry["folder"] or results(f"{wildcards.dataset}/source")
-    return [f"{folder}/{split}.json" for split in SPLITS]
+    return [f"{folder}/{split}{source.endings[0]}" for split in SPLITS]
 
 
 def second_paths(*splits):

@@ -14,13 +14,10 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", choices=sorted(SOURCES), required=True)
-    parser.add_argument("--output-train", type=Path, required=True)
-    parser.add_argument("--output-dev", type=Path, required=True)
-    parser.add_argument("--output-test", type=Path, required=True)
+    parser.add_argument("--outputs", type=Path, nargs="+", required=True, help="files that are named like their splits")
     args = parser.parse_args(argv)
 
-    outputs = {"train": args.output_train, "dev": args.output_dev, "test": args.output_test}
-    fetch(args.source, outputs, local=os.environ.get("TABPO_DATA", ""))
+    fetch(args.source, {path.stem: path for path in args.outputs}, local=os.environ.get("TABPO_DATA", ""))
 
 
 if __name__ == "__main__":

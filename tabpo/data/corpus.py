@@ -11,9 +11,11 @@ from tabpo.data.jsonl import Place
 from tabpo.data.reading import Reading
 from tabpo.data.spellings import conform
 from tabpo.data.splitting import carve_dev
-from tabpo.data.validation import label_faults
+from tabpo.data.validation import label_faults, without_shared_texts
 from tabpo.errors import DataError
 from tabpo.records import SPLITS, Document
+
+SHARED = "documents left out, since a later split has their text"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def read_corpus(
     """Read or generate all splits, correct spellings, check labels, and take dev from train if there is no dev.
 
     Args:
-        settings: What `study.jobs.document_settings` returns: source, generate, private, dev_share.
+        settings: What `study.jobs.document_settings` returns: source, generate, private, dev_share, shared_texts.
         sources: The file or folder of each split; empty for generated texts.
         ontology: It defines the labels.
         faults: None if the first fault is raised. Otherwise a list, to which all faults are added; documents that
@@ -58,7 +60,13 @@ def read_corpus(
         with readings["train"].of_one():
             documents["train"], documents["dev"] = carve_dev(documents["train"], settings["dev_share"])
     noticed = {split: dict(reading.noticed) for split, reading in readings.items()}
-    return Corpus({split: documents.get(split, []) for split in SPLITS}, variants, noticed)
+    documents = {split: documents.get(split, []) for split in SPLITS}
+    if settings.get("shared_texts") == "leave_out":
+        for split, kept in without_shared_texts(documents).items():
+            if len(kept) < len(documents[split]):
+                noticed.setdefault(split, {})[SHARED] = len(documents[split]) - len(kept)
+            documents[split] = kept
+    return Corpus(documents, variants, noticed)
 
 
 def _split(settings: Mapping[str, Any], split: str, path: Path | None, reading: Reading) -> list[Document]:

@@ -86,6 +86,15 @@ def split_faults(documents: Mapping[str, Sequence[Document]]) -> Iterator[DataEr
             )
 
 
+def without_shared_texts(documents: Mapping[str, Sequence[Document]]) -> dict[str, list[Document]]:
+    """Leave out documents with a text of eight or more words that a later split has; a split may keep a text twice."""
+    kept, later = {}, set()
+    for split in reversed(documents):
+        kept[split] = [document for document in documents[split] if _long_text(document) not in later]
+        later |= {_long_text(document) for document in documents[split]} - {None}
+    return {split: kept[split] for split in documents}
+
+
 def check_annotated(documents: Mapping[str, Sequence[Document]]) -> None:
     """Refuse splits without any annotation: nothing can be learnt from such a train, or measured on the others.
 

@@ -25,6 +25,7 @@ class Source:
         private: Whether its texts are private if the study does not say.
         context: Attributes of documents that prompts state if the study does not say.
         endings: Accepted endings of the file of a split in the user's folder; "" means a folder named like the split.
+        shared_texts: What happens to texts that two splits have, if the study does not say.
     """
 
     answers: tuple[str, ...]
@@ -33,11 +34,15 @@ class Source:
     private: bool = False
     context: tuple[str, ...] = ()
     endings: tuple[str, ...] = (".json",)
+    shared_texts: str = "refuse"
 
 
 SOURCES = {
     "scierc": Source(("entities",), ("sentence", "document")),
     "phee": Source(("results",), ("document",)),  # each of its documents is one sentence
+    "scier": Source(("entities",), ("sentence", "document")),
+    "biored": Source(("entities",), ("document",), endings=(".pubtator",)),  # its relations join whole concepts
+    "conll04": Source(("entities",), ("sentence",), shared_texts="leave_out"),
     "pvminer": Source(
         ("results",),
         ("document",),
@@ -138,8 +143,9 @@ class Dataset(_AnyDataset):
         None,
         description=(
             "A folder of your own with train, dev and test in the format of the source: .json as published (scierc,"
-            " phee); .jsonl or a brat folder (custom); .parquet, .jsonl, .csv or a datasets folder (pvminer). null"
-            " leaves the data set out of the study and of its tables. If not given, the published files are fetched."
+            " phee, scier, conll04); .pubtator (biored); .jsonl or a brat folder (custom); .parquet, .jsonl, .csv or a"
+            " datasets folder (pvminer). null leaves the data set out of the study and of its tables. If not given, the"
+            " published files are fetched."
         ),
         json_schema_extra=lambda node: node.pop("default"),  # leaving the key out does not mean null
     )
@@ -149,6 +155,14 @@ class Dataset(_AnyDataset):
             "For each split, a .jsonl file or a brat folder with a second annotator's annotations of some or all of its"
             " documents; for the source custom only. Annotations of train and dev are used by pairings with confusions:"
             " disagreement; annotations of test add the row human to tables."
+        ),
+    )
+    shared_texts: Literal["refuse", "leave_out"] = Field(
+        None,
+        description=(
+            "What happens if two splits have a text of eight words or more: the study stops, or the text is left out of"
+            " the earlier of the two splits (train, dev, test) and counted on the card. If not given, leave_out for the"
+            " source conll04, whose published splits share texts, and refuse for others."
         ),
     )
     unit: Literal["sentence", "document"] = Field(description="What one prompt asks about.")
@@ -305,4 +319,5 @@ def complete_dataset(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entry with every key; keys that the study does not give have the defaults of the source."""
     source = SOURCES[entry["source"]]
     defaults = Dataset.defaults() | (Preferences.defaults() if entry["source"] == PREFERENCES else {})
-    return defaults | {"private": source.private, "context": list(source.context)} | entry
+    of_source = {"private": source.private, "context": list(source.context), "shared_texts": source.shared_texts}
+    return defaults | of_source | entry

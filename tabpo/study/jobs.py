@@ -12,8 +12,8 @@ from tabpo.study.study import Settings, Study, stored_weights
 def document_settings(study: Study, dataset: str) -> Settings:
     """Settings of the rules `documents` and `preferences`."""
     entry = study.datasets[dataset]
-    of_preferences = ("columns", "faulty_rows") if entry["source"] == PREFERENCES else ()
-    keys = ("source", "private", "dev_share", *of_preferences)
+    further = ("columns", "faulty_rows") if entry["source"] == PREFERENCES else ("shared_texts",)
+    keys = ("source", "private", "dev_share", *further)
     return {"generate": entry.get("generate"), **{key: entry[key] for key in keys}}
 
 

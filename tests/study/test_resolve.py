@@ -150,7 +150,12 @@ def test_a_study_whose_folders_are_all_null_is_refused(demo):
 def test_a_null_revision_is_taken_from_the_lock():
     study = resolve_study(load("config"), KNOWN)
     source = {"hub": "Qwen/Qwen2.5-1.5B-Instruct", "revision": "0" * 40}
-    assert job.base_settings(study, "scierc", "qwen2.5-1.5b") == {"source": source, "prompt": "instruct"}
+    limits = {"max_prompt_tokens": 2048, "max_completion_tokens": 1024}
+    assert job.base_settings(study, "scierc", "qwen2.5-1.5b") == {
+        "source": source,
+        "prompt": "instruct",
+        "limits": limits,
+    }
     assert job.base_settings(study, "scierc", "qwen2.5-7b")["source"]["revision"] is None
 
 

@@ -122,12 +122,13 @@ def test_a_document_in_two_splits_stops_prompts(tmp_path):
 def test_fetch_reads_where_the_data_are_from_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("TABPO_DATA", "somewhere")
     with pytest.raises(ConfigError, match="TABPO_DATA is somewhere; accepted: an absolute path"):
-        fetch.main(["--source", "scierc", *flags(tmp_path, SPLITS, "json")])
+        fetch.main(["--source", "scierc", "--outputs", str(tmp_path / "train.json")])
 
 
 def test_an_error_is_one_line_of_a_program(tmp_path):
     environment = {**os.environ, "TABPO_DATA": str(tmp_path)}
-    command = [sys.executable, "-m", "workflow_scripts.fetch", "--source", "phee", *flags(tmp_path, SPLITS, "json")]
+    command = [sys.executable, "-m", "workflow_scripts.fetch", "--source", "phee"]
+    command += ["--outputs", *(str(tmp_path / f"{split}.json") for split in SPLITS)]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr.startswith("DataError: ") and done.stderr.count("\n") == 1

@@ -43,6 +43,18 @@ def read_documents(path: Path, reading: Reading | None = None) -> list[Document]
 
 def _document(place: Place, row: dict[str, Any], noticed: Counter[str]) -> Document:
     sentences = _sentences(place, row["sentences"])
+    for number, sentence in enumerate(sentences):
+        if any(not token.strip() for token in sentence):
+            raise place.error(f"sentences[{number}]", "has a token of white space; accepted: tokens without")
+    return document_of(place, sentences, row, noticed)
+
+
+def document_of(place: Place, value: Any, row: dict[str, Any], noticed: Counter[str]) -> Document:
+    """Make a document from sentences of tokens, and from `ner`, `relations` and `clusters` at the numbers of tokens.
+
+    Tokens of white space count among the numbers and stay in the text, but are no tokens of the document.
+    """
+    sentences = _sentences(place, value)
     tokens = tuple(token for sentence in sentences for token in sentence)
     ends = list(accumulate(len(sentence) for sentence in sentences))
     ranges = tuple(zip([0, *ends[:-1]], ends, strict=True))
@@ -53,8 +65,8 @@ def _document(place: Place, row: dict[str, Any], noticed: Counter[str]) -> Docum
         doc_id=place.doc_id,
         group_id=None,
         text=" ".join(tokens),
-        tokens=tokens,
-        sentences=ranges,
+        tokens=tuple(token for token in tokens if token.strip()),
+        sentences=_without_blanks(tokens, ranges),
         spans=tuple(spans.values()),
         relations=_relations(place, row["relations"], ranges, ids, noticed),
         clusters=_clusters(place, row["clusters"], ids),
@@ -70,9 +82,16 @@ def _sentences(place: Place, value: Any) -> list[list[str]]:
         if not place.items(field, sentence):
             raise place.error(field, "is empty; accepted: at least one token")
         for position, token in enumerate(sentence):
-            if not isinstance(token, str) or token.split() != [token]:
+            if not isinstance(token, str) or len(token.split()) > 1 or (token.strip() and token.split() != [token]):
                 raise place.error(f"{field}[{position}]", "is no token; accepted: a string without white space")
     return sentences
+
+
+def _without_blanks(tokens: tuple[str, ...], ranges: tuple[_Tokens, ...]) -> tuple[_Tokens, ...]:
+    """Return the sentences as ranges of the tokens that are more than white space."""
+    before = list(accumulate((bool(token.strip()) for token in tokens), initial=0))
+    counted = ((before[start], before[end]) for start, end in ranges)
+    return tuple((start, end) for start, end in counted if start < end)
 
 
 def _spans(place: Place, value: Any, ranges: tuple[_Tokens, ...], last_characters: list[int]) -> dict[_Tokens, Span]:
