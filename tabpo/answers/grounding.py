@@ -94,10 +94,11 @@ def ground(
 
     An occurrence of a span is a sequence of whole tokens ("entities") or of characters ("results", whose spans may
     begin and end inside a token); for "results", occurrences that cut no word are preferred. In the order of the
-    answer, each item takes the leftmost free occurrence. A taken occurrence is taken for all other items ("entities")
-    or for items with the same code and sub-code ("results"). Items that occur nowhere verbatim are then searched with
-    brackets, quotes and white space normalised, and the remaining ones also with case folded. Both kinds become
-    `normalised_span`. This class is a flag, not a fault: such items have a place and may be right.
+    answer, each item takes the leftmost free occurrence. A taken occurrence is taken for all other items ("entities"),
+    for items with the same label (an ontology with `several_labels`), or for items with the same code and sub-code
+    ("results"). Items that occur nowhere verbatim are then searched with brackets, quotes and white space normalised,
+    and the remaining ones also with case folded. Both kinds become `normalised_span`. This class is a flag, not a
+    fault: such items have a place and may be right.
 
     An item whose occurrences are all taken is a `duplicate`; it gets the leftmost occurrence, so that relations may
     still refer to it. Every item that is found has offsets, whatever its class. An unknown sub-code is an
@@ -112,7 +113,8 @@ def ground(
 def _ground(
     answer: Answer, unit: Unit, ontology: Ontology, order: Order
 ) -> tuple[tuple[PredictedSpan, ...], tuple[PredictedRelation, ...], tuple[tuple[int, ...], ...]]:
-    placed = place_spans(answer.spans, unit, order, by_token=ontology.answer == "entities")
+    by_token, by_label = ontology.answer == "entities", ontology.labels_share_spans
+    placed = place_spans(answer.spans, unit, order, by_token=by_token, by_label=by_label)
     sublabels = {name for label in ontology.labels.values() for name in label.sublabels}
     spans = tuple(_predicted(span, placed.get(span.id), ontology, sublabels) for span in answer.spans)
     places = {span.id: (span.start, span.end) for span in spans if span.start is not None}

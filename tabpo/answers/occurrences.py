@@ -50,8 +50,18 @@ def behind(occurrences: list[Offsets], previous: Offsets) -> list[Offsets]:
     return sorted(occurrences, key=lambda place: place < previous)
 
 
-def place_spans(spans: Sequence[AnswerSpan], unit: Unit, order: Order, *, by_token: bool) -> dict[int, Place]:
-    """Return the place of each span that is found, by id; `order` says which occurrences are tried first."""
+def place_spans(
+    spans: Sequence[AnswerSpan], unit: Unit, order: Order, *, by_token: bool, by_label: bool
+) -> dict[int, Place]:
+    """Return the place of each span that is found, by id.
+
+    Args:
+        spans: The spans of an answer.
+        unit: The unit that the answer is about.
+        order: It says which occurrences are tried first.
+        by_token: Whether an occurrence consists of whole tokens.
+        by_label: Whether a taken occurrence is taken for spans of the same label and sub-label alone.
+    """
     finder = _Finder(unit, by_token=by_token)
     placed: dict[int, Place] = {}
     taken: set[tuple] = set()
@@ -66,7 +76,7 @@ def place_spans(spans: Sequence[AnswerSpan], unit: Unit, order: Order, *, by_tok
             occurrences = finder.occurrences(span.text, reading) if span.text.strip() else []
             if not occurrences:
                 continue
-            owner = () if by_token else (span.label, span.sublabel)
+            owner = (span.label, span.sublabel) if by_label else ()
             text = (owner, reading, span.text)
             ordered = [] if text in used_up else order(occurrences, previous)
             free = next((place for place in ordered if (owner, place) not in taken), None)

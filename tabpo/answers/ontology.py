@@ -55,6 +55,7 @@ class Ontology:
             is not here has Arg1 and Arg2.
         attribute_labels: For attributes in brat files, what a span's label gets after a slash where it has them.
         passed_over: Kinds of lines of brat files that are not read: "attributes" (all others), "events".
+        several_labels: Whether one span may have several labels; in "results" it always may.
     """
 
     answer: str
@@ -66,6 +67,12 @@ class Ontology:
     roles: dict[str, tuple[str, str]] = field(default_factory=dict)
     attribute_labels: dict[str, str] = field(default_factory=dict)
     passed_over: tuple[str, ...] = ()
+    several_labels: bool = False
+
+    @property
+    def labels_share_spans(self) -> bool:
+        """Whether an answer may state one span with several labels."""
+        return self.several_labels or self.answer == "results"
 
     def valid(self, label: str, sublabel: str | None) -> bool:
         """Return whether a span may have this label and sub-label; labels without sub-labels take None."""
@@ -84,6 +91,8 @@ class Ontology:
 BRAT = ("roles", "attribute_labels", "passed_over")
 """Keys that say how brat files are read."""
 
+OPTIONAL = ("relations", "variants", "directions", "coreference", "several_labels")
+
 KINDS = ("labels", "sublabels", "relations")
 
 
@@ -96,7 +105,7 @@ def read_ontology(path: Path) -> Ontology:
             name; a direction has unknown labels; or roles are of an unknown relation or are not two different names.
     """
     content = read_yaml(path, "ontology")
-    _keys(f"{path}", content, ("answer", "labels"), ("relations", "variants", "directions", "coreference", *BRAT))
+    _keys(f"{path}", content, ("answer", "labels"), (*OPTIONAL, *BRAT))
     answer = content["answer"]
     if answer not in ("entities", "results"):
         raise ConfigError(f"{path}: answer is {answer!r}; accepted: entities, results")
@@ -114,6 +123,12 @@ def read_ontology(path: Path) -> Ontology:
         raise ConfigError(f"{path}: labels is empty; accepted: at least one label")
     for name, label in ontology.labels.items():
         _check_levels(f"{path}, labels.{name}", label, answer)
+    several_labels = content.get("several_labels", False)
+    if not isinstance(several_labels, bool) or (several_labels and answer == "results"):
+        raise ConfigError(
+            f"{path}: several_labels is {several_labels!r}; accepted: true, false, in the format entities; a span of"
+            " results may have several labels anyway"
+        )
     coreference = content.get("coreference")
     if coreference is not None and _text(f"{path}, coreference", coreference) in ontology.relations:
         raise ConfigError(f"{path}: coreference is {coreference!r}, one of relations; accepted: another name")
@@ -131,6 +146,7 @@ def read_ontology(path: Path) -> Ontology:
         },
         passed_over=_passed_over(f"{path}, passed_over", content.get("passed_over", [])),
         variants=variants,
+        several_labels=several_labels,
         directions=_directions(f"{path}, directions", content["directions"], ontology)
         if "directions" in content
         else None,

@@ -144,6 +144,8 @@ def _entities_parts(ontology: Ontology, coreference: bool) -> list[str]:
         "Entities stand in the order of the text (by start, then by end), with ids 1, 2, 3 and so on.",
         "head and tail are ids; a relation reads: head label tail. Relations are sorted by head, then by tail.",
     ]
+    if ontology.several_labels:
+        rules.append("A span that has several labels is stated once with each.")
     if both_ways:
         rules.append(f"{' and '.join(both_ways)} mean the same in both directions: state each once.")
     if coreference:

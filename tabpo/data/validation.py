@@ -36,13 +36,13 @@ def label_faults(
         private: Whether messages leave out unknown labels, which may be private text.
     """
     for document, place in zip(documents, places, strict=True):
-        keys = [_key(span, ontology.answer) for span in document.spans]
+        keys = [_key(span, ontology) for span in document.spans]
         for position, span in enumerate(document.spans):
             if not ontology.valid(span.label, span.sublabel):
                 problem, accepted = _refused(span, ontology, private=private)
                 yield place.error(f"span {span.id}", f"{problem}; accepted: {', '.join(accepted)}")
             elif keys[position] in keys[:position]:
-                yield place.error(f"span {span.id}", f"is there twice; accepted: {ONCE[ontology.answer]}")
+                yield place.error(f"span {span.id}", f"is there twice; accepted: {ONCE[ontology.labels_share_spans]}")
         for relation in document.relations:
             if relation.label not in ontology.relations:
                 problem = f"{_shown('label', relation.label, private)} is unknown"
@@ -50,8 +50,11 @@ def label_faults(
                 yield place.error(f"relation {relation.head}-{relation.tail}", f"{problem}; accepted: {accepted}")
 
 
-ONCE = {"entities": "one label a span", "results": "a span once with each label and sub-label"}
-"""How often one stretch of text may be annotated, by format of the answer."""
+ONCE = {
+    False: "one label a span, or several_labels: true in the ontology",
+    True: "a span once with each label and sub-label",
+}
+"""How often one stretch of text may be annotated, by whether labels may share spans."""
 
 
 def check_splits(documents: Mapping[str, Sequence[Document]]) -> None:
@@ -159,9 +162,9 @@ def names(documents: Sequence[Document], name: Callable[[Document], str | None])
     return {value for value in map(name, documents) if value is not None}
 
 
-def _key(span: Span, answer_format: str) -> tuple:
+def _key(span: Span, ontology: Ontology) -> tuple:
     place = (span.start, span.end)
-    return place if answer_format == "entities" else (*place, span.label, span.sublabel)
+    return (*place, span.label, span.sublabel) if ontology.labels_share_spans else place
 
 
 def _refused(span: Span, ontology: Ontology, *, private: bool) -> tuple[str, list[str]]:

@@ -165,12 +165,9 @@ def _replace_span(
 
 
 def _statement(span: Span, context: Context) -> tuple[object, ...]:
-    """Return what no two records may share: the place ("entities"), or the place and labels ("results").
-
-    In "results" a span may have several labels.
-    """
+    """Return what no two records may share: the place, or the place and labels where a span may have several."""
     place = (span.start, span.end)
-    return place if context.ontology.answer == "entities" else (*place, span.label, span.sublabel)
+    return (*place, span.label, span.sublabel) if context.ontology.labels_share_spans else place
 
 
 def _legal_sublabels(context: Context, label: str, sublabel: str | None) -> list[tuple[float, str | None]]:

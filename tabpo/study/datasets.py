@@ -54,6 +54,12 @@ SOURCES = {
     "custom": Source(
         ("entities", "results"), ("sentence", "document"), origin="folder", private=True, endings=(".jsonl", "")
     ),
+    "label_studio": Source(("entities",), ("sentence", "document"), origin="folder", private=True),
+    "doccano": Source(("entities",), ("sentence", "document"), origin="folder", private=True, endings=(".jsonl",)),
+    "inception": Source(("entities",), ("sentence", "document"), origin="folder", private=True, endings=("",)),
+    "dygie": Source(
+        ("entities",), ("sentence", "document"), origin="folder", private=True, endings=(".jsonl", ".json")
+    ),
     PREFERENCES: Source((), (), origin="folder", private=True, endings=(".jsonl", ".json", ".parquet", "")),
     "demo_abstracts": Source(("entities",), ("sentence",), origin="generated"),
     "demo_messages": Source(("results",), ("document",), origin="generated"),
@@ -144,8 +150,9 @@ class Dataset(_AnyDataset):
         description=(
             "A folder of your own with train, dev and test in the format of the source: .json as published (scierc,"
             " phee, scier, conll04); .pubtator (biored); .jsonl or a brat folder (custom); .parquet, .jsonl, .csv or a"
-            " datasets folder (pvminer). null leaves the data set out of the study and of its tables. If not given, the"
-            " published files are fetched."
+            " datasets folder (pvminer); exports of label_studio (.json), doccano (.jsonl) and inception (a folder);"
+            " .jsonl (dygie). null leaves the data set out of the study and of its tables. If not given, the published"
+            " files are fetched."
         ),
         json_schema_extra=lambda node: node.pop("default"),  # leaving the key out does not mean null
     )

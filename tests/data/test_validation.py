@@ -112,7 +112,7 @@ def test_an_unknown_label_in_private_data_is_not_shown():
 @pytest.mark.parametrize(
     ("ontology", "spans", "accepted"),
     [
-        (ENTITIES, [("Task", None), ("Method", None)], "one label a span"),
+        (ENTITIES, [("Task", None), ("Method", None)], "one label a span, or several_labels: true in the ontology"),
         (CODES, [("Subject", "Age"), ("Subject", "Age")], "a span once with each label and sub-label"),
     ],
 )
