@@ -43,8 +43,13 @@ def label_faults(
                 yield place.error(f"span {span.id}", f"{problem}; accepted: {', '.join(accepted)}")
             elif keys[position] in keys[:position]:
                 yield place.error(f"span {span.id}", f"is there twice; accepted: {ONCE[ontology.labels_share_spans]}")
+        extents = {span.id: (span.start, span.end) for span in document.spans}
         for relation in document.relations:
-            if relation.label not in ontology.relations:
+            if extents[relation.head] == extents[relation.tail]:
+                yield place.error(
+                    f"relation {relation.head}-{relation.tail}", "joins two labels of one span; accepted: two spans"
+                )
+            elif relation.label not in ontology.relations:
                 problem = f"{_shown('label', relation.label, private)} is unknown"
                 accepted = ", ".join(ontology.relations) or "no relations"
                 yield place.error(f"relation {relation.head}-{relation.tail}", f"{problem}; accepted: {accepted}")

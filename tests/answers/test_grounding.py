@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -244,3 +246,10 @@ def test_gold_that_can_be_told_apart_returns_to_its_place(unit):
     prediction = read_answer(render(gold_answer(unit), "entities"), unit, SCIENCE)
     rows = [(span.id, span.label, span.start, span.end, span.item_class) for span in prediction.spans]
     assert rows == [(span.id, span.label, span.start, span.end, "ok") for span in unit.spans]
+
+
+def test_a_span_with_two_labels_has_one_place_where_the_ontology_allows_it():
+    # net (2-5) and a second net (8-11)
+    text, spans = "a net a net", entities(("Task", "net"), ("Method", "net"), ("Task", "net"))
+    assert places(text, spans, SCIENCE) == [(2, 5, "ok"), (8, 11, "ok"), (2, 5, "duplicate")]
+    assert places(text, spans, replace(SCIENCE, several_labels=True)) == [(2, 5, "ok"), (2, 5, "ok"), (8, 11, "ok")]

@@ -142,3 +142,12 @@ def test_files_that_are_no_ontology(tmp_path):
     path.write_text("labels: {No: {definition: x}}\nanswer: entities\n")
     with pytest.raises(ConfigError, match='labels has the name False, which is no text; write it in quotes: "No"'):
         read_ontology(path)
+
+
+def test_several_labels_are_for_entities(tmp_path):
+    assert read_ontology(write(tmp_path, CONTENT | {"several_labels": True})).labels_share_spans
+    assert not read_ontology(write(tmp_path, CONTENT)).labels_share_spans
+    assert read_ontology(write(tmp_path, CODES)).labels_share_spans
+    for content in (CODES | {"several_labels": True}, CONTENT | {"several_labels": 1}):
+        with pytest.raises(ConfigError, match=r"several_labels is .*; accepted: true, false, in the format entities"):
+            read_ontology(write(tmp_path, content))

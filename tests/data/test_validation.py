@@ -42,7 +42,7 @@ def test_prompts_about_sentences_ask_about_some_relation_or_none_is_there():
 
 
 def test_labels_of_the_ontology_pass():
-    check([replace(document(("Task", None)), relations=(Relation(1, 1, "USED-FOR"),))], ENTITIES)
+    check([replace(document(("Task", None), ("Method", None)), relations=(Relation(1, 2, "USED-FOR"),))], ENTITIES)
     check([document(("Subject", "Age"), ("Effect", "None"))], CODES)
 
 
@@ -128,3 +128,14 @@ def test_a_split_without_any_annotation_is_refused():
     check_annotated({"train": [empty, annotated], "test": [annotated]})
     with pytest.raises(DataError, match=r"^dev has 2 documents and no annotation in any; accepted"):
         check_annotated({"train": [annotated], "dev": [empty, empty]})
+
+
+def test_a_span_may_have_several_labels_where_the_ontology_says_so():
+    twice = document(("Task", None), ("Method", None))
+    twice = replace(twice, spans=tuple(replace(span, start=0, end=6) for span in twice.spans))
+    check([twice], replace(ENTITIES, several_labels=True))
+    same = replace(twice, spans=tuple(replace(span, label="Task") for span in twice.spans))
+    with pytest.raises(DataError, match="relation 1-2: joins two labels of one span; accepted: two spans"):
+        check([replace(twice, relations=(Relation(1, 2, "USED-FOR"),))], replace(ENTITIES, several_labels=True))
+    with pytest.raises(DataError, match="span 2: is there twice; accepted: a span once with each label"):
+        check([same], replace(ENTITIES, several_labels=True))

@@ -56,7 +56,7 @@ def test_a_region_with_two_labels_is_two_spans(tmp_path):
 
 def test_a_task_that_cannot_be_read_is_named_without_its_text(tmp_path):
     twice = task(IRON)
-    twice["annotations"] *= 2
+    twice["annotations"] += copy.deepcopy(twice["annotations"])
     cancelled = copy.deepcopy(twice)
     cancelled["annotations"][1]["was_cancelled"] = True
     assert len(read(tmp_path, cancelled)) == 1
