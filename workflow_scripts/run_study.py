@@ -12,6 +12,8 @@ import yaml
 
 from tabpo.artefacts import read_yaml, write_json, write_whole
 from tabpo.errors import exit_on_error
+from tabpo.study.keys import StudyKeys
+from tabpo.study.shape import checked
 from tabpo.tables.kept_runs import jobs_at_once, keep_runs, runs_by_seed, shortened
 
 
@@ -24,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--split", default="test", help="split whose answers are scored (default: test)")
     args = parser.parse_args(argv)
     config = read_yaml(args.config, "study")
-    results = Path(config["results"])
+    results = Path(checked(StudyKeys, config).results)
     snakemake = [sys.executable, "-m", "snakemake", "--rerun-incomplete", "--keep-going", "--cores"]
 
     measured = results / "jobs.json"  # measured on this machine

@@ -34,16 +34,10 @@ class Unit:
 
 
 def token_offsets(document: Document) -> tuple[tuple[int, int], ...]:
-    """Return the (start, end) of each token in the document's text, end excluded.
-
-    Raises:
-        DataError: The text does not contain the tokens one after another; names the document and the token's number.
-    """
+    """Return the (start, end) of each token in the text, end excluded; readers make texts that contain their tokens."""
     offsets, position = [], 0
-    for number, token in enumerate(document.tokens):
-        start = document.text.find(token, position)
-        if start < 0:
-            raise DataError(f"document {document.doc_id}: token {number} is not in the text after token {number - 1}")
+    for token in document.tokens:
+        start = document.text.index(token, position)
         position = start + len(token)
         offsets.append((start, position))
     return tuple(offsets)
@@ -75,14 +69,14 @@ def units_of_prompts(documents: Sequence[Document], prompt_ids: Sequence[str]) -
     """Return the unit of each prompt id, in that order.
 
     Raises:
-        DataError: A prompt id names no unit of these documents.
+        DataError: A prompt id names no unit of these documents; the message has the number of the prompt.
     """
     unit = "sentence" if any("#" in prompt_id for prompt_id in prompt_ids) else "document"
     units = {item.prompt_id: item for document in documents for item in document_units(document, unit)}
-    missing = sorted(set(prompt_ids) - set(units))
+    missing = [number for number, prompt_id in enumerate(prompt_ids, start=1) if prompt_id not in units]
     if missing:
         raise DataError(
-            f"prompt {missing[0]} belongs to none of the {len(documents)} documents ({len(missing)} such prompts)"
+            f"prompt {missing[0]} is of none of the {len(documents)} documents ({len(missing)} such prompts)"
         )
     return [units[prompt_id] for prompt_id in prompt_ids]
 

@@ -26,7 +26,8 @@ from workflow_scripts import train
 
 ROOT = Path(__file__).parents[2]
 CHECKPOINT_STEPS = 5
-STEPS_PER_KILL = 12  # more steps than a run needs between two kills, even on a slow machine
+STEPS_PER_KILL = 12  # a kill comes before the second checkpoint of its attempt, so at most 10 steps after the last
+PATIENCE_S = 900  # other load can make a run many times slower; only a run that hangs exceeds this
 
 MOMENTS = (
     ("while a checkpoint is written", signal.SIGKILL),
@@ -92,14 +93,19 @@ class Attempt:
         return names
 
     def wait_until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + PATIENCE_S
         while not condition():
             assert self.process.poll() is None, f"it ended too early: {self.process.communicate()[1][-4000:]}"
             assert time.monotonic() < deadline
             time.sleep(0.001)
 
+    def wait_within(self, phase_ended: Callable[[], object], seconds: float) -> None:
+        """Wait for a number of seconds, or until the phase of the run ends if that comes first."""
+        end = time.monotonic() + seconds
+        self.wait_until(lambda: time.monotonic() >= end or phase_ended())
+
     def finish(self) -> str:
-        said = self.process.communicate(timeout=400)[1]
+        said = self.process.communicate(timeout=PATIENCE_S)[1]
         assert self.process.returncode == 0, said[-4000:]
         return said
 
@@ -122,22 +128,27 @@ def run_unbroken(arguments: list[str], folder: Path, steps: int) -> Pace:
 
 
 def strike(kill: Kill, attempt: Attempt, pace: Pace) -> str:
-    """Wait for the moment, kill, check that no process is left, and return a description."""
+    """Wait for the moment, kill, check that no process is left, and return a description.
+
+    The unbroken run says how long a phase may take, and the attempt itself when the phase ends: the machine may be
+    faster or slower by now.
+    """
     if kill.when == "while it starts":
-        time.sleep(kill.delay * pace.start)
+        attempt.wait_within(attempt.checkpoints, kill.delay * pace.start)
     elif kill.when == "while a checkpoint is written":
         attempt.wait_until(attempt.checkpoints)
-        time.sleep(kill.delay * pace.save)
+        attempt.wait_within(lambda: attempt.checkpoints("COMPLETE"), kill.delay * pace.save)
     else:
         attempt.wait_until(lambda: attempt.checkpoints("COMPLETE"))
-        time.sleep(kill.delay * pace.between)
+        before = attempt.checkpoints("COMPLETE")
+        attempt.wait_within(lambda: attempt.checkpoints() - before, kill.delay * pace.between)
     processes = attempt.processes()
     names = list(processes)
     victim = names[int(kill.victim * len(names))] if kill.number == signal.SIGKILL else names[0]
     assert attempt.process.poll() is None, f"it ended too early: {attempt.process.communicate()[1][-4000:]}"
     os.kill(processes[victim], kill.number)
     after = time.time() - attempt.started
-    said = attempt.process.communicate(timeout=120)[1]
+    said = attempt.process.communicate(timeout=PATIENCE_S)[1]
     assert_ended(attempt, kill, list(processes.values()), said)
     if kill.number == signal.SIGTERM and kill.when != "while it starts":
         assert "warned: stopped after step" in said, said[-4000:]
@@ -151,7 +162,7 @@ def assert_ended(attempt: Attempt, kill: Kill, processes: list[int], said: str) 
     # SIGTERM kills the launcher if it does not handle signals yet.
     expected = code in (STOPPED, -signal.SIGTERM) if kill.number == signal.SIGTERM else code != 0
     assert expected, f"{kill}: ended with {code}: {said[-4000:]}"
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     while left := [process for process in processes if Path(f"/proc/{process}").exists()]:
         assert time.monotonic() < deadline, f"still there: {left}"
         time.sleep(0.05)

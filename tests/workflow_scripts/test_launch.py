@@ -104,6 +104,7 @@ def test_the_start_is_logged_once(study, tmp_path, monkeypatch, caplog):
     started = []
     monkeypatch.setattr(launch, "run_torchrun", lambda plan: started.append(plan.command))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "kernels"))  # otherwise another run may hold its lock
     with caplog.at_level(logging.INFO), pytest.raises(SystemExit):
         launch.main(["sft", *study.sft(tmp_path, processes=2, gpus=2)])
     assert [record.getMessage() for record in caplog.records] == ["launch: sft, 2 processes, GPUs [0,1]"]
