@@ -26,6 +26,7 @@ include: "rules/preferences.smk"
 include: "rules/train.smk"
 include: "rules/tables.smk"
 include: "rules/export.smk"
+include: "rules/failures.smk"
 
 
 rule all:

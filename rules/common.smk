@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -152,6 +153,8 @@ def made_tables():
 
 
 onsuccess:
+    if any(done.rule.name == "report" for done in workflow.dag.jobs):
+        shutil.rmtree(results("partial"), ignore_errors=True)  # tables of an earlier call, in which jobs had failed
     print("Tables:", *made_tables(), file=sys.stderr)
     print("Report:", *filter(os.path.exists, [results("report.html")]), file=sys.stderr)
 

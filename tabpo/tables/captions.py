@@ -5,7 +5,7 @@ from typing import Any
 
 from tabpo.metrics.names import METRICS
 from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED
-from tabpo.tables.cells import Block, Cell, Run, Samples, metric_value
+from tabpo.tables.cells import NOT_AVAILABLE, Block, Cell, Run, Samples, metric_value
 from tabpo.tables.comparisons import BLOCKS, CLUSTERS_TO_MARK, POOLED, SEEDS_TO_MARK, Comparison
 from tabpo.tables.meanings import ceiling_note, meanings, quantity, title
 
@@ -78,7 +78,9 @@ def _notes(
     notes.append(meanings(settings["metrics"]))
     notes += _ceilings(runs, settings["metrics"])
     notes += [
-        f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason and not cell.block.pooled})
+        f"– {reason}."
+        for reason in sorted({cell.reason for cell in cells if cell.reason and not cell.block.pooled})
+        if not reason.startswith(NOT_AVAILABLE)
     ]
     notes += _without_differences(settings, cells, comparisons)
     notes += _left_out(cells)

@@ -22,6 +22,9 @@ NOT_DEFINED = "not defined for this dataset"
 NO_GOLD = "no gold items in test"
 """Why a data set has no value in a metric, whatever the row."""
 
+NOT_AVAILABLE = "n/a"
+"""How the reason of a cell begins whose runs have failed; the cell prints such a reason."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -104,11 +107,17 @@ class Samples:
         runs: The runs of each (dataset, model, method), sorted by seed. The model of a baseline is None.
         seeds: For each (dataset, model) every seed that any of its rows has.
         imported: The rows from other systems. Such a row has runs for some data sets and models only.
+        missing: For each (dataset, model, method) the seeds whose runs have failed, each with the reason.
     """
 
     runs: dict[tuple[str, str | None, str], tuple[Run, ...]]
     seeds: dict[tuple[str, str], tuple[int, ...]] = field(repr=False)
     imported: Collection[str] = ()
+    missing: Mapping[tuple[str, str | None, str], Mapping[int | None, str]] = field(default_factory=dict)
+
+    def failures(self, dataset: str, model: str, method: str) -> Mapping[int | None, str]:
+        """Why runs of a row have failed, by their seeds; empty if none has."""
+        return self.missing.get((dataset, model, method)) or self.missing.get((dataset, None, method), {})
 
     def of(self, dataset: str, model: str, method: str) -> tuple[Run, ...]:
         """The runs of one row, sorted by seed; () if there are none. A run without a model belongs to all models."""
@@ -116,6 +125,8 @@ class Samples:
 
     def reason(self, dataset: str, model: str, method: str, metric: str) -> str:
         """Why a row has no value in a metric; "" if it has one."""
+        if failures := self.failures(dataset, model, method):
+            return f"{NOT_AVAILABLE} ({'; '.join(_failure(seed, reason) for seed, reason in failures.items())})"
         runs = self.of(dataset, model, method)
         if not runs:
             return "no second annotator" if method == HUMAN else "not run for this model"
@@ -135,6 +146,10 @@ class Samples:
     def estimates(self, dataset: str, model: str, method: str, metric: str) -> Estimates:
         """The estimates of a row in a metric, on all documents and without each cluster."""
         return stack([run.estimates.metrics[metric] for run in self.of(dataset, model, method)])
+
+
+def _failure(seed: int | None, reason: str) -> str:
+    return reason if seed is None else f"seed {seed} {reason}"
 
 
 def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
@@ -160,12 +175,13 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
     return 100 * conventions[convention or HEADLINE]["f1"]
 
 
-def arrange(runs: Iterable[Run], imported: Collection[str] = ()) -> Samples:
+def arrange(runs: Iterable[Run], imported: Collection[str] = (), missing: Iterable[Mapping[str, Any]] = ()) -> Samples:
     """Arrange the runs of a table by data set, model and method.
 
     Args:
         runs: All runs of the table.
         imported: The rows from other systems.
+        missing: Runs that have failed, each with its dataset, model, method, seed and reason.
 
     Raises:
         DataError: Two runs have the same row and seed, or two runs on one data set were scored on different documents.
@@ -186,11 +202,16 @@ def arrange(runs: Iterable[Run], imported: Collection[str] = ()) -> Samples:
                 f"{run.method} on {run.dataset} / {run.model}, seed {run.seed}, was scored on other documents than the"
                 " runs before it; differences need the same documents on both sides"
             )
+    failures: dict[tuple[str, str | None, str], dict[int | None, str]] = {}
+    for run in missing:
+        failures.setdefault((run["dataset"], run["model"], run["method"]), {})[run["seed"]] = run["reason"]
+        if run["model"] is not None:
+            seeds.setdefault((run["dataset"], run["model"]), set()).update({run["seed"]} - {None})
     ordered = {
         key: tuple(row[seed] for seed in sorted(row, key=lambda seed: (seed is None, seed)))
         for key, row in by_row.items()
     }
-    return Samples(ordered, {key: tuple(sorted(numbers)) for key, numbers in seeds.items()}, imported)
+    return Samples(ordered, {key: tuple(sorted(numbers)) for key, numbers in seeds.items()}, imported, failures)
 
 
 def single_blocks(samples: Samples) -> list[Block]:
@@ -254,7 +275,8 @@ def _is_shown(samples: Samples, block: Block, row: str) -> bool:
         return all(runs) and (len(block.members) == len(members) or runs[0][0].model is not None)
     if row in WITHOUT_MODEL:
         return not (block.pooled and row == HUMAN)
-    prompted = not block.pooled and bool(samples.of(block.dataset, block.model, PROMPTED))
+    where = block.dataset, block.model, PROMPTED
+    prompted = not block.pooled and bool(samples.of(*where) or samples.failures(*where))
     return (row == PROMPTED) == prompted
 
 

@@ -28,13 +28,14 @@ def table_files(
     """Make a table: the content of each file, by its ending in `FILES`.
 
     Args:
-        settings: The table's settings, from `table_settings` or `metric_settings`.
+        settings: The table's settings, from `table_settings`, `metric_settings` or `partial_table`.
         runs: All runs of the table.
         differing: The modules whose code differed between these runs.
         left_out: For each data set, how many `relations` and `clusters` of test its prompts do not ask about.
     """
     contents = claim_contents if settings["layout"] == "claims" else score_contents
-    files = dict(zip(FILES, contents(settings, arrange(runs, settings["imported"]), differing, left_out), strict=True))
+    samples = arrange(runs, settings["imported"], settings.get("missing", ()))
+    files = dict(zip(FILES, contents(settings, samples, differing, left_out), strict=True))
     for ending, comment in (("md", ""), ("tex", "% "), ("tests.md", ""), ("tests.tex", "% ")):
         files[ending] = marked(files[ending], settings["private"], comment)
     return files

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from tabpo.tables.cells import Cell
+from tabpo.tables.cells import NOT_AVAILABLE, Cell
 from tabpo.tables.comparisons import Comparison
 from tabpo.tables.meanings import printed_metric, printed_name, title
 
@@ -240,14 +240,14 @@ def _frame(
 
 def _markdown(cell: Cell) -> str:
     if cell.mean is None:
-        return "–"
+        return cell.reason if cell.reason.startswith(NOT_AVAILABLE) else "–"
     text = _number(cell, " ± ")
     return (f"**{text}**" if cell.best else text) + MARKDOWN_MARKS[cell.mark] + ("†" if cell.collapsed else "")
 
 
 def _latex(cell: Cell) -> str:
     if cell.mean is None:
-        return "--"
+        return escape(cell.reason) if cell.reason.startswith(NOT_AVAILABLE) else "--"
     text = _number(cell, r" $\pm$ ")
     text = rf"\textbf{{{text}}}" if cell.best else text
     return text + LATEX_MARKS[cell.mark] + (r"$^{\dagger}$" if cell.collapsed else "")

@@ -433,3 +433,49 @@ def test_only_the_given_metrics_are_tested():
     cells = build_cells(samples, {"ner_strict": single_blocks(samples)}, ROWS)
     (dpo, tab_po) = compare(samples, cells, against="sft", tested=[], rows=[])
     assert (dpo.family, dpo.p_holm, tab_po.tests) == ("", None, 0) and tab_po.p < 0.05
+
+
+def failed(method: str, seed: int | None, reason: str, **axes) -> dict:
+    return {"dataset": "notes", "model": "tiny", "method": method, "seed": seed, "reason": reason} | axes
+
+
+def test_a_failed_seed_empties_its_row_alone_and_the_cell_says_why():
+    runs = [run for run in made_study(MEANS) if (run.method, run.seed) != ("dpo", 3)]
+    made = files(runs, missing=[failed("dpo", 3, "failed: out of memory")])
+    complete = rows_of(files(made_study(MEANS))["csv"])
+    rows = rows_of(made["csv"])
+    assert rows[1]["mean"] == "" and rows[1]["reason"] == "n/a (seed 3 failed: out of memory)"
+    assert [row["mean"] for row in rows if row["method"] != "dpo"] == [
+        row["mean"] for row in complete if row["method"] != "dpo"
+    ]
+    assert "| n/a (seed 3 failed: out of memory)" in made["md"] and "- – n/a" not in made["md"]
+    assert "n/a (seed 3 failed: out of memory)" in made["tex"]
+    assert {row["method"] for row in rows_of(made["tests.csv"])} == {"tab_po"}
+
+
+def test_a_seed_that_failed_in_all_rows_is_no_mean_of_the_others():
+    runs = [run for run in made_study(MEANS) if run.seed != 2]
+    rows = rows_of(files(runs, missing=[failed(method, 2, "failed: sft, time limit") for method in MEANS])["csv"])
+    assert {row["reason"] for row in rows if row["method"] in MEANS} == {"n/a (seed 2 failed: sft, time limit)"}
+    assert not any(row["mean"] for row in rows if row["method"] in MEANS)
+
+
+def test_a_table_without_any_finished_run_says_why_in_each_cell():
+    missing = [failed(method, 1, "failed: documents, DataError: a_b") for method in MEANS]
+    missing.append(failed("dictionary", None, "was not run", model=None))
+    made = files([], missing=missing)
+    reasons = {row["method"]: row["reason"] for row in rows_of(made["csv"])}
+    assert reasons["dictionary"] == "n/a (was not run)"
+    assert reasons["dpo"] == "n/a (seed 1 failed: documents, DataError: a_b)" and r"a\_b" in made["tex"]
+    claims = files([], missing=missing, layout="claims", method="tab_po", rivals=["sft", "dpo"])
+    assert "REHEARSAL" not in claims["md"]
+
+
+def test_a_mean_over_models_leaves_a_model_with_a_failed_run_out():
+    runs = [
+        run
+        for run in made_study(MEANS, models=("one", "two", "three"))
+        if (run.model, run.method, run.seed) != ("two", "dpo", 1)
+    ]
+    rows = rows_of(files(runs, missing=[failed("dpo", 1, "was not run", model="two")])["csv"])
+    assert {row["model"] for row in rows} == {"one", "two", "three", "mean of 2 models"}

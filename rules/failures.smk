@@ -1,0 +1,132 @@
+"""Keep the reason of each failed job; after a run with failures, list them and make the tables of what exists."""
+
+import json
+import logging
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from snakemake.logging import logger
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from tabpo.artefacts import write_json
+from tabpo.names import WITHOUT_MODEL
+from tabpo.processes.failure import failure_reason
+from tabpo.study.partial import partial_report, partial_table
+from tabpo.tables.files import FILES as TABLE_ENDINGS
+
+PARTIAL = results("partial")
+PARTIAL_LOG = results("logs/partial.log")
+
+
+def failure_file(log):
+    """Return the path of a job's `failed.json`, beside the job's log."""
+    return Path(log).with_suffix(".failed.json")
+
+
+class FailureRecorder(logging.Handler):
+    """Writes a job's `failed.json` when the job fails, and removes the file when the job starts again."""
+
+    def __init__(self):
+        super().__init__()
+        self.lengths = {}  # of each log at the start of its job; before this it has the messages of earlier attempts
+
+    def emit(self, record):
+        event = getattr(record, "event", None)
+        if event == LogEvent.JOB_INFO and record.log:
+            log = Path(record.log[0])
+            self.lengths[log] = log.stat().st_size if log.exists() else 0
+            failure_file(log).unlink(missing_ok=True)
+        elif event == LogEvent.JOB_ERROR and record.log:
+            log = Path(record.log[0])
+            written = log.read_bytes()[self.lengths[log] :].decode(errors="replace") if log.exists() else ""
+            reason = failure_reason(written, record.rule_msg or "")
+            write_json(failure_file(log), {"rule": record.rule_name, "reason": reason, "log": str(log)})
+
+
+def failed_jobs():
+    """List the jobs that failed in their last attempt, each job of a failed group too."""
+    jobs = [each for failed in workflow.scheduler.failed for each in (failed.jobs if failed.is_group() else [failed])]
+    return sorted(jobs, key=lambda failed: str(failed.log[0]))
+
+
+def reason_of(failed):
+    return json.loads(failure_file(failed.log[0]).read_text())["reason"]
+
+
+def missing_runs(failed, made_by):
+    """Return why runs of the tables have no result, by the folders of these runs.
+
+    `made_by` has the unfinished jobs by their outputs. An output may exist from an earlier call, with other settings.
+    """
+    missing = {}
+    for run, folder in job.run_folders(job.export_settings(STUDY)["runs"]):
+        needed = [SCORES, COUNTS, *([] if run["method"] in WITHOUT_MODEL else [PROVENANCE])]
+        paths = [results(f"{folder}/{name}") for name in needed]
+        waiting = [made_by[path] for path in paths if path in made_by]
+        if waiting or not all(map(os.path.exists, paths)):
+            dag = workflow.dag
+            causes = [each for each in dag.bfs(dag.dependencies, *waiting) if each in failed]
+            missing[folder] = f"failed: {described(causes[0], run)}" if causes else "was not run"
+    return missing
+
+
+def described(failed, run):
+    """Return the reason of a failure, after the name of the rule if the failed job is not the training of this run."""
+    trained = failed.rule.name == "train" and failed.wildcards.method == run["method"]
+    return reason_of(failed) if trained else f"{failed.rule.name}, {reason_of(failed)}"
+
+
+def make_partial(failed):
+    """Make every table and the report below `partial/` from what exists; links there lead to the study's other files."""
+    unfinished = [each for each in workflow.dag.jobs if workflow.dag.needrun(each) and not workflow.dag.finished(each)]
+    made_by = {str(path): each for each in unfinished for path in each.output}
+    missing = missing_runs(set(failed), made_by)
+
+    def usable(path):
+        return results(path) not in made_by and os.path.exists(results(path))
+
+    shutil.rmtree(PARTIAL, ignore_errors=True)
+    os.makedirs(PARTIAL)
+    for entry in {*STUDY.datasets, "figures"} & set(os.listdir(STUDY.results)):
+        os.symlink(Path("..", entry), Path(PARTIAL, entry))
+    tables = {f"tables/{name}": job.table_settings(STUDY, name) for name in [*STUDY.tables, *STUDY.claims]}
+    tables |= {f"tables/per_metric/{name}": job.metric_settings(STUDY, name) for name in STUDY.metrics()}
+
+    def make_table(path):
+        outputs = [(f"--output-{ending.replace('.', '-')}", f"{PARTIAL}/{path}.{ending}") for ending in TABLE_ENDINGS]
+        call_program("tables", partial_table(tables[path], missing, usable), STUDY.results, *sum(outputs, ()))
+
+    with ThreadPoolExecutor(min(4, os.cpu_count())) as pool:
+        list(pool.map(make_table, tables))
+    settings = partial_report(contents.report_settings(STUDY), usable)
+    call_program("report", settings, PARTIAL, "--output", f"{PARTIAL}/report.html")
+
+
+def call_program(program, settings, folder, *outputs):
+    """Run a program of the workflow as its rule does; its messages go to the log of partial tables."""
+    command = [sys.executable, "-m", f"workflow_scripts.{program}", "--settings", json.dumps(settings)]
+    environment = os.environ | {"PYTHONPATH": workflow.basedir}
+    with open(PARTIAL_LOG, "a") as log:
+        done = subprocess.run([*command, "--results", folder, *outputs], env=environment, stderr=log)
+    if done.returncode:
+        print(f"Partial: {outputs[1]} could not be made, see {PARTIAL_LOG}", file=sys.stderr)
+
+
+if workflow.is_main_process:
+    logger.addHandler(FailureRecorder())
+
+
+onerror:
+    if failed := failed_jobs():
+        make_partial(failed)
+        print(f"Jobs that failed: {len(failed)}. The next call tries them again.", file=sys.stderr)
+        for each in failed:
+            print(f"{' '.join([each.rule.name, *each.wildcards])}: {reason_of(each)}", file=sys.stderr)
+            print(f"    log: {each.log[0]}", file=sys.stderr)
+            print(f"    again: {call_again()} -- {shlex.quote(str(each.output[0]))}", file=sys.stderr)
+        print(f"Tables and report of what exists: {PARTIAL}/report.html", file=sys.stderr)
