@@ -208,6 +208,8 @@ use rule score as score_fold with:
         predictions=results(f"{FOLD}/predictions.parquet"),
         scores=results(f"{FOLD}/scores.json"),
         counts=results(f"{FOLD}/scores.counts.parquet"),
+    params:
+        look=[],
     log:
         results("logs/score_fold/{dataset}/{model}/seed{seed}/fold{fold}.log"),
     benchmark:

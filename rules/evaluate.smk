@@ -47,6 +47,8 @@ rule score:
         counts=results("{dataset}/{model}/{method}/seed{seed}/scores/{split}.counts.parquet"),
     wildcard_constraints:
         dataset=either(STUDY.annotated_datasets()),
+    params:
+        look=run_look,
     log:
         results("logs/score/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
     benchmark:
@@ -63,6 +65,7 @@ rule score:
         " --prompts {input.prompts:q}"
         " --documents {input.documents:q}"
         " --ontology {input.ontology:q}"
+        " --look {params.look:q}"
         " --output-predictions {output.predictions:q}"
         " --output-scores {output.scores:q}"
         " --output-counts {output.counts:q}"
@@ -159,6 +162,8 @@ use rule score as score_prompted with:
         counts=results("{dataset}/{model}/prompted/scores/test.counts.parquet"),
     wildcard_constraints:
         model=either(STUDY.prompted_models()),
+    params:
+        look=prompted_look,
     log:
         results("logs/score_prompted/{dataset}/{model}.log"),
     benchmark:
@@ -204,6 +209,8 @@ use rule score as score_imported with:
         counts=results("{imported}/scores/test.counts.parquet"),
     wildcard_constraints:
         imported=either(IMPORTED),
+    params:
+        look=imported_look,
     log:
         results("logs/score_imported/{imported}.log"),
     benchmark:

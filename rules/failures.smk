@@ -17,7 +17,6 @@ from tabpo.artefacts import write_json
 from tabpo.names import WITHOUT_MODEL
 from tabpo.processes.failure import failure_reason
 from tabpo.study.partial import partial_report, partial_table
-from tabpo.tables.files import FILES as TABLE_ENDINGS
 
 PARTIAL = results("partial")
 PARTIAL_LOG = results("logs/partial.log")
@@ -82,39 +81,43 @@ def described(failed, run):
 
 
 def make_partial(failed):
-    """Make every table and the report below `partial/` from what exists; links there lead to the study's other files."""
-    unfinished = [each for each in workflow.dag.jobs if workflow.dag.needrun(each) and not workflow.dag.finished(each)]
-    made_by = {str(path): each for each in unfinished for path in each.output}
+    """Make the call's tables and report below `partial/` from what exists; links there lead to the study's other files."""
+    planned = list(workflow.dag.jobs)
+    made_by = {str(path): each for each in filter(unfinished, planned) for path in each.output}
     missing = missing_runs(set(failed), made_by)
 
     def usable(path):
         return results(path) not in made_by and os.path.exists(results(path))
 
+    def make_table(table):
+        run_partial(table, partial_table(json.loads(table.params.settings), missing, usable), STUDY.results)
+
     shutil.rmtree(PARTIAL, ignore_errors=True)
     os.makedirs(PARTIAL)
-    for entry in {*STUDY.datasets, "figures"} & set(os.listdir(STUDY.results)):
+    for entry in {*STUDY.datasets, "figures", "looks"} & set(os.listdir(STUDY.results)):
         os.symlink(Path("..", entry), Path(PARTIAL, entry))
-    tables = {f"tables/{name}": job.table_settings(STUDY, name) for name in [*STUDY.tables, *STUDY.claims]}
-    tables |= {f"tables/per_metric/{name}": job.metric_settings(STUDY, name) for name in STUDY.metrics()}
-
-    def make_table(path):
-        outputs = [(f"--output-{ending.replace('.', '-')}", f"{PARTIAL}/{path}.{ending}") for ending in TABLE_ENDINGS]
-        call_program("tables", partial_table(tables[path], missing, usable), STUDY.results, *sum(outputs, ()))
-
     with ThreadPoolExecutor(min(4, os.cpu_count())) as pool:
-        list(pool.map(make_table, tables))
-    settings = partial_report(contents.report_settings(STUDY), usable)
-    call_program("report", settings, PARTIAL, "--output", f"{PARTIAL}/report.html")
+        list(pool.map(make_table, [each for each in planned if each.rule.name in ("table", "per_metric_table")]))
+    for report in [each for each in planned if each.rule.name == "report"]:
+        run_partial(report, partial_report(json.loads(report.params.settings), usable), PARTIAL)
 
 
-def call_program(program, settings, folder, *outputs):
-    """Run a program of the workflow as its rule does; its messages go to the log of partial tables."""
-    command = [sys.executable, "-m", f"workflow_scripts.{program}", "--settings", json.dumps(settings)]
+def unfinished(planned):
+    return workflow.dag.needrun(planned) and not workflow.dag.finished(planned)
+
+
+def run_partial(planned, settings, folder):
+    """Run the program of a job with other settings and another folder of results; outputs go below `partial/`."""
+    words = shlex.split(planned.shellcmd)
+    command = words[: words.index("2>>")]  # the end of the command sends messages to the job's log
+    command[command.index("--settings") + 1] = json.dumps(settings)
+    command[command.index("--results") + 1] = folder
+    outputs = {str(path): f"{PARTIAL}/{os.path.relpath(path, STUDY.results)}" for path in planned.output}
     environment = os.environ | {"PYTHONPATH": workflow.basedir}
     with open(PARTIAL_LOG, "a") as log:
-        done = subprocess.run([*command, "--results", folder, *outputs], env=environment, stderr=log)
+        done = subprocess.run([outputs.get(word, word) for word in command], env=environment, stderr=log)
     if done.returncode:
-        print(f"Partial: {outputs[1]} could not be made, see {PARTIAL_LOG}", file=sys.stderr)
+        print(f"{outputs[planned.output[0]]} could not be made, see {PARTIAL_LOG}", file=sys.stderr)
 
 
 if workflow.is_main_process:
@@ -129,4 +132,4 @@ onerror:
             print(f"{' '.join([each.rule.name, *each.wildcards])}: {reason_of(each)}", file=sys.stderr)
             print(f"    log: {each.log[0]}", file=sys.stderr)
             print(f"    again: {call_again()} -- {shlex.quote(str(each.output[0]))}", file=sys.stderr)
-        print(f"Tables and report of what exists: {PARTIAL}/report.html", file=sys.stderr)
+        print(f"Tables and report of what exists: {PARTIAL}", file=sys.stderr)

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
+from tabpo.artefacts import sha256_text
 from tabpo.code_version import loss_fingerprints
-from tabpo.names import WITHOUT_MODEL
+from tabpo.names import PROMPTED, WITHOUT_MODEL
 from tabpo.records import SPLITS
 from tabpo.study import jobs as job
 from tabpo.study.datasets import SOURCES
@@ -41,6 +42,32 @@ export_settings = settings(job.export_settings)
 def loss_code(wildcards):
     """Return the fingerprints of the code of a method's loss, so that a change of this code repeats its runs."""
     return json.dumps(loss_fingerprints(STUDY.methods[wildcards.method]["loss"]))
+
+
+def look(dataset, model, method, *settings):
+    """Return the file, in a list, that records these settings as scored on test."""
+    text = json.dumps(settings, sort_keys=True)
+    return [results(f"looks/{dataset}/{model}/{method}/{sha256_text(text)[:16]}")]
+
+
+def run_look(wildcards):
+    """Return the look at test that the scores of a run are; other splits have none. All seeds of a run are one look."""
+    dataset, model, method = wildcards.dataset, wildcards.model, wildcards.method
+    if wildcards.split != "test":
+        return []
+    of_run = job.run_settings(STUDY, dataset, model, method, wildcards.seed) | {"seed": None, "resources": None}
+    code = loss_fingerprints(STUDY.methods[method]["loss"]) if method in STUDY.methods else {}
+    return look(dataset, model, method, of_run, code, job.generation_settings(STUDY, dataset, model))
+
+
+def prompted_look(wildcards):
+    settings = job.ask_settings(STUDY, wildcards.dataset, wildcards.model)
+    return look(wildcards.dataset, wildcards.model, PROMPTED, settings)
+
+
+def imported_look(wildcards):
+    dataset, *row = [part for part in wildcards.imported.split("/") if not part.startswith("seed")]
+    return look(dataset, row[0] if len(row) > 1 else "", row[-1])
 
 
 def titled(text):

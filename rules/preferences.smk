@@ -120,6 +120,8 @@ rule score_preferences:
         counts=results("{dataset}/{model}/{method}/seed{seed}/scores/{split}.counts.parquet"),
     wildcard_constraints:
         dataset=either(STUDY.preference_datasets()),
+    params:
+        look=run_look,
     log:
         results("logs/score_preferences/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
     benchmark:
@@ -135,6 +137,7 @@ rule score_preferences:
         " --policy {input.policy:q}"
         " --reference {input.reference:q}"
         " --prompts {input.prompts:q}"
+        " --look {params.look:q}"
         " --output {output.scores:q}"
         " --output-counts {output.counts:q}"
         " 2>> {log:q}"

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A folder with a small study on generated abstracts; the steps of `broken` are so long that its loss is NaN."""
+    """A folder with a small study on generated abstracts; the loss of `broken` leaves the range of float32."""
     folder = tmp_path_factory.mktemp("failures")
     study = yaml.safe_load((ROOT / "config/demo.yaml").read_text())
     study["results"] = "results/small"
@@ -25,7 +25,10 @@ def folder(tmp_path_factory) -> Path:
     study["datasets"]["demo_abstracts"]["generate"] |= {"train": 100, "dev": 30, "test": 20}
     study["training"]["sft"] |= {"steps": 20, "warmup_steps": 2, "checkpoint_steps": 20}
     study["training"]["preference"] |= {"steps": 4, "warmup_steps": 0, "checkpoint_steps": 4, "watch_steps": 4}
-    study["methods"] = {"dpo": {}, "broken": {"loss": "dpo", "training": {"learning_rate": 1e30}}}
+    study["methods"] = {
+        "dpo": {},
+        "broken": {"loss": "dpo", "params": {"beta": 1e38}, "training": {"learning_rate": 1.0}},
+    }
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     return folder
 
@@ -53,17 +56,17 @@ def test_the_last_lines_have_each_failed_job_its_reason_log_and_command(printed)
     lines = printed.split("\n")
     start = lines.index("Jobs that failed: 1. The next call tries them again.")
     failed, log, command, partial = lines[start + 1 : start + 5]
-    assert failed.startswith("train demo_abstracts tiny broken 1: DataError: step ") and "lower the learning" in failed
+    assert failed.startswith("train demo_abstracts tiny broken 1: DataError: ")
     assert log == "    log: results/small/logs/train/demo_abstracts/tiny/broken/seed1.log"
     assert command.startswith("    again: snakemake ") and "--keep-going" in command
     assert command.endswith(" -- results/small/demo_abstracts/tiny/broken/seed1/run.yaml")
-    assert partial == "Tables and report of what exists: results/small/partial/report.html"
+    assert partial == "Tables and report of what exists: results/small/partial"
 
 
 def test_the_failed_job_keeps_its_reason(folder, printed):
     kept = json.loads((folder / "results/small/logs/train/demo_abstracts/tiny/broken/seed1.failed.json").read_text())
     assert sorted(kept) == ["log", "reason", "rule"] and kept["rule"] == "train"
-    assert kept["reason"].startswith("DataError: step ") and "\n" not in kept["reason"]
+    assert kept["reason"].startswith("DataError: ") and "\n" not in kept["reason"]
     assert len(list(folder.rglob("*.failed.json"))) == 1
 
 
@@ -78,7 +81,7 @@ def test_partial_tables_have_the_other_rows_and_the_reason(folder, printed):
     complete = table.drop("broken")
     assert set(complete.index) == {"sft", "dpo", "dictionary", "majority"} and complete["mean"].notna().all()
     assert table.loc["broken", "mean"].isna().all()
-    assert table.loc["broken", "reason"].str.startswith("n/a (seed 1 failed: DataError: step ").all()
+    assert table.loc["broken", "reason"].str.startswith("n/a (seed 1 failed: DataError: ").all()
     page = (partial / "tables/abstracts.md").read_text()
     assert "PARTIAL, since jobs failed." in page and "| n/a (seed 1 failed: DataError" in page
     assert (partial / "tables/per_metric/rel.csv").exists()
@@ -90,7 +93,7 @@ def test_partial_tables_have_the_other_rows_and_the_reason(folder, printed):
 
 def test_the_next_call_tries_the_failed_job_again_and_removes_what_is_partial(folder, printed):
     study = yaml.safe_load((folder / "study.yaml").read_text())
-    study["methods"]["broken"]["training"] = {"learning_rate": 1e-4}
+    study["methods"]["broken"] = {"loss": "dpo"}
     (folder / "study.yaml").write_text(yaml.safe_dump(study))
     done = snakemake(folder)
     assert done.returncode == 0, done.stderr[-6000:]

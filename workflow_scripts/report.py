@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
+from tabpo.metrics.looks import count_looks
 from tabpo.reports.report import ReportedRun, render_report, shown_files
 from tabpo.study.jobs import run_folders
 
@@ -29,7 +30,9 @@ def main(argv: list[str] | None = None) -> None:
         }
         runs.append(ReportedRun(**run, **made))
     logging.info("%d tables, pages and figures, %d runs", len(contents), len(runs))
-    write_whole(args.output, render_report(args.settings, contents, runs))
+    write_whole(
+        args.output, render_report(args.settings | {"looks": count_looks(args.results / "looks")}, contents, runs)
+    )
 
 
 if __name__ == "__main__":

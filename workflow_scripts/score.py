@@ -10,6 +10,7 @@ from tabpo.answers.units import units_of_prompts
 from tabpo.artefacts import write_json
 from tabpo.errors import exit_on_error
 from tabpo.metrics.by_cluster import cluster_counts, clusters_metadata
+from tabpo.metrics.looks import record_look
 from tabpo.metrics.scores import score
 from tabpo.records import ClusterCounts, Completion, Document, Prediction, Prompt, read_records, write_records
 
@@ -22,6 +23,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--documents", type=Path, required=True)
     parser.add_argument("--ontology", type=Path, required=True)
+    parser.add_argument("--look", type=Path, nargs="?", help="file that records the settings as scored on test")
     parser.add_argument("--output-predictions", type=Path, required=True)
     parser.add_argument("--output-scores", type=Path, required=True)
     parser.add_argument("--output-counts", type=Path, required=True, help="counts of each cluster of documents")
@@ -38,6 +40,8 @@ def main(argv: list[str] | None = None) -> None:
     scores, by_unit = score(args.prompts.stem, units, predictions, answers, ontology, completions)
     counts = cluster_counts(documents, units, by_unit, predictions)
 
+    if args.look is not None:
+        record_look(args.look)
     write_records(args.output_predictions, Prediction, predictions)
     write_json(args.output_scores, scores)
     write_records(args.output_counts, ClusterCounts, counts, clusters_metadata(counts))

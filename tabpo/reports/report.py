@@ -64,14 +64,14 @@ def render_report(settings: Mapping[str, Any], contents: Mapping[str, str], runs
     """The report as HTML. Equal studies give equal text: it holds no time, host, absolute path or commit.
 
     Args:
-        settings: The settings from `report_settings`.
+        settings: The settings from `report_settings`, and as `looks` the counts from `count_looks`.
         contents: The content of each of `shown_files`, by its path.
         runs: All runs of the study, in order.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     tables = {table: contents[f"{table}.md"] for table in table_files(settings)}
     return environment.from_string(TEMPLATE.read_text()).render(
-        **{key: settings[key] for key in ("study", "presets", "seeds", "datasets", "models", "methods")},
+        **{key: settings[key] for key in ("study", "presets", "seeds", "datasets", "models", "methods", "looks")},
         tables=[_table(table, text) for table, text in tables.items()],
         rehearsals=[name for name in settings["tables"] if "\n**REHEARSAL" in f"\n{tables[f'tables/{name}']}"],
         costs=[f"tables/cost.{ending}" for ending in ("csv", "md", "tex") if settings["costs"]],

@@ -46,7 +46,7 @@ def settings(**changed) -> dict:
         "datasets": [{"name": "notes", "source": "custom", "unit": "document", "private": False}],
         "models": [{"name": "tiny", "origin": "from scratch"}],
         "methods": [{"name": "dpo", "loss": "dpo", "params": {"beta": 0.1}, "pairing": "mixed"}],
-        **{"tables": ["main"], "metrics": ["rel@pure"]},
+        **{"tables": ["main"], "metrics": ["rel@pure"], "looks": {"notes": 12}},
         **changed,
     }
 
@@ -160,3 +160,8 @@ def test_the_same_study_gives_the_same_page_without_torch(page):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout == page
+
+
+def test_the_looks_at_test_are_counted():
+    assert "ever scored on test under these results: notes 12." in render_report(settings(), CONTENTS, RUNS)
+    assert "ever scored on test" not in render_report(settings(looks={}), CONTENTS, RUNS)

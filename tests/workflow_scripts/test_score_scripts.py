@@ -12,6 +12,7 @@ import pytest
 from tabpo.answers.ontology import read_ontology
 from tabpo.data.prompts import Style, build_prompts
 from tabpo.errors import DataError
+from tabpo.metrics.looks import count_looks
 from tabpo.records import Completion, Document, Prediction, Prompt, Relation, Span, read_records, write_records
 from workflow_scripts import dictionary, import_answers, score
 
@@ -51,6 +52,17 @@ def score_arguments(folder, completions):
         *("--output-scores", str(folder / "scores/test.json")),
         *("--output-counts", str(folder / "scores/test.counts.parquet")),
     ]
+
+
+def test_scores_of_test_are_recorded_as_a_look_and_others_are_not(folder):
+    completions = [
+        Completion(row.prompt_id, "", 1, True) for row in read_records(folder / "prompts/test.parquet", Prompt)
+    ]
+    score.main([*score_arguments(folder, completions), "--look"])
+    assert count_looks(folder / "looks") == {}
+    for name in ("1", "2", "1"):
+        score.main([*score_arguments(folder, completions), "--look", str(folder / f"looks/notes/tiny/dpo/{name}")])
+    assert count_looks(folder / "looks") == {"notes": 2}
 
 
 def test_imported_answers_are_scored_like_a_models(folder):
