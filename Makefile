@@ -8,7 +8,7 @@ DEMO := config/demo.yaml
 DEMO_RESULTS := results/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full study test lint fetch compare test-slurm drill clean
+.PHONY: help setup demo demo-full study test lint fetch plan compare test-slurm drill clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,9 @@ drill: setup ## kill a training run of two processes twenty times; its result mu
 
 fetch: setup ## download the models of CONFIG=config/config.yaml and pin their revisions
 	python -m workflow_scripts.fetch_models --config $(CONFIG)
+
+plan: setup ## say what CONFIG=config/config.yaml would cost: jobs, hours, memory, disk, missing weights, reasons
+	@python -m workflow_scripts.plan --config $(CONFIG)
 
 compare: setup ## compare two finished studies, A=results/one B=results/two; OUT=comparison.md keeps the page
 	python -m workflow_scripts.compare "$(A)" "$(B)" --output "$(or $(OUT),comparison.md)"

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HTTPError
+from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
 
 from tabpo.errors import DataError
 
@@ -46,6 +46,15 @@ def fetch_files(hub: str, revision: str) -> Path:
         return Path(snapshot_download(hub, revision=revision, allow_patterns=list(FILES)))
     except _FAILURES as error:
         raise _unreachable(f"{hub} at {revision}", error) from error
+
+
+def is_fetched(hub: str, revision: str | None) -> bool:
+    """Whether the cache has weights of the model at a commit; None stands for the commit that was fetched last."""
+    try:
+        folder = snapshot_download(hub, revision=revision, allow_patterns=list(FILES), local_files_only=True)
+    except LocalEntryNotFoundError:
+        return False
+    return any(Path(folder).glob("*.safetensors"))
 
 
 def _unreachable(what: str, error: Exception) -> DataError:
