@@ -35,7 +35,7 @@ class FailureRecorder(logging.Handler):
         self.lengths = {}  # of each log at the start of its job; before this it has the messages of earlier attempts
 
     def emit(self, record):
-        event = getattr(record, "event", None)
+        event = None if workflow.dryrun else getattr(record, "event", None)
         if event == LogEvent.JOB_INFO and record.log:
             log = Path(record.log[0])
             self.lengths[log] = log.stat().st_size if log.exists() else 0
