@@ -42,7 +42,7 @@ class FailureRecorder(logging.Handler):
             failure_file(log).unlink(missing_ok=True)
         elif event == LogEvent.JOB_ERROR and record.log:
             log = Path(record.log[0])
-            written = log.read_bytes()[self.lengths[log] :].decode(errors="replace") if log.exists() else ""
+            written = log.read_bytes()[self.lengths.get(log, 0) :].decode(errors="replace") if log.exists() else ""
             reason = failure_reason(written, record.rule_msg or "")
             write_json(failure_file(log), {"rule": record.rule_name, "reason": reason, "log": str(log)})
 
