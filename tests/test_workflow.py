@@ -403,8 +403,20 @@ def test_an_interrupted_study_goes_on_where_it_stopped(done, study):
     study["results"] = "results/interrupted"
     stopped = run(done, study, "--keep-going", STOP_AT="phee/tiny/tab_po/seed1/completions")
     assert stopped.returncode != 0
+    lines = stopped.stderr.split("\n")
+    start = lines.index("Jobs that failed: 1. The next call tries them again.")
+    assert lines[start + 1].startswith("predict phee tiny tab_po 1 test: ")
+    logged = "results/interrupted/logs/predict/phee/tiny/tab_po/seed1/test"
+    assert lines[start + 2] == f"    log: {logged}.log"
+    options = "--cores 2 --configfile study.yaml --keep-going"
+    output = "results/interrupted/phee/tiny/tab_po/seed1/completions/test.parquet"
+    assert lines[start + 3] == f"    again: snakemake {options} -- {output}"
+    assert sorted(path.name for path in (done / "results/interrupted/partial/tables").glob("*.csv")) == [
+        *("first.csv", "first.tests.csv", "second.csv", "second.tests.csv")
+    ]
     left = {"predict phee tiny tab_po 1 test", "score phee tiny tab_po 1 test"} | TABLES["phee"] - LOGGED["phee"]
     assert again(done, study) == left
+    assert (done / f"{logged}.failed.json").exists()  # a dry run leaves it
     shutil.rmtree(done / study["results"])
 
 
