@@ -16,7 +16,6 @@ from snakemake_interface_logger_plugins.common import LogEvent
 from tabpo.artefacts import write_json
 from tabpo.names import WITHOUT_MODEL
 from tabpo.processes.failure import failure_reason
-from tabpo.study.partial import partial_report, partial_table
 
 PARTIAL = results("partial")
 PARTIAL_LOG = results("logs/partial.log")
@@ -90,7 +89,7 @@ def make_partial(failed):
         return results(path) not in made_by and os.path.exists(results(path))
 
     def make_table(table):
-        run_partial(table, partial_table(json.loads(table.params.settings), missing, usable), STUDY.results)
+        run_partial(table, job.partial_table(json.loads(table.params.settings), missing, usable), STUDY.results)
 
     shutil.rmtree(PARTIAL, ignore_errors=True)
     os.makedirs(PARTIAL)
@@ -99,7 +98,7 @@ def make_partial(failed):
     with ThreadPoolExecutor(min(4, os.cpu_count())) as pool:
         list(pool.map(make_table, [each for each in planned if each.rule.name in ("table", "per_metric_table")]))
     for report in [each for each in planned if each.rule.name == "report"]:
-        run_partial(report, partial_report(json.loads(report.params.settings), usable), PARTIAL)
+        run_partial(report, job.partial_report(json.loads(report.params.settings), usable), PARTIAL)
 
 
 def unfinished(planned):

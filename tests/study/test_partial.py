@@ -1,6 +1,6 @@
 """The settings of tables and reports of a study with failed jobs."""
 
-from tabpo.study.partial import partial_report, partial_table
+from tabpo.study.jobs import partial_report, partial_table
 
 SFT = {"dataset": "a", "model": "m", "method": "sft", "seeds": (1, 2)}
 DPO = {"dataset": "a", "model": "m", "method": "dpo", "seeds": (1, 2)}
