@@ -96,23 +96,33 @@ def ceilings(rows: list[Row]) -> str:
 
 
 INTRODUCTION = """\
-Made by `python -m benchmarks.page` from `benchmarks/results/`, where each program's rows lie as it printed them.
-Programs that are compared take turns in one run; on a CPU their time is that of their processes with one thread, since
-the machine of these figures is shared. Read ratios, not seconds. Nothing here was measured on a GPU: the commands for
-one are named, and have not been run.
+`python -m benchmarks.page` makes this page from `benchmarks/results/`, which holds the rows that each program printed.
+Programs that are compared take turns in one run. Times on a CPU are process times with one thread, because other
+programs used the machine too; compare ratios, not seconds. Nothing was measured on a GPU. The commands for a GPU are
+given, but nobody has run them.
 
-Steps on pairs (2026-11-21, commit 61075f3), steps of SFT (2026-11-21, 3bd8c9b) and steps of every loss (2026-11-21,
-31b5a6f) were measured while a CPU computed attention in tiles (see "Attention over a packed row"). They have not been
-measured again since these were removed."""
+| section | measured | at commit |
+|---|---|---|
+| A step on pairs | 2026-11-21 | 61075f3 |
+| A step of SFT | 2026-11-21 | 3bd8c9b |
+| Attention over a packed row | 2026-11-30 | e8c6baf |
+| A step of every loss | 2026-11-21 | 31b5a6f |
+| Token weights of OTPO | 2026-11-21 | ae62a70 |
+| Reading answers, scoring, pairs | 2026-12-01 | 64af497 |
+| Memory of the paper's models | 2026-11-21 | 4de74df |
+
+The steps on pairs, of SFT and of every loss were measured while a CPU computed attention in tiles, which were removed
+on 2026-12-01 (see "Attention over a packed row"). They have not been measured again."""
 
 ON_A_GPU = """\
-Not run: there was no GPU. The first commands were run in small (4.2M parameters, `dpo` and `tab_po`, ten steps, one
-process on a CPU): both courses were at most 0.0003 off under ZeRO-2 and ZeRO-3.
+These commands have not been run on a GPU. The first ones were run on a CPU with a small model (4.2M parameters, `dpo`
+and `tab_po`, ten steps, one process): under ZeRO-2 and ZeRO-3 the losses differed from those without DeepSpeed by at
+most 0.0003.
 
 `config/gpu.yaml` trains every loss for 50 steps through its rule, in the shape of Qwen2.5-1.5B with random weights: in
-float32 without DeepSpeed, then in bfloat16 under ZeRO-2 and ZeRO-3. `curves` tells how far each course is from that in
-float32: the mean difference between the losses of a step, as a share of the largest loss. Up to 0.05 is inside; one
-that is not makes the exit code 1.
+float32 without DeepSpeed, then in bfloat16 under ZeRO-2 and ZeRO-3. `curves` compares the losses of each run with
+those in float32: it prints the mean difference of a step's losses as a share of the largest loss, and ends with exit
+code 1 if a share is above 0.05.
 
     make demo
     python -m benchmarks.random_model --tokenizer results/demo/demo_abstracts/tiny/base --output results/gpu/model
@@ -132,8 +142,8 @@ A run that is killed after its first checkpoint and started again ends with the 
     again
     cmp results/gpu/zero2/$dpo/model/model.safetensors results/gpu/killed/$dpo/model/model.safetensors
 
-Four-bit weights need `pip install bitsandbytes` and `lora: {quantize: nf4}`. The sections above name each program's
-command for a GPU; without one they say so and end."""
+Four-bit weights need `pip install bitsandbytes` and `lora: {quantize: nf4}`. The sections above give each program's
+command for a GPU; on a machine without a GPU the programs end with a message."""
 
 SECTIONS = [
     (
@@ -141,17 +151,23 @@ SECTIONS = [
         "A step on pairs",
         """
 Generated pairs that differ in one to three tokens, prompt 200 and completion 120 tokens, vocabulary 4,096, Qwen2 of
-4.2M parameters, four prompts a step with all their negatives. `shared` is what `train` runs; `plain` reads a padded
-row for each completion; `four_forward` is the step of TAB-PO's released code, restated. The ceiling is the ratio of
-the tokens that plain rows and the shared row hold, all passes of the step together: what sharing would gain if time
-went with tokens. Casts of weights, clipping, AdamW and the calls of kernels take the same time in both, and the output
-head reads completions alone, of which less is shared: with four negatives plain rows have 4.1 times the tokens, but
-2.3 times the states to score. The former weigh most where a step is small: hence the rows with one prompt a step
-(`--groups 1`).
+4.2M parameters, four prompts a step with all their negatives.
 
-All programs take memory from glibc as it comes. Told to keep what is freed (`MALLOC_MMAP_THRESHOLD_=1073741824`,
+| program | what it does |
+|---|---|
+| `shared` | what `train` runs: one packed row, in which completions of a prompt share their prefix |
+| `plain` | a padded row for each completion |
+| `four_forward` | the step of TAB-PO's released code, written again |
+
+The ceiling is the gain if time were proportional to tokens: the tokens of plain rows over those of the shared row, all
+passes of a step together. The gain stays below it for two reasons. Casts of weights, clipping, AdamW and the calls of
+kernels take the same time in both; this counts most in small steps, which the rows with one prompt a step show
+(`--groups 1`). And the output head reads completions alone, which share less: with four negatives plain rows have 4.1
+times the tokens, but 2.3 times the scored states.
+
+The memory allocator of glibc has its usual settings. If it keeps freed memory (`MALLOC_MMAP_THRESHOLD_=1073741824`,
 `MALLOC_TRIM_THRESHOLD_=4294967296`), TRL gains most: in bf16 `shared` was then 2.8 times (one negative) and 5.7 times
-(four, one prompt a step) as fast as TRL online, with 0.38 and 0.28 of its memory.
+(four negatives, one prompt a step) as fast as TRL online, with 0.38 and 0.28 of its memory.
 
     python -m benchmarks.pair_step
     python -m benchmarks.pair_step --device cuda --model 1.5b --prompt 1200 --completion 300 --precisions bf16 --lora \\
@@ -163,9 +179,9 @@ All programs take memory from glibc as it comes. Told to keep what is freed (`MA
         "sft_step",
         "A step of SFT",
         """
-Generated examples, prompts of 100 to 300 and completions of 40 to 200 tokens, eight a step, model as above. `packed`
-is what `sft` runs; `padded` reads a padded row for each example; TRL's SFTTrainer packs best fit first, nothing cut,
-and reads its rows with SDPA, which is faster for them.
+Generated examples with prompts of 100 to 300 and completions of 40 to 200 tokens, eight a step; the model is the one
+above. `packed` is what `sft` runs, `padded` reads a padded row for each example. TRL's SFTTrainer packs by best fit
+without cutting examples, and uses SDPA, which is faster for its rows than the eager kernel.
 
     python -m benchmarks.sft_step
     python -m benchmarks.sft_step --device cuda --model 1.5b --prompts 600 1800 --completions 100 500 --precisions bf16
@@ -220,8 +236,8 @@ round has a new batch, as each step of training has, since a bfloat16 product is
         "method_step",
         "A step of every loss",
         """
-The model and pairs of `config/demo_full.yaml`, through the trainer that `train` runs; anchors are sampled before. The
-demo's serve as well: `make demo` first.
+The model and the pairs are those of `config/demo_full.yaml`, or of the demo (`make demo`). The trainer is the one that
+`train` runs; anchors are sampled before the measurement.
 
     python -m benchmarks.method_step --results results/demo_full
     python -m benchmarks.method_step --gpus 1
@@ -232,10 +248,11 @@ demo's serve as well: `make demo` first.
         "otpo_weights",
         "Token weights of OTPO",
         """
-A batch of pairs at once against POT in a loop over pairs, on tensors as the authors' code does it and on arrays; size
-is pairs x tokens x width. States are in single precision, as in training; how far the weights of both are off is
-measured from POT's of the same states in double precision, in which both agree to 1e-6 (tests). At the larger size
-more than half of our time is one matrix product over all lengths padded to the longest, a quarter more than POT's.
+The loss computes the weights of a whole batch at once. POT is called for each pair, with tensors as in the authors'
+code (`pot_torch`) and with arrays (`pot_numpy`). The size is pairs x tokens x width. States are in single precision, as
+in training. The last two columns are the largest errors of the weights, measured against POT in double precision; there
+both agree to 1e-6, which tests check. At the larger size a single matrix product takes more than half of our time,
+because all completions are padded to the longest.
 
     python -m benchmarks.otpo_weights
     python -m benchmarks.otpo_weights --device cuda
@@ -255,7 +272,8 @@ more than half of our time is one matrix product over all lengths padded to the 
         "parse",
         "Reading answers",
         """
-Strict parsing of damaged gold answers of SciERC; `huge` ones took so many seconds by their number of characters.
+Strict parsing of damaged gold answers of SciERC. The last rows are single huge answers, with the seconds by number of
+characters.
 
     python -m benchmarks.parse
 """,
@@ -304,8 +322,8 @@ Rejected answers for all of SciERC's training prompts with four negatives each, 
         "memory",
         "Memory of the paper's models",
         """
-GiB on each GPU at the peak of a preference step, one pair (prompt 1,200, completion 300 tokens) a micro-batch, with the
-adapters and the ZeRO stage of `config/config.yaml`: counted on torch's meta device, not measured.
+GiB on each GPU at the peak of a preference step, with one pair (prompt 1,200, completion 300 tokens) in a micro-batch
+and the adapters and the ZeRO stage of `config/config.yaml`. They are counted on torch's meta device, not measured.
 
     python -m benchmarks.memory
 """,

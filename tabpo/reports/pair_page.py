@@ -35,13 +35,13 @@ def pair_page(title: str, audit: Mapping[str, Mapping[str, Any]], pairs: Sequenc
     parts = [
         *([NOTICE] if private else []),
         f"# {title}",
-        "Shares are from 0 to 1, margins in nats, distances Levenshtein's.",
+        "Shares lie between 0 and 1. Margins are in nats. Distances are Levenshtein distances.",
         "## Recipe",
         _table(_items(drawn["pairing"], "setting")),
         "## Where pairs and confusions come from",
-        "Proved before any training on these pairs: splits share no prompt and no document, no pair stems from dev or"
-        " test, one answer of each pair is gold"
-        + ("." if given else ", both are rendered alike, all labels are of the ontology, all spans stand in the text."),
+        "The following was checked before any training on these pairs. No prompt and no document is in two splits. No"
+        " pair is made from dev or test. One answer of each pair is the gold answer."
+        + ("" if given else " Both answers have the same format, labels of the ontology, and spans from the text."),
         _table([{"what": what} | dict(counts) for what, counts in proof["splits"].items()]),
         _table([{"what": what} | dict(proof[what]) for what in ("confusions", "choices", "pairs", "answers")]),
         "## Pairs" if given else "## What was drawn",
@@ -75,12 +75,13 @@ def _drawn_parts(drawn: Mapping[str, Any]) -> list[str]:
 def _reference_parts(reference: Mapping[str, Any]) -> list[str]:
     return [
         "## The reference before training",
-        "Ranked right: the right answer is the likelier one. Gate: share of chosen tokens less probable than tau.",
+        "A pair is ranked right if the reference model gives the gold answer the higher probability. The gate is the"
+        " share of chosen tokens with a probability below tau.",
         _table(_reference_rows(reference)),
-        "The same gates on gold answers to prompts of dev_select, which no pair is of; of a label, on the answers that"
-        " state it:",
+        "The same gates on the gold answers of dev_select, which has no pairs. The row of a label counts the answers"
+        " that contain it:",
         _table(_held_out_rows(reference)),
-        "Margins of the right answer, pairs by bin:",
+        "Numbers of pairs by the margin of the gold answer:",
         _table(_histogram_rows(reference)),
     ]
 

@@ -1,4 +1,4 @@
-"""The examples of each step, process and micro-batch, drawn once from the seed, so that a resumed run has the same."""
+"""The examples of each step, process and micro-batch; all are drawn from the seed, so a resumed run repeats them."""
 
 import math
 from collections.abc import Hashable, Sequence
