@@ -49,6 +49,9 @@ def check_folders(study):
         source = SOURCES[entry["source"]]
         if source.origin == "folder":
             check_folder(f"datasets.{name}", Path(entry["folder"]), source.endings, entry["dev_share"])
+        for texts, path in entry["new_texts"].items():
+            if not Path(path).exists():
+                raise ConfigError(f"datasets.{name}.new_texts.{texts}: {path} is neither a file nor a folder")
         for split, path in entry["second_annotator"].items():
             if not Path(path).exists():
                 raise ConfigError(f"datasets.{name}.second_annotator.{split}: {path} is neither a file nor a folder")

@@ -34,6 +34,45 @@ rule predict:
         " 2>> {log:q}"
 
 
+rule annotate:
+    """Answer new texts with one trained model, and write its annotations for brat and Label Studio with confidences."""
+    input:
+        model=results("{dataset}/{model}/{method}/seed{seed}/model"),
+        texts=new_texts,
+        train=results("{dataset}/documents/train.parquet"),
+        ontology=dataset_ontology,
+    output:
+        annotated=directory(results("{dataset}/{model}/{method}/seed{seed}/annotated/{texts}")),
+    wildcard_constraints:
+        dataset=either(STUDY.annotated_datasets()),
+        texts=either(STUDY.new_texts()),
+    params:
+        settings=annotate_settings,
+        texts=new_texts,
+        content=folder_content(new_texts),
+    log:
+        results("logs/annotate/{dataset}/{model}/{method}/seed{seed}/{texts}.log"),
+    benchmark:
+        results("benchmarks/annotate/{dataset}/{model}/{method}/seed{seed}/{texts}.tsv")
+    conda:
+        "../envs/train.yaml"
+    threads: model_threads
+    resources:
+        gpu=node_gpus,
+        nodes=1,
+        mem_mb=model_memory,
+        runtime=model_runtime,
+    shell:
+        "python -m workflow_scripts.annotate"
+        " --settings {params.settings:q}"
+        " --model {input.model:q}"
+        " --texts {params.texts:q}"
+        " --train {input.train:q}"
+        " --ontology {input.ontology:q}"
+        " --output {output.annotated:q}"
+        " 2>> {log:q}"
+
+
 rule score:
     """Parse, ground and score the completions of one run."""
     input:

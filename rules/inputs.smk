@@ -24,6 +24,7 @@ base_settings = settings(job.base_settings, "dataset", "model")
 sft_settings = settings(job.sft_settings, "dataset", "model", "seed")
 run_settings = settings(job.run_settings, "dataset", "model", "method", "seed")
 generation_settings = settings(job.generation_settings, "dataset", "model")
+annotate_settings = settings(job.annotate_settings, "dataset", "model", "method")
 ask_settings = settings(job.ask_settings, "dataset", "model")
 reference_settings = settings(job.reference_settings, "dataset", "model")
 held_out_logp_settings = settings(job.held_out_logp_settings, "dataset", "model")
@@ -96,6 +97,10 @@ def second_paths(*splits):
     return lambda wildcards: [
         path for split, path in STUDY.datasets[wildcards.dataset]["second_annotator"].items() if split in splits
     ]
+
+
+def new_texts(wildcards):
+    return [STUDY.datasets[wildcards.dataset]["new_texts"][wildcards.texts]]
 
 
 second_of_train_and_dev, second_of_test = second_paths("train", "dev"), second_paths("test")

@@ -20,14 +20,17 @@ SNAKEMAKE = (sys.executable, "-m", "snakemake", "--cores", "2")
 STAND_IN = """#!/bin/sh
 if [ -n "$STOP_AT" ] && echo "$*" | grep -q -e "$STOP_AT"; then exit 1; fi
 while [ $# -gt 1 ]; do
-    case "$1" in --output*)
-        case "$2" in
-            */base|*/model) mkdir -p "$2" ;;
-            */provenance.json) echo '{"code": {}}' > "$2" ;;
-            *) mkdir -p "$(dirname "$2")"; echo "$2" > "$2" ;;
-        esac ;;
+    case "$1" in
+        --output*) output=yes ;;
+        --*) output= ;;
     esac
     shift
+    case "$output $1" in
+        "yes --"*) ;;
+        "yes "*/base|"yes "*/model) mkdir -p "$1" ;;
+        "yes "*/provenance.json) mkdir -p "$(dirname "$1")"; echo '{"code": {}}' > "$1" ;;
+        "yes "*) mkdir -p "$(dirname "$1")"; echo "$1" > "$1" ;;
+    esac
 done
 """
 
@@ -259,6 +262,17 @@ def test_what_two_annotators_differ_in_and_how_far_they_agree(done, study):
         "--second people/b.jsonl" in output and "--second people/b --prompts results/small/own/prompts/test" in output
     )
     assert "--confusions results/small/own/disagreement/confusions.parquet" in output
+
+
+def test_new_texts_are_annotated_on_demand_by_a_model_that_is_there(done, study):
+    study["datasets"]["own"]["new_texts"] = {"march": "new/march"}
+    refused = run(done, study, "--dry-run", "--quiet", "all")
+    message = "ConfigError: datasets.own.new_texts.march: new/march is neither a file nor a folder"
+    assert message in refused.stdout + refused.stderr
+    (done / "new/march").mkdir(parents=True)
+    assert again(done, study) == set()
+    target = "results/small/own/tiny/sft/seed1/annotated/march"
+    assert jobs(run(done, study, "--dry-run", target)) == {"annotate own tiny sft 1 march"}
 
 
 ENDPOINT = {"endpoint": {"url": "https://example.org/v1", "model": "gpt-x", "key_variable": "A_KEY"}}

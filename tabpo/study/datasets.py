@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from tabpo.errors import ConfigError
 from tabpo.names import PREFERENCES
 from tabpo.study.folders import check_folder, find_splits
-from tabpo.study.shape import File, Section, Seed, YamlFile, unknown_name
+from tabpo.study.shape import File, Section, Seed, YamlFile, pattern, unknown_name
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,13 @@ class Dataset(_AnyDataset):
             "For each split, a .jsonl file or a brat folder with a second annotator's annotations of some or all of its"
             " documents; for the source custom only. Annotations of train and dev are used by pairings with confusions:"
             " disagreement; annotations of test add the row human to tables."
+        ),
+    )
+    new_texts: dict[Annotated[str, pattern("[a-z0-9][a-z0-9._-]*", "a name")], File] = Field(
+        {},
+        description=(
+            "New texts without annotations, by name: a folder of .txt files, or a .jsonl file. A trained model"
+            " annotates them on demand: results/.../{dataset}/{model}/{method}/seed{seed}/annotated/{name}."
         ),
     )
     shared_texts: Literal["refuse", "leave_out"] = Field(

@@ -60,6 +60,16 @@ def generation_settings(study: Study, dataset: str, model: str) -> Settings:
     return {"numerics": _numerics(study, model), **study.generation, **of_the_job}
 
 
+def annotate_settings(study: Study, dataset: str, model: str, method: str) -> Settings:
+    """Settings of the rule `annotate`."""
+    return {
+        "generation": generation_settings(study, dataset, model),
+        "style": prompt_settings(study, dataset),
+        "private": study.datasets[dataset]["private"],
+        "name": f"{model} {method}",
+    }
+
+
 def ask_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `ask`."""
     endpoint, limits = study.models[model]["endpoint"], _limits(study, dataset)

@@ -102,6 +102,10 @@ class Study:
         stored = {name: stored_weights(self.models[name]) for name in models}
         return "".join(f" Weights of {name}: {weights}." for name, weights in stored.items() if weights)
 
+    def new_texts(self) -> list[str]:
+        """Return the names of new texts without annotations, of all datasets."""
+        return sorted({name for entry in self.datasets.values() for name in entry["new_texts"]})
+
     def has_human(self, dataset: str) -> bool:
         """Whether test documents of a dataset have a second annotation."""
         return "test" in self.datasets[dataset]["second_annotator"]

@@ -26,10 +26,11 @@ def read_documents(path: Path, reading: Reading | None = None) -> list[Document]
     reading = reading or Reading()
     if path.is_dir():
         return brat.read_documents(path, reading)
-    return reading.each(_document, read_objects(path, "id", KEYS, OPTIONAL, reading.of_one))
+    return reading.each(document_of, read_objects(path, "id", KEYS, OPTIONAL, reading.of_one))
 
 
-def _document(place: Place, row: dict[str, Any]) -> Document:
+def document_of(place: Place, row: dict[str, Any]) -> Document:
+    """Make the document of one line, which has all of `KEYS` and perhaps some of `OPTIONAL`."""
     text = place.string("text", row["text"])
     spans = place.items("spans", row["spans"])
     annotations = dict(_annotation(place, number, span) for number, span in enumerate(spans))

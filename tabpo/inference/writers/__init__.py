@@ -1,0 +1,1 @@
+"""Writers of answers in the formats of annotation tools; each module writes one."""
