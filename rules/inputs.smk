@@ -1,6 +1,8 @@
 """Define the functions that rules call for their inputs and parameters."""
 
 import json
+import os
+import shlex
 from pathlib import Path
 
 from tabpo.artefacts import sha256_text
@@ -191,6 +193,17 @@ run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.par
 
 def study_folder(wildcards):
     return STUDY.results
+
+
+def study_commands(wildcards):
+    """Return, as JSON, how the reader of the report calls Snakemake on this study; no absolute path is in it."""
+    files = [os.path.relpath(path) for path in workflow.overwrite_configfiles]
+    changed = [f"{key}={value}" for key, value in workflow.config_settings.config.items()]
+    arguments = [*(["--configfile", *files] if files else []), *(["--config", *changed] if changed else [])]
+    folder = shlex.quote(os.path.relpath(STUDY.results))
+    if os.path.isabs(STUDY.results):  # Snakemake knows the files of such a study by their absolute paths only
+        folder = f"$(realpath -ms {folder})"
+    return json.dumps({"results": folder, "arguments": arguments})
 
 
 def run_files(settings, path, *axes):

@@ -187,6 +187,7 @@ rule erosion_figure:
 report_settings = settings(contents.report_settings)
 report_selections = run_files(contents.report_settings, "selection.json")
 report_provenance = run_files(contents.report_settings, PROVENANCE)
+report_run_files = run_files(contents.report_settings, "run.yaml")
 
 
 rule report:
@@ -198,11 +199,13 @@ rule report:
         ],
         selections=report_selections,
         provenance=report_provenance,
+        runs=report_run_files,
     output:
         report=results("report.html"),
     params:
         settings=report_settings,
         results=study_folder,
+        commands=study_commands,
     log:
         results("logs/report.log"),
     benchmark:
@@ -217,5 +220,6 @@ rule report:
         "python -m workflow_scripts.report"
         " --settings {params.settings:q}"
         " --results {params.results:q}"
+        " --commands {params.commands:q}"
         " --output {output.report:q}"
         " 2>> {log:q}"

@@ -30,6 +30,13 @@ HUMAN = "human"
 WITHOUT_MODEL = (*BASELINES, HUMAN)
 """All rows without a model."""
 
+
+def run_folder(dataset: str, model: str | None, method: str, seed: int | None) -> str:
+    """Return the folder of a run under a study's results. A baseline has no model and no seed."""
+    parts = [dataset, model, method, None if seed is None else f"seed{seed}"]
+    return "/".join(part for part in parts if part is not None)
+
+
 SPAN_KINDS = ("label", "sublabel", "boundary", "missed", "spurious")
 """Kinds of errors in spans."""
 

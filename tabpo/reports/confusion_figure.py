@@ -11,6 +11,13 @@ from tabpo.confusions.counts import NONE, UNKNOWN
 from tabpo.records import Confusion
 from tabpo.reports.style import write_svg
 
+CAPTION = (
+    "What the model took for what: a row is a value of the gold annotation, a column a predicted value. A number"
+    " counts items; the darker a cell, the larger its share of its row. The column NONE counts gold items that were"
+    " missed, and the row NONE predicted items that gold lacks; UNKNOWN is a value that the ontology lacks. Rejected"
+    " answers of pairs are drawn from these counts."
+)
+
 PANELS = {
     "Labels": ("label", "missed", "spurious"),
     "Sub-labels": ("sublabel",),

@@ -14,6 +14,13 @@ from matplotlib.figure import Figure
 
 from tabpo.reports.style import FONT, SMALL_TEXT, write_svg
 
+CAPTION = (
+    "Which tokens of held-out gold answers a loss makes less likely: the change of their log-prob from before the"
+    " first to after the last step of training, in nats per token. Blue tokens gained, red ones lost. The three maps"
+    " group the same tokens: by the part of the answer that they belong to, by the number of training records with"
+    " the label of the token's record, and by the token's probability before training."
+)
+
 CLASSES = {
     "field": ("scaffolding", "label", "sublabel", "span", "link", "id"),
     "frequency": ("0", "1-9", "10-99", "100-999", "1000-"),

@@ -1,39 +1,46 @@
 """Write the report of a study: one HTML file with its tables, the pages about its data and pairs, and its runs.
 
-The file loads nothing and runs no program. Style, pages and figures are inside it; everything else is a relative link.
+The file loads nothing: style, program, pages and figures are inside it, and its security policy forbids browsers to
+load anything else. Everything else is a relative link.
 """
 
 import base64
-import re
+import csv
+import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from importlib import resources
+from itertools import groupby
 from pathlib import Path, PurePath
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markdown_it import MarkdownIt
-from markdown_it.token import Token
 from markupsafe import Markup
 
+from tabpo.artefacts import sha256_text
+from tabpo.names import run_folder
 from tabpo.privacy import NOTICE
+from tabpo.reports import confusion_figure, erosion_figure, training_figure
+from tabpo.reports.cell_details import Commands, Row, cell_details
+from tabpo.reports.markup import page_html, table_html
 from tabpo.tables.cells import code_differences
 from tabpo.tables.files import FILES
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
-
-DEEPER = 3
-"""How many levels lower the headings of a page are in the report."""
+PROGRAM = Path(__file__).with_name("report.js")
+LIBRARY = resources.files("itables") / "html"
+"""DataTables with its licences, as the package itables distributes it."""
 
 MEASURES = {"f1": "F1", "nll": "NLL, nats a token", "reward_accuracy": "pairs ranked right"}
 """The measures for choices on dev_select: the name in `selection.json`, and the name for readers."""
 
-_RULES = ("heading", "list", "table", "backticks")
-_PAGES = MarkdownIt("zero").enable(
-    [*_RULES]
-)  # no emphasis or escapes, since data may hold asterisks and backslashes; no links or images
-_TABLES = MarkdownIt("zero").enable([*_RULES, "emphasis", "escape"])
-_NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?")
+CAPTIONS = {
+    "confusions": confusion_figure.CAPTION,
+    "training": training_figure.CAPTION,
+    "erosion": erosion_figure.CAPTION,
+}
+"""What explains a figure, by the figure's folder."""
 
 
 @dataclass(frozen=True)
@@ -57,40 +64,127 @@ def table_files(settings: Mapping[str, Any]) -> list[str]:
 def shown_files(settings: Mapping[str, Any]) -> list[str]:
     """The files under the results whose contents the report shows; of files for each seed, the first one."""
     exhibits = [exhibit["files"][0] for exhibit in settings["exhibits"]]
-    return [f"{table}.md" for table in table_files(settings)] + exhibits
+    return [f"{table}.{ending}" for table in table_files(settings) for ending in FILES] + exhibits
 
 
-def render_report(settings: Mapping[str, Any], contents: Mapping[str, str], runs: Sequence[ReportedRun]) -> str:
+def render_report(
+    settings: Mapping[str, Any],
+    contents: Mapping[str, str],
+    runs: Sequence[ReportedRun],
+    trained: Sequence[Mapping[str, Any]],
+    commands: Commands,
+) -> str:
     """The report as HTML. Equal studies give equal text: it holds no time, host, absolute path or commit.
 
     Args:
         settings: The settings from `report_settings`, and as `looks` the counts from `count_looks`.
         contents: The content of each of `shown_files`, by its path.
         runs: All runs of the study, in order.
+        trained: The `run.yaml` of the first seed of these runs, in the same order.
+        commands: How the reader calls the workflow.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    tables = {table: contents[f"{table}.md"] for table in table_files(settings)}
+    tables = table_files(settings)
+    code = {run_folder(run.dataset, run.model, run.method, run.seed): _fingerprint(run.provenance) for run in runs}
+    details = {_id(table): _details(table, contents, code, commands) for table in tables}
+    program = PROGRAM.read_text().replace(
+        "LIBRARY", _data_url("text/javascript", (LIBRARY / "dt_bundle.js").read_bytes())
+    )
     return environment.from_string(TEMPLATE.read_text()).render(
-        **{key: settings[key] for key in ("study", "presets", "seeds", "datasets", "models", "methods", "looks")},
-        tables=[_table(table, text) for table, text in tables.items()],
-        rehearsals=[name for name in settings["tables"] if "\n**REHEARSAL" in f"\n{tables[f'tables/{name}']}"],
+        **{key: settings[key] for key in ("study", "presets", "seeds", "datasets", "models", "looks")},
+        methods=_methods(trained),
+        trainings=_trainings(trained),
+        tables=[_table(table, contents) for table in tables],
+        rehearsals=[name for name in settings["tables"] if "\n**REHEARSAL" in f"\n{contents[f'tables/{name}.md']}"],
         costs=[f"tables/cost.{ending}" for ending in ("csv", "md", "tex") if settings["costs"]],
         sections=_sections(settings, contents),
         blocks=_blocks(runs),
         notice=NOTICE if any(entry["private"] for entry in settings["datasets"]) else "",
         differing=code_differences([run.provenance for run in runs], strict=False),
+        details=details,
+        program=Markup(program),
+        library_style=Markup((LIBRARY / "dt_bundle.css").read_text()),
     )
 
 
-def _table(table: str, text: str) -> dict[str, Any]:
-    """What the template needs of a table: its Markdown as HTML, and links to its files."""
+def _fingerprint(provenance: Mapping[str, Any]) -> str:
+    """Twelve hexadecimal digits of a hash over the fingerprints of all modules that a run used."""
+    return sha256_text(json.dumps(provenance["code"], sort_keys=True))[:12]
+
+
+def _data_url(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _id(table: str) -> str:
+    return table.replace("/", "-")
+
+
+def _lines(content: str) -> list[Row]:
+    return list(csv.DictReader(io.StringIO(content)))
+
+
+def _details(
+    table: str, contents: Mapping[str, str], code: Mapping[str, str], commands: Commands
+) -> list[dict[str, Any]]:
+    cells = _cells(table, contents)
+    return cell_details(cells, _lines(contents[f"{table}.tests.csv"]), code, commands)
+
+
+def _cells(table: str, contents: Mapping[str, str]) -> list[Row]:
+    """The lines of a table's CSV if they are means of runs; none for another kind of table."""
+    return [line for line in _lines(contents[f"{table}.csv"]) if "runs" in line]
+
+
+def _table(table: str, contents: Mapping[str, str]) -> dict[str, Any]:
+    """What the template needs of a table: it and its tests as HTML and as LaTeX, and its files."""
     return {
-        "id": table.replace("/", "-"),
+        "id": _id(table),
         "name": PurePath(table).name,
         "per_metric": "/per_metric/" in table,
-        "html": Markup(_html(_TABLES, text)),
-        "links": [f"{table}.{ending}" for ending in FILES],
+        "html": table_html(contents[f"{table}.md"], _cells(table, contents)),
+        "latex": contents[f"{table}.tex"],
+        "tests": table_html(contents[f"{table}.tests.md"]),
+        "latex_of_tests": contents[f"{table}.tests.tex"],
+        "files": [f"{table}.{ending}" for ending in FILES],
     }
+
+
+def _methods(trained: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The losses with all their hyperparameters, defaults included."""
+    methods = {run["method"]["name"]: run["method"] for run in trained}
+    return [method for method in methods.values() if "loss" in method]
+
+
+def _trainings(trained: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """For each model the settings of training: a row for each setting, a column for all methods with equal settings."""
+    by_model: dict[str, dict[str, list[str]]] = {}
+    for run in trained:
+        settings = json.dumps(_flat(run["training"]))
+        names = by_model.setdefault(run["model"], {}).setdefault(settings, [])
+        names.extend([run["method"]["name"]] if run["method"]["name"] not in names else [])
+    return [_training(model, groups) for model, groups in by_model.items()]
+
+
+def _training(model: str, groups: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    columns = [json.loads(settings) for settings in groups]
+    rows = [
+        [name, *(column.get(name) for column in columns)]
+        for name in dict.fromkeys(key for column in columns for key in column)
+    ]
+    return {
+        "model": model,
+        "heads": [", ".join(names) for names in groups.values()],
+        "rows": [["–" if value is None else str(value) for value in row] for row in rows if set(row[1:]) != {None}],
+    }
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings inside settings with their path as name, such as `lora.rank`."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat
 
 
 def _sections(settings: Mapping[str, Any], contents: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -111,14 +205,14 @@ def _sections(settings: Mapping[str, Any], contents: Mapping[str, str]) -> list[
 
 def _exhibit(exhibit: Mapping[str, Any], content: str) -> dict[str, Any]:
     """A page as HTML, or a figure as an image, whose ids cannot clash with others and which can load nothing."""
-    figure = exhibit["files"][0].endswith(".svg")
+    first = exhibit["files"][0]
+    figure = first.endswith(".svg")
     if figure:
         description = " ".join(filter(None, [exhibit["title"], "of", exhibit["dataset"], exhibit["model"]]))
-        data = base64.b64encode(content.encode()).decode()
-        html = Markup('<img alt="{}" src="data:image/svg+xml;base64,{}">').format(description, data)
+        html = Markup('<img alt="{}" src="{}">').format(description, _data_url("image/svg+xml", content.encode()))
     else:
-        html = Markup(_html(_PAGES, content))
-    return {**exhibit, "figure": figure, "html": html}
+        html = page_html(content)
+    return {**exhibit, "figure": figure, "caption": CAPTIONS[first.split("/")[1]] if figure else "", "html": html}
 
 
 def _blocks(runs: Iterable[ReportedRun]) -> list[dict[str, Any]]:
@@ -149,34 +243,3 @@ def _run_row(run: ReportedRun) -> dict[str, Any]:
         "values": [f"{point['value']:.3f}" for point in (last, best)],
         "collapsed": f"after step {after}" if after is not None else "no" if evaluated else "–",
     }
-
-
-def _html(parser: MarkdownIt, text: str) -> str:
-    """Markdown as HTML: headings `DEEPER` levels down, numbers aligned right, wide tables scroll on their own."""
-    tokens = parser.parse(text)
-    for token in tokens:
-        if token.type in ("heading_open", "heading_close"):
-            token.tag = f"h{int(token.tag[1]) + DEEPER}"
-    _mark_numbers(tokens)
-    html = parser.renderer.render(tokens, parser.options, {})
-    return html.replace("<table>", '<div class="scroll"><table>').replace("</table>", "</table></div>")
-
-
-def _mark_numbers(tokens: Sequence[Token]) -> None:
-    """Give the cells of a column, including its head, the class `number` if its body has only numbers."""
-    columns: dict[int, list[tuple[Token, str]]] = {}
-    place = 0
-    for token, content in pairwise(tokens):
-        if token.type == "table_open":
-            columns = {}
-        elif token.type == "tr_open":
-            place = 0
-        elif token.type in ("th_open", "td_open"):
-            columns.setdefault(place, []).append((token, content.content))
-            place += 1
-        elif token.type == "tbody_close":
-            for cells in columns.values():
-                filled = [text for cell, text in cells if cell.type == "td_open" and text not in ("", "–")]
-                if filled and all(map(_NUMBER.fullmatch, filled)):
-                    for cell, _ in cells:
-                        cell.attrs = {"class": "number"}

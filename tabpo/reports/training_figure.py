@@ -16,6 +16,16 @@ from matplotlib.lines import Line2D
 from tabpo.records import TrainingStep
 from tabpo.reports.style import COLUMN, FONT, SMALL_TEXT, line_styles, write_svg
 
+CAPTION = (
+    "What each loss does over the steps of training. A line is the mean over seeds, and a point also the mean over"
+    " about a twentieth of the steps; the band reaches from the lowest to the highest seed. Log-probs are sums over"
+    " the tokens of an answer. Drift is the change of the log-prob of a chosen token since SFT, for tokens that the"
+    " rejected answer lacks (edited) and for those that it shares. The gradient on edited tokens is their share in"
+    " the L1 norm of the loss's gradient over logits. The gate rate is the share of chosen tokens below the method's"
+    " tau, or below 0.9 if it has no tau. Margins are in each loss's own rewards, so compare their signs and trends"
+    " and not their sizes. A margin of 0 counts half in the accuracy."
+)
+
 PANELS = {
     "chosen_drift": "Drift of chosen, nats",
     "rejected_drift": "Drift of rejected, nats",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from tabpo.names import GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT
+from tabpo.names import GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT, run_folder
 from tabpo.privacy import INSIDE_ONLY
 from tabpo.study.datasets import SOURCES
 from tabpo.study.heldout import DISAGREEMENT
@@ -218,8 +218,7 @@ def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
     for run in runs:
         for seed in run["seeds"]:
             single = {"dataset": run["dataset"], "model": run["model"], "method": run["method"], "seed": seed}
-            parts = [run["dataset"], run["model"], run["method"], None if seed is None else f"seed{seed}"]
-            yield single, "/".join(part for part in parts if part is not None)
+            yield single, run_folder(**single)
 
 
 def _table_runs(study: Study) -> list[Settings]:

@@ -22,10 +22,6 @@ def report_settings(study: Study) -> Settings:
             for name, entry in study.datasets.items()
         ],
         "models": [{"name": name, "origin": _origin(entry)} for name, entry in study.models.items()],
-        "methods": [
-            {"name": name} | {key: entry[key] for key in ("loss", "params", "pairing")}
-            for name, entry in study.methods.items()
-        ],
         "tables": [*study.tables, *study.claims],
         "metrics": study.metrics(),
         "costs": bool(cost_settings(study)["runs"]),

@@ -11,7 +11,7 @@ from tabpo.code_version import module_names
 from tabpo.errors import ConfigError, DataError
 from tabpo.metrics.names import METRICS
 from tabpo.metrics.scores import HEADLINE
-from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL
+from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL, run_folder
 from tabpo.tables.estimates import RunEstimates
 from tabpo.tables.significance import Estimates, stack
 
@@ -85,6 +85,8 @@ class Cell:
         mark: "better" or "worse" if the cell differs significantly from the baseline row, else "".
         best: Whether the cell is the best of its column in its block, or not significantly different from the best.
         reason: Why `mean` is None.
+        by_seed: The value of each seed, or of the single run of a row without seeds; their mean is `mean`.
+        runs: The folders of the runs that `mean` is made of, under the study's results.
     """
 
     block: Block
@@ -97,6 +99,8 @@ class Cell:
     mark: str = ""
     best: bool = False
     reason: str = ""
+    by_seed: tuple[float, ...] = ()
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,19 +309,35 @@ def _cell(samples: Samples, block: Block, row: str, metric: str) -> Cell:
     for dataset, model in members:
         if reason := samples.reason(dataset, model, row, metric):
             return replace(empty, reason=reason)
-    of_datasets = [
-        np.mean([samples.values(dataset, model, row, metric) for dataset, model in models], axis=0)
-        for models in block.members
-    ]
-    values = pd.Series(np.mean(of_datasets, axis=0))  # by seed
-    seeded = samples.of(*members[0], row)[0].seed is not None
+    values = mean_by_seed(
+        [[samples.values(dataset, model, row, metric) for dataset, model in models] for models in block.members]
+    )
+    mean, sd = over_seeds(values)
+    runs = [run for dataset, model in members for run in samples.of(dataset, model, row)]
     return replace(
         empty,
-        mean=float(values.mean()),
-        sd=float(values.std()) if len(values) > 1 else None,
-        seeds=len(values) if seeded else 0,
-        collapsed=sum(run.collapsed for dataset, model in members for run in samples.of(dataset, model, row)),
+        mean=mean,
+        sd=sd,
+        seeds=0 if runs[0].seed is None else len(values),
+        collapsed=sum(run.collapsed for run in runs),
+        by_seed=tuple(values),
+        runs=tuple(dict.fromkeys(run_folder(run.dataset, run.model, run.method, run.seed) for run in runs)),
     )
+
+
+def mean_by_seed(datasets: Sequence[Sequence[Sequence[float]]]) -> list[float]:
+    """The mean over data sets of the mean over models, for each seed.
+
+    Args:
+        datasets: For each data set and each model on it the values of all seeds, in the same order of seeds.
+    """
+    return np.mean([np.mean(models, axis=0) for models in datasets], axis=0).tolist()
+
+
+def over_seeds(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean over seeds, and the sample standard deviation; None for fewer than two seeds."""
+    series = pd.Series(values)
+    return float(series.mean()), float(series.std()) if len(series) > 1 else None
 
 
 RENAMED = "modules that have other names since"

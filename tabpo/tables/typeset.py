@@ -28,10 +28,14 @@ LATEX_MARKS = {"better": r"$^{\uparrow}$", "worse": r"$^{\downarrow}$", "": ""}
 
 
 def to_csv(cells: Sequence[Cell]) -> str:
-    """The cells in long form, one line each, in percent with six decimals; an empty cell has a reason."""
+    """The cells in long form, one line each, in percent with six decimals; an empty cell has a reason.
+
+    `by_seed` has the value of each seed, and `runs` the folders of the runs, both with blanks between.
+    """
     rows = [
         {"dataset": cell.block.dataset, "model": cell.block.model}
         | {name: getattr(cell, name) for name in ("method", "metric", "seeds", "mean", "sd", "collapsed", "reason")}
+        | {"by_seed": " ".join(f"{value:.6f}" for value in cell.by_seed), "runs": " ".join(cell.runs)}
         for cell in cells
     ]
     return _csv(pd.DataFrame(rows))
@@ -241,20 +245,21 @@ def _frame(
 def _markdown(cell: Cell) -> str:
     if cell.mean is None:
         return cell.reason if cell.reason.startswith(NOT_AVAILABLE) else "–"
-    text = _number(cell, " ± ")
+    text = printed_number(cell.mean, cell.sd)
     return (f"**{text}**" if cell.best else text) + MARKDOWN_MARKS[cell.mark] + ("†" if cell.collapsed else "")
 
 
 def _latex(cell: Cell) -> str:
     if cell.mean is None:
         return escape(cell.reason) if cell.reason.startswith(NOT_AVAILABLE) else "--"
-    text = _number(cell, r" $\pm$ ")
+    text = printed_number(cell.mean, cell.sd, r" $\pm$ ")
     text = rf"\textbf{{{text}}}" if cell.best else text
     return text + LATEX_MARKS[cell.mark] + (r"$^{\dagger}$" if cell.collapsed else "")
 
 
-def _number(cell: Cell, plus_minus: str) -> str:
-    return f"{cell.mean:z.1f}" if cell.sd is None else f"{cell.mean:z.1f}{plus_minus}{cell.sd:.1f}"
+def printed_number(mean: float, sd: float | None, plus_minus: str = " ± ") -> str:
+    """A mean and its standard deviation as tables print them, with one decimal."""
+    return f"{mean:z.1f}" if sd is None else f"{mean:z.1f}{plus_minus}{sd:.1f}"
 
 
 def _csv(frame: pd.DataFrame) -> str:

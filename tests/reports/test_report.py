@@ -1,6 +1,8 @@
 """The report of a study: what it shows, what it links to, and that it loads nothing and is reproducible."""
 
 import html
+import json
+import os
 import re
 import subprocess
 import sys
@@ -8,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tabpo.names import run_folder
 from tabpo.privacy import marked
+from tabpo.reports.cell_details import Commands
 from tabpo.reports.report import ReportedRun, render_report, shown_files
+from tabpo.tables.files import table_files
+from tests.tables import made_runs
 
 ROOT = Path(__file__).parents[2]
+HERE = os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 TABLE = """**REHEARSAL. A <b>&"caption".**
 
@@ -33,29 +40,37 @@ CARD = """# notes
 | a_b_c \\| d | 7 | 0.5 |
 """
 
+FIGURES = ["figures/confusions/notes/tiny/seed1.svg", "figures/confusions/notes/tiny/seed2.svg"]
 FIGURE = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 
 def settings(**changed) -> dict:
     exhibits = [
         {"dataset": "notes", "model": None, "title": "Data card", "files": ["notes/card.md"]},
-        {"dataset": "notes", "model": "tiny", "title": "Confusions", "files": ["figures/s1.svg", "figures/s2.svg"]},
+        {"dataset": "notes", "model": "tiny", "title": "Confusions", "files": FIGURES},
     ]
     return {
         **{"study": "small", "presets": "matched", "seeds": [1, 2], "costs": True, "exhibits": exhibits, "runs": []},
         "datasets": [{"name": "notes", "source": "custom", "unit": "document", "private": False}],
         "models": [{"name": "tiny", "origin": "from scratch"}],
-        "methods": [{"name": "dpo", "loss": "dpo", "params": {"beta": 0.1}, "pairing": "mixed"}],
         **{"tables": ["main"], "metrics": ["rel@pure"], "looks": {"notes": 12}},
         **changed,
     }
 
 
+COMMANDS = Commands("results/small", ["--configfile", "config/small study.yaml"])
+
+STUDY = made_runs.made_study({"sft": 5, "dpo": 6, "tab_po": 6}, metrics=["ner_strict", "rel"])
+FILES = table_files(
+    made_runs.settings(["sft", "dpo", "tab_po", "dictionary"], metrics=["ner_strict", "rel"]), STUDY, [], {}
+)
+BARE = {"csv": "claim,metric\n", "tex": "% <none>", "tests.csv": "", "tests.md": "", "tests.tex": ""}
+
 CONTENTS = {
-    "tables/main.md": TABLE,
-    "tables/per_metric/rel@pure.md": TABLE.replace("REHEARSAL. ", ""),
+    **{f"tables/main.{ending}": content for ending, content in ({"md": TABLE} | BARE).items()},
+    **{f"tables/per_metric/rel@pure.{ending}": content for ending, content in FILES.items()},
     "notes/card.md": CARD,
-    "figures/s1.svg": FIGURE,
+    FIGURES[0]: FIGURE,
 }
 
 
@@ -70,6 +85,19 @@ def run(method: str, seed: int, measure: str = "f1", collapsed: int | None = Non
 RUNS = [run("sft", 1, measure="nll"), run("dpo", 1), run("dpo", 2, collapsed=30)]
 
 
+def trained(method: str, loss: dict, **training) -> dict:
+    settings = {"steps": 60, "lora": {"rank": 8}, "epochs": None, **training}
+    return {"dataset": "notes", "model": "tiny", "method": {"name": method, **loss}, "training": settings}
+
+
+DPO = {"loss": "dpo", "params": {"beta": 0.1}, "pairing": "mixed"}
+TRAINED = [trained("sft", {}, steps=280), trained("dpo", DPO), trained("mine", DPO | {"params": {}}, batch_size=16)]
+
+
+def report(settings: dict, contents: dict = CONTENTS, runs: list = RUNS, trained: list = TRAINED) -> str:
+    return render_report(settings, contents, runs, trained, COMMANDS)
+
+
 def cells(page: str) -> list[list[str]]:
     """The rows of all tables of the page, as a reader sees them."""
     rows = re.findall(r"<tr>(.*?)</tr>", page, re.DOTALL)
@@ -78,11 +106,11 @@ def cells(page: str) -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render_report(settings(), CONTENTS, RUNS)
+    return report(settings())
 
 
 def test_shown_files_are_those_whose_contents_are_rendered():
-    assert shown_files(settings()) == list(CONTENTS)
+    assert sorted(shown_files(settings())) == sorted(CONTENTS)
 
 
 def test_cells_captions_and_notes_come_from_the_markdown(page):
@@ -91,24 +119,28 @@ def test_cells_captions_and_notes_come_from_the_markdown(page):
     assert "<strong>REHEARSAL. A &lt;b&gt;&amp;&quot;caption&quot;.</strong>" in page
     assert "<li>F1 in percent; ![a note](https://example.org/pixel.png)" in page
     assert "the rows of main say" in page
-    assert "REHEARSAL" not in render_report(settings(tables=[]), CONTENTS, RUNS)
+    assert "REHEARSAL" not in report(settings(tables=[]))
 
 
 def test_markup_in_data_is_shown_as_text(page):
     assert ["<b>&*Bold*", "10", "–"] in cells(page) and ["a_b_c | d", "7", "0.5"] in cells(page)
-    assert "<b>" not in page and "<script" not in page and "<h4>notes</h4>" in page
+    assert "<b>" not in page and "alert" not in page and "<h4>notes</h4>" in page
 
 
 def test_columns_of_numbers_are_aligned_right():
     card = CARD.replace("---:", ":---")
-    page = render_report(settings(), CONTENTS | {"notes/card.md": card}, [])
-    assert '<th class="number">train</th>' in page and '<td class="number">0.5</td>' in page
+    page = report(settings(), CONTENTS | {"notes/card.md": card})
+    assert '<th class="number">train</th>' in page and '<td data-order="0.5" class="number">0.5</td>' in page
     assert '<td style="text-align:left">a_b_c | d</td>' in page
 
 
 def test_the_page_loads_nothing(page):
-    sources = re.findall(r'(?:src|data|action|poster)="([^"]*)|url\(|@import|<(?:link|iframe|object|embed)', page)
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)[1]
+    assert policy == "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline' data:"
+    written = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    sources = re.findall(r'(?:src|data|action|poster)="([^"]*)|url\(|@import|<(?:link|iframe|object|embed)', written)
     assert sources and all(source.startswith("data:image/svg+xml;base64,") for source in sources)
+    assert all(re.match("data:", source) for source in re.findall(r"url\([\"']?([^)]*)", page))
     targets = re.findall(r'href="([^"]*)"', page)
     assert all(target.startswith("#") or "//" not in target for target in targets)
     assert {
@@ -116,10 +148,77 @@ def test_the_page_loads_nothing(page):
         "tables/main.tests.csv",
         "tables/per_metric/rel%40pure.csv",
         "tables/cost.md",
-        "figures/s2.svg",
+        FIGURES[1],
     } <= set(targets)
     anchors = {target[1:] for target in targets if target.startswith("#")}
     assert anchors <= set(re.findall(r'id="([^"]*)"', page)) and "runs" in anchors
+
+
+def details_of(page: str, table: str) -> list[dict]:
+    return json.loads(re.search(r'id="details">(.*?)</script>', page)[1])[table]
+
+
+def test_a_number_leads_to_its_runs_and_its_difference(page):
+    rows = {cell[0]: cell for cell in re.findall(r'data-cell="(\d+)" data-order="([^"]*)">(.*?)<', page)}
+    details = details_of(page, "tables-per_metric-rel@pure")
+    assert len(rows) == len(details) == 8  # four rows, two metrics
+    cell = next(cell for cell in details if cell["title"] == "dpo, Rel")
+    assert cell["block"] == "notes, tiny"
+    own = [run.scores["metrics"]["rel"]["set_directed"]["f1"] * 100 for run in STUDY if run.method == "dpo"]
+    sft = [run.scores["metrics"]["rel"]["set_directed"]["f1"] * 100 for run in STUDY if run.method == "sft"]
+    facts = dict(cell["facts"])
+    assert facts["Mean ± standard deviation over seeds"].startswith(f"{sum(own) / 3:.1f} ± ")
+    assert facts["Difference to sft"] == f"{(sum(own) - sum(sft)) / 3:+.2f} points"
+    assert {"95 % interval over new seeds and test documents", "p"} < facts.keys()
+    assert [run[:2] for run in cell["runs"]] == [[f"notes/tiny/dpo/seed{n}", f"{own[n - 1]:.2f}"] for n in (1, 2, 3)]
+    assert cell["runs"][0][2] == cell["runs"][1][2] != "–" == cell["runs"][2][2]  # seed 3 has no provenance here
+    assert details[3]["title"] == "dictionary, NER" and details[3]["runs"] == [["notes/dictionary", "10.00", "–"]]
+
+
+def test_a_mean_over_models_lists_the_runs_of_all_models():
+    study = made_runs.made_study({"sft": 5, "dpo": 6}, models=["tiny", "small"], seeds=2)
+    files = table_files(made_runs.settings(["sft", "dpo", "dictionary"]), study, [], {})
+    contents = CONTENTS | {f"tables/per_metric/rel@pure.{ending}": content for ending, content in files.items()}
+    details = details_of(report(settings(), contents), "tables-per_metric-rel@pure")
+    cell = next(cell for cell in details if cell["title"] == "dpo, NER" and cell["block"] == "notes, mean of 2 models")
+    assert [run[0] for run in cell["runs"]] == [f"notes/{m}/dpo/seed{n}" for m in ("tiny", "small") for n in (1, 2)]
+    assert cell["command"].count("results/small/notes/tiny/dpo/seed{1,2}/scores/test.json") == 2
+    assert cell["command"].count("results/small/notes/small/dpo/seed{1,2}/scores/test.json") == 2
+
+
+def test_the_command_of_a_number_prints_the_number(page, tmp_path):
+    """The command as it is pasted into bash, with the part of Snakemake replaced by the files that it would make."""
+    for run in STUDY:
+        folder = tmp_path / "results/small" / run_folder(run.dataset, run.model, run.method, run.seed)
+        (folder / "scores").mkdir(parents=True)
+        (folder / "scores/test.json").write_text(json.dumps(run.scores))
+    details = details_of(page, "tables-per_metric-rel@pure")
+    for cell in details[1::3]:
+        make, _, show = cell["command"].partition(" && ")
+        assert make.startswith(
+            "snakemake --profile local --configfile 'config/small study.yaml' -- results/small/notes"
+        )
+        done = subprocess.run(["bash", "-c", show], capture_output=True, text=True, cwd=tmp_path, env=HERE)
+        assert done.stdout.strip() == cell["facts"][0][1], done.stderr
+    assert "seed{1,2,3}" in details[1]["command"]
+
+
+def test_latex_is_on_the_page_to_be_copied(page):
+    shown = [html.unescape(text) for text in re.findall(r'<pre hidden id="latex[^"]*">(.*?)</pre>', page, re.DOTALL)]
+    assert shown == ["% <none>", "", FILES["tex"], FILES["tests.tex"]]
+
+
+def test_hyperparameters_are_written_out(page):
+    assert ["dpo", "dpo", "beta = 0.1", "mixed"] in cells(page) and ["mine", "dpo", "–", "mixed"] in cells(page)
+    assert ["steps", "280", "60", "60"] in cells(page) and ["lora.rank", "8", "8", "8"] in cells(page)
+    assert ["batch_size", "–", "–", "16"] in cells(page)
+    assert not [row for row in cells(page) if row[:1] == ["epochs"]]  # no method sets it
+    both = report(settings(), trained=[TRAINED[0], TRAINED[1], trained("rpo", DPO)])
+    assert "<th>dpo, rpo</th>" in both
+
+
+def test_every_figure_has_a_caption(page):
+    assert re.findall(r"<figcaption>(.{20})", page) == ["What the model took "]
 
 
 def test_the_table_of_runs(page):
@@ -129,25 +228,24 @@ def test_the_table_of_runs(page):
     assert ["dpo", "2", "60", "F1", "0.625", "0.750", "30", "last", "after step 30"] in rows
     assert "notes, tiny: 3 runs, 1 collapsed" in page and "All were made with the same code." in page
     assert 'href="notes/tiny/dpo/seed2/run.yaml"' in page
-    other = render_report(settings(), CONTENTS, [*RUNS, run("tab_po", 1, code="b")])
+    other = report(settings(), CONTENTS, [*RUNS, run("tab_po", 1, code="b")])
     assert "made with different code in tabpo." in other
 
 
 def test_a_report_on_private_data_is_complete_and_has_the_notice(page):
     private = [{"name": "notes", "source": "custom", "unit": "document", "private": True}]
-    inside = render_report(settings(datasets=private), CONTENTS, RUNS)
+    inside = report(settings(datasets=private))
     assert "INSIDE ONLY" in inside.split("<h1>")[0] and "INSIDE ONLY" not in page
     assert ["dpo", "1", "60", "F1", "0.625", "0.750", "30", "last", "no"] in cells(inside)
 
 
 def test_a_rehearsal_is_recognised_below_the_notice_of_private_data():
-    inside = render_report(settings(), CONTENTS | {"tables/main.md": marked(TABLE, ["notes"])}, RUNS)
+    inside = report(settings(), CONTENTS | {"tables/main.md": marked(TABLE, ["notes"])})
     assert "the rows of main say" in inside and "INSIDE ONLY" in inside
 
 
 def test_parts_that_a_study_lacks_are_left_out():
-    bare = settings(methods=[], costs=False, exhibits=settings()["exhibits"][:1])
-    page = render_report(bare, CONTENTS, [])
+    page = report(settings(costs=False, exhibits=settings()["exhibits"][:1]), runs=[], trained=[])
     assert "Cost" not in page and 'id="runs"' not in page and "<img" not in page and "Data card" in page
 
 
@@ -155,7 +253,7 @@ def test_the_same_study_gives_the_same_page_without_torch(page):
     """Another process, with another hash seed and at another time, writes the same page."""
     program = (
         "import sys; from tests.reports.test_report import *\n"
-        "sys.stdout.write(render_report(settings(), CONTENTS, RUNS)); assert 'torch' not in sys.modules"
+        "sys.stdout.write(report(settings())); assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -163,5 +261,5 @@ def test_the_same_study_gives_the_same_page_without_torch(page):
 
 
 def test_the_looks_at_test_are_counted():
-    assert "ever scored on test under these results: notes 12." in render_report(settings(), CONTENTS, RUNS)
-    assert "ever scored on test" not in render_report(settings(looks={}), CONTENTS, RUNS)
+    assert "ever scored on test under these results: notes 12." in report(settings())
+    assert "ever scored on test" not in report(settings(looks={}))

@@ -324,6 +324,24 @@ def test_the_same_run_twice_is_refused():
         arrange([*runs, runs[0]])
 
 
+def test_a_line_of_the_csv_has_the_values_and_folders_of_its_runs():
+    runs = made_study(MEANS, seeds=2, models=["tiny", "small"])
+    rows = {(row["model"], row["method"]): row for row in rows_of(files(runs)["csv"])}
+    values = {
+        (run.model, run.seed): 100 * run.scores["metrics"]["ner_strict"]["set_directed"]["f1"]
+        for run in runs
+        if run.method == "dpo"
+    }
+    assert rows["tiny", "dpo"]["by_seed"] == f"{values['tiny', 1]:.6f} {values['tiny', 2]:.6f}"
+    assert rows["tiny", "dpo"]["runs"] == "notes/tiny/dpo/seed1 notes/tiny/dpo/seed2"
+    means = [(values["tiny", seed] + values["small", seed]) / 2 for seed in (1, 2)]
+    assert rows["mean of 2 models", "dpo"]["by_seed"] == " ".join(f"{mean:.6f}" for mean in means)
+    assert rows["mean of 2 models", "dpo"]["runs"].split() == [
+        f"notes/{model}/dpo/seed{seed}" for model in ("tiny", "small") for seed in (1, 2)
+    ]
+    assert rows["mean of 2 models", "dictionary"]["runs"] == "notes/dictionary"
+
+
 def test_a_missing_seed_leaves_the_cell_empty_and_is_named():
     runs = [run for run in made_study(MEANS) if (run.method, run.seed) != ("dpo", 2)]
     row = rows_of(files(runs)["csv"])[1]

@@ -1,0 +1,106 @@
+"""What the report says about one number of a table: its runs, its difference, and the command that makes it again."""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tabpo.tables.meanings import title
+from tabpo.tables.typeset import printed_number, printed_p
+
+Row = Mapping[str, str]
+"""A line of a CSV file; an empty cell is an empty text."""
+
+KEYS = ("dataset", "model", "method", "metric")
+
+
+@dataclass(frozen=True)
+class Commands:
+    """How the reader calls the workflow on this study.
+
+    Attributes:
+        results: The results folder as a word of a shell, from the folder in which Snakemake was called.
+        arguments: The arguments of Snakemake that name the study, such as `--configfile config/demo.yaml`.
+    """
+
+    results: str
+    arguments: Sequence[str]
+
+    def of_cell(self, runs: Iterable[str], metric: str) -> str:
+        """The command that makes those runs of a cell that are missing, and prints the cell's value."""
+        scores = " ".join(f"{self.results}/{run}/scores/test.json" for run in _braced(runs))
+        make = shlex.join(["snakemake", "--profile", "local", *self.arguments, "--"])
+        return f"{make} {scores} && python -m workflow_scripts.cell --metric {shlex.quote(metric)} --scores {scores}"
+
+
+def _braced(runs: Iterable[str]) -> list[str]:
+    """The run folders as words of a shell; seeds of one row are one word, such as `notes/tiny/dpo/seed{1,2}`."""
+    seeds: dict[str, list[str]] = {}
+    for run in runs:
+        row, _, seed = run.rpartition("/seed")
+        seeds.setdefault(row or run, []).extend([seed] if row else [])
+    return [
+        f"{row}/seed{{{','.join(numbers)}}}" if len(numbers) > 1 else "/seed".join([row, *numbers])
+        for row, numbers in seeds.items()
+    ]
+
+
+def cell_details(
+    cells: Sequence[Row], tests: Sequence[Row], code: Mapping[str, str], commands: Commands
+) -> list[dict[str, Any]]:
+    """For each line of a table's CSV what the report shows after a click on its cell.
+
+    Args:
+        cells: The lines of the table's `x.csv`.
+        tests: The lines of its `x.tests.csv`.
+        code: The fingerprint of the code of each trained run, by the run's folder.
+        commands: How the reader calls the workflow.
+    """
+    differences = {tuple(row[key] for key in KEYS): row for row in tests}
+    values = {(run, row["metric"]): value for row in cells for run, value in _values(row)}
+    return [
+        {
+            "title": f"{row['method']}, {title(row['metric'])}",
+            "block": f"{row['dataset']}, {row['model']}",
+            "facts": [*_value(row), *_difference(differences.get(tuple(row[key] for key in KEYS)))],
+            "runs": [[run, values[run, row["metric"]], code.get(run, "–")] for run in row["runs"].split()],
+            "command": commands.of_cell(row["runs"].split(), row["metric"]) if row["runs"] else "",
+        }
+        for row in cells
+    ]
+
+
+def _values(row: Row) -> list[tuple[str, str]]:
+    """The runs of a line with their values; those of a mean over models or data sets stand in other lines."""
+    runs, values = row["runs"].split(), row["by_seed"].split()
+    return [(run, f"{float(value):z.2f}") for run, value in zip(runs, values, strict=True)] if _single(row) else []
+
+
+def _single(row: Row) -> bool:
+    return len({run.rpartition("/seed")[0] for run in row["runs"].split()}) == 1
+
+
+def _value(row: Row) -> list[list[str]]:
+    if not row["mean"]:
+        return [["No value", row["reason"]]]
+    spread = float(row["sd"]) if row["sd"] else None
+    name = "Mean ± standard deviation over seeds" if row["sd"] else "Value"
+    collapsed = [["Runs that collapsed in training", row["collapsed"]]] if row["collapsed"] != "0" else []
+    return [[name, printed_number(float(row["mean"]), spread)], *collapsed]
+
+
+def _difference(test: Row | None) -> list[list[str]]:
+    if test is None:
+        return []
+    low, high = (f"{float(test[bound]):z.2f}" for bound in ("low", "high"))
+    over = "new test documents" if test["seeds"] == "1" else "new seeds and test documents"
+    facts = [
+        [f"Difference to {test['against']}", f"{float(test['difference']):+z.2f} {test['unit']}"],
+        [f"95 % interval over {over}", f"{low} to {high}"],
+        ["p", printed_p(float(test["p"])) if test["p"] else "none: it needs at least two seeds that differ"],
+    ]
+    if test["p_holm"]:
+        facts.append([f"p, Holm's over {test['tests']} differences", printed_p(float(test["p_holm"]))])
+    if test["relative"]:
+        facts.append([f"Relative to {test['against']}", f"{float(test['relative']):+z.1f} %"])
+    return facts

@@ -1,0 +1,45 @@
+"""The value of one cell of a table from the score files of its runs, without the rest of the table."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tabpo.errors import DataError
+from tabpo.names import WITHOUT_MODEL
+from tabpo.tables.cells import mean_by_seed, metric_value, over_seeds
+from tabpo.tables.typeset import printed_number
+
+
+def printed_cell(scores: Mapping[Path, Mapping[str, Any]], metric: str) -> str:
+    """The mean over seeds as tables print it, of the mean over data sets of the mean over models.
+
+    Args:
+        scores: The content of each `scores/test.json`, by its path under a study's results.
+        metric: The name of a metric, like `ner_strict` or `rel@pure`.
+
+    Raises:
+        DataError: A data set does not define the metric, or runs of one seed lack those of another.
+    """
+    by_dataset: dict[str, dict[str, dict[str, float]]] = {}
+    for path, content in scores.items():
+        dataset, model, seed = _run(path)
+        value = metric_value(content, metric)
+        if value is None:
+            raise DataError(f"{path}: metric {metric} is not defined for data set {dataset}")
+        by_dataset.setdefault(dataset, {}).setdefault(model, {})[seed] = value
+    of_models = [list(models.values()) for models in by_dataset.values()]
+    seeds = sorted(of_models[0][0])
+    if others := [sorted(values) for models in of_models for values in models if sorted(values) != seeds]:
+        raise DataError(f"--scores: all models need files of the same seeds; these are {seeds} and {others[0]}")
+    return printed_number(
+        *over_seeds(mean_by_seed([[[values[seed] for seed in seeds] for values in models] for models in of_models]))
+    )
+
+
+def _run(path: Path) -> tuple[str, str, str]:
+    """The data set, the model and the seed of a score file; model and seed are empty if the row has none."""
+    run = path.absolute().parents[1]
+    seed, method = (run.name, run.parent) if re.fullmatch(r"seed\d+", run.name) else ("", run)
+    above = method.parent
+    return (above.name, "", seed) if method.name in WITHOUT_MODEL else (above.parent.name, above.name, seed)
