@@ -31,8 +31,9 @@ def main(argv: list[str] | None = None) -> None:
             for name in ("selection", "provenance")
         }
         runs.append(ReportedRun(**run, **made))
-        if run["seed"] == args.settings["seeds"][0]:
-            trained.append(read_yaml(args.results / folder / "run.yaml", "settings of a run"))
+    for row in args.settings["runs"]:
+        _, folder = next(run_folders([row]))
+        trained.append(read_yaml(args.results / folder / "run.yaml", "settings of a run"))
     logging.info("%d tables, pages and figures, %d runs", len(contents), len(runs))
     settings = args.settings | {"looks": count_looks(args.results / "looks")}
     write_whole(args.output, render_report(settings, contents, runs, trained, Commands(**args.commands)))

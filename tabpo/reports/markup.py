@@ -9,12 +9,13 @@ from markdown_it.token import Token
 from markupsafe import Markup
 
 from tabpo.reports.cell_details import Row
+from tabpo.tables.cells import NOT_AVAILABLE
 from tabpo.tables.meanings import title
 
 DEEPER = 3
 """How many levels lower the headings of a page are in the report."""
 
-_RULES = ("heading", "list", "table", "backticks")
+_RULES = ("heading", "list", "table", "code", "backticks")
 _PAGES = MarkdownIt("zero").enable([*_RULES])  # no emphasis, since data may hold asterisks; no links or images
 _TABLES = MarkdownIt("zero").enable([*_RULES, "emphasis", "escape"])
 _NUMBER = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?")
@@ -101,7 +102,7 @@ def _mark_numbers(tokens: Sequence[Token]) -> None:
 
 def _mark_column(cells: Sequence[tuple[Token, str]]) -> None:
     body = [(cell, text) for cell, text in cells if cell.type == "td_open"]
-    filled = [text for _, text in body if text not in ("", "–")]
+    filled = [text for _, text in body if text not in ("", "–") and not text.startswith(NOT_AVAILABLE)]
     numbers = {text: match[1] for text in filled if (match := _FIRST_NUMBER.match(text))}
     if filled and len(numbers) == len(set(filled)):
         for cell, text in body:

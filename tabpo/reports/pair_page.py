@@ -5,6 +5,7 @@ from hashlib import sha256
 from typing import Any
 
 import pandas as pd
+from rapidfuzz.distance import Postfix, Prefix
 
 from tabpo.privacy import NOTICE
 from tabpo.records import Pair
@@ -14,6 +15,9 @@ EXAMPLES = 2
 
 BEGINNING = 200
 """How many characters are shown of each answer in preference data."""
+
+AROUND = 40
+"""How many characters are shown before and after the difference between two answers that an edit made different."""
 
 
 def pair_page(title: str, audit: Mapping[str, Mapping[str, Any]], pairs: Sequence[Pair]) -> str:
@@ -51,7 +55,7 @@ def pair_page(title: str, audit: Mapping[str, Mapping[str, Any]], pairs: Sequenc
         *_reference_parts(audit["reference"]),
     ]
     if not private:
-        parts += ["## Examples", _table(_examples(pairs))]
+        parts += ["## Examples", *_examples(pairs)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -154,21 +158,37 @@ def _histogram_rows(reference: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _examples(pairs: Sequence[Pair]) -> list[dict[str, str]]:
+def _examples(pairs: Sequence[Pair]) -> list[str]:
     """The first pairs of each operator, sorted by the SHA-256 of their ids; for preference data, how answers begin."""
     by_operator: dict[str, list[Pair]] = {}
     pairs = sorted(pairs, key=lambda pair: sha256(pair.pair_id.encode()).digest())
     if not pairs[0].edits:
         sides = ("chosen", "rejected")
-        return [
+        begun = [
             {"pair": pair.pair_id, **{side: getattr(pair, side)[:BEGINNING] for side in sides}}
             for pair in pairs[:EXAMPLES]
         ]
+        return [_table(begun)]
     for pair in pairs:
         by_operator.setdefault(pair.edits[0].operator, []).append(pair)
-    return [
+    shown = [pair for operator in sorted(by_operator) for pair in by_operator[operator][:EXAMPLES]]
+    edits = [
         {"pair": pair.pair_id, **{key: getattr(edit, key) for key in ("operator", "field", "gold", "wrong", "source")}}
-        for operator in sorted(by_operator)
-        for pair in by_operator[operator][:EXAMPLES]
+        for pair in shown
         for edit in pair.edits
     ]
+    excerpts = [line for pair in shown for line in _excerpt(pair)]
+    return [_table(edits), "The answers where they differ:", "\n".join(f"    {line}".rstrip() for line in excerpts)]
+
+
+def _excerpt(pair: Pair) -> list[str]:
+    """Both answers from `AROUND` characters before their first difference to as many after their last one."""
+    start = Prefix.similarity(pair.chosen, pair.rejected)
+    same_end = Postfix.similarity(pair.chosen[start:], pair.rejected[start:])
+    first = max(0, start - AROUND)
+    lines = [f"{pair.pair_id}, {', '.join(edit.operator for edit in pair.edits)}"]
+    for name, answer in (("chosen", pair.chosen), ("rejected", pair.rejected)):
+        last = len(answer) - same_end + AROUND
+        cut = ("…" if first else "") + answer[first:last] + ("…" if last < len(answer) else "")
+        lines.append(f"{name:<9} {cut}")
+    return [*lines, ""]

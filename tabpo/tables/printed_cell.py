@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from tabpo.errors import DataError
-from tabpo.names import WITHOUT_MODEL
 from tabpo.tables.cells import mean_by_seed, metric_value, over_seeds
 from tabpo.tables.typeset import printed_number
 
@@ -26,7 +25,7 @@ def printed_cell(scores: Mapping[Path, Mapping[str, Any]], metric: str) -> str:
         dataset, model, seed = _run(path)
         value = metric_value(content, metric)
         if value is None:
-            raise DataError(f"{path}: metric {metric} is not defined for data set {dataset}")
+            raise DataError(f"{path}: metric {metric} is not defined for this data set")
         by_dataset.setdefault(dataset, {}).setdefault(model, {})[seed] = value
     of_models = [list(models.values()) for models in by_dataset.values()]
     seeds = sorted(of_models[0][0])
@@ -38,8 +37,10 @@ def printed_cell(scores: Mapping[Path, Mapping[str, Any]], metric: str) -> str:
 
 
 def _run(path: Path) -> tuple[str, str, str]:
-    """The data set, the model and the seed of a score file; model and seed are empty if the row has none."""
+    """The names of the data set, the model and the seed of a score file; the seed is empty if the row has none.
+
+    For a row without a model these are the names of the study and the data set: the mean over data sets is the same.
+    """
     run = path.absolute().parents[1]
-    seed, method = (run.name, run.parent) if re.fullmatch(r"seed\d+", run.name) else ("", run)
-    above = method.parent
-    return (above.name, "", seed) if method.name in WITHOUT_MODEL else (above.parent.name, above.name, seed)
+    seed, row = (run.name, run.parent) if re.fullmatch(r"seed\d+", run.name) else ("", run)
+    return row.parent.parent.name, row.parent.name, seed

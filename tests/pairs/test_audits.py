@@ -175,6 +175,19 @@ def test_the_page_shows_every_part_and_no_examples_of_private_data():
     assert "Examples" not in private and "a\\|b" not in private and "| equal " in private
 
 
+def test_the_page_shows_both_answers_around_their_difference():
+    left, right = "l" * 50, "r" * 50
+    long = Pair("d#0/0", "d#0", f"{left}Task{right}", f"{left}Tool{right}", (Edit("label", "", "", "", ""),), 1)
+    short = Pair("d#1/0", "d#1", "abc", "abxc", (Edit("boundary", "", "", "", ""),), 1)
+    report = reference_of([pair()], (-0.1,), (-0.2,))
+    page = pair_page("Pairs", {"drawn": DRAWN, "proof": PROOF, "reference": report}, [long, short])
+    # "Ta" and "To" share their T: 40 characters before "ask", which are 39 of l and T
+    assert f"\n    chosen    …{'l' * 39}Task{'r' * 40}…\n    rejected  …{'l' * 39}Tool{'r' * 40}…\n" in page
+    assert "\n    d#1/0, boundary\n    chosen    abc\n    rejected  abxc\n" in page
+    private = DRAWN | {"pairing": {"private": True}}
+    assert "lll" not in pair_page("Pairs", {"drawn": private, "proof": PROOF, "reference": report}, [long])
+
+
 def test_page_of_preferences():
     answers = {"t-1": ("It is | so.", "No."), "t-2": ("{}", "x" * 300)}
     prompts = [Prompt(name, name, (Message("user", ""),), chosen) for name, (chosen, _) in answers.items()]
