@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -74,9 +75,10 @@ def missing_runs(failed, made_by):
 
 
 def described(failed, run):
-    """Return the reason of a failure, after the name of the rule if the failed job is not the training of this run."""
+    """Return the reason of a failure for a cell, after the name of the rule if it is not the training of this run."""
     trained = failed.rule.name == "train" and failed.wildcards.method == run["method"]
-    return reason_of(failed) if trained else f"{failed.rule.name}, {reason_of(failed)}"
+    reason = textwrap.shorten(reason_of(failed), 60, placeholder=" ...")
+    return reason if trained else f"{failed.rule.name}, {reason}"
 
 
 def make_partial(failed):
