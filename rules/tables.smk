@@ -60,9 +60,9 @@ use rule table as per_metric_table with:
         settings=metric_settings,
         results=study_folder,
     log:
-        results("logs/per_metric/{metric}.log"),
+        results("logs/per_metric_table/{metric}.log"),
     benchmark:
-        results("benchmarks/per_metric/{metric}.tsv")
+        results("benchmarks/per_metric_table/{metric}.tsv")
 
 
 rule macros:
