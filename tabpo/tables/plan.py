@@ -156,7 +156,7 @@ def _time(jobs: Sequence[PlannedJob], measured: Mapping[Key, Sequence[float]]) -
         row["hours"] += seconds / 3600
         row["gpu_hours"] += job.gpus * seconds / 3600
         row["known"] += known
-    rows["total", ""] = sum(rows.values(), Counter())
+    rows = dict(sorted(rows.items())) | {("total", ""): sum(rows.values(), Counter())}
     lines = [
         {
             "model": model,
@@ -177,7 +177,7 @@ def _time(jobs: Sequence[PlannedJob], measured: Mapping[Key, Sequence[float]]) -
 
 def _memory(jobs: Sequence[PlannedJob], measured_mb: Mapping[str, int]) -> str:
     asked: dict[str, int] = {}
-    for job in jobs:
+    for job in sorted(jobs, key=lambda job: job.wildcards.get("model", "")):
         model = job.wildcards.get("model", "(no model)")
         asked[model] = max(asked.get(model, 0), job.mem_mb)
     lines = [
