@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--lock", type=Path, default=Path("config/models.lock.yaml"), help="commits by model id")
     args = parser.parse_args(argv)
 
-    command = ["--dry-run", "--nolock", "--cores", "all", "--configfile", str(args.config)]
+    command = ["--dry-run", "--printshellcmds", "--nolock", "--cores", "all", "--configfile", str(args.config)]
     dry_run = subprocess.run([sys.executable, "-m", "snakemake", *command], capture_output=True, text=True)
     printed = f"{dry_run.stdout}\n{dry_run.stderr}"
     if dry_run.returncode:

@@ -5,9 +5,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pandas as pd
 
@@ -37,6 +38,7 @@ class PlannedJob:
         gpus: GPUs that it asks for.
         mem_mb: Memory that it asks for.
         limit_s: The time after which a scheduler ends it.
+        training: The training settings of a training; empty for other jobs.
     """
 
     rule: str
@@ -45,6 +47,12 @@ class PlannedJob:
     gpus: int
     mem_mb: int
     limit_s: float
+    training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def lora(self) -> Mapping[str, Any] | None:
+        """The settings of adapters; None if all weights are trained, or none."""
+        return self.training.get("lora")
 
 
 Key = tuple[str, str | None, str | None, str | None]
@@ -52,7 +60,7 @@ Key = tuple[str, str | None, str | None, str | None]
 
 
 def read_dry_run(text: str) -> list[PlannedJob]:
-    """Read the jobs from what `snakemake --dry-run` prints; the target `all` is left out."""
+    """Read the jobs from what `snakemake --dry-run --printshellcmds` prints; the target `all` is left out."""
     jobs = []
     for block in re.split(r"\n(?=(?:local)?rule \w+:\n)", text)[1:]:
         rule = re.match(r"(?:local)?rule (\w+):", block)[1]
@@ -62,7 +70,10 @@ def read_dry_run(text: str) -> list[PlannedJob]:
         resources = dict(pair.split("=", 1) for pair in fields["resources"].split(", "))
         wildcards = dict(pair.split("=", 1) for pair in fields.get("wildcards", "").split(", ") if "=" in pair)
         numbers = [float(resources.get(name, 0)) for name in ("gpu", "mem_mb", "runtime")]
-        jobs.append(PlannedJob(rule, wildcards, fields["reason"], int(numbers[0]), int(numbers[1]), 60 * numbers[2]))
+        settings = re.search(r" --settings '(\{.*?\})' --", block) if rule in TRAINING else None
+        training = {} if settings is None else json.loads(settings[1])["training"]
+        asked = int(numbers[0]), int(numbers[1]), 60 * numbers[2]
+        jobs.append(PlannedJob(rule, wildcards, fields["reason"], *asked, training))
     return jobs
 
 
@@ -214,14 +225,15 @@ def describe_disk(jobs: Sequence[PlannedJob], results: Path, weights: Mapping[st
         if weights[model] is None:
             unknown.add(model)
             continue
-        checkpoint = max(checkpoint, CHECKPOINTS * BYTES_IN_A_CHECKPOINT * weights[model])
-        if job.rule == "sft" or keep == "all":
+        if job.lora is None:
+            checkpoint = max(checkpoint, CHECKPOINTS * BYTES_IN_A_CHECKPOINT * weights[model])
+        if job.rule == "sft" or (keep == "all" and (job.lora is None or job.lora["merge"])):
             final += BYTES_A_WEIGHT * weights[model]
     text = (
-        f"Now {_size(now)}; at the end about {_size(final)} (`keep_models: {keep}`; weights in float32, without logs"
-        f" and answers). Every training in progress takes up to {_size(checkpoint)} more for its checkpoints, and its"
-        " model until its answers are there; with adapters it takes less."
+        f"Now {_size(now)}; at the end about {_size(final)} (`keep_models: {keep}`; whole models in float32, without"
+        " adapters, logs and answers). Until its answers are there, each run in progress has its model too."
     )
+    text += f" A training of all weights has checkpoints of up to {_size(checkpoint)}." if checkpoint else ""
     return text + (f" The size of {', '.join(sorted(unknown))} is not known yet." if unknown else "")
 
 

@@ -27,7 +27,7 @@ rule train:
     wildcards: dataset=notes, model=small, method=dpo, seed=2
     threads: 2
     resources: tmpdir=/tmp, gpu=2, nodes=1, runtime=60, mem_mb=2500, mem=2.5 GB
-
+Shell command: exec python -m workflow_scripts.launch train --settings '{"training": {"lora": null}}' --sft x
 
 rule documents:
     output: d
@@ -115,5 +115,14 @@ def test_the_number_of_weights_in_a_name(name, weights):
 def test_disk_at_the_end_counts_the_models_that_are_kept(tmp_path, keep, final):
     (tmp_path / "file").write_bytes(b"0123456789")
     text = describe_disk(read_dry_run(DRY_RUN), tmp_path, {"small": 1000}, keep)
-    assert f"Now 10 B; at the end about {final}" in text and "up to 24 kB more" in text
+    assert f"Now 10 B; at the end about {final}" in text and "checkpoints of up to 24 kB." in text
     assert "small is not known" in describe_disk(read_dry_run(DRY_RUN), tmp_path, {"small": None}, keep)
+
+
+@pytest.mark.parametrize(("merge", "final"), [(True, "4.01 kB"), (False, "10 B")])
+def test_a_run_that_writes_its_adapters_alone_counts_as_no_model(tmp_path, merge, final):
+    (tmp_path / "file").write_bytes(b"0123456789")
+    adapters = json.dumps({"training": {"lora": {"r": 8, "merge": merge}}})
+    jobs = read_dry_run(DRY_RUN.replace('{"training": {"lora": null}}', adapters))
+    text = describe_disk(jobs, tmp_path, {"small": 1000}, "all")
+    assert f"at the end about {final}" in text and "checkpoints" not in text
