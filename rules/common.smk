@@ -16,7 +16,7 @@ from tabpo.errors import ConfigError
 from tabpo.names import SFT
 from tabpo.records import PROMPT_SPLITS
 from tabpo.study import jobs as job
-from tabpo.study.datasets import SOURCES, without_absent
+from tabpo.study.datasets import PUBLISHED, SOURCES, without_absent
 from tabpo.study.folders import check_folder
 from tabpo.study.imported import check_files
 from tabpo.study.keys import StudyKeys
@@ -53,7 +53,7 @@ def check_folders(study):
             if not Path(path).exists():
                 raise ConfigError(f"datasets.{name}.new_texts.{texts}: {path} is neither a file nor a folder")
         for split, path in entry["second_annotator"].items():
-            if not Path(path).exists():
+            if path != PUBLISHED and not Path(path).exists():
                 raise ConfigError(f"datasets.{name}.second_annotator.{split}: {path} is neither a file nor a folder")
 
 

@@ -35,6 +35,15 @@ use rule fetch as fetch_pubtator with:
         results("benchmarks/fetch_pubtator/{dataset}.tsv")
 
 
+use rule fetch as fetch_second with:
+    output:
+        results("{dataset}/source/second.json"),
+    log:
+        results("logs/fetch_second/{dataset}.log"),
+    benchmark:
+        results("benchmarks/fetch_second/{dataset}.tsv")
+
+
 rule documents:
     """Convert published files or generated texts to documents of one format."""
     input:

@@ -10,7 +10,7 @@ from tabpo.code_version import loss_fingerprints
 from tabpo.names import PROMPTED, WITHOUT_MODEL
 from tabpo.records import SPLITS
 from tabpo.study import jobs as job
-from tabpo.study.datasets import SOURCES
+from tabpo.study.datasets import SOURCES, second_files
 from tabpo.study.folders import content_hash, find_splits
 from tabpo.study.heldout import DISAGREEMENT
 
@@ -96,9 +96,12 @@ def dataset_splits(wildcards):
 
 def second_paths(*splits):
     """Return an input or parameter function: the second annotator's files or folders for these splits."""
-    return lambda wildcards: [
-        path for split, path in STUDY.datasets[wildcards.dataset]["second_annotator"].items() if split in splits
-    ]
+
+    def paths(wildcards):
+        files = second_files(STUDY.datasets[wildcards.dataset], results(f"{wildcards.dataset}/source"))
+        return list(dict.fromkeys(path for split, path in files.items() if split in splits))
+
+    return paths
 
 
 def new_texts(wildcards):

@@ -275,6 +275,18 @@ def test_new_texts_are_annotated_on_demand_by_a_model_that_is_there(done, study)
     assert jobs(run(done, study, "--dry-run", target)) == {"annotate own tiny sft 1 march"}
 
 
+def test_the_published_second_annotation_is_fetched_once(done, study):
+    second = dict.fromkeys(("train", "dev", "test"), "published")
+    study["datasets"] = {"phee": study["datasets"]["phee"] | {"second_annotator": second}}
+    study["pairings"]["other"] = {"confusions": "disagreement", "negatives": 1, "edits": 1, "smoothing": 1.0}
+    del study["tables"]["first"]
+    dry_run = run(done, study, "--dry-run", "--printshellcmds")
+    assert {"fetch_second phee", "disagreement phee", "human phee", "pairs phee tiny other 1"} <= jobs(dry_run)
+    output = dry_run.stdout + dry_run.stderr
+    assert "--outputs results/small/phee/source/second.json" in output
+    assert output.count("--second results/small/phee/source/second.json --prompts") == 2  # one path for train and dev
+
+
 ENDPOINT = {"endpoint": {"url": "https://example.org/v1", "model": "gpt-x", "key_variable": "A_KEY"}}
 
 

@@ -17,7 +17,7 @@ from tabpo.models.base import tokenizer_of
 from tabpo.names import PREFERENCES
 from tabpo.reports.card_page import render_card
 from tabpo.scoring.lengths import suggest_limits, token_lengths
-from tabpo.study.datasets import complete_dataset, sources_of, without_absent
+from tabpo.study.datasets import SOURCES, complete_dataset, second_files, sources_of, without_absent
 from tabpo.study.keys import StudyKeys
 from tabpo.study.shape import checked
 
@@ -49,8 +49,10 @@ def main(argv: list[str] | None = None) -> None:
             path = Path(entry["ontology"])
             ontology = read_ontology(path if path.suffix else ONTOLOGIES / f"{path}.yaml")
             style = Style(entry["unit"], entry["prompt"], tuple(entry["context"]), entry["demonstrations"])
-            second = {split: Path(file) for split, file in entry["second_annotator"].items()}
-            corpus, prompts, faults[name] = find_faults(entry, sources, second, ontology, style)
+            second = {split: Path(file) for split, file in second_files(entry, f"{folder}/source").items()}
+            second = {split: path for split, path in second.items() if path.exists()}  # a published file may come later
+            settings = entry | {"all_splits": SOURCES[entry["source"]].second}
+            corpus, prompts, faults[name] = find_faults(settings, sources, second, ontology, style)
             whole = all(corpus.documents.values())
             card = build_card(corpus.documents, ontology, corpus.variants, corpus.noticed) if whole else None
         print(render_card(name, entry | card) if card else f"# {name}\n\nA split has no document that can be read.\n")

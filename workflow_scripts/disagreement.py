@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read both annotations; write the confusion table, the ids of its prompts and a heat map."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: private")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: source, private, all_splits")
     parser.add_argument("--title", required=True)
     parser.add_argument(
         "--second",
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     ontology = read_ontology(args.ontology)
     documents = [document for path in args.documents for document in read_records(path, Document)]
     prompt_ids = [prompt.prompt_id for path in args.prompts for prompt in read_records(path, Prompt)]
-    second = read_second(args.second, documents, ontology, private=args.settings["private"])
+    second = read_second(args.second, documents, ontology, args.settings)
     units, said = second_reading(prompt_ids, documents, second)
     rows, left_out = count_placed(units, said, ontology)
     logging.info("%d of %d prompts have a second annotation", len(units), len(prompt_ids))

@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read both annotations; write predictions and scores of the test prompts that both annotators have."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: private")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: source, private, all_splits")
     parser.add_argument("--second", type=Path, required=True, help="the second annotator's file or folder")
     parser.add_argument("--prompts", type=Path, required=True)
     parser.add_argument("--documents", type=Path, required=True, help="documents of the first annotator")
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     ontology, documents = read_ontology(args.ontology), read_records(args.documents, Document)
-    second = read_second([args.second], documents, ontology, private=args.settings["private"])
+    second = read_second([args.second], documents, ontology, args.settings)
     answers = {prompt.prompt_id: prompt.answer for prompt in read_records(args.prompts, Prompt)}
     units, said = second_reading(list(answers), documents, second)
     gold = [answers[unit.prompt_id] for unit in units]

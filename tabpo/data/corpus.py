@@ -79,5 +79,10 @@ def _split(settings: Mapping[str, Any], split: str, path: Path | None, reading: 
         ]
         return documents
     with reading.of_one():
-        return importlib.import_module(f"tabpo.data.readers.{source}").read_documents(path, reading)
+        return read_source(source, path, reading)
     return []
+
+
+def read_source(source: str, path: Path, reading: Reading) -> list[Document]:
+    """Read a file or folder with the reader of its source."""
+    return importlib.import_module(f"tabpo.data.readers.{source}").read_documents(path, reading)

@@ -43,6 +43,7 @@ _PHEE = (
     "https://raw.githubusercontent.com/ZhaoyueSun/phee-with-chatgpt/a90c680b08464e731635eb2d2f2c49be6ad5e3e5"
     "/data/datasets/phee2/source"
 )
+_PHEE_1 = "https://raw.githubusercontent.com/ZhaoyueSun/PHEE/41489b08675d0b63a1eb7cd4f2d1946952833eb1"
 
 _SCIER = "https://raw.githubusercontent.com/edzq/SciER/db347813de379eb200e0813bbfee350d67e7c701/SciER"
 _BIORED = (
@@ -80,6 +81,11 @@ SOURCES: dict[str, dict[str, PublishedFile]] = {
         ),
         "dev": PublishedFile(f"{_PHEE}/dev.json", "3fef1a8efe87bf144c6eca2ede1e5ade5c6d77444477924483d22f955385375f"),
         "test": PublishedFile(f"{_PHEE}/test.json", "230bca8c6164d40c54b5e7b7eb9f7eb560da94b27229d940cbc516f157aba4e8"),
+        "second": PublishedFile(
+            f"{_PHEE_1}/evaluate/iaa_data/duplicate2.json",
+            "f58ee54a55d77a835bb609df818ec196cfa208fec34a340234f8249b84ebdda7",
+            local="iaa/duplicate2.json",
+        ),
     },
     "scier": {
         "train": _in_folder(

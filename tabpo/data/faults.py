@@ -37,7 +37,7 @@ def find_faults(
     Args:
         settings: As for `read_corpus`.
         sources: As for `read_corpus`.
-        second: For each split, a second annotator's file or folder.
+        second: For each split, a second annotator's file or folder; `settings` then has the keys of `read_second` too.
         ontology: It defines the labels.
         style: The form of the prompts.
 
@@ -57,7 +57,7 @@ def find_faults(
         halve_dev(documents["dev"])
     for split, path in second.items():
         with _kept(faults):
-            read_second([path], documents[split], ontology, private=settings["private"])
+            read_second([path], documents[split], ontology, settings)
     prompts: dict[str, list[Prompt]] = {split: [] for split in documents}
     for split, items in documents.items():
         with _kept(faults, f"{split}, "):

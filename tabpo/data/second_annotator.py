@@ -1,12 +1,13 @@
 """A second annotator's annotations of the dataset's texts, to measure on what and how much two people disagree."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tabpo.answers.ontology import Ontology
 from tabpo.answers.units import Unit, units_of_prompts
-from tabpo.data.readers import custom
+from tabpo.data.corpus import read_source
 from tabpo.data.reading import Reading
 from tabpo.data.spellings import conform
 from tabpo.data.validation import check_labels
@@ -15,7 +16,7 @@ from tabpo.records import Document, PredictedRelation, PredictedSpan, Prediction
 
 
 def read_second(
-    paths: Sequence[Path], documents: Sequence[Document], ontology: Ontology, *, private: bool
+    paths: Sequence[Path], documents: Sequence[Document], ontology: Ontology, settings: Mapping[str, Any]
 ) -> list[Document]:
     """Read the documents that a second annotator has annotated.
 
@@ -23,24 +24,28 @@ def read_second(
     first annotator's documents, so that both versions are cut into the same units.
 
     Args:
-        paths: Files or folders in the format of `custom`. They need not hold every document, and hold none twice.
+        paths: Files or folders in the format of the source. They need not hold every document, and hold none twice.
         documents: The documents with the first annotator's annotations.
         ontology: It defines the labels of both annotators.
-        private: Whether error messages leave out labels; see `check_labels`.
+        settings: `source` names the source. `private` says whether error messages leave out labels (`check_labels`).
+            `all_splits` says whether a file has the documents of all splits; those that are not in `documents` are then
+            left out.
 
     Raises:
-        DataError: A file is refused by `custom.read_documents` or `check_labels`, or a document has an id that the
-            first annotator's documents do not have, has a different text, or occurs twice.
+        DataError: A file is refused by the reader or by `check_labels`, or a document has an id that the first
+            annotator's documents do not have, has a different text, or occurs twice.
     """
     first = {document.doc_id: document for document in documents}
     annotated: dict[str, Document] = {}
     for path in paths:
         reading = Reading(ontology)
-        second, _ = conform(custom.read_documents(path, reading), ontology)
-        check_labels(second, ontology, reading.places, private=private)
+        second, _ = conform(read_source(settings["source"], path, reading), ontology)
+        check_labels(second, ontology, reading.places, private=settings["private"])
         for number, document in enumerate(second, start=1):
             where = f"{path}, document {number}"
             if document.doc_id not in first:
+                if settings["all_splits"]:
+                    continue
                 raise DataError(f"{where}: the first annotator has no document of that id; accepted: ids of this split")
             if document.text != first[document.doc_id].text:
                 raise DataError(f"{where}: has another text than the first annotator's; accepted: the same characters")

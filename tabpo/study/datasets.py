@@ -26,6 +26,7 @@ class Source:
         context: Attributes of documents that prompts state if the study does not say.
         endings: Accepted endings of the file of a split in the user's folder; "" means a folder named like the split.
         shared_texts: What happens to texts that two splits have, if the study does not say.
+        second: Whether a second annotator's annotations are published, in a file for all splits.
     """
 
     answers: tuple[str, ...]
@@ -35,11 +36,15 @@ class Source:
     context: tuple[str, ...] = ()
     endings: tuple[str, ...] = (".json",)
     shared_texts: str = "refuse"
+    second: bool = False
 
+
+PUBLISHED = "published"
+"""In the place of a second annotator's file, this word names the published file."""
 
 SOURCES = {
     "scierc": Source(("entities",), ("sentence", "document")),
-    "phee": Source(("results",), ("document",)),  # each of its documents is one sentence
+    "phee": Source(("results",), ("document",), second=True),  # each of its documents is one sentence
     "scier": Source(("entities",), ("sentence", "document")),
     "biored": Source(("entities",), ("document",), endings=(".pubtator",)),  # its relations join whole concepts
     "conll04": Source(("entities",), ("sentence",), shared_texts="leave_out"),
@@ -159,9 +164,10 @@ class Dataset(_AnyDataset):
     second_annotator: dict[Literal["train", "dev", "test"], File] = Field(
         {},
         description=(
-            "For each split, a .jsonl file or a brat folder with a second annotator's annotations of some or all of its"
-            " documents; for the source custom only. Annotations of train and dev are used by pairings with confusions:"
-            " disagreement; annotations of test add the row human to tables."
+            "For each split, a file or folder in the format of the source with a second annotator's annotations of some"
+            " or all of its documents; the word published fetches PHEE's. Generated sets take none. Annotations of"
+            " train and dev are used by pairings with confusions: disagreement; annotations of test add the row human"
+            " to tables."
         ),
     )
     new_texts: dict[Annotated[str, pattern("[a-z0-9][a-z0-9._-]*", "a name")], File] = Field(
@@ -268,8 +274,15 @@ def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str,
         raise ConfigError(f"{where}: the source {name} needs a folder with train, dev and test")
     if source.origin != "folder" and "dev_share" in entry:
         raise ConfigError(f"{where}: the source {name} has a dev split and takes no dev_share")
-    if "second_annotator" in entry and name != "custom":
-        raise ConfigError(f"{where}: the source {name} takes no second_annotator; accepted: the source custom")
+    if "second_annotator" in entry and generated:
+        raise ConfigError(f"{where}: the source {name} is generated and takes no second_annotator")
+    for split, path in entry.get("second_annotator", {}).items():
+        if path == PUBLISHED and not source.second:
+            published = ", ".join(name for name, other in SOURCES.items() if other.second)
+            raise ConfigError(
+                f"{where}.second_annotator.{split} is {PUBLISHED}; the source {name} has no published second annotation"
+                f" (those that have: {published}); accepted: the path of a file or folder"
+            )
     if entry.get("demonstrations") and entry["prompt"] == "bare":
         raise ConfigError(f"{where}.demonstrations is for prompts that instruct; this one has prompt: bare")
     ontology = entry["ontology"]
@@ -300,6 +313,17 @@ def check_demonstrations(config: Mapping[str, Any]) -> None:
             f"datasets.{shown[0]}.demonstrations shows answers of all of train, and pairings.{folds[0]} holds out folds"
             " of it; accepted: another heldout, or no demonstrations"
         )
+
+
+def second_files(entry: Mapping[str, Any], fetched: str) -> dict[str, str]:
+    """Return the second annotator's file or folder of each split that has one.
+
+    Args:
+        entry: The entry with every key, from `complete_dataset`.
+        fetched: The folder of the fetched files.
+    """
+    given = entry["second_annotator"]
+    return {split: f"{fetched}/second.json" if path == PUBLISHED else path for split, path in given.items()}
 
 
 def sources_of(where: str, entry: Mapping[str, Any], fetched: Path, local: str) -> dict[str, Path]:

@@ -112,7 +112,8 @@ def figure_settings(study: Study) -> Settings:
 
 def second_settings(study: Study, dataset: str) -> Settings:
     """Settings of the rules `disagreement` and `human`."""
-    return {"private": study.datasets[dataset]["private"]}
+    entry = study.datasets[dataset]
+    return {**{key: entry[key] for key in ("source", "private")}, "all_splits": SOURCES[entry["source"]].second}
 
 
 def confusions_folder(heldout: str) -> str:

@@ -244,7 +244,13 @@ MISTAKES = [
     (
         "datasets/demo_abstracts/second_annotator",
         {"test": "own/second.jsonl"},
-        "datasets.demo_abstracts: the source demo_abstracts takes no second_annotator; accepted: the source custom",
+        "datasets.demo_abstracts: the source demo_abstracts is generated and takes no second_annotator",
+    ),
+    (
+        "datasets/own",
+        OWN | {"source": "custom", "folder": "own", "unit": "document", "second_annotator": {"test": "published"}},
+        "datasets.own.second_annotator.test is published; the source custom has no published second annotation (those"
+        " that have: phee); accepted: the path of a file or folder",
     ),
     (
         "datasets/demo_abstracts/second_annotator",
