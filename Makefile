@@ -6,9 +6,10 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 CONFIG ?= config/config.yaml
 DEMO := config/demo.yaml
 DEMO_RESULTS := results/demo
+PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full study test lint fetch plan compare test-slurm drill clean
+.PHONY: help setup demo demo-full study test lint fetch plan compare test-slurm drill gpu clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -47,6 +48,11 @@ test-slurm: setup ## start a Slurm here, run a small study and faults on it (roo
 
 drill: setup ## kill a training run of two processes twenty times; its result must not change
 	pytest tests/drill -s --kills 20
+
+# Without .venv it takes the Python of the machine, with the packages that it has; PYTHON=<path> names another.
+gpu: ## measure one GPU in eight minutes, with the Python that is there; needs OUT=folder
+	@test -n "$(OUT)" || { echo "make gpu: OUT=<folder> says where the results go" >&2; exit 1; }
+	$(PYTHON) -m benchmarks.gpu --output $(OUT)
 
 fetch: setup ## download the models of CONFIG=config/config.yaml and pin their revisions
 	python -m workflow_scripts.fetch_models --config $(CONFIG)

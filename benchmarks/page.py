@@ -115,7 +115,14 @@ The steps on pairs, of SFT and of every loss were measured while a CPU computed 
 on 2026-12-01 (see "Attention over a packed row"). They have not been measured again."""
 
 ON_A_GPU = """\
-These commands have not been run on a GPU. The first ones were run on a CPU with a small model (4.2M parameters, `dpo`
+`make gpu OUT=<folder>` measures one GPU in eight minutes with the Python that is there, and writes `gpu.json` and
+`gpu.md`: a step of 1.5B parameters with adapters beside TRL and plain rows, memory beside `benchmarks.memory`,
+FlexAttention beside SDPA, a step of every kind of loss, ZeRO-2 and ZeRO-3 beside float32, kill and resume, and
+generation. Each part has a time limit of its own, so an interrupted measurement keeps what it has measured. It has not
+been run on a GPU; all parts but memory and FlexAttention ran with a small model on a CPU (`python -m benchmarks.gpu
+--device cpu --output <folder>`).
+
+The commands below take longer. They have not been run on a GPU either. The first ones were run on a CPU with a small model (4.2M parameters, `dpo`
 and `tab_po`, ten steps, one process): under ZeRO-2 and ZeRO-3 the losses differed from those without DeepSpeed by at
 most 0.0003.
 

@@ -43,6 +43,7 @@ class Case:
     rounds: int
     lora: bool
     loss: str
+    checkpointing: bool = False
 
     @property
     def pairs(self) -> int:
@@ -184,7 +185,12 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
         replace(pair, chosen_reference=logps.chosen_logps, rejected_reference=logps.rejected_logps)
         for pair, logps in zip(pairs, scored, strict=True)
     ]
-    settings = training_settings(steps=case.steps, batch_size=case.pairs, micro_batch_size=case.pairs)
+    settings = training_settings(
+        steps=case.steps,
+        batch_size=case.pairs,
+        micro_batch_size=case.pairs,
+        gradient_checkpointing=case.checkpointing,
+    )
     plan = BatchPlan(list(range(len(pairs))), len(pairs), case.pairs, case.pairs, 1)
     arguments = training_arguments(
         settings, plan, seed=0, folder=Path(folder), device=torch.device(case.device), deepspeed=None

@@ -1,7 +1,9 @@
-"""Programs that need a GPU: their refusal without one, and the study of every loss with its model and comparison."""
+"""Programs that need a GPU: their refusal without one, their inputs, and how `gpu` runs them one after the other."""
 
 import json
+import os
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 
@@ -9,11 +11,11 @@ import pytest
 import torch
 import yaml
 
-from benchmarks import curves, random_model
+from benchmarks import curves, gpu, gpu_parts, made_study, pair_step, random_model
 from tabpo.errors import DataError
 from tabpo.models.loading import load_model
 from tabpo.models.manifest import read_manifest
-from tabpo.records import TrainingStep, write_records
+from tabpo.records import Pair, TrainingStep, read_records, write_records
 from tests.training.conftest import _tokenizer as make_tokenizer
 
 ON_A_GPU = {
@@ -80,3 +82,69 @@ def test_a_missing_or_shorter_run_is_refused(tmp_path):
         curves.main([str(tmp_path / "fp32"), str(tmp_path / "zero2")])
     with pytest.raises(DataError, match=r"no training\.parquet of a loss"):
         curves.losses(tmp_path / "zero3")
+
+
+PROGRAM = """
+import subprocess, sys, time
+print('{"step": 1, "of": {"ours": 2.5}}', flush=True)
+print('{"step": 2, "of": {"ours": 3.5}}', flush=True)
+print('{"cut in the mid', end="", flush=True)
+if sys.argv[1] == "slow":
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    open(sys.argv[2], "w").write(str(child.pid))
+    time.sleep(60)
+sys.exit("no memory | left")
+"""
+
+
+@pytest.fixture
+def part(tmp_path, monkeypatch):
+    """A function that makes a part which prints two rows and then waits, fails, or is not started."""
+    (tmp_path / "stand_in.py").write_text(PROGRAM)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    def made(how, limit_s=30, **named):
+        return gpu.Part("losses", "A step", limit_s, f"stand_in {how} {tmp_path}/pid", **named)
+
+    return made
+
+
+def test_a_part_that_takes_too_long_ends_with_its_programs_and_keeps_its_rows(part, tmp_path):
+    result = gpu.measure(part("slow", limit_s=3), "cuda", 1.0, 1.0)
+    assert (result["ended"], result["why"]) == ("cut", "it took longer than 3 s")
+    assert result["rows"] == [{"step": 1, "of": {"ours": 2.5}}, {"step": 2, "of": {"ours": 3.5}}]
+    with pytest.raises(ProcessLookupError):
+        for _ in range(100):  # until its ended child is collected
+            os.kill(int((tmp_path / "pid").read_text()), 0)
+            time.sleep(0.1)
+
+
+def test_a_part_that_fails_keeps_the_end_of_its_messages_and_others_are_left_out(part):
+    failed = gpu.measure(part("fail"), "cuda", 1.0, 1.0)
+    assert (failed["ended"], failed["why"], len(failed["rows"])) == ("failed", "no memory | left", 2)
+    missing = gpu.measure(part("fail", needs=("json", "no_such_package")), "cuda", 1.0, 1.0)
+    assert (missing["ended"], missing["why"]) == ("left out", "not installed: no_such_package")
+    assert gpu.measure(part("fail", only_gpu=True), "cpu", 1.0, 1.0)["why"] == "needs a GPU"
+    page = gpu.page("cuda", {"losses": failed, "memory": missing})
+    assert "| losses | failed" in page and "no memory / left" in page
+    assert "|   step |   of ours |" in page.replace("| step   | of ours   |", "|   step |   of ours |")
+    assert "| 2 " in page and "3.5" in page
+
+
+def test_all_parts_fit_into_eight_minutes_and_have_programs():
+    assert sum(part.limit_s for part in gpu.PARTS) <= 480
+    own = {part.name for part in gpu.PARTS if part.command.startswith("benchmarks.gpu_parts")}
+    assert own == set(gpu_parts.PARTS) and {part.name for part in gpu.PARTS} - own == {"pair_step"}
+    assert gpu_parts.losses.__globals__["LOSSES"] == pair_step.LOSSES
+
+
+def test_made_pairs_differ_in_one_label(tmp_path):
+    made_study.make_inputs(tmp_path, hidden_size=16, layers=1, documents=6)
+    pairs = read_records(tmp_path / "pairs.parquet", Pair)
+    assert len(pairs) > 6
+    for pair in pairs:
+        chosen, rejected = (json.loads(answer)["entities"] for answer in (pair.chosen, pair.rejected))
+        (changed,) = [number for number, both in enumerate(zip(chosen, rejected, strict=True)) if both[0] != both[1]]
+        (edit,) = pair.edits
+        assert edit.field == f"entities/{changed}/label"
+        assert chosen[changed] | {"label": edit.wrong} == rejected[changed] and edit.gold == chosen[changed]["label"]
