@@ -25,7 +25,7 @@ rule predict:
         mem_mb=model_memory,
         runtime=model_runtime,
     shell:
-        "python -m workflow_scripts.predict"
+        "python -m workflow_scripts.on_gpus {resources.gpu} predict"
         " --settings {params.settings:q}"
         " --model {input.model:q}"
         " --prompts {input.prompts:q}"

@@ -103,7 +103,7 @@ rule reference:
         mem_mb=model_memory,
         runtime=model_runtime,
     shell:
-        "python -m workflow_scripts.reference"
+        "python -m workflow_scripts.on_gpus {resources.gpu} reference"
         " --settings {params.settings:q}"
         " --scorer-version {params.scorer_version}"
         " --sft {input.sft:q}"

@@ -75,7 +75,7 @@ rule gold:
         mem_mb=model_memory,
         runtime=model_runtime,
     shell:
-        "python -m workflow_scripts.gold"
+        "python -m workflow_scripts.on_gpus {resources.gpu} gold"
         " --settings {params.settings:q}"
         " --sft {input.sft:q}"
         " --prompts {input.prompts:q}"

@@ -102,11 +102,11 @@ def installed(checkout, tools):
 
 def links(checkout):
     folder = checkout.parent / "config/snakemake"
-    return {name: os.path.realpath(folder / name) for name in ("local", "slurm")}
+    return {name: os.path.realpath(folder / name) for name in ("local", "gpus", "slurm")}
 
 
 def profiles(checkout):
-    return {name: str(checkout / "profiles" / name) for name in ("local", "slurm")}
+    return {name: str(checkout / "profiles" / name) for name in ("local", "gpus", "slurm")}
 
 
 def test_second_call_installs_nothing_and_is_silent(installed, tools):
@@ -169,15 +169,16 @@ def test_conda_environments_have_the_same_pins(name):
 
 
 def test_keys_that_profiles_share_are_the_same():
-    local, slurm = (
-        yaml.safe_load((PROJECT / f"profiles/{name}/config.yaml").read_text()) for name in ("local", "slurm")
+    local, gpus, slurm = (
+        yaml.safe_load((PROJECT / f"profiles/{name}/config.yaml").read_text()) for name in ("local", "gpus", "slurm")
     )
     shared = local.keys() & slurm.keys()
     assert shared == {"keep-going", "rerun-incomplete", "show-failed-logs"}
     assert all(local[key] == slurm[key] for key in shared)
+    assert gpus == local | {"resources": ["gpu=1"]}
 
 
 def test_nothing_hides_a_profile():
     default = yaml.safe_load((PROJECT / "profiles/default/config.yaml").read_text())
     assert set(default) == {"__use_yte__", "__definitions__"}  # an option there would override that of --profile
-    assert not (PROJECT / "slurm").exists() and not (PROJECT / "local").exists()  # --profile would take these first
+    assert not any((PROJECT / name).exists() for name in ("local", "gpus", "slurm"))  # --profile would take these first

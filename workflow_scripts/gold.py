@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from tabpo.errors import exit_on_error
-from tabpo.models.loading import load_frozen, load_tokenizer, set_threads
+from tabpo.models.loading import less_per_pass, load_frozen, load_tokenizer, naming_less_memory, set_threads
 from tabpo.records import Prompt, Reference, read_records, write_records
 from tabpo.scoring.reference import score_gold
 from tabpo.scoring.tokenise import encode_examples
@@ -28,8 +28,10 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(settings["numerics"])
     tokenizer = load_tokenizer(args.sft)
     examples = encode_examples(tokenizer, read_records(args.prompts, Prompt), settings["limits"])
-    model = load_frozen(args.sft, settings["numerics"], settings["quantize"])
-    scored = score_gold(model, examples, tokenizer.pad_token_id, settings["numerics"], settings["batch_size"])
+    size = settings["batch_size"]
+    with naming_less_memory(less_per_pass("training.preference.micro_batch_size", size)):
+        model = load_frozen(args.sft, settings["numerics"], settings["quantize"])
+        scored = score_gold(model, examples, tokenizer.pad_token_id, settings["numerics"], size)
     write_records(args.output, Reference, scored)
     logging.info("scored %d answers", len(scored))
 

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from tabpo.errors import ConfigError, exit_on_error
-from tabpo.models.loading import load_frozen, load_tokenizer, set_threads
+from tabpo.models.loading import less_per_pass, load_frozen, load_tokenizer, naming_less_memory, set_threads
 from tabpo.records import Pair, Prompt, Reference, read_records, write_records
 from tabpo.scoring.reference import reference_key, score_references
 from tabpo.scoring.tokenise import encode_pairs
@@ -39,8 +39,10 @@ def main(argv: list[str] | None = None) -> None:
         references=None,
         limits=args.settings["limits"],
     )
-    model = load_frozen(args.sft, numerics, quantize)
-    references = score_references(model, pairs, tokenizer.pad_token_id, numerics, args.settings["batch_size"])
+    size = args.settings["batch_size"]
+    with naming_less_memory(less_per_pass("training.preference.micro_batch_size", size)):
+        model = load_frozen(args.sft, numerics, quantize)
+        references = score_references(model, pairs, tokenizer.pad_token_id, numerics, size)
     key = reference_key(args.sft, args.pairs, args.prompts, numerics, quantize)
     write_records(args.output, Reference, references, key)
     logging.info("log-probs of pairs: %s", args.output)

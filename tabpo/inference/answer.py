@@ -8,7 +8,7 @@ from tabpo.answers.ontology import Ontology
 from tabpo.inference.constraint import Constraint
 from tabpo.inference.generate import generate
 from tabpo.inference.vllm import generate_by_vllm
-from tabpo.models.loading import autocast, load_frozen, load_tokenizer
+from tabpo.models.loading import autocast, less_per_pass, load_frozen, load_tokenizer, naming_less_memory
 from tabpo.records import Completion, Prompt
 from tabpo.scoring.tokenise import encode_prompt
 
@@ -25,6 +25,7 @@ def answer_prompts(
         ontology: The ontology of the answers, for the constraint json_schema.
 
     Raises:
+        ConfigError: The GPU's memory is too small.
         DataError: A prompt is longer than its limit; also raised by the engine.
     """
     numerics, limits = settings["numerics"], settings["limits"]
@@ -37,10 +38,11 @@ def answer_prompts(
     if settings["engine"] == "vllm":
         longest = sum(limits.values())
         return generate_by_vllm(folder, tokenizer, encoded, precision=numerics["precision"], max_length=longest, **caps)
-    model = load_frozen(folder, numerics)
-    constraint = None
-    if settings["constraint"] == "json_schema":
-        asked = {"clusters": settings["unit"] == "document", "max_new_tokens": caps["max_new_tokens"]}
-        constraint = Constraint(tokenizer, model.config.vocab_size, ontology, **asked)
-    with autocast(numerics, model.device.type):
-        return generate(model, tokenizer, encoded, constraint=constraint, **caps)
+    with naming_less_memory(less_per_pass("generation.batch_size", caps["batch_size"])):
+        model = load_frozen(folder, numerics)
+        constraint = None
+        if settings["constraint"] == "json_schema":
+            asked = {"clusters": settings["unit"] == "document", "max_new_tokens": caps["max_new_tokens"]}
+            constraint = Constraint(tokenizer, model.config.vocab_size, ontology, **asked)
+        with autocast(numerics, model.device.type):
+            return generate(model, tokenizer, encoded, constraint=constraint, **caps)

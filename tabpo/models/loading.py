@@ -1,6 +1,8 @@
 """Folders of models and tokenizers: loading, reproducible saving, hashes, and the arithmetic that the models run in."""
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -177,6 +179,28 @@ def set_threads(numerics: dict) -> None:
 def autocast(numerics: dict, device_type: str = "cpu") -> torch.autocast:
     """The context of a forward pass: bfloat16 matrix products for "bf16", no change for "fp32"."""
     return torch.autocast(device_type, dtype=torch.bfloat16, enabled=numerics["precision"] == "bf16")
+
+
+@contextmanager
+def naming_less_memory(ways: Sequence[str]) -> Iterator[None]:
+    """Report an out-of-memory error within the block as one message.
+
+    Args:
+        ways: Settings that need less memory; a class of resources with more or larger GPUs is named after them.
+
+    Raises:
+        ConfigError: The GPU's memory is too small.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        less = "; ".join([*ways, "a class of resources with more or larger GPUs"])
+        raise ConfigError(f"the memory of the GPU is too small for this job; these need less: {less}") from error
+
+
+def less_per_pass(key: str, size: int) -> list[str]:
+    """The way to need less memory that a size of batches offers, for `naming_less_memory`; none if the size is 1."""
+    return [f"{key} below {size}"] if size > 1 else []
 
 
 def _files_sha256(paths: list[Path]) -> str:

@@ -16,10 +16,8 @@ from types import FrameType
 from typing import NoReturn
 
 from tabpo.errors import ConfigError
+from tabpo.processes.gpus import take_gpus
 from tabpo.processes.warnings import STOPPED, handling, warn_children
-
-NO_DEVICES = frozenset(("", "-1", "NoDevFiles"))
-"""Values of CUDA_VISIBLE_DEVICES by which a scheduler gives no GPU."""
 
 STEP = "SLURM_STEP_ID"
 """Environment variable that is set in programs started by srun."""
@@ -76,12 +74,12 @@ def plan_launch(program: str, arguments: Sequence[str], settings: dict, environm
         environment: Environment of this process.
 
     Raises:
-        ConfigError: The numbers of GPUs or nodes differ from those that the run requests.
+        ConfigError: The number of nodes differs from that which the run requests, or raised by `take_gpus`.
     """
     processes, nodes, gpus = (settings["resources"][key] for key in ("processes", "nodes", "gpus"))
     if processes % nodes or gpus % nodes:
         raise ConfigError(f"resources: {processes} processes and {gpus} gpus cannot be shared equally by {nodes} nodes")
-    visible = _visible_gpus(gpus // nodes, environment)
+    visible = take_gpus(gpus // nodes, environment)
     threads = str(settings["numerics"]["threads"])
     ours = {
         "OMP_NUM_THREADS": threads,
@@ -171,23 +169,6 @@ def read_settings(arguments: Sequence[str]) -> dict:
         return json.loads(text)
     except json.JSONDecodeError as error:
         raise ConfigError(f"--settings is no JSON: {error}") from error
-
-
-def _visible_gpus(wanted: int, environment: Mapping[str, str]) -> list[str]:
-    if wanted == 0:
-        return []
-    if "CUDA_VISIBLE_DEVICES" in environment:
-        visible = [gpu for gpu in environment["CUDA_VISIBLE_DEVICES"].split(",") if gpu not in NO_DEVICES]
-    else:
-        import torch  # takes a second to load; needed only if a user starts a GPU job without a scheduler
-
-        visible = [str(index) for index in range(torch.cuda.device_count())]
-    if len(visible) != wanted:
-        raise ConfigError(
-            f"resources.gpus asks for {wanted} GPUs on each node; visible are {len(visible)} ({','.join(visible)}):"
-            f" ask the scheduler for {wanted}, or set CUDA_VISIBLE_DEVICES to as many"
-        )
-    return visible
 
 
 def _meeting_point(nodes: int, environment: Mapping[str, str]) -> list[str]:

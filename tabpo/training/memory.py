@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from transformers.integrations.deepspeed import is_deepspeed_zero3_enabled
 
-from tabpo.errors import ConfigError
+from tabpo.models.loading import naming_less_memory
 from tabpo.scoring.attention import unwrapped
 from tabpo.study.training import TrainingSettings
 
@@ -23,18 +23,14 @@ def explaining_out_of_memory(settings: TrainingSettings, micro_batch_size: int) 
     Raises:
         ConfigError: The GPU's memory is too small; the message names the settings that need less.
     """
-    try:
+    ways = [
+        (micro_batch_size > 1, f"training.micro_batch_size below {micro_batch_size} (this changes no result)"),
+        (not settings.gradient_checkpointing, "training.gradient_checkpointing true"),
+        (settings.lora is None, "training.lora"),
+        (settings.deepspeed not in ("zero3", "zero3_offload"), "training.deepspeed zero3"),
+    ]
+    with naming_less_memory([way for takes_less, way in ways if takes_less]):
         yield
-    except torch.OutOfMemoryError as error:
-        ways = [
-            (micro_batch_size > 1, f"training.micro_batch_size below {micro_batch_size} (this changes no result)"),
-            (not settings.gradient_checkpointing, "training.gradient_checkpointing true"),
-            (settings.lora is None, "training.lora"),
-            (settings.deepspeed not in ("zero3", "zero3_offload"), "training.deepspeed zero3"),
-            (True, "a class of resources with more or larger GPUs"),
-        ]
-        less = "; ".join(way for takes_less, way in ways if takes_less)
-        raise ConfigError(f"the memory of the GPU is too small for this run; these need less: {less}") from error
 
 
 def can_rehearse(device: torch.device) -> bool:

@@ -28,7 +28,17 @@ KNOWN = Known(
     losses=loss_names(),
     revisions={"Qwen/Qwen2.5-1.5B-Instruct": "0" * 40},
 )
-STUDIES = ("config", "extended", "demo", "demo_full", "scierc_cpu", "gpu", "scierc_smollm2", "scierc_smollm2_trials")
+STUDIES = (
+    "config",
+    "extended",
+    "demo",
+    "demo_full",
+    "scierc_cpu",
+    "gpu",
+    "scierc_24gb",
+    "scierc_smollm2",
+    "scierc_smollm2_trials",
+)
 
 
 def load(name: str) -> dict:

@@ -75,4 +75,4 @@ def test_an_out_of_memory_error_names_settings_that_need_less(settings, micro_ba
         explaining_out_of_memory(training_settings(steps=1, **settings), micro_batch_size),
     ):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-    assert str(error.value) == f"the memory of the GPU is too small for this run; these need less: {expected}"
+    assert str(error.value) == f"the memory of the GPU is too small for this job; these need less: {expected}"

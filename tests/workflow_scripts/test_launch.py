@@ -20,7 +20,7 @@ from tabpo.processes.launch import LAUNCHER, first_host, plan_launch, read_setti
 from tabpo.processes.warnings import SIGNALS, STOPPED
 from tabpo.training import run
 from tabpo.training.trainer import StepTrainer
-from workflow_scripts import launch, sft, train
+from workflow_scripts import launch, on_gpus, sft, train
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,12 +85,18 @@ def test_first_host(node_list, host):
     assert first_host(node_list) == host
 
 
-@pytest.mark.parametrize("visible", ["", "0", "0,1,2", "-1", "NoDevFiles"])
-def test_other_gpus_than_asked_for_are_refused(visible):
-    with pytest.raises(ConfigError, match=r"asks for 2 GPUs on each node; visible are .* ask the scheduler for 2"):
-        plan_launch("sft", [], settings(processes=2, gpus=2), {"CUDA_VISIBLE_DEVICES": visible})
+def test_a_program_sees_the_gpus_of_its_job(monkeypatch, tmp_path):
+    monkeypatch.setattr("tabpo.processes.gpus.LOCKS", tmp_path)
     plan = plan_launch("sft", [], settings(processes=2, gpus=2), {"CUDA_VISIBLE_DEVICES": "4,6"})
     assert (plan.gpus, plan.environment["CUDA_VISIBLE_DEVICES"]) == (["4", "6"], "4,6")
+    started = []
+    monkeypatch.setattr(os, "execve", lambda _, command, environment: started.append((command, environment)))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    on_gpus.main(["1", "predict", "--output", "o"])
+    on_gpus.main(["0", "gold"])
+    commands, environments = zip(*started, strict=True)
+    assert commands[0] == [sys.executable, "-m", "workflow_scripts.predict", "--output", "o"]
+    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["5", ""]
 
 
 def test_settings_are_found_among_the_arguments():
@@ -102,6 +108,7 @@ def test_settings_are_found_among_the_arguments():
 
 def test_the_start_is_logged_once(study, tmp_path, monkeypatch, caplog):
     started = []
+    monkeypatch.setattr("tabpo.processes.gpus.LOCKS", tmp_path / "locks")
     monkeypatch.setattr(launch, "run_torchrun", lambda plan: started.append(plan.command))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "kernels"))  # otherwise another run may hold its lock

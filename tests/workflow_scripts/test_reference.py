@@ -72,6 +72,16 @@ def key(study, numerics=NUMERICS, quantize=None):
     return reference_key(study / "sft", study / "pairs.parquet", study / "prompts.parquet", numerics, quantize)
 
 
+def test_too_little_memory_names_the_settings_that_need_less(study, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(reference, "score_references", full)
+    for size, less in ((2, "training.preference.micro_batch_size below 2; a class of resources"), (1, "a class of")):
+        with pytest.raises(ConfigError, match=f"too small for this job; these need less: {less}"):
+            run(study, batch_size=size)
+
+
 def test_rows_are_the_pairs_in_their_order(study):
     references = read_reference(run(study), key(study))
     pairs = read_records(study / "pairs.parquet", Pair)
