@@ -122,9 +122,9 @@ generation. Each part has a time limit of its own, so an interrupted measurement
 been run on a GPU; all parts but memory and FlexAttention ran with a small model on a CPU (`python -m benchmarks.gpu
 --device cpu --output <folder>`).
 
-The commands below take longer. They have not been run on a GPU either. The first ones were run on a CPU with a small model (4.2M parameters, `dpo`
-and `tab_po`, ten steps, one process): under ZeRO-2 and ZeRO-3 the losses differed from those without DeepSpeed by at
-most 0.0003.
+The commands below take longer. They have not been run on a GPU either. The first ones were run on a CPU with a small
+model (4.2M parameters, `dpo` and `tab_po`, ten steps, one process): under ZeRO-2 and ZeRO-3 the losses differed from
+those without DeepSpeed by at most 0.0003.
 
 `config/gpu.yaml` trains every loss for 50 steps through its rule, in the shape of Qwen2.5-1.5B with random weights: in
 float32 without DeepSpeed, then in bfloat16 under ZeRO-2 and ZeRO-3. `curves` compares the losses of each run with
