@@ -9,7 +9,8 @@ if not workflow.overwrite_configfiles:  # Snakemake would merge a second file wi
 
 
 sys.path.insert(0, workflow.basedir)
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; ")
+# The shell ignores a scheduler's warning, which is for the program that it runs.
+shell.prefix(f"set -euo pipefail; trap '' USR1; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; ")
 
 
 include: "rules/start.smk"

@@ -29,7 +29,7 @@ rule confusions:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.confusions"
@@ -105,7 +105,7 @@ rule confusion_figures:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.confusion_figures"
@@ -152,7 +152,7 @@ rule folds:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.folds"
@@ -261,7 +261,7 @@ rule disagreement:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.disagreement"
@@ -300,7 +300,7 @@ rule human:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.human"

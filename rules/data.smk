@@ -18,7 +18,7 @@ rule fetch:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
+        mem_mb=1000,
         runtime=60,
     shell:
         "python -m workflow_scripts.fetch --source {params.source} --outputs {output:q} 2>> {log:q}"
@@ -69,7 +69,7 @@ rule documents:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.documents"
@@ -108,7 +108,7 @@ rule prompts:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.prompts"

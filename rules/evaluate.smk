@@ -24,6 +24,7 @@ rule predict:
         nodes=1,
         mem_mb=model_memory,
         runtime=model_runtime,
+        slurm_extra=warning,
     shell:
         "python -m workflow_scripts.on_gpus {resources.gpu} predict"
         " --settings {params.settings:q}"
@@ -96,7 +97,7 @@ rule score:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.score"
@@ -136,7 +137,7 @@ rule dictionary:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.dictionary"
@@ -177,7 +178,7 @@ rule ask:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
+        mem_mb=1000,
         runtime=600,
     shell:
         "python -m workflow_scripts.ask"
@@ -225,7 +226,7 @@ rule import_answers:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
+        mem_mb=1000,
         runtime=30,
     shell:
         "python -m workflow_scripts.import_answers"

@@ -25,7 +25,7 @@ rule pairs:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=4000,
         runtime=60,
     shell:
         "python -m workflow_scripts.pairs"
@@ -64,7 +64,7 @@ rule on_policy:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=4000,
         runtime=60,
     shell:
         "python -m workflow_scripts.on_policy"
@@ -102,6 +102,7 @@ rule reference:
         nodes=1,
         mem_mb=model_memory,
         runtime=model_runtime,
+        slurm_extra=warning,
     shell:
         "python -m workflow_scripts.on_gpus {resources.gpu} reference"
         " --settings {params.settings:q}"
@@ -141,7 +142,7 @@ rule audit:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=4000,
         runtime=30,
     shell:
         "python -m workflow_scripts.audit"

@@ -8,6 +8,7 @@ asks the scheduler about this job before it submits another.
 import asyncio
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -199,6 +200,12 @@ LIVE = frozenset(
 NOT_ITS_FAULT = frozenset(("PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "REVOKED"))
 """States of a job that was ended for the sake of others; another start of it uses up no retry."""
 
+REFUSED = re.compile(
+    r"[Ii]nvalid (?!job id)|not available|cannot be satisfied|can not be satisfied|not permitted|denied|more .* than"
+    r"|argument|option|with exception: (?!Failed to run)"
+)
+"""Words of a failed submission that name the request itself, so that another attempt would fail in the same way."""
+
 UNKNOWN_AFTER = 3
 """A job that the scheduler does not name in so many successive answers is judged by its outputs."""
 
@@ -222,6 +229,16 @@ def job_states(ids: Iterable[str]) -> dict[str, str] | None:
     return {slurm_id: states[slurm_id] for slurm_id in ids if slurm_id in states}
 
 
+def _exceeded_memory(log: Path) -> bool:
+    """Whether Slurm has written into a job's log that it killed the job for memory."""
+    with suppress(OSError):
+        return (
+            re.search(r"exceeded (job |step )?memory limit|oom.kill|Out Of Memory", log.read_text(errors="replace"))
+            is not None
+        )
+    return False
+
+
 def work_of(job: object) -> str:
     """A hash of what a job does: its commands with all settings and paths."""
     commands = sorted(single.shellcmd or "" for single in (job.jobs if job.is_group() else [job]))
@@ -234,6 +251,7 @@ def patient_executor(executor: type) -> type:
     class PatientExecutor(executor):
         def __post_init__(self, *args: object) -> None:
             self.unended = {}  # infos of jobs by id; the plugin's own list is empty while it asks for states
+            self.pauses = {}  # seconds before the next attempts to submit a job
             self.unnamed = {}  # in how many successive answers the scheduler did not name a job
             self.silent_since = None
             self.stopping = False
@@ -303,6 +321,42 @@ def patient_executor(executor: type) -> type:
                 except OSError as error:
                     self.logger.warning(f"The id of Slurm job {job_info.external_jobid} cannot be stored: {error}")
 
+        def _report_job_error_threadsafe(self, job_info: SubmittedJobInfo, msg: str) -> None:
+            """Try again, with back-off, a submission that failed for a reason that may pass."""
+            job = job_info.job
+            self.pauses.setdefault(job, _pauses())
+            seconds = next(self.pauses[job], None)
+            if seconds is None or self.stopping or REFUSED.search(msg.partition("sbatch call:")[0]):
+                super()._report_job_error_threadsafe(job_info, msg)
+                return
+            reason = re.search(r"error: (.*)", msg)
+            try:
+                self._pause(
+                    seconds, f"Job {job.jobid} was not submitted ({reason[1] if reason else msg.strip()[:200]})"
+                )
+            except WorkflowError as error:
+                super()._report_job_error_threadsafe(job_info, str(error))
+                return
+            if not self._adopt(job):
+                self.run_job(job)
+
+        def _adopt(self, job: object) -> bool:
+            """Watch a job that the controller has accepted although `sbatch` failed, for example by a time-out."""
+            wildcards = get_job_wildcards(job)
+            comment = f"{'group' if job.is_group() else 'rule'}_{job.name}" + (
+                f"_wildcards_{wildcards}" if wildcards else ""
+            )
+            queue = _ask("squeue", "--me", "--noheader", f"--name={self.run_uuid}", "--format=%A|%k") or ""
+            for slurm_id, _, text in (line.partition("|") for line in queue.split("\n")):
+                if text == comment and slurm_id not in self.unended:
+                    self.logger.info(f"Job {job.jobid} was submitted after all, as Slurm job {slurm_id}.")
+                    log = self.slurm_logdir / comment.partition("_wildcards_")[0] / wildcards / f"{slurm_id}.log"
+                    self.report_job_submission(
+                        SubmittedJobInfo(job, external_jobid=slurm_id, aux={"slurm_logfile": log})
+                    )
+                    return True
+            return False
+
         async def check_active_jobs(self, active_jobs: list) -> AsyncIterator:
             """Ask for the states of all jobs at once; a job whose state is not known stays."""
             states = await asyncio.to_thread(job_states, [info.external_jobid for info in active_jobs])
@@ -344,9 +398,13 @@ def patient_executor(executor: type) -> type:
                         info.aux["slurm_logfile"].unlink()
                 self.report_job_success(info)
                 return
+            message = f"Slurm job {slurm_id}: {state or 'unknown to the scheduler, and its outputs are not complete'}. "
             if state in NOT_ITS_FAULT:
                 info.job.attempt -= 1
-            message = f"Slurm job {slurm_id}: {state or 'unknown to the scheduler, and its outputs are not complete'}. "
+            elif state == "OUT_OF_MEMORY" or _exceeded_memory(info.aux["slurm_logfile"]):
+                info.job.attempt = info.job.restart_times + 1  # a retry with the same memory would end in the same way
+                for job in info.job.jobs if info.job.is_group() else [info.job]:
+                    message += f"It was killed for memory. {self.workflow.globals['how_to_raise_memory'](job)}. "
             self.report_job_error(info, msg=message, aux_logs=[str(info.aux["slurm_logfile"])])
 
         def cancel_jobs(self, active_jobs: list) -> None:

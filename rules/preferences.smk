@@ -28,7 +28,7 @@ rule preferences:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=4000,
         runtime=30,
     shell:
         "python -m workflow_scripts.preferences"
@@ -63,7 +63,7 @@ rule given_pairs:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=4000,
         runtime=60,
     shell:
         "python -m workflow_scripts.given_pairs"
@@ -130,7 +130,7 @@ rule score_preferences:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
+        mem_mb=1000,
         runtime=30,
     shell:
         "python -m workflow_scripts.score_preferences"

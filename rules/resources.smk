@@ -6,17 +6,30 @@ def machine(key):
     return lambda wildcards: STUDY.machine(wildcards.model)[key]
 
 
-model_gpus, model_nodes, model_runtime = machine("gpus"), machine("nodes"), machine("runtime")
+model_gpus, model_nodes = machine("gpus"), machine("nodes")
+model_memory, model_runtime = machine("mem_mb"), machine("runtime")
 
 
-def model_memory(wildcards, attempt):
-    """Request more memory at each attempt, since Slurm does not always report that it killed a job for memory."""
-    return machine("mem_mb")(wildcards) * attempt
+RULES_OF_CLASSES = {
+    "base",
+    "sft",
+    "sft_fold",
+    "gold",
+    "predict",
+    "predict_fold",
+    "reference",
+    "held_out_logps",
+    "train",
+}
 
 
-def memory(mb):
-    """Return a resource function: memory in MB for a rule without a model, more at each attempt."""
-    return lambda wildcards, attempt: mb * attempt
+def how_to_raise_memory(job):
+    """Say where to write twice the memory of a job that was killed for it; memory never grows by itself."""
+    name, mb = job.rule.name, job.resources.mem_mb
+    if name in RULES_OF_CLASSES:
+        entry = STUDY.models[job.wildcards.model]["resources"]
+        return f"Write `resources: {{{entry}: {{mem_mb: {2 * mb}}}}}` into the study (it is {mb}, the class of {job.wildcards.model})"
+    return f"Write `set-resources: {{{name}: {{mem_mb: {2 * mb}}}}}` into your profile (it is {mb})"
 
 
 def model_threads(wildcards):
@@ -43,7 +56,7 @@ no_gpu_tasks = on_several_nodes(lambda wildcards: 0)
 
 
 def warning(wildcards):
-    """Make Slurm warn a training job before its time ends: a tenth of its time before, at most ten minutes."""
+    """Make Slurm warn a job of a model before its time ends: a tenth of its time before, at most ten minutes."""
     return f"--signal=USR1@{min(6 * model_runtime(wildcards), 600)}"
 
 

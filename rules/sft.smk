@@ -74,6 +74,7 @@ rule gold:
         nodes=1,
         mem_mb=model_memory,
         runtime=model_runtime,
+        slurm_extra=warning,
     shell:
         "python -m workflow_scripts.on_gpus {resources.gpu} gold"
         " --settings {params.settings:q}"

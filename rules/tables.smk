@@ -28,7 +28,7 @@ rule table:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.tables"
@@ -82,7 +82,7 @@ rule macros:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(1000),
+        mem_mb=1000,
         runtime=30,
     shell:
         "python -m workflow_scripts.macros"
@@ -112,7 +112,7 @@ rule cost:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.cost"
@@ -142,7 +142,7 @@ rule training_figure:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.training_figure"
@@ -173,7 +173,7 @@ rule erosion_figure:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.erosion_figure"
@@ -214,7 +214,7 @@ rule report:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.report"

@@ -14,7 +14,7 @@ FILES = ("artefacts", "records", "code_version")
 ROOMS = {
     **dict.fromkeys(GROUND, ()),
     "losses": (),
-    "processes": (),
+    "processes": FILES,
     **dict.fromkeys(FILES, FILES),
     "answers": FILES,
     "data": ("answers",),

@@ -1,5 +1,6 @@
 """The resources that jobs ask a scheduler for, which follow from the class of machines of their model."""
 
+import re
 import runpy
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,6 @@ def asked(**machine):
     """A function that returns the values of resource functions for a class of machines."""
     machine = {"processes": 1, "nodes": 1, "gpus": 0, "threads": 1, "mem_mb": 1000, "runtime": 10} | machine
     functions = runpy.run_path(str(RESOURCES), {"STUDY": SimpleNamespace(machine=lambda model: machine)})
-    functions["second_memory"] = lambda wildcards: functions["model_memory"](wildcards, attempt=2)
     return lambda *names: [functions[name](WILDCARDS) for name in names]
 
 
@@ -33,8 +33,36 @@ def test_a_job_of_two_nodes_has_a_task_on_each_and_starts_them_itself():
     assert of("node_starter", "node_tasks", "no_gpu_tasks") == ["srun", 2, 0]
 
 
-def test_a_second_attempt_has_twice_the_memory():
-    assert asked(mem_mb=500)("second_memory") == [1000]
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        ("train", "Write `resources: {big: {mem_mb: 8000}}` into the study (it is 4000, the class of llama)"),
+        ("held_out_logps", "Write `resources: {big: {mem_mb: 8000}}` into the study (it is 4000, the class of llama)"),
+        ("score", "Write `set-resources: {score: {mem_mb: 8000}}` into your profile (it is 4000)"),
+    ],
+)
+def test_a_job_killed_for_memory_is_told_what_to_write(rule, words):
+    study = SimpleNamespace(machine=None, models={"llama": {"resources": "big"}})
+    functions = runpy.run_path(str(RESOURCES), {"STUDY": study})
+    killed = SimpleNamespace(
+        rule=SimpleNamespace(name=rule),
+        wildcards=SimpleNamespace(model="llama"),
+        resources=SimpleNamespace(mem_mb=4000),
+    )
+    assert functions["how_to_raise_memory"](killed) == words
+
+
+def test_every_rule_that_takes_the_memory_of_a_class_is_known():
+    """The rules with `mem_mb=model_memory`, and those that use them with other files."""
+    text = "\n".join(path.read_text() for path in sorted(RESOURCES.parent.glob("*.smk")))
+    blocks = re.split(r"\n(?=(?:use )?rule )", text)
+    own = {re.match(r"rule (\w+)", block)[1] for block in blocks if "mem_mb=model_memory" in block}
+    used = {match[2] for match in re.finditer(r"use rule (\w+) as (\w+) with", text) if match[1] in own}
+    assert runpy.run_path(str(RESOURCES), {"STUDY": SimpleNamespace(machine=None)})["RULES_OF_CLASSES"] == own | used
+
+
+def test_memory_is_that_of_the_class_at_every_attempt():
+    assert asked(mem_mb=500)("model_memory") == [500]
 
 
 @pytest.mark.parametrize(("asked", "holds"), [("100/1s", False), ("10/1s", True), ("100/1m", True)])
@@ -47,3 +75,32 @@ def test_the_default_limit_of_job_starts_is_lifted_and_others_hold(monkeypatch, 
 @pytest.mark.parametrize(("minutes", "seconds"), [(1, 6), (10, 60), (100, 600), (2880, 600)])
 def test_a_training_job_is_warned_a_tenth_of_its_time_before_the_end(minutes, seconds):
     assert asked(runtime=minutes)("warning") == [f"--signal=USR1@{seconds}"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "refused"),
+    [
+        ("Unable to contact slurm controller (connect failure)", False),
+        ("Socket timed out on send/recv operation", False),
+        ("Slurm temporarily unable to accept job, sleeping and retrying", False),
+        ("Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)", False),
+        ("Invalid partition name specified", True),
+        ("Requested node configuration is not available", True),
+        ("Memory specification can not be satisfied", True),
+        ("Invalid account or account/partition combination specified", True),
+    ],
+)
+def test_a_submission_is_tried_again_unless_the_request_itself_is_refused(answer, refused):
+    assert bool(patches.REFUSED.search(f"sbatch: error: Batch job submission failed: {answer}")) == refused
+
+
+def test_submission_is_tried_for_half_an_hour():
+    pauses = list(patches._pauses())
+    assert pauses[:6] == [5, 10, 20, 40, 60, 60] and 1800 <= sum(pauses) <= 1900
+
+
+def test_other_versions_are_refused(monkeypatch):
+    patches.check_versions()
+    monkeypatch.setitem(patches.VERSIONS, "snakemake-executor-plugin-slurm", "2.9.0")
+    with pytest.raises(SystemExit, match=r"plugin-slurm 2\.8\.0 is installed; rules/patches\.py is for 2\.9\.0"):
+        patches.check_versions()

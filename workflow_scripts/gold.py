@@ -7,9 +7,12 @@ from pathlib import Path
 
 from tabpo.errors import exit_on_error
 from tabpo.models.loading import less_per_pass, load_frozen, load_tokenizer, naming_less_memory, set_threads
+from tabpo.processes.parts import kept_parts, parts_of
 from tabpo.records import Prompt, Reference, read_records, write_records
 from tabpo.scoring.reference import score_gold
 from tabpo.scoring.tokenise import encode_examples
+from tabpo.training.checkpoints import run_key
+from tabpo.training.provenance import input_hashes
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -28,11 +31,13 @@ def main(argv: list[str] | None = None) -> None:
     set_threads(settings["numerics"])
     tokenizer = load_tokenizer(args.sft)
     examples = encode_examples(tokenizer, read_records(args.prompts, Prompt), settings["limits"])
-    size = settings["batch_size"]
+    size, hashes = settings["batch_size"], input_hashes({"sft": args.sft, "prompts": args.prompts})
+    each = kept_parts(parts_of(args.output), run_key(json.dumps(settings), hashes))
     with naming_less_memory(less_per_pass("training.preference.micro_batch_size", size)):
         model = load_frozen(args.sft, settings["numerics"], settings["quantize"])
-        scored = score_gold(model, examples, tokenizer.pad_token_id, settings["numerics"], size)
+        scored = score_gold(model, examples, tokenizer.pad_token_id, settings["numerics"], size, each)
     write_records(args.output, Reference, scored)
+    parts_of(args.output).unlink()
     logging.info("scored %d answers", len(scored))
 
 

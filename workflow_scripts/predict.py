@@ -9,7 +9,10 @@ from tabpo.answers.ontology import read_ontology
 from tabpo.errors import exit_on_error
 from tabpo.inference.answer import answer_prompts
 from tabpo.models.loading import set_threads
+from tabpo.processes.parts import kept_parts, parts_of
 from tabpo.records import Completion, Prompt, read_records, write_records
+from tabpo.training.checkpoints import run_key
+from tabpo.training.provenance import input_hashes
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,9 +30,12 @@ def main(argv: list[str] | None = None) -> None:
 
     set_threads(args.settings["numerics"])
     ontology = read_ontology(args.ontology) if args.ontology else None
-    completions = answer_prompts(args.model, read_records(args.prompts, Prompt), args.settings, ontology)
+    inputs = {"model": args.model, "prompts": args.prompts} | ({"ontology": args.ontology} if args.ontology else {})
+    each = kept_parts(parts_of(args.output), run_key(json.dumps(args.settings), input_hashes(inputs)))
+    completions = answer_prompts(args.model, read_records(args.prompts, Prompt), args.settings, ontology, each)
     logging.info("%d answers", len(completions))
     write_records(args.output, Completion, completions)
+    parts_of(args.output).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from tabpo.errors import ConfigError, exit_on_error
 from tabpo.models.loading import less_per_pass, load_frozen, load_tokenizer, naming_less_memory, set_threads
+from tabpo.processes.parts import kept_parts, parts_of
 from tabpo.records import Pair, Prompt, Reference, read_records, write_records
 from tabpo.scoring.reference import reference_key, score_references
 from tabpo.scoring.tokenise import encode_pairs
 from tabpo.study.training import SCORER_VERSION
+from tabpo.training.checkpoints import run_key
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -39,12 +41,13 @@ def main(argv: list[str] | None = None) -> None:
         references=None,
         limits=args.settings["limits"],
     )
-    size = args.settings["batch_size"]
+    size, key = args.settings["batch_size"], reference_key(args.sft, args.pairs, args.prompts, numerics, quantize)
+    each = kept_parts(parts_of(args.output), run_key(json.dumps(args.settings), key))
     with naming_less_memory(less_per_pass("training.preference.micro_batch_size", size)):
         model = load_frozen(args.sft, numerics, quantize)
-        references = score_references(model, pairs, tokenizer.pad_token_id, numerics, size)
-    key = reference_key(args.sft, args.pairs, args.prompts, numerics, quantize)
+        references = score_references(model, pairs, tokenizer.pad_token_id, numerics, size, each)
     write_records(args.output, Reference, references, key)
+    parts_of(args.output).unlink()
     logging.info("log-probs of pairs: %s", args.output)
 
 

@@ -1,6 +1,6 @@
 """A trained model's answers to prompts, by the engine and under the constraint of a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,11 @@ from tabpo.scoring.tokenise import encode_prompt
 
 
 def answer_prompts(
-    folder: Path, prompts: Sequence[Prompt], settings: Mapping[str, Any], ontology: Ontology | None
+    folder: Path,
+    prompts: Sequence[Prompt],
+    settings: Mapping[str, Any],
+    ontology: Ontology | None,
+    each: Callable[..., Iterable[list[list[int]]]] = map,
 ) -> list[Completion]:
     """Answer every prompt greedily; the completions have the order of the prompts.
 
@@ -23,6 +27,7 @@ def answer_prompts(
         prompts: The prompts; they may have no gold answers.
         settings: What `tabpo.study.jobs.generation_settings` returns.
         ontology: The ontology of the answers, for the constraint json_schema.
+        each: As for `generate`; vLLM answers all prompts at once and does not use it.
 
     Raises:
         ConfigError: The GPU's memory is too small.
@@ -45,4 +50,4 @@ def answer_prompts(
             asked = {"clusters": settings["unit"] == "document", "max_new_tokens": caps["max_new_tokens"]}
             constraint = Constraint(tokenizer, model.config.vocab_size, ontology, **asked)
         with autocast(numerics, model.device.type):
-            return generate(model, tokenizer, encoded, constraint=constraint, **caps)
+            return generate(model, tokenizer, encoded, constraint=constraint, each=each, **caps)

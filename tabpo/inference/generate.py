@@ -1,6 +1,6 @@
 """Completions of prompts by `model.generate` of transformers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
@@ -18,6 +18,7 @@ def generate(
     max_new_tokens: int,
     batch_size: int,
     constraint: Constraint | None = None,
+    each: Callable[..., Iterable[list[list[int]]]] = map,
 ) -> list[Completion]:
     """Answer every prompt greedily; the completions have the order of the prompts.
 
@@ -31,6 +32,7 @@ def generate(
             finished.
         batch_size: Number of prompts in a batch.
         constraint: The answers that are allowed; None allows all.
+        each: Applies a function to every batch, as `map` does; `processes.parts.kept_parts` keeps the results.
     """
     eos_id = tokenizer.eos_token_id
     settings = GenerationConfig(
@@ -38,13 +40,12 @@ def generate(
     )
     order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index][1]), index))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
-    answers = (
-        answer
-        for batch in batches
-        for answer in zip(
-            batch, generate_batch(model, [prompts[index][1] for index in batch], settings, constraint), strict=True
-        )
-    )
+
+    def answer(batch: Sequence[int]) -> list[list[int]]:
+        return generate_batch(model, [prompts[index][1] for index in batch], settings, constraint)
+
+    rows = zip(each(answer, batches), batches, strict=True)
+    answers = (item for ids, batch in rows for item in zip(batch, ids, strict=True))
     completions: dict[int, Completion] = {}
     for index, ids in progress(answers, len(prompts), "answers", tokens=lambda answer: len(answer[1])):
         completions[index] = read_completion(tokenizer, prompts[index][0], ids)

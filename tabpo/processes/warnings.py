@@ -76,13 +76,20 @@ def end_warned(warned: Warned) -> NoReturn:
 
 
 def warn_children(number: int) -> bool:
-    """Send a signal to all running child processes; returns whether there are any."""
-    threads = Path("/proc/self/task").iterdir()
-    children = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
-    for child in children:
-        with suppress(ProcessLookupError):  # the child has just ended
-            os.kill(child, number)
-    return bool(children)
+    """Send a signal to running child processes, or those of a child that is a shell; returns whether there are any."""
+    warned = False
+    for child in _children("self"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # the child has just ended
+            is_shell = Path(f"/proc/{child}/comm").read_text().strip() in ("sh", "bash")
+            for process in _children(str(child)) if is_shell else [child]:
+                os.kill(process, number)
+                warned = True
+    return warned
+
+
+def _children(process: str) -> list[int]:
+    threads = Path(f"/proc/{process}/task").iterdir()
+    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
 
 
 def pass_on_warnings() -> None:

@@ -1,6 +1,6 @@
 """Reference log-probs: computed once by the frozen SFT model, and refused if anything they depend on has changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,12 @@ def reference_key(sft: Path, pairs: Path, prompts: Path, numerics: dict, quantiz
 
 @torch.no_grad()
 def score_references(
-    model: PreTrainedModel, pairs: Sequence[PairExample], pad_id: int, numerics: dict, batch_size: int
+    model: PreTrainedModel,
+    pairs: Sequence[PairExample],
+    pad_id: int,
+    numerics: dict,
+    batch_size: int,
+    each: Callable[..., Iterable[list[list[float]]]] = map,
 ) -> list[Reference]:
     """Log-probs of both completions of every pair, in the order of `pairs`, by the function that training uses.
 
@@ -55,6 +60,7 @@ def score_references(
         pad_id: Token id of padding.
         numerics: As for `models.load_model`.
         batch_size: Pairs per forward pass; all pairs of one prompt share a pass, even if they are more.
+        each: Applies a function to every batch, as `map` does; `processes.parts.kept_parts` keeps the results.
 
     Raises:
         DataError: A log-prob is not finite; the message names the pairs.
@@ -63,10 +69,14 @@ def score_references(
     shared = shares_prefixes(model)
     by_id = {}
     batches = _whole_groups(pairs, batch_size)
-    for batch in progress(batches, len(batches), "batches of reference log-probs"):
+
+    def score(batch: Sequence[PairExample]) -> list[list[float]]:
         tensors = send_to_device(collate_pairs(batch, pad_id, shared=shared), model.device)
         with locate_numeric_error("log-probs of pairs", [pair.number for pair in batch]):
-            rows = completion_logps(model, tensors, numerics).tolist()
+            return completion_logps(model, tensors, numerics).tolist()
+
+    results = progress(each(score, batches), len(batches), "batches of reference log-probs")
+    for rows, batch in zip(results, batches, strict=True):
         for pair, chosen, rejected in zip(batch, rows[: len(batch)], rows[len(batch) :], strict=True):
             chosen_logps = tuple(chosen[: len(pair.chosen_ids)])
             by_id[pair.pair_id] = Reference(pair.pair_id, chosen_logps, tuple(rejected[: len(pair.rejected_ids)]))
@@ -75,12 +85,17 @@ def score_references(
 
 @torch.no_grad()
 def score_gold(
-    model: PreTrainedModel, examples: Sequence[Example], pad_id: int, numerics: dict, batch_size: int
+    model: PreTrainedModel,
+    examples: Sequence[Example],
+    pad_id: int,
+    numerics: dict,
+    batch_size: int,
+    each: Callable[..., Iterable[list[list[float]]]] = map,
 ) -> list[Reference]:
     """Log-probs of gold answers under the frozen SFT model, which is put into eval mode.
 
     Each `Reference` has the `prompt_id` as its `pair_id`, the log-probs of the answer as `chosen_logps`, and empty
-    `rejected_logps`.
+    `rejected_logps`. `each` is as for `score_references`.
 
     Raises:
         DataError: A log-prob is not finite; the message names the prompts.
@@ -88,10 +103,14 @@ def score_gold(
     model.eval()
     batches = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
     references = []
-    for batch in progress(batches, len(batches), "batches of held-out gold"):
+
+    def score(batch: Sequence[Example]) -> list[list[float]]:
         tensors = send_to_device(collate_examples(batch, pad_id, shares_prefixes(model)), model.device)
         with locate_numeric_error("log-probs of gold", [example.number for example in batch]):
-            rows = completion_logps(model, tensors, numerics).tolist()
+            return completion_logps(model, tensors, numerics).tolist()
+
+    results = progress(each(score, batches), len(batches), "batches of held-out gold")
+    for rows, batch in zip(results, batches, strict=True):
         for example, row in zip(batch, rows, strict=True):
             references.append(Reference(example.prompt_id, tuple(row[: len(example.completion_ids)]), ()))
     return references

@@ -3,10 +3,14 @@ import sys
 
 PROJECT = config["project"]
 sys.path.insert(0, PROJECT)
-shell.prefix(f"set -euo pipefail; export PYTHONPATH={PROJECT}; ")
+shell.prefix(f"set -euo pipefail; trap '' USR1; export PYTHONPATH={PROJECT}; ")
 
 
 include: f"{PROJECT}/rules/start.smk"
+
+
+def how_to_raise_memory(job):
+    return f"mem_mb of {job.rule.name} is {job.resources.mem_mb}"
 
 
 rule all:

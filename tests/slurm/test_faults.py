@@ -168,3 +168,110 @@ def test_a_signal_to_the_main_process_ends_all_its_jobs_and_the_same_command_goe
         steps = [event for event in workflow.history(name) if event.startswith("step ")]
         assert len(steps) == len(set(steps)) == 30
     workflow.assert_whole()
+
+
+def test_a_warned_job_goes_on_without_a_retry(tmp_path):
+    """Two warnings, although one retry is all there is: Slurm starts the same job again each time."""
+    workflow = Workflow(tmp_path, steps=24)
+    first = workflow.start()
+    for step in (2, 8):
+        workflow.wait_for(f"step {step}")
+        subprocess.run(["scancel", "--signal=USR1", slurm_job(workflow.messages)], check=True)
+    assert first.wait(timeout=PATIENCE_S) == 0, workflow.messages[-6000:]
+    assert "Trying to restart" not in workflow.messages and workflow.messages.count("submitted with SLURM jobid") == 1
+    assert len(workflow.starts_of()) == 3
+    steps = [event for event in workflow.history() if event.startswith("step ")]
+    assert len(steps) == len(set(steps)) == 24
+    workflow.assert_whole()
+
+
+def test_a_job_killed_for_memory_is_not_retried_and_the_line_says_what_to_write(tmp_path):
+    workflow = Workflow(tmp_path, steps=60)
+    assert workflow.start(WORK_MB="900").wait(timeout=PATIENCE_S) == 1
+    assert "It was killed for memory. mem_mb of work is 700." in workflow.messages
+    assert workflow.messages.count("submitted with SLURM jobid") == 1
+    workflow.steps = 3
+    workflow.finish()
+
+
+def wrapped(folder: Path, command: str, lines: str) -> dict[str, str]:
+    """An environment in which a command of Slurm first runs these lines of shell, in which $REAL is the command."""
+    wrapper = folder / "bin" / command
+    wrapper.parent.mkdir(exist_ok=True)
+    wrapper.write_text(f'#!/bin/bash\nREAL={shutil.which(command)}\n{lines}\nexec $REAL "$@"\n')
+    wrapper.chmod(0o755)
+    return {"PATH": f"{wrapper.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+UNREACHABLE = "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)"
+
+
+def test_a_submission_that_fails_is_tried_again_and_uses_up_no_retry(tmp_path):
+    """The first two attempts fail for good; the third is accepted by Slurm, but sbatch reports a time-out."""
+    lines = (
+        f"n=$(cat {tmp_path}/n 2>/dev/null || echo 0); echo $((n + 1)) > {tmp_path}/n\n"
+        f"[ $n -ge 2 ] || {{ echo '{UNREACHABLE}' >&2; exit 1; }}\n"
+        '[ $n -ge 3 ] || { $REAL "$@" >/dev/null; echo "sbatch: error: Socket timed out" >&2; exit 1; }'
+    )
+    workflow = Workflow(tmp_path, steps=60)
+    messages = workflow.finish(**wrapped(tmp_path, "sbatch", lines))
+    assert messages.count("was not submitted (Batch job submission failed: Unable to contact") == 2
+    assert "was submitted after all" in messages and "Trying to restart" not in messages
+    assert len(workflow.starts_of()) == 1
+    workflow.assert_whole()
+
+
+def test_a_submission_that_is_refused_ends_at_once(tmp_path):
+    workflow = Workflow(tmp_path, steps=2)
+    options = ("--default-resources", "slurm_account=tabpo", "slurm_partition=nowhere", "mem_mb=700", "runtime=5")
+    assert workflow.start(*options).wait(timeout=PATIENCE_S) == 1
+    assert "invalid partition" in workflow.messages.lower() and "trying again" not in workflow.messages
+    assert workflow.starts_of() == []
+
+
+def test_a_controller_that_does_not_answer_loses_no_job(tmp_path):
+    """squeue and sacct fail while the job runs and ends; then they answer, and the job has counted once."""
+    gate = f"[ ! -e {tmp_path}/away ] || {{ echo 'error: Unable to contact slurm controller' >&2; exit 1; }}"
+    wrapped(tmp_path, "sacct", gate)
+    environment = wrapped(tmp_path, "squeue", gate)
+    workflow = Workflow(tmp_path, steps=10)
+    first = workflow.start(**environment)
+    workflow.wait_for("step 1")
+    (tmp_path / "away").touch()
+    workflow.wait_for("ends")
+    deadline = time.monotonic() + PATIENCE_S
+    while "controller does not answer" not in workflow.messages:
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    (tmp_path / "away").unlink()
+    assert first.wait(timeout=PATIENCE_S) == 0, workflow.messages[-6000:]
+    assert "Slurm answers again after" in workflow.messages and len(workflow.starts_of()) == 1
+    workflow.assert_whole()
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["complete", "lost"])
+def test_a_job_that_the_scheduler_has_forgotten_is_judged_by_its_outputs(tmp_path, ends):
+    """squeue names no job from some moment on, and accounting is off."""
+    wrapped(tmp_path, "sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
+    forget = f"[ ! -e {tmp_path}/forgotten ] || exit 0"
+    workflow = Workflow(tmp_path, steps=10 if ends else 40)
+    first = workflow.start(**wrapped(tmp_path, "squeue", forget))
+    workflow.wait_for("step 1")
+    if ends:
+        workflow.wait_for("ends")
+        time.sleep(3)
+        (tmp_path / "forgotten").touch()
+        assert first.wait(timeout=PATIENCE_S) == 0, workflow.messages[-6000:]
+        assert len(workflow.starts_of()) == 1
+    else:
+        subprocess.run(["scancel", "--signal=KILL", slurm_job(workflow.messages)], check=True)
+        (tmp_path / "forgotten").touch()
+        deadline = time.monotonic() + PATIENCE_S
+        while "Trying to restart" not in workflow.messages:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert "unknown to the scheduler, and its outputs are not complete" in workflow.messages
+        (tmp_path / "forgotten").unlink()
+        assert first.wait(timeout=PATIENCE_S) == 0, workflow.messages[-6000:]
+        assert len(workflow.starts_of()) == 2
+    workflow.assert_whole()

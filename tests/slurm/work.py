@@ -2,6 +2,8 @@
 
 Usage: work.py STEPS CHECKPOINTS RUN RESULT. Each start and each step is a line of the file `history` in CHECKPOINTS'
 parent, with the process's id. A warning ends it after its step, as a training run ends.
+
+WORK_MB is memory that it takes.
 """
 
 import os
@@ -17,6 +19,7 @@ from tabpo.processes.warnings import Warned, end_warned, handling
 def main() -> None:
     """Take the steps that are left, then write both outputs."""
     steps, (checkpoints, run, result) = int(sys.argv[1]), map(Path, sys.argv[2:])
+    ballast = b"x" * (int(os.environ.get("WORK_MB", "0")) * 2**20)
     last, warned = checkpoints / "step", Warned()
 
     def note(event: str) -> None:
@@ -35,6 +38,7 @@ def main() -> None:
         write_whole(run, f"{steps} steps\n")
         write_whole(result, "".join(f"{step}\n" for step in range(1, steps + 1)))
         note("ends")
+    del ballast
 
 
 if __name__ == "__main__":
