@@ -398,13 +398,15 @@ def patient_executor(executor: type) -> type:
                         info.aux["slurm_logfile"].unlink()
                 self.report_job_success(info)
                 return
-            message = f"Slurm job {slurm_id}: {state or 'unknown to the scheduler, and its outputs are not complete'}. "
+            message = f"SLURM-job '{slurm_id}' failed, SLURM status is: '{state or 'UNKNOWN'}'. "
+            if state is None:
+                message += "The scheduler does not know the job any more, and its outputs are not complete. "
             if state in NOT_ITS_FAULT:
                 info.job.attempt -= 1
             elif state == "OUT_OF_MEMORY" or _exceeded_memory(info.aux["slurm_logfile"]):
                 info.job.attempt = info.job.restart_times + 1  # a retry with the same memory would end in the same way
                 for job in info.job.jobs if info.job.is_group() else [info.job]:
-                    message += f"It was killed for memory. {self.workflow.globals['how_to_raise_memory'](job)}. "
+                    message += f"It ran out of memory. {self.workflow.globals['how_to_raise_memory'](job)}. "
             self.report_job_error(info, msg=message, aux_logs=[str(info.aux["slurm_logfile"])])
 
         def cancel_jobs(self, active_jobs: list) -> None:

@@ -188,7 +188,7 @@ def test_a_warned_job_goes_on_without_a_retry(tmp_path):
 def test_a_job_killed_for_memory_is_not_retried_and_the_line_says_what_to_write(tmp_path):
     workflow = Workflow(tmp_path, steps=60)
     assert workflow.start(WORK_MB="900").wait(timeout=PATIENCE_S) == 1
-    assert "It was killed for memory. mem_mb of work is 700." in workflow.messages
+    assert "It ran out of memory. mem_mb of work is 700." in workflow.messages
     assert workflow.messages.count("submitted with SLURM jobid") == 1
     workflow.steps = 3
     workflow.finish()
@@ -270,7 +270,7 @@ def test_a_job_that_the_scheduler_has_forgotten_is_judged_by_its_outputs(tmp_pat
         while "Trying to restart" not in workflow.messages:
             assert time.monotonic() < deadline
             time.sleep(0.2)
-        assert "unknown to the scheduler, and its outputs are not complete" in workflow.messages
+        assert "does not know the job any more, and its outputs are not complete" in workflow.messages
         (tmp_path / "forgotten").unlink()
         assert first.wait(timeout=PATIENCE_S) == 0, workflow.messages[-6000:]
         assert len(workflow.starts_of()) == 2
