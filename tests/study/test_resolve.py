@@ -38,6 +38,7 @@ STUDIES = (
     "scierc_24gb",
     "scierc_smollm2",
     "scierc_smollm2_trials",
+    "own_small",
 )
 
 
@@ -94,7 +95,8 @@ def test_two_annotators_are_a_source_of_confusions_and_a_row(demo):
 @pytest.mark.parametrize("family", ["matched", "published"])
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_studies_resolve_with_either_family(name, family):
-    study = resolve_study(load(name) | {"presets": family}, KNOWN)
+    known = replace(KNOWN, ontologies=KNOWN.ontologies | {"own/labels.yaml": "entities"})  # own_small's, a user's file
+    study = resolve_study(load(name) | {"presets": family}, known)
     for settings in study.training.values():
         training_settings(**settings)  # raises what the trainer would raise
 
