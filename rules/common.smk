@@ -143,6 +143,7 @@ STUDY_FILES = [
     results("tables/macros.tex"),
     *STUDY_TABLE_FILES,
     *(results(f"{dataset}/card.json") for dataset in STUDY.datasets),
+    *(results(f"{dataset}/second_annotator.json") for dataset in STUDY.annotated_twice()),
     *map(results, job.audits(STUDY)),
     *map(results, job.run_figures(STUDY)),
     *([results("export")] if STUDY.private(STUDY.datasets) else []),

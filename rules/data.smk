@@ -122,3 +122,33 @@ rule prompts:
         " --output-dev-select {output.dev_select:q}"
         " --output-test {output.test:q}"
         " 2>> {log:q}"
+
+
+rule second_card:
+    """Count what a second annotator has annotated of each split, left out, and written in ways that are passed over."""
+    input:
+        second=second_of_all,
+        documents=expand(results("{dataset}/documents/{split}.parquet"), split=SPLITS, allow_missing=True),
+        ontology=dataset_ontology,
+    output:
+        card=results("{dataset}/second_annotator.json"),
+    params:
+        settings=second_card_settings,
+        content=folder_content(second_of_all),
+    log:
+        results("logs/second_card/{dataset}.log"),
+    benchmark:
+        results("benchmarks/second_card/{dataset}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.second_card"
+        " --settings {params.settings:q}"
+        " --documents {input.documents:q}"
+        " --ontology {input.ontology:q}"
+        " --output {output.card:q}"
+        " 2>> {log:q}"

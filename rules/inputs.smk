@@ -34,6 +34,7 @@ pairing_settings = settings(job.pairing_settings, "dataset", "pairing", "seed")
 held_out_pair_settings = settings(job.held_out_pair_settings, "dataset")
 figure_settings = settings(job.figure_settings)
 run_figure_settings = settings(job.run_figure_settings, "dataset", "model")
+second_card_settings = settings(job.second_card_settings, "dataset")
 second_settings = settings(job.second_settings, "dataset")
 table_settings = settings(job.table_settings, "table")
 metric_settings = settings(job.metric_settings, "metric")
@@ -109,6 +110,7 @@ def new_texts(wildcards):
 
 
 second_of_train_and_dev, second_of_test = second_paths("train", "dev"), second_paths("test")
+second_of_all = second_paths(*SPLITS)
 
 
 def folder_content(paths):

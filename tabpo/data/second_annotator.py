@@ -1,5 +1,6 @@
 """A second annotator's annotations of the dataset's texts, to measure on what and how much two people disagree."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,11 @@ from tabpo.records import Document, PredictedRelation, PredictedSpan, Prediction
 
 
 def read_second(
-    paths: Sequence[Path], documents: Sequence[Document], ontology: Ontology, settings: Mapping[str, Any]
+    paths: Sequence[Path],
+    documents: Sequence[Document],
+    ontology: Ontology,
+    settings: Mapping[str, Any],
+    noticed: Counter[str] | None = None,
 ) -> list[Document]:
     """Read the documents that a second annotator has annotated.
 
@@ -30,6 +35,7 @@ def read_second(
         settings: `source` names the source. `private` says whether error messages leave out labels (`check_labels`).
             `all_splits` says whether a file has the documents of all splits; those that are not in `documents` are then
             left out.
+        noticed: Where it is counted what was passed over, and which spellings were corrected.
 
     Raises:
         DataError: A file is refused by the reader or by `check_labels`, or a document has an id that the first
@@ -38,8 +44,9 @@ def read_second(
     first = {document.doc_id: document for document in documents}
     annotated: dict[str, Document] = {}
     for path in paths:
-        reading = Reading(ontology)
-        second, _ = conform(read_source(settings["source"], path, reading), ontology)
+        reading = Reading(ontology, noticed=Counter() if noticed is None else noticed)
+        second, variants = conform(read_source(settings["source"], path, reading), ontology)
+        reading.noticed.update(variants)
         check_labels(second, ontology, reading.places, private=settings["private"])
         for number, document in enumerate(second, start=1):
             where = f"{path}, document {number}"
@@ -54,6 +61,44 @@ def read_second(
             marked = {"spans": document.spans, "relations": document.relations, "clusters": document.clusters}
             annotated[document.doc_id] = replace(first[document.doc_id], **marked)
     return list(annotated.values())
+
+
+def second_card(
+    second: Mapping[str, Path],
+    documents: Mapping[str, Sequence[Document]],
+    ontology: Ontology,
+    settings: Mapping[str, Any],
+) -> dict[str, dict[str, Any]]:
+    """Count for each split what a second annotator has annotated, left out, and written in ways that are passed over.
+
+    Args:
+        second: For some splits, the second annotator's file or folder.
+        documents: The documents of all splits with the first annotator's annotations.
+        ontology: It defines the labels of both annotators.
+        settings: As for `read_second`.
+
+    Raises:
+        DataError: Raised by `read_second`.
+    """
+    card = {}
+    for split, path in second.items():
+        noticed: Counter[str] = Counter()
+        annotated = read_second([path], documents[split], ontology, settings, noticed)
+        both = {document.doc_id for document in annotated}
+        first = [document for document in documents[split] if document.doc_id in both]
+        card[split] = {
+            "documents": len(documents[split]),
+            "documents_without_second_annotation": len(documents[split]) - len(annotated),
+            "of_documents_annotated_twice": {
+                kind: {
+                    "first": sum(len(getattr(document, kind)) for document in first),
+                    "second": sum(len(getattr(document, kind)) for document in annotated),
+                }
+                for kind in ("spans", "relations", "clusters")
+            },
+            "noticed": dict(sorted(noticed.items())),
+        }
+    return card
 
 
 def second_reading(

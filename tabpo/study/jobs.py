@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from tabpo.names import GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT, run_folder
 from tabpo.privacy import INSIDE_ONLY
-from tabpo.study.datasets import SOURCES
+from tabpo.study.datasets import SOURCES, second_files
 from tabpo.study.heldout import DISAGREEMENT
 from tabpo.study.study import Settings, Study, stored_weights
 
@@ -114,6 +114,12 @@ def second_settings(study: Study, dataset: str) -> Settings:
     """Settings of the rules `disagreement` and `human`."""
     entry = study.datasets[dataset]
     return {**{key: entry[key] for key in ("source", "private")}, "all_splits": SOURCES[entry["source"]].second}
+
+
+def second_card_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rule `second_card`."""
+    files = second_files(study.datasets[dataset], f"{study.results}/{dataset}/source")
+    return {**second_settings(study, dataset), "files": files}
 
 
 def confusions_folder(heldout: str) -> str:

@@ -27,7 +27,17 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 RESERVED = {
     "datasets": ("benchmarks", "checkpoints", "figures", "logs", "report.html", "tables"),
-    "models": ("card.json", "card.md", DISAGREEMENT, *WITHOUT_MODEL, "documents", PREFERENCES, "prompts", "source"),
+    "models": (
+        "card.json",
+        "card.md",
+        "second_annotator.json",
+        DISAGREEMENT,
+        *WITHOUT_MODEL,
+        "documents",
+        PREFERENCES,
+        "prompts",
+        "source",
+    ),
     "methods": ("base", "confusions", *WITHOUT_MODEL, "pairs", PROMPTED, "reference", SFT),
     "pairings": (),
     "tables": ("cost",),

@@ -102,6 +102,10 @@ class Study:
         stored = {name: stored_weights(self.models[name]) for name in models}
         return "".join(f" Weights of {name}: {weights}." for name, weights in stored.items() if weights)
 
+    def annotated_twice(self) -> list[str]:
+        """Return the names of the datasets with a second annotation of some split."""
+        return [name for name, entry in self.datasets.items() if entry["second_annotator"]]
+
     def new_texts(self) -> list[str]:
         """Return the names of new texts without annotations, of all datasets."""
         return sorted({name for entry in self.datasets.values() for name in entry["new_texts"]})

@@ -8,7 +8,7 @@ import pytest
 from tabpo.answers.ontology import read_ontology
 from tabpo.data.download import fetch
 from tabpo.data.readers import phee
-from tabpo.data.second_annotator import read_second, second_reading
+from tabpo.data.second_annotator import read_second, second_card, second_reading
 from tabpo.errors import DataError
 from tabpo.pairs.proposals import Proposals
 from tabpo.records import Confusion, Document, Prediction, Prompt, read_metadata, read_records
@@ -179,3 +179,20 @@ def test_the_row_human_scores_the_second_annotation_of_test(study):
     f1 = {name: scores["metrics"][name]["set_directed"]["f1"] for name in ("ner_strict", "ner_boundary", "rel")}
     assert f1 == {"ner_strict": 0.75, "ner_boundary": 1.0, "rel": 1.0}
     assert scores["metrics"]["rel_plus"]["set_directed"]["f1"] == 0.5
+
+
+def test_the_card_counts_what_the_second_annotator_left_out_and_what_was_corrected(study):
+    documents = {split: gold(study, split) for split in SPLITS}
+    second = {split: study / f"second_{split}.jsonl" for split in ("train", "test")}
+    card = second_card(second, documents, read_ontology(study / "labels.yaml"), CUSTOM)
+    assert card["train"] == {
+        "documents": 3,
+        "documents_without_second_annotation": 1,
+        "of_documents_annotated_twice": {
+            "spans": {"first": 4, "second": 4},
+            "relations": {"first": 2, "second": 1},
+            "clusters": {"first": 0, "second": 0},
+        },
+        "noticed": {"labels: Medication -> Drug": 1},
+    }
+    assert card["test"]["noticed"] == {} and "dev" not in card
