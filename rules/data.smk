@@ -44,6 +44,15 @@ use rule fetch as fetch_second with:
         results("benchmarks/fetch_second/{dataset}.tsv")
 
 
+use rule fetch as fetch_other with:
+    output:
+        test=results("{dataset}/source/{other}.json"),
+    log:
+        results("logs/fetch_other/{dataset}/{other}.log"),
+    benchmark:
+        results("benchmarks/fetch_other/{dataset}/{other}.tsv")
+
+
 rule documents:
     """Convert published files or generated texts to documents of one format."""
     input:
@@ -121,6 +130,42 @@ rule prompts:
         " --output-dev-confusion {output.dev_confusion:q}"
         " --output-dev-select {output.dev_select:q}"
         " --output-test {output.test:q}"
+        " 2>> {log:q}"
+
+
+rule other_test:
+    """Convert a further test split to documents and prompts; no text of it may be in another split."""
+    input:
+        source=other_test,
+        documents=expand(results("{dataset}/documents/{split}.parquet"), split=SPLITS, allow_missing=True),
+        ontology=dataset_ontology,
+    output:
+        documents=results("{dataset}/documents/{other}.parquet"),
+        prompts=results("{dataset}/prompts/{other}.parquet"),
+        card=results("{dataset}/other_tests/{other}.json"),
+    params:
+        settings=other_test_settings,
+        source=other_test,
+        content=folder_content(lambda wildcards: [other_test(wildcards)]),
+    log:
+        results("logs/other_test/{dataset}/{other}.log"),
+    benchmark:
+        results("benchmarks/other_test/{dataset}/{other}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.other_test"
+        " --settings {params.settings:q}"
+        " --source {params.source:q}"
+        " --documents {input.documents:q}"
+        " --ontology {input.ontology:q}"
+        " --output-documents {output.documents:q}"
+        " --output-prompts {output.prompts:q}"
+        " --output-card {output.card:q}"
         " 2>> {log:q}"
 
 

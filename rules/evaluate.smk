@@ -157,6 +157,28 @@ rule dictionary:
         " 2>> {log:q}"
 
 
+use rule dictionary as dictionary_other with:
+    input:
+        train_prompts=results("{dataset}/prompts/train.parquet"),
+        train_documents=results("{dataset}/documents/train.parquet"),
+        select_prompts=results("{dataset}/prompts/dev_select.parquet"),
+        select_documents=results("{dataset}/documents/dev.parquet"),
+        test_prompts=results("{dataset}/prompts/{other}.parquet"),
+        test_documents=results("{dataset}/documents/{other}.parquet"),
+        ontology=dataset_ontology,
+    output:
+        dictionary_predictions=results("{dataset}/dictionary/predictions/{other}.parquet"),
+        dictionary_scores=results("{dataset}/dictionary/scores/{other}.json"),
+        dictionary_counts=results("{dataset}/dictionary/scores/{other}.counts.parquet"),
+        majority_predictions=results("{dataset}/majority/predictions/{other}.parquet"),
+        majority_scores=results("{dataset}/majority/scores/{other}.json"),
+        majority_counts=results("{dataset}/majority/scores/{other}.counts.parquet"),
+    log:
+        results("logs/dictionary_other/{dataset}/{other}.log"),
+    benchmark:
+        results("benchmarks/dictionary_other/{dataset}/{other}.tsv")
+
+
 rule ask:
     """Ask an endpoint for answers to the test prompts, from this machine: nodes need no network and no key."""
     input:

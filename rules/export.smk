@@ -2,7 +2,7 @@
 
 EXPORTED_TABLES = [
     results(f"{table}{ending}")
-    for table in [*(f"tables/{table}" for table in STUDY.tables), *STUDY_METRICS]
+    for table in [*(f"tables/{table}" for table in STUDY.tables_of_test()), *STUDY_METRICS]
     for ending in (".csv", ".tests.csv")
 ]
 

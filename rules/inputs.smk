@@ -22,6 +22,7 @@ def settings(function, *axes):
 
 document_settings = settings(job.document_settings, "dataset")
 prompt_settings = settings(job.prompt_settings, "dataset")
+other_test_settings = settings(job.other_test_settings, "dataset")
 base_settings = settings(job.base_settings, "dataset", "model")
 sft_settings = settings(job.sft_settings, "dataset", "model", "seed")
 run_settings = settings(job.run_settings, "dataset", "model", "method", "seed")
@@ -136,7 +137,15 @@ def dataset_ambiguities(wildcards):
 
 
 def split_documents(wildcards):
-    return results(f"{wildcards.dataset}/documents/{wildcards.split.split('_')[0]}.parquet")
+    """Return the documents of a split of prompts; both halves of dev have those of dev."""
+    split = "dev" if wildcards.split.startswith("dev_") else wildcards.split
+    return results(f"{wildcards.dataset}/documents/{split}.parquet")
+
+
+def other_test(wildcards):
+    """Return the file or folder of a further test split: the user's, or the published one."""
+    given = STUDY.datasets[wildcards.dataset]["other_tests"][wildcards.other]
+    return given or results(f"{wildcards.dataset}/source/{wildcards.other}.json")
 
 
 def held_out_prompts(wildcards):
@@ -215,9 +224,10 @@ def run_files(settings, path, *axes):
     """Return an input function: one file of each run that these settings list."""
 
     def files(wildcards):
-        folders = job.run_folders(settings(STUDY, *(wildcards[axis] for axis in axes))["runs"])
+        shown = settings(STUDY, *(wildcards[axis] for axis in axes))
+        folders = job.run_folders(shown["runs"])
         return [
-            results(f"{folder}/{path}")
+            results(f"{folder}/{path}".replace("{split}", shown.get("split", "")))
             for run, folder in folders
             if path != PROVENANCE or run["method"] not in WITHOUT_MODEL
         ]
@@ -232,7 +242,7 @@ def table_cards(settings, axis):
     ]
 
 
-SCORES, COUNTS = "scores/test.json", "scores/test.counts.parquet"
+SCORES, COUNTS = "scores/{split}.json", "scores/{split}.counts.parquet"
 PROVENANCE = "provenance.json"  # rows without a model have none
 table_scores = run_files(job.table_settings, SCORES, "table")
 table_counts = run_files(job.table_settings, COUNTS, "table")

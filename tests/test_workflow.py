@@ -264,6 +264,19 @@ def test_what_two_annotators_differ_in_and_how_far_they_agree(done, study):
     assert "--confusions results/small/own/disagreement/confusions.parquet" in output
 
 
+def test_a_table_of_another_test_split_scores_the_runs_that_are_there(done, study):
+    (done / "own/far.json").write_text("far")
+    study["datasets"]["own"]["other_tests"] = {"far": "own/far.json"}
+    study["tables"]["elsewhere"] = {"caption": "Far.", "datasets": ["own"], "metrics": ["rel"], "split": "far"}
+    runs = [f"own tiny {method} 1 far" for method in ("sft", "dpo", "tab_po")]
+    answers = {f"{rule} {run}" for rule in ("predict", "score") for run in runs}
+    made = {"other_test own far", "dictionary_other own far", "table elsewhere", "macros", "report"}
+    assert again(done, study) == answers | made
+    study["tables"]["elsewhere"]["datasets"] = ["phee"]
+    refused = run(done, study, "--dry-run", "--quiet", "all")
+    assert "tables.elsewhere.split names far; phee, as its tests, has: test" in refused.stdout + refused.stderr
+
+
 def test_new_texts_are_annotated_on_demand_by_a_model_that_is_there(done, study):
     study["datasets"]["own"]["new_texts"] = {"march": "new/march"}
     refused = run(done, study, "--dry-run", "--quiet", "all")

@@ -17,7 +17,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the cells and differences of each table; write the definitions of the macros."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: private")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: private, other_tests")
     parser.add_argument(
         "--tables", type=Path, nargs="+", required=True, help="tables x.csv, each with x.tests.csv beside it"
     )
@@ -25,7 +25,8 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     tables = {path.stem: (pd.read_csv(path), pd.read_csv(path.with_suffix(".tests.csv"))) for path in args.tables}
-    write_whole(args.output, marked(render_macros(tables), args.settings["private"], "% "))
+    macros = render_macros(tables, args.settings["other_tests"])
+    write_whole(args.output, marked(macros, args.settings["private"], "% "))
     logging.info("numbers of %d tables: %s", len(tables), args.output)
 
 

@@ -28,8 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     settings, metrics = args.settings, needed_metrics(args.settings)
     runs, provenance = [], []
     for run, folder in run_folders(settings["runs"]):
-        scores = json.loads((args.results / folder / "scores/test.json").read_text())
-        estimates = read_estimates(args.results / folder / "scores/test.counts.parquet", metrics)
+        scores = json.loads((args.results / folder / f"scores/{settings['split']}.json").read_text())
+        estimates = read_estimates(args.results / folder / f"scores/{settings['split']}.counts.parquet", metrics)
         made = {}
         if run["method"] not in WITHOUT_MODEL:
             made = json.loads((args.results / folder / "provenance.json").read_text())

@@ -11,7 +11,7 @@ from tabpo.data.jsonl import Place
 from tabpo.data.reading import Reading
 from tabpo.data.spellings import conform
 from tabpo.data.splitting import carve_dev
-from tabpo.data.validation import label_faults, without_shared_texts
+from tabpo.data.validation import check_labels, label_faults, without_shared_texts
 from tabpo.errors import DataError
 from tabpo.records import SPLITS, Document
 
@@ -67,6 +67,23 @@ def read_corpus(
                 noticed.setdefault(split, {})[SHARED] = len(documents[split]) - len(kept)
             documents[split] = kept
     return Corpus(documents, variants, noticed)
+
+
+def read_other_test(
+    settings: Mapping[str, Any], path: Path, ontology: Ontology
+) -> tuple[list[Document], dict[str, int], dict[str, int]]:
+    """Read a further test split, correct spellings and check labels.
+
+    Returns:
+        The documents, how often each spelling was corrected, and what the reader noticed.
+
+    Raises:
+        DataError: The first fault.
+    """
+    reading = Reading(ontology)
+    documents, variants = conform(_split(settings, "test", path, reading), ontology)
+    check_labels(documents, ontology, reading.places, private=settings["private"])
+    return documents, variants, dict(reading.noticed)
 
 
 def _split(settings: Mapping[str, Any], split: str, path: Path | None, reading: Reading) -> list[Document]:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from tabpo.errors import ConfigError
 from tabpo.names import PREFERENCES
+from tabpo.records import PROMPT_SPLITS
 from tabpo.study.folders import check_folder, find_splits
 from tabpo.study.shape import File, Section, Seed, YamlFile, pattern, unknown_name
 
@@ -27,6 +28,7 @@ class Source:
         endings: Accepted endings of the file of a split in the user's folder; "" means a folder named like the split.
         shared_texts: What happens to texts that two splits have, if the study does not say.
         second: Whether a second annotator's annotations are published, in a file for all splits.
+        other_tests: Names of further published test splits.
     """
 
     answers: tuple[str, ...]
@@ -37,15 +39,19 @@ class Source:
     endings: tuple[str, ...] = (".json",)
     shared_texts: str = "refuse"
     second: bool = False
+    other_tests: tuple[str, ...] = ()
 
 
 PUBLISHED = "published"
 """In the place of a second annotator's file, this word names the published file."""
 
+TAKEN = (*PROMPT_SPLITS, "dev", "second")
+"""Names of files of splits, which no further test split can have."""
+
 SOURCES = {
     "scierc": Source(("entities",), ("sentence", "document")),
     "phee": Source(("results",), ("document",), second=True),  # each of its documents is one sentence
-    "scier": Source(("entities",), ("sentence", "document")),
+    "scier": Source(("entities",), ("sentence", "document"), other_tests=("test_ood",)),
     "biored": Source(("entities",), ("document",), endings=(".pubtator",)),  # its relations join whole concepts
     "conll04": Source(("entities",), ("sentence",), shared_texts="leave_out"),
     "pvminer": Source(
@@ -170,6 +176,13 @@ class Dataset(_AnyDataset):
             " to tables."
         ),
     )
+    other_tests: dict[Annotated[str, pattern("[a-z0-9][a-z0-9._-]*", "a name")], File] = Field(
+        {},
+        description=(
+            "Further test splits, such as one out of domain, by name: files or folders in the format of the source."
+            " Tables show them with split. Published files of scier have test_ood, which needs no entry."
+        ),
+    )
     new_texts: dict[Annotated[str, pattern("[a-z0-9][a-z0-9._-]*", "a name")], File] = Field(
         {},
         description=(
@@ -283,6 +296,11 @@ def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str,
                 f"{where}.second_annotator.{split} is {PUBLISHED}; the source {name} has no published second annotation"
                 f" (those that have: {published}); accepted: the path of a file or folder"
             )
+    taken = [test for test in entry.get("other_tests", ()) if test in TAKEN]
+    if taken:
+        raise ConfigError(f"{where}.other_tests has {taken[0]}; accepted: names other than {', '.join(TAKEN)}")
+    if generated and "other_tests" in entry:
+        raise ConfigError(f"{where}: the source {name} is generated and takes no other_tests")
     if entry.get("demonstrations") and entry["prompt"] == "bare":
         raise ConfigError(f"{where}.demonstrations is for prompts that instruct; this one has prompt: bare")
     ontology = entry["ontology"]
@@ -357,5 +375,6 @@ def complete_dataset(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entry with every key; keys that the study does not give have the defaults of the source."""
     source = SOURCES[entry["source"]]
     defaults = Dataset.defaults() | (Preferences.defaults() if entry["source"] == PREFERENCES else {})
+    published = {} if entry.get("folder") else dict.fromkeys(source.other_tests)
     of_source = {"private": source.private, "context": list(source.context), "shared_texts": source.shared_texts}
-    return defaults | of_source | entry
+    return defaults | of_source | entry | {"other_tests": published | entry.get("other_tests", {})}

@@ -25,6 +25,11 @@ def prompt_settings(study: Study, dataset: str) -> Settings:
     return {key: study.datasets[dataset][key] for key in ("unit", "prompt", "context", "demonstrations")}
 
 
+def other_test_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rule `other_test`."""
+    return {**document_settings(study, dataset), "style": prompt_settings(study, dataset)}
+
+
 def base_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `base`."""
     entry = study.models[model]
@@ -156,7 +161,7 @@ def table_settings(study: Study, table: str) -> Settings:
 
 def _claim_settings(study: Study, table: str) -> Settings:
     claims = study.claims[table]
-    entry = claims | {"methods": [claims["method"], *claims["rivals"]]}
+    entry = claims | {"split": "test", "methods": [claims["method"], *claims["rivals"]]}
     settings = _comparison(study, entry, claims["caption"])
     rivals = [SFT, *claims["rivals"]]
     return {"name": table, "layout": "claims", "method": claims["method"], "rivals": rivals, **settings}
@@ -169,6 +174,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
     """
     tables = [entry for entry in study.tables.values() if metric in entry["metrics"]]
     entry = {
+        "split": "test",
         "datasets": list(dict.fromkeys(dataset for table in tables for dataset in table["datasets"])),
         "models": list(dict.fromkeys(model for table in tables for model in table["models"])),
         "methods": list(study.methods),
@@ -181,15 +187,17 @@ def metric_settings(study: Study, metric: str) -> Settings:
 
 def _comparison(study: Study, entry: Settings, caption: str) -> Settings:
     """Return the settings that configured tables and tables of one metric have in common."""
+    of_test, split = (entry["datasets"], "") if entry["split"] == "test" else ([], f" Split: {entry['split']}.")
     return {
-        "caption": caption + study.dequantised(entry["models"]) + study.generated(),
+        "caption": caption + split + study.dequantised(entry["models"]) + study.generated(),
         "presets": study.presets,
+        "split": entry["split"],
         "runs": list(_runs(study, entry)),
         "metrics": entry["metrics"],
         "rows": _rows(study, entry),
         "generated": [name for name in entry["datasets"] if _is_generated(study, name)],
         "imported": _imported(study, entry),
-        "by_sentence": [name for name in entry["datasets"] if study.datasets[name].get("unit") == "sentence"],
+        "by_sentence": [name for name in of_test if study.datasets[name].get("unit") == "sentence"],
         "strict_code": study.strict_code,
         "names": study.names,
         "private": study.private(entry["datasets"]),
@@ -208,7 +216,8 @@ def cost_settings(study: Study) -> Settings:
 
 def macro_settings(study: Study) -> Settings:
     """Settings of the rule `macros`."""
-    return {"private": study.private(study.datasets)}
+    other = [name for name in study.tables if name not in study.tables_of_test()]
+    return {"private": study.private(study.datasets), "other_tests": other}
 
 
 def export_settings(study: Study) -> Settings:
@@ -245,6 +254,8 @@ def _rows(study: Study, entry: Settings) -> list[str]:
     A table has the imported rows of its data sets and models, the row `prompted` if one of its models is behind an
     endpoint, and `human` if test documents of one of its datasets have a second annotation.
     """
+    if entry["split"] != "test":
+        return [SFT, *entry["methods"], *study.baselines()]
     human = [HUMAN] if any(map(study.has_human, entry["datasets"])) else []
     prompted = [PROMPTED] if set(entry["models"]) & set(study.prompted_models()) else []
     return [SFT, *entry["methods"], *_imported(study, entry), *prompted, *study.baselines(), *human]
@@ -252,6 +263,8 @@ def _rows(study: Study, entry: Settings) -> list[str]:
 
 def _imported(study: Study, entry: Settings) -> list[str]:
     """Return the imported rows that a table shows."""
+    if entry["split"] != "test":
+        return []
     runs = [run for dataset in entry["datasets"] for run in _imported_runs(study, dataset, entry["models"])]
     return [name for name in study.imported if any(run["method"] == name for run in runs)]
 
@@ -280,11 +293,13 @@ def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
     A model has no run for a method that it is not trained with.
     """
     for dataset in entry["datasets"]:
-        for baseline in (*study.baselines(), *([HUMAN] if study.has_human(dataset) else [])):
+        of_test = entry["split"] == "test"
+        for baseline in (*study.baselines(), *([HUMAN] if of_test and study.has_human(dataset) else [])):
             yield {"dataset": dataset, "model": None, "method": baseline, "seeds": [None]}
-        yield from _imported_runs(study, dataset, entry["models"])
+        if of_test:
+            yield from _imported_runs(study, dataset, entry["models"])
         for model in entry["models"]:
-            if model in study.prompted_models():
+            if of_test and model in study.prompted_models():
                 yield {"dataset": dataset, "model": model, "method": PROMPTED, "seeds": [None]}
             for method in (SFT, *entry["methods"]):
                 if (model, method) in study.training:

@@ -74,6 +74,13 @@ class Table(Section):
         min_length=1, description="Text of the caption; a sentence about the family of presets is added."
     )
     datasets: list[str] = Field(min_length=1, description="Names of data sets.")
+    split: str = Field(
+        "test",
+        description=(
+            "The test split that the table shows: test, or a name of other_tests of all of its data sets. Tables of"
+            " other tests have no rows prompted and human, and no imported rows."
+        ),
+    )
     models: list[str] = Field(None, min_length=1, description="Names of models; if not given, all of the study.")
     methods: list[str] = Field(None, description="Names of methods; if not given, all of the study.")
     metrics: list[str] = Field(

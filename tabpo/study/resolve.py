@@ -266,7 +266,10 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     for axis in ("datasets", "models", "methods"):
         for value in entry[axis]:
             _check_reference(f"{where}.{axis}", value, axis, config[axis])
+    entry = {"split": "test"} | entry
     for dataset in entry["datasets"]:
+        tests = ["test", *complete_dataset(config["datasets"][dataset])["other_tests"]]
+        _check_reference(f"{where}.split", entry["split"], f"{dataset}, as its tests,", tests)
         for metric in entry["metrics"]:
             _check_reference(f"{where}.metrics", metric, dataset, METRICS[_answer(config, dataset, known)])
             ontology = config["datasets"][dataset].get("ontology")

@@ -102,6 +102,14 @@ class Study:
         stored = {name: stored_weights(self.models[name]) for name in models}
         return "".join(f" Weights of {name}: {weights}." for name, weights in stored.items() if weights)
 
+    def tables_of_test(self) -> list[str]:
+        """Return the tables of test. Only these are exported, since small groups are hidden by their counts in test."""
+        return [name for name, entry in self.tables.items() if entry["split"] == "test"]
+
+    def other_tests(self) -> list[str]:
+        """Return the names of further test splits, of all datasets."""
+        return sorted({name for entry in self.datasets.values() for name in entry["other_tests"]})
+
     def annotated_twice(self) -> list[str]:
         """Return the names of the datasets with a second annotation of some split."""
         return [name for name, entry in self.datasets.items() if entry["second_annotator"]]

@@ -1,6 +1,6 @@
 """Write every number of a study's tables as a LaTeX macro, so that an article never repeats a number by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ HEAD = r"""% \input this file; \tabpo{scierc/qwen/tab_po/rel/mean} is then 46.5,
 """
 
 
-def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> str:
+def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], other_tests: Collection[str] = ()) -> str:
     """Define a macro for each number, rounded as tables print it.
 
     The key of a cell is `{dataset}/{model}/{method}/{metric}/` and `mean`, `sd` or `seeds`. The key of a difference is
@@ -24,6 +24,7 @@ def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> st
 
     Args:
         tables: For each table the data frames of `x.csv` and `x.tests.csv`.
+        other_tests: Tables of other splits than test; all of their keys start with the name of the table.
 
     Raises:
         DataError: Two tables have different numbers for the same key.
@@ -31,7 +32,9 @@ def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> st
     values: dict[str, str] = {}
     for table, (cells, tests) in tables.items():
         numbers = _claims(table, cells) if "claim" in cells else _cells(table, cells)
-        for key, value in (*numbers, *_differences(table, tests)):
+        prefix = f"{table}/" if table in other_tests else ""
+        for name, value in (*numbers, *_differences(table, tests)):
+            key = prefix + name.removeprefix(prefix)
             if values.setdefault(key, value) != value:
                 raise DataError(f"macros.tex: {key} is {values[key]} in one table and {value} in table {table}")
     lines = [rf"\expandafter\def\csname tabpo:{key}\endcsname{{{value}}}" for key, value in values.items()]

@@ -159,6 +159,33 @@ def test_a_study_whose_folders_are_all_null_is_refused(demo):
     assert refusal(demo).endswith("which leaves it out, and no table remains; accepted: the path of a folder")
 
 
+def test_tables_of_other_tests_have_no_rows_of_test_alone_and_are_not_exported():
+    demo = load("demo")
+    demo["datasets"]["demo_abstracts"] = dict.fromkeys(("max_prompt_tokens", "max_completion_tokens"), 64) | {
+        "source": "scier",
+        "unit": "sentence",
+        "prompt": "bare",
+        "ontology": "scierc",
+    }
+    table = {"caption": "Far.", "datasets": ["demo_abstracts"], "metrics": ["rel"], "split": "test_ood"}
+    demo["tables"] |= {"far": table}
+    study = resolve_study(demo, KNOWN)
+    assert study.other_tests() == ["test_ood"] and "far" not in study.tables_of_test()
+    settings = job.table_settings(study, "far")
+    assert (
+        settings["split"] == "test_ood" and settings["by_sentence"] == [] and " Split: test_ood." in settings["caption"]
+    )
+    assert settings["rows"][-2:] == ["dictionary", "majority"]
+    assert job.macro_settings(study)["other_tests"] == ["far"]
+    demo["tables"]["far"]["split"] = "test_odd"
+    message = (
+        "tables.far.split names test_odd; did you mean test_ood? demo_abstracts, as its tests, has: test, test_ood"
+    )
+    assert refusal(demo) == message
+    demo["datasets"]["demo_abstracts"]["other_tests"] = {"dev_select": "a.json"}
+    assert refusal(demo).startswith("datasets.demo_abstracts.other_tests has dev_select; accepted: names other than")
+
+
 def test_a_null_revision_is_taken_from_the_lock():
     study = resolve_study(load("config"), KNOWN)
     source = {"hub": "Qwen/Qwen2.5-1.5B-Instruct", "revision": "0" * 40}

@@ -85,6 +85,7 @@ def settings(rows: Sequence[str], **changed) -> dict:
         "generated": [],
         "imported": [],
         "by_sentence": [],
+        "split": "test",
         "strict_code": False,
         "names": {},
         "private": [],

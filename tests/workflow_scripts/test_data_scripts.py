@@ -12,7 +12,7 @@ import pytest
 from tabpo.data.readers.brat import UNREAD
 from tabpo.errors import ConfigError, DataError
 from tabpo.records import PROMPT_SPLITS, SPLITS, Document, Prompt, Relation, read_records
-from workflow_scripts import documents, fetch, prompts
+from workflow_scripts import documents, fetch, other_test, prompts
 
 ROOT = Path(__file__).parents[2]
 ONTOLOGIES = ROOT / "config/ontologies"
@@ -117,6 +117,34 @@ def test_a_document_in_two_splits_stops_prompts(tmp_path):
     with pytest.raises(DataError, match=r"^document 1 of train and document 1 of test have the same document"):
         prompts.main(prompts_call(tmp_path, "scierc", unit="sentence", prompt="bare"))
     assert not (tmp_path / "prompts").exists()
+
+
+def test_another_test_split_becomes_documents_prompts_and_a_card_or_is_refused(tmp_path):
+    given = sources(tmp_path, train=row("a"), dev=row("b") + row("c"), test=row("d"))
+    documents.main(documents_call(tmp_path, given, "scierc", source="scierc"))
+    style = {"unit": "sentence", "prompt": "bare", "context": [], "demonstrations": 0}
+    settings = {"source": "scierc", "generate": None, "private": False, "dev_share": None, "style": style}
+
+    def call(*rows: str) -> None:
+        (tmp_path / "far.json").write_text("".join(rows))
+        other_test.main(
+            [
+                *("--settings", json.dumps(settings), "--source", str(tmp_path / "far.json")),
+                *("--documents", *(str(tmp_path / f"documents/{split}.parquet") for split in SPLITS)),
+                *("--ontology", str(ONTOLOGIES / "scierc.yaml"), "--output-card", str(tmp_path / "far.card.json")),
+                *("--output-documents", str(tmp_path / "documents/far.parquet")),
+                *("--output-prompts", str(tmp_path / "prompts/far.parquet")),
+            ]
+        )
+
+    with pytest.raises(DataError, match=r"^document 1 of test and document 2 of far have the same document"):
+        call(row("e"), row("d"))
+    assert not (tmp_path / "prompts").exists()
+    call(row("e"), row("f"))
+    assert [prompt.prompt_id for prompt in read_records(tmp_path / "prompts/far.parquet", Prompt)] == ["e#0", "f#0"]
+    card = json.loads((tmp_path / "far.card.json").read_text())
+    assert card["splits"].keys() == {"far"} and card["splits"]["far"]["spans"] == 2
+    assert card["leaks"].keys() == {"train-far", "dev-far", "test-far"}
 
 
 def test_fetch_reads_where_the_data_are_from_the_environment(tmp_path, monkeypatch):
