@@ -9,13 +9,16 @@ DEMO_RESULTS := results/demo
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-full study test lint fetch plan compare test-slurm drill gpu clean
+.PHONY: help setup setup-vllm demo demo-full study test lint fetch plan compare test-slurm test-vllm drill gpu clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 setup: ## install pinned packages into .venv and link the profiles for Snakemake
 	@envs/setup.sh
+
+setup-vllm: ## install vLLM into .venv-vllm, for studies that say engine: vllm
+	@envs/setup_vllm.sh
 
 demo: setup ## run the small study on generated data: minutes, no GPU, no network
 	snakemake --profile profiles/local --configfile $(DEMO)
@@ -40,11 +43,14 @@ lint: setup ## check the format and style of Python and of the workflow
 # At each start Snakemake asks Slurm, if installed, for its settings; this takes ten seconds if its controller is down.
 test: export SLURM_CONF := /dev/null
 
-test: setup lint ## run lint and all tests except those on Slurm; includes small studies
-	pytest -n 2 --dist worksteal -m "not slurm and not gpu" -ra --durations=10
+test: setup lint ## run lint and all tests except those on Slurm and with vLLM; includes small studies
+	pytest -n 2 --dist worksteal -m "not slurm and not gpu and not vllm" -ra --durations=10
 
 test-slurm: setup ## start a Slurm here, run a small study and faults on it (root, Debian or Ubuntu)
 	tests/slurm/run-tests.sh
+
+test-vllm: setup setup-vllm ## answer prompts with vLLM and transformers and compare; needs TABPO_DATA, and network once
+	pytest tests/vllm -s
 
 drill: setup ## kill a training run of two processes twenty times; its result must not change
 	pytest tests/drill -s --kills 20
@@ -63,6 +69,6 @@ plan: setup ## say what CONFIG=config/config.yaml would cost: jobs, hours, memor
 compare: setup ## compare two finished studies, A=results/one B=results/two; OUT=comparison.md keeps the page
 	python -m workflow_scripts.compare "$(A)" "$(B)" --output "$(or $(OUT),comparison.md)"
 
-clean: ## remove .venv, caches and the demo's results; keep other results
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .cache $(DEMO_RESULTS)
+clean: ## remove .venv, .venv-vllm, caches and the demo's results; keep other results
+	rm -rf .venv .venv-vllm .pytest_cache .ruff_cache .hypothesis .cache $(DEMO_RESULTS)
 	find . -name __pycache__ -type d -not -path './results/*' -prune -exec rm -rf {} +

@@ -9,7 +9,8 @@ from tabpo.artefacts import whole_directory
 from tabpo.data.generated.demo_abstracts import generate
 from tabpo.data.prompts import Style, build_prompts
 from tabpo.models.base import make_base
-from tabpo.models.loading import load_frozen, load_tokenizer
+from tabpo.models.loading import load_frozen
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.records import Document, Edit, Pair, Prompt, Reference, write_records
 from tabpo.scoring.reference import reference_key, score_references
 from tabpo.scoring.tokenise import encode_pairs

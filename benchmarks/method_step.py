@@ -28,7 +28,8 @@ from transformers import TrainerCallback
 
 from benchmarks.device import check_device
 from tabpo.losses import build_loss, loss_names
-from tabpo.models.loading import load_model, load_tokenizer
+from tabpo.models.loading import load_model
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.records import Pair, Prompt, read_records
 from tabpo.scoring.reference import score_references
 from tabpo.scoring.tokenise import PairExample, encode_pairs

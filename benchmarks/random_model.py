@@ -11,7 +11,8 @@ from transformers import Qwen2ForCausalLM
 
 from benchmarks.shapes import SHAPES, configuration
 from tabpo.artefacts import whole_directory
-from tabpo.models.loading import load_tokenizer, save_model
+from tabpo.models.loading import save_model
+from tabpo.models.tokenizer import load_tokenizer
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -179,7 +179,8 @@ def of_ours(name: str, case: Case, turns: Turns, folder: str) -> tuple[object, d
         differs = differing_tokens(chosen, rejected)
         pairs.append(PairExample(f"{group}/{number}", prompt, chosen, rejected, *fields, *differs, None, None))
     model = policy(case)
-    save_model(model, tokenizer(words(case)), Path(folder))
+    if not case.lora:  # a policy with adapters is its own reference; 1.5B weights would take 6 GB of disk
+        save_model(model, tokenizer(words(case)), Path(folder))
     scored, seconds = turns.timed(lambda: score_references(model, pairs, PAD, numerics, case.pairs))
     pairs = [
         replace(pair, chosen_reference=logps.chosen_logps, rejected_reference=logps.rejected_logps)

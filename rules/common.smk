@@ -10,10 +10,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
+
 from tabpo.answers.ontology import read_ontology
 from tabpo.artefacts import read_yaml, write_whole
 from tabpo.errors import ConfigError
 from tabpo.names import SFT
+from tabpo.processes.gpus import VLLM_PYTHON
 from tabpo.records import PROMPT_SPLITS
 from tabpo.study import jobs as job
 from tabpo.study.datasets import PUBLISHED, SOURCES, without_absent
@@ -57,6 +60,16 @@ def check_folders(study):
                 raise ConfigError(f"datasets.{name}.second_annotator.{split}: {path} is neither a file nor a folder")
 
 
+def check_engine(study):
+    """Refuse the engine vllm where neither its environment nor `--sdm conda` provides it."""
+    by_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+    if study.generation["engine"] == "vllm" and not by_conda and not Path(PROJECT, VLLM_PYTHON).exists():
+        raise ConfigError(
+            "generation.engine is vllm, and there is no environment for it: `make setup-vllm` makes .venv-vllm, and"
+            " `--sdm conda` takes envs/vllm.yaml; or set engine: transformers"
+        )
+
+
 def load_study():
     """Return the checked study. Jobs on a cluster call this too, so only the main process loads torch."""
     ontologies = known_ontologies()
@@ -75,6 +88,7 @@ def load_study():
     check_files(study.imported)
     if workflow.is_main_process:
         check_logger(study.logging)
+        check_engine(study)
         check_losses(study)
     return study
 

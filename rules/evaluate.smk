@@ -1,5 +1,10 @@
 """Make completions, predictions and scores: SFT, every method and models behind endpoints are scored alike."""
 
+PREDICT, PREDICT_ENVIRONMENT = {
+    "transformers": ("predict", "../envs/train.yaml"),
+    "vllm": ("predict_by_vllm", "../envs/vllm.yaml"),
+}[STUDY.generation["engine"]]
+
 
 rule predict:
     """Generate an answer to every prompt of a split with one trained model."""
@@ -12,12 +17,13 @@ rule predict:
         completions=results("{dataset}/{model}/{method}/seed{seed}/completions/{split}.parquet"),
     params:
         settings=generation_settings,
+        program=PREDICT,
     log:
         results("logs/predict/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
     benchmark:
         results("benchmarks/predict/{dataset}/{model}/{method}/seed{seed}/{split}.tsv")
     conda:
-        "../envs/train.yaml"
+        PREDICT_ENVIRONMENT
     threads: model_threads
     resources:
         gpu=node_gpus,
@@ -26,7 +32,7 @@ rule predict:
         runtime=model_runtime,
         slurm_extra=warning,
     shell:
-        "python -m workflow_scripts.on_gpus {resources.gpu} predict"
+        "python -m workflow_scripts.on_gpus {resources.gpu} {params.program}"
         " --settings {params.settings:q}"
         " --model {input.model:q}"
         " --prompts {input.prompts:q}"

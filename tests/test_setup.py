@@ -168,6 +168,13 @@ def test_conda_environments_have_the_same_pins(name):
     assert set(pip["pip"]) <= set((PROJECT / "envs/requirements.txt").read_text().splitlines())
 
 
+def test_the_environments_of_vllm_have_the_same_pins():
+    pins = [line for line in (PROJECT / "envs/vllm.txt").read_text().splitlines() if not line.startswith("#")]
+    *_, pip = yaml.safe_load((PROJECT / "envs/vllm.yaml").read_text())["dependencies"]
+    assert pip["pip"] == pins
+    assert set(pins[1:]) <= set((PROJECT / "envs/requirements.txt").read_text().splitlines())
+
+
 def test_keys_that_profiles_share_are_the_same():
     local, gpus, slurm = (
         yaml.safe_load((PROJECT / f"profiles/{name}/config.yaml").read_text()) for name in ("local", "gpus", "slurm")

@@ -164,6 +164,19 @@ def test_a_run_with_adapters_answers_with_the_sft_model_below_them(done, study):
         }
 
 
+def test_vllm_answers_in_an_environment_of_its_own(done, study):
+    study["generation"]["engine"] = "vllm"
+    refused = run(done, study, "--dry-run")
+    assert refused.returncode != 0 and "`make setup-vllm` makes .venv-vllm, and `--sdm conda`" in refused.stderr
+    python = done / ".venv-vllm/bin/python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    planned = run(done, study, "--dry-run", "--printshellcmds")
+    shutil.rmtree(done / ".venv-vllm")
+    assert {job.split()[0] for job in jobs(planned)} >= {"predict", "score"}
+    assert "on_gpus 0 predict_by_vllm --settings" in planned.stdout and "on_gpus 0 predict " not in planned.stdout
+
+
 def test_a_new_seed(done, study):
     study["seeds"] = [1, 2]
     figures = {f"confusion_figures {dataset} tiny" for dataset in ("own", "phee")}

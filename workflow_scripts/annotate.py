@@ -18,7 +18,8 @@ from tabpo.inference.answered import join_answers
 from tabpo.inference.confidence import answer_confidences
 from tabpo.inference.writers.brat import write_brat
 from tabpo.inference.writers.label_studio import write_label_studio
-from tabpo.models.loading import load_frozen, load_tokenizer, set_threads
+from tabpo.models.loading import load_frozen, set_threads
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.privacy import NOTICE
 from tabpo.records import Document, read_records
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tabpo.artefacts import whole_directory
 from tabpo.errors import exit_on_error
 from tabpo.models.base import make_base
-from tabpo.models.loading import load_tokenizer
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.records import Preference, Prompt, read_records
 from tabpo.scoring.lengths import check_lengths, token_lengths
 

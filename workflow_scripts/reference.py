@@ -6,7 +6,8 @@ import logging
 from pathlib import Path
 
 from tabpo.errors import ConfigError, exit_on_error
-from tabpo.models.loading import less_per_pass, load_frozen, load_tokenizer, naming_less_memory, set_threads
+from tabpo.models.loading import less_per_pass, load_frozen, naming_less_memory, set_threads
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.processes.parts import kept_parts, parts_of
 from tabpo.records import Pair, Prompt, Reference, read_records, write_records
 from tabpo.scoring.reference import reference_key, score_references

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabpo.errors import exit_on_error
 from tabpo.models.adapters import MERGE_ROWS
-from tabpo.models.loading import load_tokenizer
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.processes.launch import leave
 from tabpo.records import Prompt, read_records
 from tabpo.scoring.tokenise import encode_examples

@@ -10,11 +10,10 @@ from pathlib import Path
 from tabpo.errors import exit_on_error
 from tabpo.losses import build_loss
 from tabpo.models.adapters import MERGE_ROWS
-from tabpo.models.loading import load_tokenizer
+from tabpo.models.tokenizer import encode_prompt, load_tokenizer
 from tabpo.processes.launch import leave
 from tabpo.records import Prompt, read_records
 from tabpo.scoring.reference import read_examples
-from tabpo.scoring.tokenise import encode_prompt
 from tabpo.study.methods import ExampleWeights
 from tabpo.training.example_weights import weighted_by_labels
 from tabpo.training.loggers import LOGGERS

@@ -1,4 +1,4 @@
-"""A trained model's answers to prompts, by the engine and under the constraint of a study."""
+"""A trained model's answers to prompts by transformers, under the constraint of a study."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -7,10 +7,9 @@ from typing import Any
 from tabpo.answers.ontology import Ontology
 from tabpo.inference.constraint import Constraint
 from tabpo.inference.generate import generate
-from tabpo.inference.vllm import generate_by_vllm
-from tabpo.models.loading import autocast, less_per_pass, load_frozen, load_tokenizer, naming_less_memory
+from tabpo.models.loading import autocast, less_per_pass, load_frozen, naming_less_memory
+from tabpo.models.tokenizer import encode_prompt, load_tokenizer
 from tabpo.records import Completion, Prompt
-from tabpo.scoring.tokenise import encode_prompt
 
 
 def answer_prompts(
@@ -20,14 +19,14 @@ def answer_prompts(
     ontology: Ontology | None,
     each: Callable[..., Iterable[list[list[int]]]] = map,
 ) -> list[Completion]:
-    """Answer every prompt greedily; the completions have the order of the prompts.
+    """Answer every prompt greedily by transformers; the completions have the order of the prompts.
 
     Args:
         folder: The trained model.
         prompts: The prompts; they may have no gold answers.
-        settings: What `tabpo.study.jobs.generation_settings` returns.
+        settings: What `tabpo.study.jobs.generation_settings` returns; its engine is not read.
         ontology: The ontology of the answers, for the constraint json_schema.
-        each: As for `generate`; vLLM answers all prompts at once and does not use it.
+        each: As for `generate`.
 
     Raises:
         ConfigError: The GPU's memory is too small.
@@ -40,9 +39,6 @@ def answer_prompts(
         (prompt.prompt_id, encode_prompt(tokenizer, prompt, limits, number))
         for number, prompt in enumerate(prompts, start=1)
     ]
-    if settings["engine"] == "vllm":
-        longest = sum(limits.values())
-        return generate_by_vllm(folder, tokenizer, encoded, precision=numerics["precision"], max_length=longest, **caps)
     with naming_less_memory(less_per_pass("generation.batch_size", caps["batch_size"])):
         model = load_frozen(folder, numerics)
         constraint = None

@@ -1,24 +1,15 @@
-"""Answers constrained to a schema: llguidance masks every token that cannot continue an allowed answer."""
+"""Answers constrained by a grammar: llguidance masks every token that cannot continue an allowed answer."""
 
-import json
 from collections.abc import Sequence
 
 import torch
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import LLMatcher
 from torch import Tensor
 from transformers import LogitsProcessor, PreTrainedTokenizerBase
 
 from tabpo.answers.ontology import Ontology
-from tabpo.answers.schema import answer_schema
 from tabpo.errors import DataError
-
-_COMPACT = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
-
-_OWN_TOKENS = '%llguidance {"no_forcing": true}'
-"""If only one text can follow, the model still chooses the tokens that write it."""
-
-TOKENS_OF_AN_ENTITY = 4
-"""A lower bound of the tokens in one entity, for any tokenizer; it bounds the number of entities in an answer."""
+from tabpo.inference.grammar import answer_grammar, llguidance_tokenizer
 
 
 class Constraint:
@@ -44,16 +35,9 @@ class Constraint:
         clusters: bool,
         max_new_tokens: int,
     ) -> None:
-        tokens = LLTokenizer(tokenizer.backend_tokenizer.to_str(), n_vocab=vocabulary, eos_token=tokenizer.eos_token_id)
-
-        def spelt(name: str) -> str:
-            """The name as its tokens spell it: a tokenizer may insert a space before it, which decoding removes."""
-            ids = tokenizer(f":{json.dumps(name, ensure_ascii=False)}", add_special_tokens=False)["input_ids"]
-            return json.loads(tokens.decode_bytes(ids).decode().lstrip()[1:])
-
-        schema = answer_schema(ontology, clusters=clusters, most=max_new_tokens // TOKENS_OF_AN_ENTITY, spelt=spelt)
-        grammar = f"{_OWN_TOKENS}\nstart: %json {json.dumps(schema | {'x-guidance': _COMPACT})}"
-        self._matcher = LLMatcher(tokens, LLMatcher.grammar_from_lark(grammar))
+        tokens = llguidance_tokenizer(tokenizer, vocabulary)
+        grammar = answer_grammar(tokenizer, ontology, clusters=clusters, max_new_tokens=max_new_tokens)
+        self._matcher = LLMatcher(tokens, grammar)
         self._eos_id = tokenizer.eos_token_id
 
     def processor(self, rows: int) -> "ConstraintProcessor":

@@ -6,6 +6,7 @@ import torch
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
 
 from tabpo.inference.constraint import Constraint
+from tabpo.models.tokenizer import read_completion
 from tabpo.progress import progress
 from tabpo.records import Completion
 
@@ -76,14 +77,3 @@ def generate_batch(
         model.generation_config = model_settings
     completions = rows[:, width:].tolist()
     return [row[: row.index(eos_id) + 1] if eos_id in row else row for row in completions]
-
-
-def read_completion(tokenizer: PreTrainedTokenizerBase, prompt_id: str, ids: list[int]) -> Completion:
-    """The completion of an engine's token ids, which include the end-of-turn token if the answer is finished.
-
-    Special tokens other than the final end-of-turn token stay in the text.
-    """
-    finished = ids[-1] == tokenizer.eos_token_id
-    answer = ids[:-1] if finished else ids
-    text = tokenizer.decode(answer, skip_special_tokens=False, clean_up_tokenization_spaces=False)
-    return Completion(prompt_id, completion=text, n_tokens=len(ids), finished=finished)

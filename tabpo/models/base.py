@@ -11,9 +11,10 @@ from tabpo.errors import ConfigError, DataError
 from tabpo.models.chat_template import prepare_template
 from tabpo.models.gguf_weights import dequantise, gguf_file
 from tabpo.models.hub import fetch_files
-from tabpo.models.loading import load_tokenizer, save_model, weight_files, weights_sha256
+from tabpo.models.loading import save_model, weight_files, weights_sha256
 from tabpo.models.scratch import ScratchModel, build_model
 from tabpo.models.scratch_tokenizer import train_tokenizer
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.records import Prompt
 
 _CONFIGS = ("config.json", "generation_config.json", "model.safetensors.index.json")

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from accelerate import dispatch_model
 from torch import nn
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from tabpo.artefacts import sha256_file, sha256_text, write_json
 from tabpo.errors import ConfigError
@@ -115,16 +115,6 @@ def layers_by_gpu(model: PreTrainedModel, gpus: int) -> dict[str, int]:
     places = {name: 0 for name, _ in model.named_children() if name != prefix}
     places |= {f"{prefix}.{name}": 0 for name, _ in decoder.named_children() if name != "layers"}
     return places | {f"{prefix}.layers.{number}": number * gpus // len(layers) for number in range(len(layers))}
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a `base/` or `model/` folder with its chat template, exactly as `tokenizer.json` defines it.
-
-    `AutoTokenizer` is not used: if the folder holds a Qwen2 `config.json`, it replaces the normalizer and the
-    pre-tokenizer of the file by those of Qwen2. A tokenizer from scratch would then split text differently from how it
-    was trained.
-    """
-    return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def save_model(

@@ -17,6 +17,9 @@ NO_DEVICES = frozenset(("", "-1", "NoDevFiles"))
 JOBS_PER_GPU = "TABPO_JOBS_PER_GPU"
 """Environment variable: how many jobs may share a GPU of this machine; 1 if it is not set."""
 
+VLLM_PYTHON = ".venv-vllm/bin/python"
+"""The Python that vLLM is installed for, below the project's folder; `make setup-vllm` makes it."""
+
 LOCKS = Path(tempfile.gettempdir(), "tabpo-gpus")
 """Folder of the lock files, which all users and studies of the machine have in common."""
 
@@ -37,7 +40,7 @@ def take_gpus(wanted: int, environment: Mapping[str, str]) -> list[str]:
     """
     if wanted == 0:
         return []
-    visible = _visible(environment)
+    visible = visible_gpus(environment)
     scheduled = "SLURM_JOB_ID" in environment
     if len(visible) < wanted or (scheduled and len(visible) > wanted):
         raise ConfigError(
@@ -58,7 +61,8 @@ def take_gpus(wanted: int, environment: Mapping[str, str]) -> list[str]:
     return taken
 
 
-def _visible(environment: Mapping[str, str]) -> list[str]:
+def visible_gpus(environment: Mapping[str, str]) -> list[str]:
+    """The GPUs of CUDA_VISIBLE_DEVICES, or those that torch sees if it is not set."""
     if "CUDA_VISIBLE_DEVICES" in environment:
         return [gpu for gpu in environment["CUDA_VISIBLE_DEVICES"].split(",") if gpu not in NO_DEVICES]
     import torch  # takes a second to load; needed only without a scheduler

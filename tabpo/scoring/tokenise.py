@@ -8,7 +8,8 @@ from transformers import PreTrainedTokenizerBase
 
 from tabpo.errors import DataError
 from tabpo.losses import TokenField
-from tabpo.models.chat_template import check_control_tokens, prompt_text
+from tabpo.models.chat_template import check_control_tokens
+from tabpo.models.tokenizer import check_length, encode_prompt
 from tabpo.records import Pair, Prompt, Reference
 from tabpo.scoring.fields import token_fields
 
@@ -82,20 +83,6 @@ class PairExample:
     def length(self) -> int:
         """Number of tokens of the prompt and the longer completion."""
         return len(self.prompt_ids) + max(len(self.chosen_ids), len(self.rejected_ids))
-
-
-def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: dict, number: int) -> tuple[int, ...]:
-    """Token ids of a prompt up to the beginning of the answer; only the chat template adds special tokens.
-
-    `number` is the number of the prompt in its file, from 1. Messages contain the number instead of the id, because an
-    id may be a patient's name.
-
-    Raises:
-        DataError: The prompt has more tokens than `limits["max_prompt_tokens"]`; also raised by `prompt_text`.
-    """
-    ids = tokenizer(prompt_text(tokenizer, prompt, number), add_special_tokens=False)["input_ids"]
-    _check_length(f"prompt {number}", len(ids), "max_prompt_tokens", limits)
-    return tuple(ids)
 
 
 def encode_examples(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Prompt], limits: dict) -> list[Example]:
@@ -214,13 +201,8 @@ def _encode_answer(
     check_control_tokens(tokenizer, answer, what)
     encoding = tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True)
     ids = (*encoding["input_ids"], tokenizer.eos_token_id)
-    _check_length(what, len(ids), "max_completion_tokens", limits)
+    check_length(what, len(ids), "max_completion_tokens", limits)
     return ids, (*token_fields(answer, encoding["offset_mapping"]), int(TokenField.SCAFFOLDING))
-
-
-def _check_length(what: str, length: int, setting: str, limits: dict) -> None:
-    if length > limits[setting]:
-        raise DataError(f"{what} has {length} tokens; {setting} is {limits[setting]}, and nothing is truncated")
 
 
 def _match_references(pairs: Sequence[Pair], references: Sequence[Reference]) -> dict[str, Reference]:

@@ -1,7 +1,6 @@
 """How the answers of a study's trained models are generated; engine and constraint are common to all models."""
 
 from collections.abc import Mapping, Sequence
-from importlib.util import find_spec
 from typing import Literal
 
 from pydantic import Field
@@ -25,14 +24,16 @@ class Generation(Batch):
 
     engine: Literal["transformers", "vllm"] = Field(
         "transformers",
-        description="Package that generates the answers. The user has to install vllm, which needs GPUs.",
+        description=(
+            "Package that generates the answers. vllm runs in an environment of its own, which `make setup-vllm` makes."
+        ),
     )
     constraint: Literal["none", "json_schema"] = Field(
         "none",
         description=(
             "Constraint on the answers. none generates freely; json_schema excludes by a grammar every token that would"
-            " break the JSON format or the labels of the ontology. json_schema needs the engine transformers, and is"
-            " not accepted in a study of preferences."
+            " break the JSON format or the labels of the ontology. json_schema is not accepted in a study of"
+            " preferences."
         ),
     )
 
@@ -42,7 +43,7 @@ USUAL = Generation.defaults()
 
 
 def check_generation(generation: Generation, prompted: Sequence[str]) -> None:
-    """Refuse a missing engine, and a constraint that cannot be applied to every row of the tables.
+    """Refuse a constraint that cannot be applied to every row of the tables.
 
     Args:
         generation: The study's settings.
@@ -51,31 +52,10 @@ def check_generation(generation: Generation, prompted: Sequence[str]) -> None:
     Raises:
         ConfigError: The message says what was asked, and what is accepted.
     """
-    check_engine(generation.engine)
-    if generation.constraint == "none":
-        return
-    if generation.engine != "transformers":
-        raise ConfigError(
-            f"generation.constraint is {generation.constraint} with engine {generation.engine}; accepted: engine"
-            " transformers, or constraint none"
-        )
-    if prompted:
+    if prompted and generation.constraint != "none":
         raise ConfigError(
             f"generation.constraint is {generation.constraint}, which cannot be applied to models.{prompted[0]} behind"
             " its endpoint; accepted: constraint none, or a study without this model"
-        )
-
-
-def check_engine(engine: str) -> None:
-    """Refuse an engine whose package is not installed.
-
-    Raises:
-        ConfigError: The message says how to install the package.
-    """
-    if engine == "vllm" and find_spec("vllm") is None:
-        raise ConfigError(
-            "generation.engine is vllm, but that package is not installed: pip install vllm in an environment of its"
-            " own with this project, or set engine: transformers"
         )
 
 

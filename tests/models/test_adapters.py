@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 
 from tabpo.errors import DataError
 from tabpo.models.adapters import add_adapters, save_adapters
-from tabpo.models.loading import load_model, load_tokenizer, save_model
+from tabpo.models.loading import load_model, save_model
 from tabpo.models.manifest import read_manifest
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.study.training import LoraSettings
 
 FP32 = {"precision": "fp32", "attention": "eager"}

@@ -15,8 +15,9 @@ from tabpo.answers.units import document_units
 from tabpo.data.generated import demo_messages
 from tabpo.errors import ConfigError, DataError
 from tabpo.models.base import make_base
-from tabpo.models.loading import load_model, load_tokenizer
+from tabpo.models.loading import load_model
 from tabpo.models.manifest import read_manifest
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.records import Message, Prompt, write_records
 from workflow_scripts import base as script
 

@@ -15,8 +15,9 @@ import torch
 from tabpo.errors import ConfigError, DataError
 from tabpo.models import gguf_weights
 from tabpo.models.base import make_base
-from tabpo.models.loading import load_model, load_tokenizer, weights_sha256
+from tabpo.models.loading import load_model, weights_sha256
 from tabpo.models.manifest import read_manifest
+from tabpo.models.tokenizer import load_tokenizer
 from workflow_scripts import fetch_models
 
 NUMERICS = {"precision": "fp32", "attention": "eager", "threads": 1}

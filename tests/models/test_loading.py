@@ -16,13 +16,13 @@ from tabpo.models.loading import (
     layers_by_gpu,
     load_frozen,
     load_model,
-    load_tokenizer,
     narrow_frozen,
     save_model,
     tokenizer_sha256,
     weights_sha256,
 )
 from tabpo.models.manifest import read_manifest
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.study.training import training_settings
 
 BF16 = {"precision": "bf16", "attention": "eager", "threads": 1}

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tabpo.errors import DataError
 from tabpo.losses import TokenField
+from tabpo.models.tokenizer import encode_prompt
 from tabpo.records import Message, Prompt, Reference
-from tabpo.scoring.tokenise import differing_tokens, encode_examples, encode_pairs, encode_prompt
+from tabpo.scoring.tokenise import differing_tokens, encode_examples, encode_pairs
 
 
 def test_an_example_is_prompt_then_answer_then_end(tokenizer, prompts, limits):

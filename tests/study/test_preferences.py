@@ -40,8 +40,7 @@ def test_all_methods_train_on_given_pairs_and_no_row_needs_labels(study):
     assert job.generation_settings(resolved, "ours", "tiny")["unit"] is None  # answers can be requested all the same
 
 
-def test_requested_answers_may_use_vllm_and_captions_do_not_name_it(study, monkeypatch):
-    monkeypatch.setattr("tabpo.study.generation.find_spec", lambda name: object())
+def test_requested_answers_may_use_vllm_and_captions_do_not_name_it(study):
     study["generation"]["engine"] = "vllm"
     resolved = resolve_study(study, KNOWN)
     assert job.generation_settings(resolved, "ours", "tiny")["engine"] == "vllm"

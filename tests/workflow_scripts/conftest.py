@@ -9,7 +9,8 @@ import pytest
 
 from tabpo.artefacts import whole_directory
 from tabpo.models.base import make_base
-from tabpo.models.loading import load_model, load_tokenizer
+from tabpo.models.loading import load_model
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.records import Document, Edit, Message, Pair, Prompt, Reference, write_records
 from tabpo.scoring.reference import reference_key, score_references
 from tabpo.scoring.tokenise import encode_pairs

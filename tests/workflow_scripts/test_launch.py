@@ -94,9 +94,13 @@ def test_a_program_sees_the_gpus_of_its_job(monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
     on_gpus.main(["1", "predict", "--output", "o"])
     on_gpus.main(["0", "gold"])
+    on_gpus.main(["0", "predict_by_vllm"])
+    monkeypatch.setattr(on_gpus, "VLLM_PYTHON", str(tmp_path))
+    on_gpus.main(["0", "predict_by_vllm"])
     commands, environments = zip(*started, strict=True)
     assert commands[0] == [sys.executable, "-m", "workflow_scripts.predict", "--output", "o"]
-    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["5", ""]
+    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["5", "", "", ""]
+    assert [command[0] for command in commands[2:]] == [sys.executable, str(tmp_path)]  # envs/vllm.yaml's, .venv-vllm's
 
 
 def test_settings_are_found_among_the_arguments():

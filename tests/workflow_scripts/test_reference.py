@@ -8,7 +8,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from tabpo.errors import ConfigError, DataError
-from tabpo.models.loading import load_model, load_tokenizer, save_model
+from tabpo.models.loading import load_model, save_model
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.records import Message, Pair, Prompt, Reference, read_records, write_records
 from tabpo.scoring import reference as reference_module
 from tabpo.scoring.collate import collate_pairs
