@@ -11,7 +11,7 @@ from tabpo.data.card import build_card
 from tabpo.data.corpus import read_corpus
 from tabpo.errors import exit_on_error
 from tabpo.records import SPLITS, Document, write_records
-from tabpo.reports.card_page import render_card
+from tabpo.reports.card_page import possible_names_warning, render_card
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,6 +35,8 @@ def main(argv: list[str] | None = None) -> None:
         write_records(path, Document, documents)
         without = card["splits"][split]["documents_without_spans"]
         logging.info("%s: %d documents of %s, %d without annotation", path, len(documents), settings["source"], without)
+    if settings["private"] and "possible_names" in card:
+        logging.warning(possible_names_warning(card["possible_names"]))
     write_json(args.output_card, card)
     write_whole(args.output_page, render_card(settings["source"], card))
 

@@ -38,8 +38,9 @@ def build_card(
 
     Returns:
         A dict: `group_id` is a sentence, `splits` has the counts of each split by its name, `variants` is the argument,
-        and `noticed` has the entries of the argument that are not empty, if there are any. `leaks` has what two splits
-        share under the key `first-second`. A text is shared if it is equal in both splits. A run is shared if 8
+        and `noticed` has the entries of the argument that are not empty, if there are any. `possible_names` is there if
+        ids of documents or groups may be names of people; it is the list of these kinds of ids. `leaks` has what two
+        splits share under the key `first-second`. A text is shared if it is equal in both splits. A run is shared if 8
         consecutive words are equal, where a word consists of letters and digits and case is ignored; each different run
         counts once.
     """
@@ -50,6 +51,7 @@ def build_card(
         "splits": {split: splits[split] | counts for split, counts in _not_asked(documents).items()},
         "variants": dict(variants),
         **({"noticed": nonempty} if nonempty else {}),
+        **({"possible_names": kinds} if (kinds := possible_names(documents)) else {}),
         "leaks": in_common(documents),
     }
 
@@ -57,6 +59,24 @@ def build_card(
 def groups_known(documents: Mapping[str, Sequence[Document]]) -> str:
     """Say in words whether all, some or no documents have a `group_id`."""
     return GROUPS[frozenset(document.group_id is not None for items in documents.values() for document in items)]
+
+
+def possible_names(documents: Mapping[str, Sequence[Document]]) -> list[str]:
+    """Return which ids may be names of people: "document", "group", both or neither.
+
+    Ids such as `note_12`, `p7` and numbers have few different words. Ids that are names of people have about as many
+    as there are people. So ids are listed here if they have at least two different words, and more words than half
+    the number of ids. A word is a part of at least three letters between punctuation marks, without digits at its ends;
+    ids in hexadecimal digits have hardly any.
+    """
+    kinds = []
+    for kind, name in NAMES.items():
+        ids = {value for items in documents.values() for value in names(items, name)}
+        parts = {part.strip("0123456789").casefold() for value in ids for part in re.split(r"[\W_]+", value)}
+        words = {part for part in parts if len(part) >= 3 and part.isalpha()}
+        if len(words) > max(1, len(ids) / 2):
+            kinds.append(kind)
+    return kinds
 
 
 def in_common(documents: Mapping[str, Sequence[Document]]) -> dict[str, dict[str, int]]:

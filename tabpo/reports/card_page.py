@@ -25,7 +25,10 @@ def render_card(title: str, card: dict[str, Any]) -> str:
             [f"{_words(name)}, {kind}", *(splits[split][name][kind] for split in splits)] for kind in ("mean", "max")
         ]
     notice = [NOTICE] if card["private"] else []
-    parts = [*notice, f"# {title}", f"Groups (`group_id`): {card['group_id']}.", _table(["", *splits], rows)]
+    parts = [*notice, f"# {title}", f"Groups (`group_id`): {card['group_id']}."]
+    if card["private"] and "possible_names" in card:
+        parts.append(f"**{possible_names_warning(card['possible_names'])}**")
+    parts.append(_table(["", *splits], rows))
     for name in ("labels", "relation_labels"):
         labels = [[label, *(splits[split][name][label] for split in splits)] for label in first.get(name, ())]
         parts += [f"## {_words(name)}", _table(["", *splits], labels)] if labels else []
@@ -47,6 +50,16 @@ def render_card(title: str, card: dict[str, Any]) -> str:
     heads = [_words(name) for name in next(iter(card["leaks"].values()))]
     parts += ["## In common between splits", _table(["", *heads], shared)]
     return "\n\n".join(parts) + "\n"
+
+
+def possible_names_warning(kinds: Sequence[str]) -> str:
+    """Return the sentences about ids that may be names of people; `kinds` is `possible_names` of a card."""
+    ids = " and ".join(f"{kind}s" for kind in kinds)
+    return (
+        f"The ids of {ids} may be names of people. Ids are the names of files and folders, or the keys id and group_id."
+        " Files and pages of the results repeat them; logs, messages and export/ do not. Use numbers in their place if"
+        " the results are read by people who must not know the names."
+    )
 
 
 def _words(name: str) -> str:

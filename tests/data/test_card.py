@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tabpo.answers.ontology import Directions, Label, Ontology, RelationType
-from tabpo.data.card import build_card, not_asked
+from tabpo.data.card import build_card, not_asked, possible_names
 from tabpo.records import Document, Relation, Span
 
 ONTOLOGY = Ontology(
@@ -118,3 +120,25 @@ def test_spans_against_the_direction_of_their_document():
     documents = [document(value, "one", spans=spans, attributes=(("to", value),)) for value in "YN"]
     card = card_of({"train": documents}, replace(ONTOLOGY, directions=directions))
     assert card["splits"]["train"]["spans_against_direction"] == 1
+
+
+@pytest.mark.parametrize(
+    ("ids", "groups", "kinds"),
+    [
+        (["Doe_John_1", "Doe_John_2", "Roe-Jane", "Müller, Eva"], None, ["document"]),  # 6 words of 4 ids
+        (["SmithAnna01", "LeeBo02", "KimAda03"], None, ["document"]),
+        (["n1", "n2", "n3"], ["smith", "lee", "kim"], ["group"]),
+        (
+            ["note_1", "note_2", "report_3", "report_4", "note_5"],
+            ["p1", "p1", "p2", "p2", "p3"],
+            [],
+        ),  # 2 words of 5 ids
+        (["8f3a", "ab12cdef", "00c4"], ["17", "18", "19"], []),
+        (["only_1", "only_2"], None, []),
+    ],
+)
+def test_ids_that_may_be_names_of_people(ids, groups, kinds):
+    documents = [document(name, "x", group) for name, group in zip(ids, groups or [None] * len(ids), strict=True)]
+    assert possible_names({"train": documents[:1], "test": documents[1:]}) == kinds
+    card = card_of({"train": documents[:1], "test": documents[1:]})
+    assert card.get("possible_names", []) == kinds

@@ -43,3 +43,11 @@ def test_every_number_is_on_the_page():
 def test_the_page_of_private_data_is_complete_and_starts_with_the_notice():
     notice, rest = page(private=True).split("\n\n", maxsplit=1)
     assert notice.startswith("INSIDE ONLY: ") and rest == page(private=False)
+
+
+def test_private_ids_that_may_be_names_are_pointed_out_without_the_names():
+    names = [Document(name, None, "one", ("one",), ((0, 1),), ()) for name in ("Doe_John", "Roe_Jane")]
+    card = build_card({"train": names[:1], "dev": names[1:]}, ONTOLOGY, {}, {})
+    warned, public = (render_card("notes", {"private": private} | card) for private in (True, False))
+    assert "**The ids of documents may be names of people." in warned and "Doe" not in warned
+    assert "may be names" not in public
