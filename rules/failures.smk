@@ -57,15 +57,15 @@ def reason_of(failed):
     return json.loads(failure_file(failed.log[0]).read_text())["reason"]
 
 
-def missing_runs(failed, made_by):
-    """Return why runs of the tables have no result, by the folders of these runs.
+def missing_runs(table, failed, made_by):
+    """Return why runs of a table, given by its settings, have no result, by the folders of these runs.
 
     `made_by` has the unfinished jobs by their outputs. An output may exist from an earlier call, with other settings.
     """
     missing = {}
-    for run, folder in job.run_folders(job.export_settings(STUDY)["runs"]):
+    for run, folder in job.run_folders(table["runs"]):
         needed = [SCORES, COUNTS, *([] if run["method"] in WITHOUT_MODEL else [PROVENANCE])]
-        paths = [results(f"{folder}/{name}") for name in needed]
+        paths = [results(f"{folder}/{name}".replace("{split}", table["split"])) for name in needed]
         waiting = [made_by[path] for path in paths if path in made_by]
         if waiting or not all(map(os.path.exists, paths)):
             dag = workflow.dag
@@ -85,13 +85,14 @@ def make_partial(failed):
     """Make the call's tables and report below `partial/` from what exists; links there lead to the study's other files."""
     planned = list(workflow.dag.jobs)
     made_by = {str(path): each for each in filter(unfinished, planned) for path in each.output}
-    missing = missing_runs(set(failed), made_by)
 
     def usable(path):
         return results(path) not in made_by and os.path.exists(results(path))
 
     def make_table(table):
-        run_partial(table, job.partial_table(json.loads(table.params.settings), missing, usable), STUDY.results)
+        settings = json.loads(table.params.settings)
+        missing = missing_runs(settings, set(failed), made_by)
+        run_partial(table, job.partial_table(settings, missing, usable), STUDY.results)
 
     shutil.rmtree(PARTIAL, ignore_errors=True)
     os.makedirs(PARTIAL)

@@ -56,13 +56,14 @@ def look(dataset, model, method, *settings):
 
 
 def run_look(wildcards):
-    """Return the look at test that the scores of a run are; other splits have none. All seeds of a run are one look."""
+    """Return the look at a test split that the scores of a run are; train and dev have none. All seeds are one look."""
     dataset, model, method = wildcards.dataset, wildcards.model, wildcards.method
-    if wildcards.split != "test":
+    if wildcards.split not in ("test", *STUDY.other_tests()):
         return []
     of_run = job.run_settings(STUDY, dataset, model, method, wildcards.seed) | {"seed": None, "resources": None}
     code = loss_fingerprints(STUDY.methods[method]["loss"]) if method in STUDY.methods else {}
-    return look(dataset, model, method, of_run, code, job.generation_settings(STUDY, dataset, model))
+    place = dataset if wildcards.split == "test" else f"{dataset}+{wildcards.split}"
+    return look(place, model, method, of_run, code, job.generation_settings(STUDY, dataset, model))
 
 
 def prompted_look(wildcards):
