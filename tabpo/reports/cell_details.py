@@ -35,14 +35,19 @@ class Commands:
 
 def _braced(runs: Iterable[str]) -> list[str]:
     """The run folders as words of a shell; seeds of one row are one word, such as `notes/tiny/dpo/seed{1,2}`."""
+    return [
+        f"{row}/seed{{{','.join(seeds)}}}" if len(seeds) > 1 else "/seed".join([row, *seeds])
+        for row, seeds in _by_row(runs).items()
+    ]
+
+
+def _by_row(runs: Iterable[str]) -> dict[str, list[str]]:
+    """The seeds of each row, by the row's folder; none for a row without seeds, whose folder is that of its run."""
     seeds: dict[str, list[str]] = {}
     for run in runs:
         row, _, seed = run.rpartition("/seed")
         seeds.setdefault(row or run, []).extend([seed] if row else [])
-    return [
-        f"{row}/seed{{{','.join(numbers)}}}" if len(numbers) > 1 else "/seed".join([row, *numbers])
-        for row, numbers in seeds.items()
-    ]
+    return seeds
 
 
 def cell_details(
@@ -73,11 +78,9 @@ def cell_details(
 def _values(row: Row) -> list[tuple[str, str]]:
     """The runs of a line with their values; those of a mean over models or data sets stand in other lines."""
     runs, values = row["runs"].split(), row["by_seed"].split()
-    return [(run, f"{float(value):z.2f}") for run, value in zip(runs, values, strict=True)] if _single(row) else []
-
-
-def _single(row: Row) -> bool:
-    return len({run.rpartition("/seed")[0] for run in row["runs"].split()}) == 1
+    if len(_by_row(runs)) > 1:
+        return []
+    return [(run, f"{float(value):z.2f}") for run, value in zip(runs, values, strict=True)]
 
 
 def _value(row: Row) -> list[list[str]]:

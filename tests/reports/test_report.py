@@ -186,6 +186,16 @@ def test_a_mean_over_models_lists_the_runs_of_all_models():
     assert cell["command"].count("results/small/notes/small/dpo/seed{1,2}/scores/test.json") == 2
 
 
+def test_a_mean_over_data_sets_lists_the_runs_of_all_data_sets_baselines_too():
+    study = made_runs.made_study({"sft": 5, "dpo": 6}, datasets=["notes", "other"], seeds=1)
+    files = table_files(made_runs.settings(["sft", "dpo", "dictionary"]), study, [], {})
+    contents = CONTENTS | {f"tables/per_metric/rel@pure.{ending}": content for ending, content in files.items()}
+    details = details_of(report(settings(), contents), "tables-per_metric-rel@pure")
+    cells = {cell["title"]: cell for cell in details if cell["block"] == "mean of 2 data sets, tiny"}
+    assert [run[0] for run in cells["dpo, NER"]["runs"]] == ["notes/tiny/dpo/seed1", "other/tiny/dpo/seed1"]
+    assert cells["dictionary, NER"]["runs"] == [["notes/dictionary", "10.00", "–"], ["other/dictionary", "10.00", "–"]]
+
+
 def test_the_command_of_a_number_prints_the_number(page, tmp_path):
     """The command as it is pasted into bash, with the part of Snakemake replaced by the files that it would make."""
     for run in STUDY:
