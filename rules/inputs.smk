@@ -34,6 +34,7 @@ held_out_logp_settings = settings(job.held_out_logp_settings, "dataset", "model"
 pairing_settings = settings(job.pairing_settings, "dataset", "pairing", "seed")
 held_out_pair_settings = settings(job.held_out_pair_settings, "dataset")
 figure_settings = settings(job.figure_settings)
+gradient_settings = settings(job.gradient_settings, "dataset", "model")
 run_figure_settings = settings(job.run_figure_settings, "dataset", "model")
 second_card_settings = settings(job.second_card_settings, "dataset")
 second_settings = settings(job.second_settings, "dataset")
@@ -204,6 +205,16 @@ def of_pairing(path):
 run_pairs = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet")
 run_audit = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json")
 run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet")
+
+
+def of_first_pairing(path):
+    """Return an input function: a file of the first seed and of the pairing whose losses' gradients are drawn."""
+
+    def file(wildcards):
+        pairing = job.gradient_settings(STUDY, wildcards.dataset, wildcards.model)["pairing"]
+        return results(path).format(pairing=pairing, seed=STUDY.seeds[0], **wildcards)
+
+    return file
 
 
 def study_folder(wildcards):

@@ -184,6 +184,42 @@ rule erosion_figure:
         " 2>> {log:q}"
 
 
+rule gradient_figure:
+    """Draw which tokens of one pair each loss moves at its first step, for one model and public data set."""
+    input:
+        sft=of_first_pairing("{dataset}/{model}/sft/seed{seed}/model"),
+        prompts=results("{dataset}/prompts/train.parquet"),
+        pairs=of_first_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
+        reference=of_first_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet"),
+    output:
+        figure=results("figures/gradients/{dataset}/{model}.svg"),
+    wildcard_constraints:
+        dataset=either(STUDY.annotated_datasets()),
+    params:
+        settings=gradient_settings,
+        title=titled("{dataset}, {model}"),
+    log:
+        results("logs/gradient_figure/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/gradient_figure/{dataset}/{model}.tsv")
+    conda:
+        "../envs/train.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(4000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.gradient_figure"
+        " --settings {params.settings:q}"
+        " --title {params.title:q}"
+        " --sft {input.sft:q}"
+        " --prompts {input.prompts:q}"
+        " --pairs {input.pairs:q}"
+        " --reference {input.reference:q}"
+        " --output {output.figure:q}"
+        " 2>> {log:q}"
+
+
 report_settings = settings(contents.report_settings)
 report_selections = run_files(contents.report_settings, "selection.json")
 report_provenance = run_files(contents.report_settings, PROVENANCE)

@@ -115,6 +115,9 @@ LOGGED = {
     dataset: {"cost", f"training_figure {dataset} tiny", f"erosion_figure {dataset} tiny"}
     for dataset in ("own", "phee")
 }
+GRADIENTS = {f"gradient_figure {dataset} tiny" for dataset in ("own", "phee")}
+"""The figures of the losses that train on the pairs of the first method, dpo."""
+
 TABLES = {
     "own": {"table first", "per_metric_table rel", "macros", "report"} | LOGGED["own"],
     "phee": {"table second", "per_metric_table code", "macros", "report"} | LOGGED["phee"],
@@ -140,7 +143,8 @@ def seed_jobs(dataset: str, seed: int = 1) -> set[str]:
 
 def dataset_jobs(dataset: str) -> set[str]:
     shared = {f"documents {dataset}", f"prompts {dataset}", f"dictionary {dataset}", f"base {dataset} tiny"}
-    return shared | seed_jobs(dataset) | TABLES[dataset] | {f"confusion_figures {dataset} tiny"}
+    figures = {f"confusion_figures {dataset} tiny", f"gradient_figure {dataset} tiny"}
+    return shared | seed_jobs(dataset) | TABLES[dataset] | figures
 
 
 def test_nothing_to_be_done(done, study):
@@ -150,7 +154,7 @@ def test_nothing_to_be_done(done, study):
 def test_one_methods_beta(done, study):
     study["methods"]["dpo"]["params"]["beta"] = 0.2
     expected = run_jobs("own", "dpo") | run_jobs("phee", "dpo") | TABLES["own"] | TABLES["phee"]
-    assert again(done, study) == expected
+    assert again(done, study) == expected | GRADIENTS
 
 
 def test_a_run_with_adapters_answers_with_the_sft_model_below_them(done, study):
@@ -186,7 +190,7 @@ def test_a_new_seed(done, study):
 def test_a_new_method_trains_on_the_pairs_that_are_there(done, study):
     study["methods"]["rpo"] = {}
     expected = run_jobs("own", "rpo") | run_jobs("phee", "rpo") | TABLES["own"] | TABLES["phee"]
-    assert again(done, study) == expected
+    assert again(done, study) == expected | GRADIENTS
 
 
 def test_one_documents_content(done, study):

@@ -321,13 +321,38 @@ def run_figure_settings(study: Study, dataset: str, model: str) -> Settings:
     return {"runs": [run for run in cost_settings(study)["runs"] if (run["dataset"], run["model"]) == (dataset, model)]}
 
 
+def gradient_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `gradient_figure`: the pairing of the first method, and the methods with this pairing."""
+    runs = run_figure_settings(study, dataset, model)["runs"]
+    pairing = study.methods[runs[0]["method"]]["pairing"]
+    methods = {run["method"]: study.methods[run["method"]] for run in runs}
+    return {
+        "pairing": pairing,
+        "methods": {
+            name: {key: entry[key] for key in ("loss", "params")}
+            for name, entry in methods.items()
+            if entry["pairing"] == pairing
+        },
+        "limits": _limits(study, dataset),
+    }
+
+
 def run_figures(study: Study) -> list[str]:
-    """Return the figures of runs, relative to the study's results; preferences have no gold tokens that could erode."""
+    """Return the figures of runs, relative to the study's results.
+
+    Preferences have no gold tokens that could erode and no edits. The figure of gradients shows a pair, so that private
+    data have none.
+    """
     drawn = list(dict.fromkeys((run["dataset"], run["model"]) for run in cost_settings(study)["runs"]))
     annotated = study.annotated_datasets()
     return [
         *(f"figures/training/{dataset}/{model}.svg" for dataset, model in drawn),
         *(f"figures/erosion/{dataset}/{model}.svg" for dataset, model in drawn if dataset in annotated),
+        *(
+            f"figures/gradients/{dataset}/{model}.svg"
+            for dataset, model in drawn
+            if dataset in annotated and not study.datasets[dataset]["private"]
+        ),
     ]
 
 

@@ -7,7 +7,11 @@ from tabpo.study.heldout import DISAGREEMENT
 from tabpo.study.jobs import confusions_folder, cost_settings, metric_settings, run_figures
 from tabpo.study.study import Settings, Study, stored_weights
 
-FIGURES = {"training": "Training, step by step", "erosion": "Erosion of held-out gold tokens"}
+FIGURES = {
+    "training": "Training, step by step",
+    "erosion": "Erosion of held-out gold tokens",
+    "gradients": "Tokens that each loss looks at",
+}
 """Titles of the figures about the logs of runs, by the figure's folder."""
 
 
