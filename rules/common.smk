@@ -143,7 +143,7 @@ def either(names):
     return "|".join(re.escape(str(name)) for name in names) or "(?!)"
 
 
-STUDY_TABLES = [f"tables/{table}" for table in [*STUDY.tables, *STUDY.claims]]
+STUDY_TABLES = [f"tables/{table}" for table in [*STUDY.tables, *STUDY.analyses]]
 STUDY_METRICS = [f"tables/per_metric/{metric}" for metric in STUDY.metrics()]
 STUDY_COSTS = ["tables/cost"] if job.cost_settings(STUDY)["runs"] else []
 STUDY_TABLE_FILES = [
@@ -185,6 +185,6 @@ wildcard_constraints:
     seed=either(STUDY.seeds),
     split=either([*PROMPT_SPLITS, *STUDY.other_tests()]),
     other=either(STUDY.other_tests()),
-    table=either([*STUDY.tables, *STUDY.claims]),
+    table=either(set([*STUDY.tables, *STUDY.analyses]) - set(STUDY.mechanisms())),
     metric=either(STUDY.metrics()),
     imported=either(IMPORTED),

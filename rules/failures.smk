@@ -19,6 +19,7 @@ from tabpo.names import WITHOUT_MODEL
 from tabpo.processes.failure import failure_reason
 
 PARTIAL = results("partial")
+TABLE_RULES = ("table", "per_metric_table", "mechanism")
 PARTIAL_LOG = results("logs/partial.log")
 
 
@@ -99,7 +100,7 @@ def make_partial(failed):
     for entry in {*STUDY.datasets, "figures", "looks"} & set(os.listdir(STUDY.results)):
         os.symlink(Path("..", entry), Path(PARTIAL, entry))
     with ThreadPoolExecutor(min(4, os.cpu_count())) as pool:
-        list(pool.map(make_table, [each for each in planned if each.rule.name in ("table", "per_metric_table")]))
+        list(pool.map(make_table, [each for each in planned if each.rule.name in TABLE_RULES]))
     for report in [each for each in planned if each.rule.name == "report"]:
         run_partial(report, job.partial_report(json.loads(report.params.settings), usable), PARTIAL)
 

@@ -65,6 +65,47 @@ use rule table as per_metric_table with:
         results("benchmarks/per_metric_table/{metric}.tsv")
 
 
+rule mechanism:
+    """Write a table of what each loss did to the tokens of answers, from the logs of training."""
+    input:
+        steps=mechanism_steps,
+        watch=mechanism_watch,
+        provenance=table_provenance,
+    output:
+        csv=results("tables/{table}.csv"),
+        md=results("tables/{table}.md"),
+        tex=results("tables/{table}.tex"),
+        tests_csv=results("tables/{table}.tests.csv"),
+        tests_md=results("tables/{table}.tests.md"),
+        tests_tex=results("tables/{table}.tests.tex"),
+    wildcard_constraints:
+        table=either(STUDY.mechanisms()),
+    params:
+        settings=table_settings,
+        results=study_folder,
+    log:
+        results("logs/mechanism/{table}.log"),
+    benchmark:
+        results("benchmarks/mechanism/{table}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory(2000),
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.mechanism"
+        " --settings {params.settings:q}"
+        " --results {params.results:q}"
+        " --output-csv {output.csv:q}"
+        " --output-md {output.md:q}"
+        " --output-tex {output.tex:q}"
+        " --output-tests-csv {output.tests_csv:q}"
+        " --output-tests-md {output.tests_md:q}"
+        " --output-tests-tex {output.tests_tex:q}"
+        " 2>> {log:q}"
+
+
 rule macros:
     """Write every number of the study's tables as a LaTeX macro."""
     input:

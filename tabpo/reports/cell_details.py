@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tabpo.tables.meanings import title
+from tabpo.tables.meanings import digits, title
 from tabpo.tables.typeset import printed_number, printed_p
 
 Row = Mapping[str, str]
@@ -89,7 +89,7 @@ def _value(row: Row) -> list[list[str]]:
     spread = float(row["sd"]) if row["sd"] else None
     name = "Mean ± standard deviation over seeds" if row["sd"] else "Value"
     collapsed = [["Runs that collapsed in training", row["collapsed"]]] if row["collapsed"] != "0" else []
-    return [[name, printed_number(float(row["mean"]), spread)], *collapsed]
+    return [[name, printed_number(float(row["mean"]), spread, places=digits(row["metric"]))], *collapsed]
 
 
 def _difference(test: Row | None) -> list[list[str]]:

@@ -150,21 +150,33 @@ def audits(study: Study) -> list[str]:
 
 
 def table_settings(study: Study, table: str) -> Settings:
-    """Settings of one configured table, of scores or of claims."""
-    if table in study.claims:
-        return _claim_settings(study, table)
+    """Settings of one configured table."""
+    if table in study.analyses:
+        entry = study.analyses[table]
+        analysis = _claim_settings if entry["kind"] == "claims" else _mechanism_settings
+        return {"name": table, "layout": entry["kind"], **analysis(study, entry)}
     entry = study.tables[table]
     tests = {"against": entry["tests"]["against"], "tested": entry["tests"]["metrics"]}
     tests["tested_rows"] = entry["tests"]["methods"]
     return {"name": table, "layout": "main", **tests, **_comparison(study, entry, entry["caption"])}
 
 
-def _claim_settings(study: Study, table: str) -> Settings:
-    claims = study.claims[table]
+def _claim_settings(study: Study, claims: Settings) -> Settings:
     entry = claims | {"split": "test", "methods": [claims["method"], *claims["rivals"]]}
-    settings = _comparison(study, entry, claims["caption"])
     rivals = [SFT, *claims["rivals"]]
-    return {"name": table, "layout": "claims", "method": claims["method"], "rivals": rivals, **settings}
+    return {"method": claims["method"], "rivals": rivals, **_comparison(study, entry, claims["caption"])}
+
+
+def _mechanism_settings(study: Study, entry: Settings) -> Settings:
+    """The settings of a table of mechanisms, which reads the logs of training and nothing of test."""
+    entry = entry | {"split": "test", "metrics": []}  # its runs do not depend on the split
+    runs = [run for run in _runs(study, entry) if run["method"] in study.methods]
+    return {
+        **{key: entry[key] for key in ("method", "against")},
+        **_comparison(study, entry, entry["caption"]),
+        "runs": runs,
+        "rows": entry["methods"],
+    }
 
 
 def metric_settings(study: Study, metric: str) -> Settings:

@@ -1,9 +1,9 @@
 """All keys of a study's YAML, and the sections of it that are not defined in another module."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Union
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from tabpo.names import PREFERENCES, SFT
 from tabpo.study.datasets import Dataset, Preferences
@@ -93,18 +93,24 @@ class Table(Section):
     tests: Tests = Field(None, description="Which differences are tested.")
 
 
-class Claims(Section):
+class Analysis(Section):
+    """The keys that all of these tables have."""
+
+    kind: str = Field(description="Kind of the table.")
+    caption: str = Field(min_length=1, description="Text of the caption; what is fixed and measured is added.")
+    datasets: list[str] = Field(
+        min_length=1, description="Names of data sets; a table of scores of the study must show each of them."
+    )
+    models: list[str] = Field(
+        None, min_length=1, description="Names of models that tables of scores show. All of these by default."
+    )
+
+
+class Claims(Analysis):
     """A table of what papers claim of one method, each beside its published figure (docs/statistics.md)."""
 
     kind: Literal["claims"] = Field(description="Marks the entry as a table of claims.")
-    caption: str = Field(min_length=1, description="Printed as written; the names of what is fixed are added.")
     method: str = Field(description="Name of the method of which the claims are made.")
-    datasets: list[str] = Field(
-        min_length=1, description="Names of data sets; another table of the study must show each of them."
-    )
-    models: list[str] = Field(
-        None, min_length=1, description="Names of models that other tables show. All of these by default."
-    )
     rivals: list[str] = Field(
         None,
         description=(
@@ -122,24 +128,43 @@ class Claims(Section):
     )
 
 
-def _either(usual: type[Section], other: type[Section], is_other: Callable[[dict], bool]) -> Any:
-    """A union of two sections: `is_other` decides by an entry's keys which of them checks the entry.
+class Mechanism(Analysis):
+    """A table of what losses do to tokens of the answers, rare labels among them (docs/statistics.md)."""
+
+    kind: Literal["mechanism"] = Field(description="Marks the entry as a table of mechanisms.")
+    methods: list[str] = Field(
+        None, min_length=1, description="Names of methods, a row each. All of the study by default."
+    )
+    method: str = Field(description="Name of the method that is meant to stop the erosion.")
+    against: str = Field("dpo", description="Name of the method that may erode the tokens of labels.")
+
+
+def _union(usual: type[Section], others: Mapping[str, type[Section]], kind: Callable[[dict], str | None]) -> Any:
+    """A union of sections: `kind` names the section in `others` that checks an entry; the usual one if it has no kind.
 
     In the locations of pydantic's errors, the name of the section's class is one more step.
     """
 
-    def kind(entry: Any) -> str:
+    def checked(entry: Any) -> Any:
+        if isinstance(entry, dict) and (name := kind(entry)) is not None and name not in others:
+            raise ValueError(f"has the kind {name}; accepted: {', '.join(others)}, or no kind")
+        return entry
+
+    def section(entry: Any) -> str:
         if isinstance(entry, Section):
             return type(entry).__name__
-        return (other if isinstance(entry, dict) and is_other(entry) else usual).__name__
+        name = kind(entry) if isinstance(entry, dict) else None
+        return (usual if name is None else others[name]).__name__
 
-    tagged = Annotated[usual, Tag(usual.__name__)] | Annotated[other, Tag(other.__name__)]
-    return Annotated[tagged, Discriminator(kind)]
+    tagged = [Annotated[one, Tag(one.__name__)] for one in (usual, *others.values())]
+    return Annotated[Union[*tagged], Discriminator(section), BeforeValidator(checked)]
 
 
-AnyDataset = _either(Dataset, Preferences, lambda entry: entry.get("source") == PREFERENCES)
-AnyModel = _either(TrainedModel, PromptedModel, lambda entry: "endpoint" in entry)
-AnyTable = _either(Table, Claims, lambda entry: "kind" in entry)
+AnyDataset = _union(
+    Dataset, {PREFERENCES: Preferences}, lambda entry: PREFERENCES if entry.get("source") == PREFERENCES else None
+)
+AnyModel = _union(TrainedModel, {"endpoint": PromptedModel}, lambda entry: "endpoint" if "endpoint" in entry else None)
+AnyTable = _union(Table, {"claims": Claims, "mechanism": Mechanism}, lambda entry: entry.get("kind"))
 
 
 class StudyKeys(Section):
@@ -210,5 +235,5 @@ class StudyKeys(Section):
         ),
     )
     tables: dict[str, AnyTable] = Field(
-        min_length=1, description="Tables of scores or of claims by name; the name is also that of the table's files."
+        min_length=1, description="Tables by name; the name is also that of the table's files."
     )

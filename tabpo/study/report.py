@@ -26,7 +26,7 @@ def report_settings(study: Study) -> Settings:
             for name, entry in study.datasets.items()
         ],
         "models": [{"name": name, "origin": _origin(entry)} for name, entry in study.models.items()],
-        "tables": [*study.tables, *study.claims],
+        "tables": [*study.tables, *study.analyses],
         "metrics": study.metrics(),
         "costs": bool(cost_settings(study)["runs"]),
         "runs": report_runs(study),

@@ -1,7 +1,7 @@
 """Resolves a study: makes its defaults explicit, and checks conditions between several keys."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from tabpo.study.methods import ExampleWeights
 from tabpo.study.models import PromptedModel, TrainedModel
 from tabpo.study.pairings import check_disagreement, complete_pairing
 from tabpo.study.preferences import check_preferences, default_pairing
-from tabpo.study.shape import checked, unknown_name
+from tabpo.study.shape import check_reference, checked, unknown_name
 from tabpo.study.study import Settings, Study
 from tabpo.study.training_layers import complete_training, overlay, preset_family, quantize, stage_layers
 
@@ -104,7 +104,10 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     models = {name: _model(config, name, keys.models[name], known, private) for name in config["models"]}
     imported = complete_imported(config)
     tables = {name: _table(config, name, known) for name, entry in config["tables"].items() if "kind" not in entry}
-    claims = {name: _claims(config, name, known, tables) for name, entry in config["tables"].items() if "kind" in entry}
+    answers = {dataset: _answer(config, dataset, known) for dataset in config["datasets"]}
+    analyses = {
+        name: _analysis(config, name, answers, tables) for name, entry in config["tables"].items() if "kind" in entry
+    }
     check_preferences(config, keys.generation.constraint, methods, training, tables)
     check_generation(keys.generation, [name for name, entry in models.items() if "endpoint" in entry])
     return Study(
@@ -123,15 +126,9 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         training=training,
         tables=tables,
         imported=imported,
-        claims=claims,
+        analyses=analyses,
         names=keys.names,
     )
-
-
-def _check_reference(where: str, name: str, kind: str, accepted: Iterable[str]) -> None:
-    names = list(accepted)
-    if name not in names:
-        raise ConfigError(unknown_name(where, f"names {name}", name, names, f"{kind} has"))
 
 
 def _check_names(config: Mapping[str, Any]) -> None:
@@ -189,9 +186,9 @@ def _check_model(config: Mapping[str, Any], name: str) -> None:
         raise ConfigError(
             f"{where}.gguf has {', '.join(sorted(entry['gguf']))}; accepted: path; or package, file, sha256"
         )
-    _check_reference(f"{where}.resources", entry["resources"], "resources", config["resources"])
+    check_reference(f"{where}.resources", entry["resources"], "resources", config["resources"])
     for method in entry.get("methods", []):
-        _check_reference(f"{where}.methods", method, "methods", config["methods"])
+        check_reference(f"{where}.methods", method, "methods", config["methods"])
     if "scratch" in entry:
         _check_scratch(config, f"{where}.scratch", entry["scratch"])
 
@@ -236,13 +233,13 @@ def _method(config: Mapping[str, Any], name: str, known: Known, family: Mapping[
     if loss is None:
         fault = f"has no loss and is no preset of the family {config['presets']}"
         raise ConfigError(unknown_name(where, fault, name, family, "presets are"))
-    _check_reference(f"{where}.loss", loss, "tabpo/losses", known.losses)
+    check_reference(f"{where}.loss", loss, "tabpo/losses", known.losses)
     if preset.get("loss", loss) != loss:
         raise ConfigError(
             f"{where}.loss is {loss}, but the preset of that name has {preset['loss']}: rename the method"
         )
     pairing = entry.get("pairing", preset.get("pairing", default_pairing(config)))
-    _check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
+    check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
     params = {**preset.get("params", {}), **entry.get("params", {})}
     weights = entry.get("example_weights", preset.get("example_weights"))
     weighted = {} if weights is None else {"example_weights": ExampleWeights.defaults() | weights}
@@ -265,13 +262,13 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     entry["tests"] = Tests.defaults() | {"metrics": tested, "methods": rows} | entry.get("tests", {})
     for axis in ("datasets", "models", "methods"):
         for value in entry[axis]:
-            _check_reference(f"{where}.{axis}", value, axis, config[axis])
+            check_reference(f"{where}.{axis}", value, axis, config[axis])
     entry = {"split": "test"} | entry
     for dataset in entry["datasets"]:
         tests = ["test", *complete_dataset(config["datasets"][dataset])["other_tests"]]
-        _check_reference(f"{where}.split", entry["split"], f"{dataset}, as its tests,", tests)
+        check_reference(f"{where}.split", entry["split"], f"{dataset}, as its tests,", tests)
         for metric in entry["metrics"]:
-            _check_reference(f"{where}.metrics", metric, dataset, METRICS[_answer(config, dataset, known)])
+            check_reference(f"{where}.metrics", metric, dataset, METRICS[_answer(config, dataset, known)])
             ontology = config["datasets"][dataset].get("ontology")
             if ontology in known.without_relations and metric.partition("@")[0] in RELATIONS:
                 raise ConfigError(
@@ -279,16 +276,16 @@ def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
                     f" accepted: metrics other than {', '.join(RELATIONS)}"
                 )
     for metric in entry["tests"]["metrics"]:
-        _check_reference(f"{where}.tests.metrics", metric, f"{where}.metrics", entry["metrics"])
+        check_reference(f"{where}.tests.metrics", metric, f"{where}.metrics", entry["metrics"])
     against = entry["tests"]["against"]
     for method in entry["tests"]["methods"]:
-        _check_reference(f"{where}.tests.methods", method, where, rows)
+        check_reference(f"{where}.tests.methods", method, where, rows)
     if isinstance(against, str):
-        _check_reference(f"{where}.tests.against", against, where, (*rows, *BASELINES))
+        check_reference(f"{where}.tests.against", against, where, (*rows, *BASELINES))
     else:
-        _check_reference(f"{where}.tests.against.model", against["model"], where, entry["models"])
+        check_reference(f"{where}.tests.against.model", against["model"], where, entry["models"])
         rows_of_model = (PROMPTED,) if "endpoint" in config["models"][against["model"]] else rows
-        _check_reference(f"{where}.tests.against.method", against["method"], where, rows_of_model)
+        check_reference(f"{where}.tests.against.method", against["method"], where, rows_of_model)
     return entry
 
 
@@ -298,31 +295,65 @@ def _answer(config: Mapping[str, Any], dataset: str, known: Known) -> str:
     return PREFERENCES if ontology is None else known.ontologies[ontology]
 
 
-def _claims(config: Mapping[str, Any], name: str, known: Known, tables: Mapping[str, Settings]) -> Settings:
-    """An entry of claims; other tables have its data sets and models, so that these have all files of a study's."""
+def _analysis(
+    config: Mapping[str, Any], name: str, answers: Mapping[str, str], tables: Mapping[str, Settings]
+) -> Settings:
+    """Check an entry with a `kind`, and make its defaults explicit.
+
+    Its data sets and models are among those of the tables of scores, for which a study has all files.
+
+    Args:
+        config: The study's keys.
+        name: The name of the entry.
+        answers: The format of each data set's answers, by which its metrics are named.
+        tables: The tables of scores.
+
+    Raises:
+        ConfigError: The entry names something that the study does not have.
+    """
     where, given = f"tables.{name}", config["tables"][name]
     shown = {
         axis: list(dict.fromkeys(value for table in tables.values() for value in table[axis]))
         for axis in ("datasets", "models")
     }
-    others = [method for method in config["methods"] if method != given["method"]]
-    entry = {"models": shown["models"], "rivals": others} | given
+    entry = {"models": shown["models"]} | given
     for axis, accepted in shown.items():
         for value in entry[axis]:
-            _check_reference(f"{where}.{axis}", value, "every other table together", accepted)
-    trained = {
-        method
-        for model in entry["models"]
-        if "endpoint" not in config["models"][model]
-        for method in config["models"][model].get("methods", config["methods"])
-    }
-    _check_reference(f"{where}.method", given["method"], f"{where}.models", sorted(trained))
+            check_reference(f"{where}.{axis}", value, "all tables of scores together", accepted)
+    complete = _claims if entry["kind"] == "claims" else _mechanism
+    return complete(config, where, entry, answers)
+
+
+def _claims(config: Mapping[str, Any], where: str, entry: Settings, answers: Mapping[str, str]) -> Settings:
+    check_reference(f"{where}.method", entry["method"], f"{where}.models", _trained(config, entry["models"]))
+    others = [method for method in config["methods"] if method != entry["method"]]
+    entry = {"rivals": others} | entry
     for rival in entry["rivals"]:
-        _check_reference(f"{where}.rivals", rival, "methods and imported", [*others, *config["imported"]])
-    answers = [_answer(config, dataset, known) for dataset in entry["datasets"]]
-    metrics = dict.fromkeys(metric for answer in answers for metric in METRICS[answer])
+        check_reference(f"{where}.rivals", rival, "methods and imported", [*others, *config["imported"]])
+    metrics = dict.fromkeys(metric for dataset in entry["datasets"] for metric in METRICS[answers[dataset]])
     accepted = [metric for metric in metrics if not metric.endswith("_margin")]
     entry = {"metrics": [metric for metric in CLAIMED if metric in accepted]} | entry
     for metric in entry["metrics"]:
-        _check_reference(f"{where}.metrics", metric, f"{where}.datasets", accepted)
+        check_reference(f"{where}.metrics", metric, f"{where}.datasets", accepted)
     return entry
+
+
+def _mechanism(config: Mapping[str, Any], where: str, entry: Settings, _answers: Mapping[str, str]) -> Settings:
+    trained = _trained(config, entry["models"])
+    entry = {"against": "dpo", "methods": [method for method in config["methods"] if method in trained]} | entry
+    for method in entry["methods"]:
+        check_reference(f"{where}.methods", method, f"{where}.models", trained)
+    for key in ("method", "against"):
+        check_reference(f"{where}.{key}", entry[key], f"{where}.methods", entry["methods"])
+    return entry
+
+
+def _trained(config: Mapping[str, Any], models: list[str]) -> list[str]:
+    """The methods with which at least one of these models is trained, in the order of the study."""
+    trained = {
+        method
+        for model in models
+        if "endpoint" not in config["models"][model]
+        for method in config["models"][model].get("methods", config["methods"])
+    }
+    return [method for method in config["methods"] if method in trained]

@@ -210,3 +210,14 @@ def unknown_name(where: str, fault: str, word: str, accepted: Iterable[object], 
     close = get_close_matches(word, names, n=1)
     suggestion = f"did you mean {close[0]}? " if close else ""
     return f"{where} {fault}; {suggestion}{verb}: {', '.join(names) or 'nothing'}"
+
+
+def check_reference(where: str, name: str, kind: str, accepted: Iterable[str]) -> None:
+    """Refuse a name that is not among those that `kind` has.
+
+    Raises:
+        ConfigError: The name is not accepted.
+    """
+    names = list(accepted)
+    if name not in names:
+        raise ConfigError(unknown_name(where, f"names {name}", name, names, f"{kind} has"))

@@ -33,9 +33,9 @@ class Study:
         pairings: Recipes of pairs by name, with every key.
         methods: Loss, params and pairing by name, without `sft`.
         training: Complete training settings by (model, method), `sft` included; models behind an endpoint have none.
-        tables: Entries by name, with `models`, `methods` and `tests` filled in, without those of claims.
+        tables: Entries of the tables of scores by name, with `models`, `methods` and `tests` filled in.
         imported: Rows from other systems by name: `model` or None, and `files` by data set and by seed or None.
-        claims: Entries of the tables of claims by name, with `models`, `rivals` and `metrics` filled in.
+        analyses: Entries of all other tables by name, which have a `kind`, with every key.
         names: Names that LaTeX tables print for methods, data sets and models, where they differ from the usual ones.
     """
 
@@ -54,7 +54,7 @@ class Study:
     training: dict[tuple[str, str], Settings]
     tables: dict[str, Settings]
     imported: dict[str, Settings]
-    claims: dict[str, Settings]
+    analyses: dict[str, Settings]
     names: dict[str, str]
 
     def machine(self, model: str) -> Settings:
@@ -125,6 +125,10 @@ class Study:
     def private(self, datasets: Collection[str]) -> list[str]:
         """Return the private ones among the given datasets, in the order of the config."""
         return [name for name, entry in self.datasets.items() if entry["private"] and name in datasets]
+
+    def mechanisms(self) -> list[str]:
+        """Return the names of the tables of mechanisms, which are made from the logs of training."""
+        return [name for name, entry in self.analyses.items() if entry["kind"] == "mechanism"]
 
     def metrics(self) -> list[str]:
         """Return the metrics of all tables, each once, in the order of the config."""

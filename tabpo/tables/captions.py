@@ -30,7 +30,7 @@ def describe(
         differing: The modules whose code differed between runs.
     """
     runs = [run for row in samples.runs.values() for run in row]
-    caption = [settings["caption"], f"{quantity(settings['metrics'])}, {_seeds(runs)}."]
+    caption = [settings["caption"], f"{quantity(settings['metrics'])}, {seeds_in_words(runs)}."]
     if any(cell.mark for cell in cells):
         caption.append(_marks(settings, comparisons))
     if any(cell.best for cell in cells):
@@ -175,7 +175,8 @@ def _left_out(cells: Sequence[Cell]) -> list[str]:
     return [f"Means leave out {model}, which lacks a row or a seed." for model in left_out]
 
 
-def _seeds(runs: Sequence[Run]) -> str:
+def seeds_in_words(runs: Sequence[Run]) -> str:
+    """Over which seeds the numbers of these runs are."""
     seeds = sorted({run.seed for run in runs if run.seed is not None})
     if not seeds:
         return "one run each"

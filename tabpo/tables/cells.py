@@ -13,6 +13,7 @@ from tabpo.metrics.names import METRICS
 from tabpo.metrics.scores import HEADLINE
 from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL, run_folder
 from tabpo.tables.estimates import RunEstimates
+from tabpo.tables.meanings import MECHANISM
 from tabpo.tables.significance import Estimates, stack
 
 MEAN = "mean of"
@@ -161,7 +162,7 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
 
     Args:
         scores: The content of a score file.
-        metric: `name` for the headline convention, `name@convention` for another one.
+        metric: `name` for the headline convention, `name@convention` for another one; or a quantity of a mechanism.
 
     Raises:
         DataError: The metric has no such convention.
@@ -170,6 +171,8 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
         return 100 * scores["valid"]
     if metric in METRICS[PREFERENCES]:
         return scores[metric] * (1 if metric.endswith("_margin") else 100)
+    if metric in MECHANISM:
+        return scores.get(metric)
     name, _, convention = metric.partition("@")
     conventions = scores["metrics"].get(name)
     if conventions is None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from tabpo.names import DICTIONARY, HUMAN, SFT
 from tabpo.tables.cells import NO_GOLD, Block, Cell, Samples
+from tabpo.tables.meanings import unit
 from tabpo.tables.significance import LEVEL, Effect, effect, holm, over_documents, pooled
 
 SEEDS_TO_MARK = 3
@@ -140,7 +141,7 @@ def _comparison(
     differences = [[row - baseline for row, baseline in models] for models in pairs]
     gains = [[row.gain(baseline) for row, baseline in models] for models in pairs]
     by_seed = np.mean([np.mean([estimates.whole for estimates in models], axis=0) for models in differences], axis=0)
-    defined = not cell.metric.endswith("_margin") and all(gain is not None for models in gains for gain in models)
+    defined = unit(cell.metric) == "points" and all(gain is not None for models in gains for gain in models)
     return Comparison(
         cell.block,
         cell.method,

@@ -8,6 +8,7 @@ from tabpo.tables.captions import describe, describe_tests
 from tabpo.tables.cells import Run, Samples, arrange, build_cells, pooled_block, single_blocks
 from tabpo.tables.claims import claim_contents
 from tabpo.tables.comparisons import STRICT, compare, mark, rehearsals
+from tabpo.tables.mechanism import mechanism_contents
 from tabpo.tables.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
 FILES = ("csv", "md", "tex", "tests.csv", "tests.md", "tests.tex")
@@ -33,7 +34,7 @@ def table_files(
         differing: The modules whose code differed between these runs.
         left_out: For each data set, how many `relations` and `clusters` of test its prompts do not ask about.
     """
-    contents = claim_contents if settings["layout"] == "claims" else score_contents
+    contents = {"claims": claim_contents, "mechanism": mechanism_contents}.get(settings["layout"], score_contents)
     samples = arrange(runs, settings["imported"], settings.get("missing", ()))
     files = dict(zip(FILES, contents(settings, samples, differing, left_out), strict=True))
     for ending, comment in (("md", ""), ("tex", "% "), ("tests.md", ""), ("tests.tex", "% ")):

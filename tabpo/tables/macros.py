@@ -6,6 +6,7 @@ import pandas as pd
 
 from tabpo.errors import DataError
 from tabpo.tables.cells import MEAN
+from tabpo.tables.meanings import digits
 from tabpo.tables.typeset import escape, printed_p
 
 HEAD = r"""% \input this file; \tabpo{scierc/qwen/tab_po/rel/mean} is then 46.5, and an unknown key an error.
@@ -45,9 +46,10 @@ def _cells(table: str, cells: pd.DataFrame) -> list[tuple[str, str]]:
     numbers = []
     for row in cells[cells["mean"].notna()].to_dict("records"):
         key = _key(table, row)
-        numbers.append((f"{key}/mean", f"{row['mean']:z.1f}"))
+        places = digits(row["metric"])
+        numbers.append((f"{key}/mean", f"{row['mean']:z.{places}f}"))
         if pd.notna(row["sd"]):
-            numbers += [(f"{key}/sd", f"{row['sd']:.1f}"), (f"{key}/seeds", str(row["seeds"]))]
+            numbers += [(f"{key}/sd", f"{row['sd']:.{places}f}"), (f"{key}/seeds", str(row["seeds"]))]
     return numbers
 
 
@@ -74,7 +76,8 @@ def _differences(table: str, tests: pd.DataFrame) -> list[tuple[str, str]]:
     numbers = []
     for row in tests.to_dict("records"):
         key = f"{_key(table, row)}/against/{row['against']}"
-        numbers += [(f"{key}/{name}", f"{row[name]:z.1f}") for name in ("difference", "low", "high")]
+        form = f"z.{digits(row['metric'])}f"
+        numbers += [(f"{key}/{name}", format(row[name], form)) for name in ("difference", "low", "high")]
         if pd.notna(row["relative"]):
             numbers.append((f"{key}/relative", f"{row['relative']:z.1f}"))
         if pd.notna(row["p"]):

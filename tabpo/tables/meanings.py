@@ -62,6 +62,32 @@ METRICS = {
     "reward_margin": "mean log-ratio of the chosen minus that of the rejected answer, in nats, not scaled by beta",
 }
 
+MECHANISM_TITLES = {
+    "gradient_edited": "Gradient on edits, %",
+    "chosen_drift": "Chosen",
+    "rejected_drift": "Rejected",
+    "pair_margin": "Margin",
+    "rare_drift": "Rare labels",
+    "label_drift": "Other labels",
+    "unsure_drift": "Unsure tokens",
+}
+
+MECHANISM = {
+    "gradient_edited": "share of the gradient over logits that is on tokens in which both answers of a training pair"
+    " differ, mean over all steps",
+    "chosen_drift": "change of the log-prob of the chosen answer since SFT, nats per answer, mean over the last tenth"
+    " of the steps",
+    "rejected_drift": "the same change of the rejected answer",
+    "pair_margin": "the first change minus the second, not scaled by beta",
+    "rare_drift": "change of the log-prob of held-out gold tokens after the last step, nats per token, in labels that"
+    " fewer training records have than half of an equal share of all labels of their kind",
+    "label_drift": "the same change in all other labels",
+    "unsure_drift": "the same change of all tokens that had a probability below 0.9 before training",
+}
+"""The quantities of a table of mechanisms."""
+
+_TITLES, _MEANINGS = TITLES | MECHANISM_TITLES, METRICS | MECHANISM
+
 CONVENTIONS = {
     "set_canonical": "symmetric relations in the order of the text",
     "macro_label": "mean F1 over the labels that occur in gold",
@@ -132,7 +158,17 @@ NAMES = {
 def title(metric: str) -> str:
     """The heading of a metric's column in Markdown: `rel@pure` is Rel (pure)."""
     name, _, convention = metric.partition("@")
-    return TITLES[name] + (f" ({convention})" if convention else "")
+    return _TITLES[name] + (f" ({convention})" if convention else "")
+
+
+def unit(metric: str) -> str:
+    """The unit of the differences in a metric."""
+    return "nats" if metric.endswith(("_margin", "_drift")) else "points"
+
+
+def digits(metric: str) -> int:
+    """The number of decimals that tables print: two for nats per token, else one."""
+    return 2 if metric in ("rare_drift", "label_drift", "unsure_drift") else 1
 
 
 def printed_name(name: str, names: Mapping[str, str]) -> str:
@@ -143,7 +179,7 @@ def printed_name(name: str, names: Mapping[str, str]) -> str:
 def printed_metric(metric: str) -> str:
     """The heading of a metric's column in LaTeX: `rel@pure` is Rel, PURE."""
     name, _, convention = metric.partition("@")
-    return TITLES[name] + (f", {PRINTED_CONVENTIONS[convention]}" if convention else "")
+    return _TITLES[name] + (f", {PRINTED_CONVENTIONS[convention]}" if convention else "")
 
 
 def ceiling_note(dataset: str, metric: str, ceiling: float, conventions: Mapping[str, Mapping[str, float]]) -> str:
@@ -176,7 +212,7 @@ def meanings(metrics: Iterable[str]) -> str:
     explained = {}
     for metric in metrics:
         name, _, convention = metric.partition("@")
-        explained[name] = f"{TITLES[name]}: {METRICS[name]}"
+        explained[name] = f"{_TITLES[name]}: {_MEANINGS[name]}"
         if convention:
             explained[convention] = f"({convention}): {CONVENTIONS[convention]}"
     return "; ".join(explained.values()) + "."

@@ -7,7 +7,7 @@ import pandas as pd
 
 from tabpo.tables.cells import NOT_AVAILABLE, Cell
 from tabpo.tables.comparisons import Comparison
-from tabpo.tables.meanings import printed_metric, printed_name, title
+from tabpo.tables.meanings import digits, printed_metric, printed_name, title, unit
 
 LATEX_SPECIAL = str.maketrans(
     {character: f"\\{character}" for character in "&%$#_{}"}
@@ -94,7 +94,7 @@ def _numbers(comparison: Comparison) -> dict[str, object]:
         *(effect.share_of("seeds") if several else None, effect.share_of("documents")),
         *((effect.detectable if several else None, effect.seeds_for(1.0)) if varied else (None, None)),
         effect.of_documents().detectable if varied else None,
-        "nats" if comparison.metric.endswith("_margin") else "points",
+        unit(comparison.metric),
     )
     return dict(zip(_COLUMNS, values, strict=True))
 
@@ -109,20 +109,21 @@ def _texts(comparison: Comparison, numbers: Mapping, dash: str, heading: Callabl
     def shown(name: str, form: str) -> str:
         return dash if numbers[name] is None else format(numbers[name], form)
 
-    digits = "z.1f" if comparison.effect.se >= 0.05 or comparison.effect.se == 0 else "z.2f"
+    wide = digits(comparison.metric) == 1 and (comparison.effect.se >= 0.05 or comparison.effect.se == 0)
+    form = "z.1f" if wide else "z.2f"
     return {
         "dataset": comparison.block.dataset,
         "model": comparison.block.model,
         "method": comparison.method,
         "against": comparison.against,
         "metric": heading(comparison.metric),
-        "difference": f"{comparison.effect.estimate:+{digits}} [{numbers['low']:{digits}}, {numbers['high']:{digits}}]",
+        "difference": f"{comparison.effect.estimate:+{form}} [{numbers['low']:{form}}, {numbers['high']:{form}}]",
         "relative, %": shown("relative", "+z.1f"),
         "p": dash if comparison.p is None else printed_p(comparison.p),
         "p, Holm": dash if comparison.p_holm is None else printed_p(comparison.p_holm),
         "seeds": str(comparison.effect.seeds),
         "groups": str(comparison.effect.documents),
-        "detectable": shown("smallest_detectable", ".1f"),
+        "detectable": shown("smallest_detectable", f".{digits(comparison.metric)}f"),
         "for 1 point": shown("seeds_for_1_point", "d"),
     }
 
@@ -245,21 +246,22 @@ def _frame(
 def _markdown(cell: Cell) -> str:
     if cell.mean is None:
         return cell.reason if cell.reason.startswith(NOT_AVAILABLE) else "–"
-    text = printed_number(cell.mean, cell.sd)
+    text = printed_number(cell.mean, cell.sd, places=digits(cell.metric))
     return (f"**{text}**" if cell.best else text) + MARKDOWN_MARKS[cell.mark] + ("†" if cell.collapsed else "")
 
 
 def _latex(cell: Cell) -> str:
     if cell.mean is None:
         return escape(cell.reason) if cell.reason.startswith(NOT_AVAILABLE) else "--"
-    text = printed_number(cell.mean, cell.sd, r" $\pm$ ")
+    text = printed_number(cell.mean, cell.sd, r" $\pm$ ", digits(cell.metric))
     text = rf"\textbf{{{text}}}" if cell.best else text
     return text + LATEX_MARKS[cell.mark] + (r"$^{\dagger}$" if cell.collapsed else "")
 
 
-def printed_number(mean: float, sd: float | None, plus_minus: str = " ± ") -> str:
-    """A mean and its standard deviation as tables print them, with one decimal."""
-    return f"{mean:z.1f}" if sd is None else f"{mean:z.1f}{plus_minus}{sd:.1f}"
+def printed_number(mean: float, sd: float | None, plus_minus: str = " ± ", places: int = 1) -> str:
+    """A mean and its standard deviation as tables print them, with one decimal if `places` does not say otherwise."""
+    text = f"{mean:z.{places}f}"
+    return text if sd is None else f"{text}{plus_minus}{sd:.{places}f}"
 
 
 def _csv(frame: pd.DataFrame) -> str:

@@ -122,7 +122,7 @@ def test_pvminer_joins_the_paper_once_its_folder_is_set():
 
 def test_claims_take_their_axes_from_the_other_tables_and_the_families_that_a_data_set_has():
     study = resolve_study(load("config"), KNOWN)
-    claims = study.claims["claims"]
+    claims = study.analyses["claims"]
     assert claims["datasets"] == ["scierc", "phee"] and claims["models"] == list(study.models)
     assert claims["metrics"] == ["semantic_label", "relational_linking", "textual_grounding"]
     assert claims["rivals"] == [method for method in study.methods if method != "tab_po"]
@@ -138,7 +138,11 @@ def test_claims_take_their_axes_from_the_other_tables_and_the_families_that_a_da
         ("method", "tabpo", "tables.claims.method names tabpo; did you mean tab_po?"),
         ("method", "sft", "tables.claims.method names sft; "),
         ("rivals", ["tab_po"], "tables.claims.rivals names tab_po; "),
-        ("datasets", ["phe"], "tables.claims.datasets names phe; did you mean phee? every other table together has: "),
+        (
+            "datasets",
+            ["phe"],
+            "tables.claims.datasets names phe; did you mean phee? all tables of scores together has: ",
+        ),
         ("metrics", ["reward_margin"], "tables.claims.metrics names reward_margin; "),
     ],
 )
