@@ -105,10 +105,10 @@ given, but nobody has run them.
 |---|---|---|
 | A step on pairs | 2026-11-21 | 61075f3 |
 | A step of SFT | 2026-11-21 | 3bd8c9b |
-| Attention over a packed row | 2026-11-30 | e8c6baf |
+| Attention over a packed row | 2026-12-01 | 45413d5 |
 | A step of every loss | 2026-11-21 | 31b5a6f |
 | Token weights of OTPO | 2026-11-21 | ae62a70 |
-| Reading answers, scoring, pairs | 2026-12-01 | 64af497 |
+| Reading answers, scoring, pairs | 2026-12-01 | 45413d5 |
 | Memory of the paper's models | 2026-11-21 | 4de74df |
 
 The steps on pairs, of SFT and of every loss were measured while a CPU computed attention in tiles, which were removed
@@ -213,14 +213,16 @@ without cutting examples, and uses SDPA, which is faster for its rows than the e
 Forward and backward of one batch of pairs that share their prompts, in the shape of SmolLM2-135M (30 layers, width 576,
 9 heads over 3; prompts of 60 to 120, completions of 100 to 200 tokens) and of the demo (3 layers, width 128, 2 heads).
 A block is a prompt with its first completion, or what another completion adds to them. `train` calls the kernel that
-`models.<name>.attention` names once for each block.
+`models.<name>.attention` names once for each block: eager or SDPA. The last two columns are the time of a pass
+divided by the time with the eager kernel (median of the rounds, with the smallest and the largest): with SDPA for
+each block, and with one call of SDPA for the whole row and a mask of what each token sees. Each round has a new
+batch, as each step of training has, because a bfloat16 product is compiled again for every new size. On a CPU take
+`eager` for bf16 and `sdpa` for fp32.
 
-Until 2026-12-01 a CPU computed this attention in tiles of 128 tokens, with a backward pass of our own. The table was
-measured then (2026-11-30, commit e8c6baf): how many times as long as with tiles a pass takes with one call of the
-kernel for each block, or one call for the row with a mask of what each token sees; the median of the rounds, the
-least and the greatest. The tiles were removed because in SmolLM2's shape they gained less than a fifth over the
-faster kernel. Only the demo, whose attention is a larger share of a step, gained more, and only in bfloat16. Each
-round has a new batch, as each step of training has, since a bfloat16 product is compiled again for every new size.
+Until 2026-12-01 a CPU computed this attention in tiles of 128 tokens, with a backward pass of our own. Before they
+were removed (2026-12-01, commit e47aaa5, five rounds) a pass with the eager kernel took 1.04 (fp32) and 1.09 (bf16)
+times as long as with tiles in SmolLM2's shape, and 1.05 and 1.42 times in the demo's. Less than 1.2 times in
+SmolLM2's shape was too little for code of our own.
 
     ONEDNN_PRIMITIVE_CACHE_CAPACITY=512 python -m benchmarks.attention
 """,
@@ -228,14 +230,10 @@ round has a new batch, as each step of training has, since a bfloat16 product is
             shape="shape",
             precision="precision",
             tokens="tokens",
-            tiles_s="tiles_s",
+            eager_s="eager_s",
             **{
-                heading: lambda row, name=name: "{:.2f} ({:.2f} to {:.2f})".format(*row["to_tiles"][name])
-                for name, heading in (
-                    ("blocks_sdpa", "SDPA by block"),
-                    ("blocks_eager", "eager by block"),
-                    ("whole_row", "SDPA by row"),
-                )
+                heading: lambda row, name=name: "{:.2f} ({:.2f} to {:.2f})".format(*row["to_eager"][name])
+                for name, heading in (("blocks_sdpa", "SDPA by block"), ("whole_row", "SDPA by row"))
             },
         ),
     ),
