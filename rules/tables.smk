@@ -247,7 +247,7 @@ rule gradient_figure:
         "../envs/train.yaml"
     threads: 1
     resources:
-        mem_mb=memory(4000),
+        mem_mb=4000,
         runtime=30,
     shell:
         "python -m workflow_scripts.gradient_figure"
