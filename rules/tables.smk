@@ -91,7 +91,7 @@ rule mechanism:
         "../envs/eval.yaml"
     threads: 1
     resources:
-        mem_mb=memory(2000),
+        mem_mb=2000,
         runtime=30,
     shell:
         "python -m workflow_scripts.mechanism"
