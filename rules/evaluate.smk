@@ -22,6 +22,8 @@ rule predict:
         results("logs/predict/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
     benchmark:
         results("benchmarks/predict/{dataset}/{model}/{method}/seed{seed}/{split}.tsv")
+    group:
+        "answers"
     conda:
         PREDICT_ENVIRONMENT
     threads: model_threads
@@ -99,6 +101,8 @@ rule score:
         results("logs/score/{dataset}/{model}/{method}/seed{seed}/{split}.log"),
     benchmark:
         results("benchmarks/score/{dataset}/{model}/{method}/seed{seed}/{split}.tsv")
+    group:
+        "answers"
     conda:
         "../envs/eval.yaml"
     threads: 1

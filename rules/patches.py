@@ -21,10 +21,11 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.executors import local
-from snakemake.jobs import Job
+from snakemake.jobs import GroupJob, Job
 from snakemake.logging import logger
 from snakemake.persistence import PersistenceBase
 from snakemake.persistence.file import FilePersistence
+from snakemake.resources import GroupResources
 from snakemake.settings.types import MaxJobsPerTimespan
 from snakemake_executor_plugin_slurm.utils import get_job_wildcards
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
@@ -74,8 +75,10 @@ def remove_checkpoints_when_accepted() -> None:
 
 
 def is_recorded(job: Job) -> bool:
-    """Whether the process in a job has recorded that the outputs are complete: no scheduler job is stored for them."""
-    return not job.dag.workflow.persistence.external_jobids(job)
+    """Whether the process in a job has recorded that the outputs are complete: they are no longer marked."""
+    persistence = job.dag.workflow.persistence
+    persistence._clear_cache()
+    return not persistence._filter_incomplete_keys([persistence._get_key(file) for file in job.output])
 
 
 def in_a_job() -> None:
@@ -120,6 +123,26 @@ def in_a_job() -> None:
     Job.postprocess = keep_if_failed
     Job.remove_existing_output = remove_unless_restarted
     local.Executor.run_single_job = run_unless_finished
+
+
+def let_groups_be_like_their_first_job() -> None:
+    """Give a group the wildcards of its jobs, and submit it to the first job's partition and with its options.
+
+    Snakemake refuses a group whose jobs have different partitions, and the Slurm plugin gives all groups one comment.
+    """
+    GroupResources._is_string_resource = lambda name, values: not all(isinstance(value, int) for value in values)
+    GroupJob.wildcards = property(lambda group: group.merged_wildcards())
+
+
+def keep_what_a_failed_group_has_finished() -> None:
+    """Delete no output of a job that has recorded its success, as the first job of a group whose second job failed."""
+    postprocess = Job.postprocess
+
+    async def keep(job: Job, *, error: bool = False, **options: object) -> None:
+        if not (error and is_recorded(job)):
+            await postprocess(job, error=error, **options)
+
+    Job.postprocess = keep
 
 
 def name_the_owner_of_locks() -> None:
@@ -206,6 +229,14 @@ REFUSED = re.compile(
 )
 """Words of a failed submission that name the request itself, so that another attempt would fail in the same way."""
 
+PASSING = frozenset(
+    ("None", "Priority", "Resources", "BeginTime", "Dependency", "Cleaning", "Prolog", "JobArrayTaskLimit")
+)
+"""Reasons for which a job waits that end by themselves."""
+
+WAITS_AFTER_S = 60.0
+"""A job that waits longer for another reason is reported."""
+
 UNKNOWN_AFTER = 3
 """A job that the scheduler does not name in so many successive answers is judged by its outputs."""
 
@@ -252,6 +283,7 @@ def patient_executor(executor: type) -> type:
         def __post_init__(self, *args: object) -> None:
             self.unended = {}  # infos of jobs by id; the plugin's own list is empty while it asks for states
             self.pauses = {}  # seconds before the next attempts to submit a job
+            self.begun = {}  # when the jobs were submitted whose reason for waiting has not been reported
             self.unnamed = {}  # in how many successive answers the scheduler did not name a job
             self.silent_since = None
             self.stopping = False
@@ -262,11 +294,11 @@ def patient_executor(executor: type) -> type:
             try:
                 stored = self.workflow.persistence.external_jobids(job)
                 resumed = sum(self._resume(job, slurm_job) for slurm_job in stored)  # of several, ends those of no use
-            except WorkflowError as error:
-                self._report_job_error_threadsafe(SubmittedJobInfo(job), str(error))
-                return
-            if not resumed:
-                super().run_job(job)
+                if not resumed:
+                    super().run_job(job)
+            except Exception as error:  # in this thread it would be lost, and Snakemake would wait for ever
+                message = f"Job submission failed with exception: {type(error).__name__}: {error}"
+                self._report_job_error_threadsafe(SubmittedJobInfo(job), message)
 
         def _resume(self, job: object, stored: str) -> bool:
             slurm_id, _, work = stored.partition(" ")
@@ -278,10 +310,14 @@ def patient_executor(executor: type) -> type:
                     self._end(slurm_id)
                 return False
             self.logger.info(f"Job {job.jobid} is resumed: Slurm job {slurm_id} is {state.lower()}.")
-            log = self.slurm_logdir / f"rule_{job.name}" / get_job_wildcards(job) / f"{slurm_id}.log"
-            info = SubmittedJobInfo(job, external_jobid=slurm_id, aux={"slurm_logfile": log})
-            self.report_job_submission(info, register_job=False)
+            self.report_job_submission(self._info(job, slurm_id), register_job=False)
             return True
+
+        def _info(self, job: object, slurm_id: str) -> SubmittedJobInfo:
+            """What the plugin's `run_job` makes of a job that it has submitted."""
+            kind = "group" if job.is_group() else "rule"
+            log = self.slurm_logdir / f"{kind}_{job.name}" / get_job_wildcards(job) / f"{slurm_id}.log"
+            return SubmittedJobInfo(job, external_jobid=slurm_id, aux={"slurm_logfile": log})
 
         def _state_of(self, slurm_id: str) -> str | None:
             """State of a job, None if the scheduler does not know it; waits while the controller does not answer."""
@@ -315,6 +351,7 @@ def patient_executor(executor: type) -> type:
             """Store the job's id with a hash of its work, for `run_job` of the next start."""
             super().report_job_submission(job_info, register_job=False)
             self.unended[job_info.external_jobid] = job_info
+            self.begun[job_info.external_jobid] = time.monotonic()
             if register_job:
                 try:
                     job_info.job.register(external_jobid=f"{job_info.external_jobid} {work_of(job_info.job)}")
@@ -350,10 +387,7 @@ def patient_executor(executor: type) -> type:
             for slurm_id, _, text in (line.partition("|") for line in queue.split("\n")):
                 if text == comment and slurm_id not in self.unended:
                     self.logger.info(f"Job {job.jobid} was submitted after all, as Slurm job {slurm_id}.")
-                    log = self.slurm_logdir / comment.partition("_wildcards_")[0] / wildcards / f"{slurm_id}.log"
-                    self.report_job_submission(
-                        SubmittedJobInfo(job, external_jobid=slurm_id, aux={"slurm_logfile": log})
-                    )
+                    self.report_job_submission(self._info(job, slurm_id))
                     return True
             return False
 
@@ -372,6 +406,7 @@ def patient_executor(executor: type) -> type:
             if self.silent_since is not None:
                 self.logger.warning(f"Slurm answers again after {time.monotonic() - self.silent_since:.0f} s.")
                 self.silent_since = None
+            await asyncio.to_thread(self._report_waiting, states)
             ended = 0
             for info in active_jobs:
                 if self._is_live(info, states.get(info.external_jobid)):
@@ -381,6 +416,22 @@ def patient_executor(executor: type) -> type:
                     self._report_end(info, states.get(info.external_jobid))
             wait = first if ended or not active_jobs else min(self.next_seconds_between_status_checks + 10, 180)
             self.next_seconds_between_status_checks = wait
+
+        def _report_waiting(self, states: dict[str, str]) -> None:
+            """Say once of a job why Slurm does not start it, if this does not end by itself."""
+            long = {job for job, begun in self.begun.items() if time.monotonic() - begun > WAITS_AFTER_S}
+            self.begun = {job: begun for job, begun in self.begun.items() if states.get(job, "PENDING") == "PENDING"}
+            if not long & set(self.begun):
+                return
+            queue = _ask("squeue", "--me", "--array", "--states=PENDING", "--noheader", "--format=%i|%r") or ""
+            for slurm_id, _, reason in (line.partition("|") for line in queue.split("\n")):
+                if slurm_id in long and slurm_id in self.begun and reason not in PASSING:
+                    del self.begun[slurm_id]
+                    job = self.unended[slurm_id].job
+                    self.logger.warning(
+                        f"Job {job.jobid} ({job.name}), Slurm job {slurm_id}, is not started: {reason}. It waits until"
+                        " its request or the limits of the cluster change; `scontrol show partition` lists the limits."
+                    )
 
         def _is_live(self, info: SubmittedJobInfo, state: str | None) -> bool:
             if state is not None:
@@ -431,6 +482,8 @@ def apply(is_main_process: bool) -> None:
     lift_default_rate()
     remove_checkpoints_when_accepted()
     if is_main_process:
+        let_groups_be_like_their_first_job()
+        keep_what_a_failed_group_has_finished()
         name_the_owner_of_locks()
         plugin = ExecutorPluginRegistry().get_plugin("slurm")
         plugin.executor = patient_executor(plugin.executor)

@@ -229,6 +229,19 @@ def test_a_submission_that_is_refused_ends_at_once(tmp_path):
     assert workflow.starts_of() == []
 
 
+def test_a_job_that_no_partition_can_run_is_reported(tmp_path):
+    """Its time is above the partition's MaxTime of a day: Slurm accepts the job and never starts it."""
+    workflow = Workflow(tmp_path, steps=2)
+    options = ("--default-resources", "slurm_account=tabpo", "slurm_partition=main", "mem_mb=700", "runtime=2000")
+    process, deadline = workflow.start(*options), time.monotonic() + PATIENCE_S
+    while "is not started: PartitionTimeLimit" not in workflow.messages:
+        assert process.poll() is None and time.monotonic() < deadline, workflow.messages[-6000:]
+        time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=PATIENCE_S) == 1
+    assert slurm_job(workflow.messages) not in slurm_jobs("pending")
+
+
 def test_a_controller_that_does_not_answer_loses_no_job(tmp_path):
     """squeue and sacct fail while the job runs and ends; then they answer, and the job has counted once."""
     gate = f"[ ! -e {tmp_path}/away ] || {{ echo 'error: Unable to contact slurm controller' >&2; exit 1; }}"
