@@ -68,9 +68,9 @@ def jobs(dry_run: subprocess.CompletedProcess) -> set[str]:
     """The jobs of a dry run as `rule value value ...`, with the values of the wildcards in the order of the path."""
     assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
     planned = set()
-    for block in re.split(r"\n(?=(?:local)?rule \w+:\n)", dry_run.stdout + dry_run.stderr)[1:]:
-        rule = re.match(r"(?:local)?rule (\w+):", block)[1]
-        wildcards = re.search(r"^    wildcards: (.*)$", block, re.M)
+    for block in re.split(r"\n(?= *(?:local)?rule \w+:\n)", dry_run.stdout + dry_run.stderr)[1:]:
+        rule = re.match(r" *(?:local)?rule (\w+):", block)[1]  # the jobs of a group are indented
+        wildcards = re.search(r"^ +wildcards: (.*)$", block, re.M)
         values = [pair.split("=")[1] for pair in wildcards[1].split(", ")] if wildcards else []
         planned.add(" ".join([rule, *values]))
     return planned - {"all"}
