@@ -62,11 +62,11 @@ Key = tuple[str, str | None, str | None, str | None]
 def read_dry_run(text: str) -> list[PlannedJob]:
     """Read the jobs from what `snakemake --dry-run --printshellcmds` prints; the target `all` is left out."""
     jobs = []
-    for block in re.split(r"\n(?=(?:local)?rule \w+:\n)", text)[1:]:
-        rule = re.match(r"(?:local)?rule (\w+):", block)[1]
+    for block in re.split(r"\n(?= *(?:local)?rule \w+:\n)", text)[1:]:
+        rule = re.match(r" *(?:local)?rule (\w+):", block)[1]  # the jobs of a group are indented
         if rule == "all":
             continue
-        fields = dict(re.findall(r"^    (reason|wildcards|resources): (.*)$", block, re.MULTILINE))
+        fields = dict(re.findall(r"^ +(reason|wildcards|resources): (.*)$", block, re.MULTILINE))
         resources = dict(pair.split("=", 1) for pair in fields["resources"].split(", "))
         wildcards = dict(pair.split("=", 1) for pair in fields.get("wildcards", "").split(", ") if "=" in pair)
         numbers = [float(resources.get(name, 0)) for name in ("gpu", "mem_mb", "runtime")]

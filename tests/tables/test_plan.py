@@ -58,6 +58,24 @@ def test_jobs_are_read_with_their_resources_and_without_the_target():
     assert (documents.rule, documents.gpus, documents.wildcards) == ("documents", 0, {"dataset": "notes"})
 
 
+def test_the_jobs_of_a_group_are_read_each():
+    group = """
+group job answers (jobs in lexicogr. order):
+
+    rule predict:
+        reason: Missing output files: f
+        wildcards: dataset=notes, model=small
+        resources: tmpdir=/tmp, mem_mb=2500, runtime=60, gpu=1
+
+    rule score:
+        reason: Input files updated by another job: f
+        wildcards: dataset=notes, model=small
+        resources: tmpdir=/tmp, mem_mb=2000, runtime=30
+"""
+    jobs = read_dry_run(DRY_RUN + group)[2:]
+    assert [(job.rule, job.gpus, job.limit_s) for job in jobs] == [("predict", 1, 3600), ("score", 0, 1800)]
+
+
 def test_a_time_is_the_mean_of_the_nearest_finished_jobs_or_the_limit(tmp_path):
     train = read_dry_run(DRY_RUN)[0]
     assert estimated_s(train, read_measured(tmp_path)) == (3600, False)
