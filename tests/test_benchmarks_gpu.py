@@ -133,8 +133,8 @@ def test_a_part_that_fails_keeps_the_end_of_its_messages_and_others_are_left_out
 
 def test_all_parts_fit_into_eight_minutes_and_have_programs():
     assert sum(part.limit_s for part in gpu.PARTS) <= 480
-    own = {part.name for part in gpu.PARTS if part.command.startswith("benchmarks.gpu_parts")}
-    assert own == set(gpu_parts.PARTS) and {part.name for part in gpu.PARTS} - own == {"pair_step"}
+    gpu_only = {part.name for part in gpu.PARTS if part.command.startswith("benchmarks.gpu_parts")}
+    assert gpu_only == set(gpu_parts.PARTS) and {part.name for part in gpu.PARTS} - gpu_only == {"pair_step"}
     assert gpu_parts.losses.__globals__["LOSSES"] == pair_step.LOSSES
 
 

@@ -56,9 +56,9 @@ def test_every_rule_that_takes_the_memory_of_a_class_is_known():
     """The rules with `mem_mb=model_memory`, and those that use them with other files."""
     text = "\n".join(path.read_text() for path in sorted(RESOURCES.parent.glob("*.smk")))
     blocks = re.split(r"\n(?=(?:use )?rule )", text)
-    own = {re.match(r"rule (\w+)", block)[1] for block in blocks if "mem_mb=model_memory" in block}
-    used = {match[2] for match in re.finditer(r"use rule (\w+) as (\w+) with", text) if match[1] in own}
-    assert runpy.run_path(str(RESOURCES), {"STUDY": SimpleNamespace(machine=None)})["RULES_OF_CLASSES"] == own | used
+    rules = {re.match(r"rule (\w+)", block)[1] for block in blocks if "mem_mb=model_memory" in block}
+    used = {match[2] for match in re.finditer(r"use rule (\w+) as (\w+) with", text) if match[1] in rules}
+    assert runpy.run_path(str(RESOURCES), {"STUDY": SimpleNamespace(machine=None)})["RULES_OF_CLASSES"] == rules | used
 
 
 def test_memory_is_that_of_the_class_at_every_attempt():

@@ -15,7 +15,7 @@ Item = TypeVar("Item")
 
 @dataclass
 class Reading:
-    """What a reader is told, and what it tells besides its documents.
+    """What a reader needs, and what it reports besides its documents.
 
     Attributes:
         ontology: Its `roles`, `attribute_labels` and `passed_over` say how some formats are read; all else in it is

@@ -42,7 +42,7 @@ def read_rows(
                 accepted = " or ".join(", ".join(columns) for columns in forms)
                 raise DataError(f"{path}, line {number}: has no column {', '.join(missing)}; accepted: {accepted}")
             yield number, row
-    if not has_rows and ending in _READERS:  # of lines, each with a fault perhaps, `read_lines` has told
+    if not has_rows and ending in _READERS:  # `read_lines` has reported the faults of a file of lines
         raise DataError(f"{path}: holds no row; accepted: {FORMS} with at least one")
 
 

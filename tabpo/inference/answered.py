@@ -98,8 +98,8 @@ def _joined(document: Document, predictions: Sequence[Prediction], confidences: 
             if relation.item_class == "ok" and {relation.head, relation.tail} <= names.keys():
                 ends = names[relation.head], names[relation.tail]
                 relations.append(AnsweredRelation(*ends, relation.label, confidence))
-        found = (tuple(names[mention] for mention in cluster if mention in names) for cluster in prediction.clusters)
-        clusters += [cluster for cluster in found if len(cluster) > 1]
+        known = (tuple(names[mention] for mention in cluster if mention in names) for cluster in prediction.clusters)
+        clusters += [cluster for cluster in known if len(cluster) > 1]
     unreadable = sum(prediction.answer_class != "ok" for prediction in predictions)
     return Answered(document, tuple(spans), tuple(relations), tuple(clusters), unreadable)
 

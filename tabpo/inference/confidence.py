@@ -82,7 +82,7 @@ def answer_confidences(
         prompts: The prompts.
         answers: The answer to each prompt.
         predictions: Each answer after parsing.
-        numerics: As for `models.load_model`.
+        numerics: As for `models.loading.load_model`.
         batch_size: Answers per forward pass.
 
     Returns:

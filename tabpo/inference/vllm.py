@@ -56,7 +56,7 @@ def generate_by_vllm(
         folder: Folder of the trained model, or of its adapters.
         tokenizer: Its end-of-turn token ends an answer.
         prompts: A prompt_id and token ids each; vLLM receives the ids, so that it neither adds nor splits tokens.
-        numerics: As for `models.load_model`; precision and threads are read.
+        numerics: As for `models.loading.load_model`; precision and threads are read.
         gpus: Number of GPUs that this job sees; 0 for the CPU.
         caps: The limits of the answers.
         grammar: The answers that are allowed, from `answer_grammar`; None allows all.

@@ -19,8 +19,8 @@ class Loss:
         loss = -mean_t log pi(chosen_t) - lambda_ * log sigmoid(log odds(chosen) - log odds(rejected))
 
     The likelihood is that of the completion, per pair, as in LLaMA-Factory. TRL and the authors' code average it
-    over all tokens of the batch, the prompt's among them (the authors' unless told otherwise). Rewards are the
-    log odds.
+    over all tokens of the batch, including those of the prompt (the authors' code does so by default). Rewards are
+    the log odds.
 
     log(1 - p) is log(-expm1(mean)), exact where p nears 1. At p = 1 the odds are infinite: a mean log-prob above
     -eps of its dtype counts as -eps, and the odds pass no gradient there; rounding may even make it positive.

@@ -25,7 +25,7 @@ def frozen_reference(
     Args:
         policy: The policy before training, not wrapped.
         start: Folder of the model that training starts from.
-        numerics: As for `models.load_model`.
+        numerics: As for `models.loading.load_model`.
         arguments: Arguments of the run; the device and DeepSpeed are read from them.
     """
     if isinstance(policy, PeftModel):

@@ -28,7 +28,7 @@ def quantized(numerics: dict) -> dict[str, Any]:
     """Arguments of `from_pretrained` for linear layers, except the head, in NF4 with quantized scales on this GPU.
 
     Args:
-        numerics: As for `models.load_model`; matrix products run in its precision.
+        numerics: As for `models.loading.load_model`; matrix products run in its precision.
     """
     products = torch.bfloat16 if numerics["precision"] == "bf16" else torch.float32
     four_bits = BitsAndBytesConfig(

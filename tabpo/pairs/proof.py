@@ -16,9 +16,9 @@ def prove_answers(
     """Check the answers of all pairs, and return how many answers and records were checked.
 
     One answer of a pair must be the gold answer of its prompt, and the other must differ from it. Both must be rendered
-    like gold, to the character, so that no layout tells them apart. Labels, their combinations and relations must be in
-    the ontology. Spans must occur in the text of the unit. Ends of relations and mentions of clusters must be ids of
-    spans of the answer.
+    like gold, to the character, so that their layout does not distinguish them. Labels, their combinations and
+    relations must be in the ontology. Spans must occur in the text of the unit. Ends of relations and mentions of
+    clusters must be ids of spans of the answer.
 
     Raises:
         DataError: Names the pair and what is wrong with it, without text of a record.

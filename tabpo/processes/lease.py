@@ -19,9 +19,6 @@ BEAT_S = 20.0
 LEASE_S = 180.0
 """An owner on another node counts as dead if its heartbeat stands still for this time."""
 
-WORDS_S = 600.0
-"""Time between two messages of a start that waits."""
-
 
 @dataclass(frozen=True)
 class Owner:

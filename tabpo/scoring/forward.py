@@ -53,7 +53,7 @@ def completion_logps(model: nn.Module, batch: Batch, numerics: dict) -> Tensor:
     Args:
         model: A causal language model, wrapped or not.
         batch: From `collate`.
-        numerics: As for `models.load_model`.
+        numerics: As for `models.loading.load_model`.
 
     Raises:
         FloatingPointError: A log-prob is NaN or infinite.
@@ -76,7 +76,7 @@ def score_pairs(
     Args:
         model: As for `completion_logps`.
         batch: From `collate_pairs`, with anchors if the loss needs them.
-        numerics: As for `models.load_model`.
+        numerics: As for `models.loading.load_model`.
         needs: The `needs` of the loss. This function computes "token_kl", "hidden_states" and "anchor"; other needs are
             left to the caller.
         frozen: Opens a context with the reference model: another model, or the policy with its adapters disabled. It is

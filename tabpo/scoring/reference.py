@@ -28,8 +28,9 @@ def reference_key(sft: Path, pairs: Path, prompts: Path, numerics: dict, quantiz
         sft: The SFT model's folder.
         pairs: The pair file.
         prompts: The file of the pairs' prompts.
-        numerics: As for `models.load_model`; the number of threads is left out, because it changes only the last bits.
-        quantize: As for `models.load_model`.
+        numerics: As for `models.loading.load_model`; the number of threads is left out, because it changes only the
+            last bits.
+        quantize: As for `models.loading.load_model`.
     """
     return {
         "weights_sha256": read_manifest(sft)["weights_sha256"],
@@ -58,7 +59,7 @@ def score_references(
         model: The frozen SFT model; it is put into eval mode.
         pairs: Pairs encoded without references.
         pad_id: Token id of padding.
-        numerics: As for `models.load_model`.
+        numerics: As for `models.loading.load_model`.
         batch_size: Pairs per forward pass; all pairs of one prompt share a pass, even if they are more.
         each: Applies a function to every batch, as `map` does; `processes.parts.kept_parts` keeps the results.
 

@@ -156,7 +156,7 @@ def _union(usual: type[Section], others: Mapping[str, type[Section]], kind: Call
         name = kind(entry) if isinstance(entry, dict) else None
         return (usual if name is None else others[name]).__name__
 
-    tagged = [Annotated[one, Tag(one.__name__)] for one in (usual, *others.values())]
+    tagged = [Annotated[section, Tag(section.__name__)] for section in (usual, *others.values())]
     return Annotated[Union[*tagged], Discriminator(section), BeforeValidator(checked)]
 
 

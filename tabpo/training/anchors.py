@@ -81,7 +81,7 @@ def sample_anchors(
     Args:
         policy: The policy, not wrapped.
         prompts: Token ids by prompt_id.
-        numerics: As for `models.load_model`.
+        numerics: As for `models.loading.load_model`.
         pad_id: Token id of padding.
         eos_id: Token id that ends a completion.
         max_new_tokens: Largest number of tokens in a completion.

@@ -22,7 +22,7 @@ def prepare_process(numerics: dict, gpus: int) -> torch.device:
     """Set threads and deterministic kernels (where torch has them), and return the device of this process.
 
     Args:
-        numerics: As for `models.load_model`.
+        numerics: As for `models.loading.load_model`.
         gpus: Number of GPUs that the run requests. If torch sees none, the run trains on the CPU and logs a warning.
     """
     set_threads(numerics)
@@ -50,7 +50,7 @@ def training_arguments(
 
     With DeepSpeed, its configuration is active after this call, and under ZeRO-3 models are divided while they are
     loaded. DeepSpeed's bfloat16 mode is not used, because it would also store embeddings, norms and the states between
-    layers in bfloat16; the policy must run in the arithmetic of its reference, `models.autocast`.
+    layers in bfloat16; the policy must run in the arithmetic of its reference, `models.loading.autocast`.
 
     Args:
         settings: Training settings of the run.

@@ -63,7 +63,7 @@ def token_importance(policy: nn.Module, batches: Sequence[dict[str, Tensor]], nu
     Args:
         policy: The policy, not wrapped.
         batches: From `collate_attribution`.
-        numerics: As for `models.load_model`.
+        numerics: As for `models.loading.load_model`.
 
     Returns:
         (2B, T) float32, 0 outside the mask.

@@ -165,7 +165,7 @@ def test_the_page_shows_every_part_and_no_examples_of_private_data():
         "| gate 0.9 ",
         "| to -10 ",
         "| 1.25 ",
-        "prompts of dev_select",
+        "gold answers of dev_select",
     ):
         assert part in page
     assert "a\\|b" in page and "a b" in page
@@ -199,7 +199,7 @@ def test_page_of_preferences():
     counts = {name: value for name, value in DRAWN.items() if name.endswith(("_distance", "_tokens"))}
     drawn = {"pairing": {"name": "given", "private": False}, "pairs": 2, "pairs_flipped": 0} | counts
     page = pair_page("Pairs", {"drawn": drawn, "proof": PROOF, "reference": report}, pairs)
-    assert "one answer of each pair is gold." in page and "ontology" not in page
+    assert "One answer of each pair is the gold answer." in page and "ontology" not in page
     assert "Class balance" not in page and "Refusals" not in page
     assert "| all                 | 2       | 1              | 2             |" in page
     assert "It is \\| so." in page and "x" * 200 in page and "x" * 201 not in page

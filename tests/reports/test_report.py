@@ -164,13 +164,15 @@ def test_a_number_leads_to_its_runs_and_its_difference(page):
     assert len(rows) == len(details) == 8  # four rows, two metrics
     cell = next(cell for cell in details if cell["title"] == "dpo, Rel")
     assert cell["block"] == "notes, tiny"
-    own = [run.scores["metrics"]["rel"]["set_directed"]["f1"] * 100 for run in STUDY if run.method == "dpo"]
+    seed_scores = [run.scores["metrics"]["rel"]["set_directed"]["f1"] * 100 for run in STUDY if run.method == "dpo"]
     sft = [run.scores["metrics"]["rel"]["set_directed"]["f1"] * 100 for run in STUDY if run.method == "sft"]
     facts = dict(cell["facts"])
-    assert facts["Mean ± standard deviation over seeds"].startswith(f"{sum(own) / 3:.1f} ± ")
-    assert facts["Difference to sft"] == f"{(sum(own) - sum(sft)) / 3:+.2f} points"
+    assert facts["Mean ± standard deviation over seeds"].startswith(f"{sum(seed_scores) / 3:.1f} ± ")
+    assert facts["Difference to sft"] == f"{(sum(seed_scores) - sum(sft)) / 3:+.2f} points"
     assert {"95 % interval over new seeds and test documents", "p"} < facts.keys()
-    assert [run[:2] for run in cell["runs"]] == [[f"notes/tiny/dpo/seed{n}", f"{own[n - 1]:.2f}"] for n in (1, 2, 3)]
+    assert [run[:2] for run in cell["runs"]] == [
+        [f"notes/tiny/dpo/seed{n}", f"{seed_scores[n - 1]:.2f}"] for n in (1, 2, 3)
+    ]
     assert cell["runs"][0][2] == cell["runs"][1][2] != "–" == cell["runs"][2][2]  # seed 3 has no provenance here
     assert details[3]["title"] == "dictionary, NER" and details[3]["runs"] == [["notes/dictionary", "10.00", "–"]]
 

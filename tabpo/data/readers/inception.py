@@ -58,10 +58,10 @@ def read_documents(path: Path, reading: Reading | None = None) -> list[Document]
 def _document(place: Place, file: Path, folder: Path, noticed: Counter[str]) -> Document:
     cas = _load(place, file, folder)
     text = place.string("the text", cas.sofa_string)
-    found = [item for item in cas.select_all_annotations() if not item.type.name.startswith(_STRUCTURE)]
-    relations = [item for item in found if _feature(item, "Governor") and _feature(item, "Dependent")]
-    spans = [item for item in found if item not in relations and _label(item) and hasattr(item, "begin")]
-    noticed.update([OTHER_LAYERS] * (len(found) - len(relations) - len(spans)))
+    annotations = [item for item in cas.select_all_annotations() if not item.type.name.startswith(_STRUCTURE)]
+    relations = [item for item in annotations if _feature(item, "Governor") and _feature(item, "Dependent")]
+    spans = [item for item in annotations if item not in relations and _label(item) and hasattr(item, "begin")]
+    noticed.update([OTHER_LAYERS] * (len(annotations) - len(relations) - len(spans)))
     names = {id(item): f"T{number}" for number, item in enumerate(spans, start=1)}
     annotations = {
         names[id(item)]: Annotation(
