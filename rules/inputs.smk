@@ -204,6 +204,13 @@ def of_pairing(path):
 
 run_pairs = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet")
 run_audit = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json")
+
+
+def run_token_scores(wildcards):
+    """List the log-probs of other runs' models that a run reads; most losses read none."""
+    return list(map(results, job.token_score_files(STUDY, **wildcards)))
+
+
 run_reference = of_pairing("{dataset}/{model}/reference/{pairing}/seed{seed}.parquet")
 
 

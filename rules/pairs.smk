@@ -114,6 +114,24 @@ rule reference:
         " 2>> {log:q}"
 
 
+use rule reference as token_scores with:
+    input:
+        sft=results("{dataset}/{model}/{method}/seed{seed}/model"),
+        pairs=results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"),
+        prompts=results("{dataset}/prompts/train.parquet"),
+    output:
+        reference=results("{dataset}/{model}/token_scores/{pairing}/{method}/seed{seed}.parquet"),
+    wildcard_constraints:
+        method=either(METHODS),
+    params:
+        settings=held_out_logp_settings,
+        scorer_version=SCORER_VERSION,
+    log:
+        results("logs/token_scores/{dataset}/{model}/{pairing}/{method}/seed{seed}.log"),
+    benchmark:
+        results("benchmarks/token_scores/{dataset}/{model}/{pairing}/{method}/seed{seed}.tsv")
+
+
 rule audit:
     """Prove that pairs may be used for training; write this audit of them as JSON and as a Markdown page."""
     input:

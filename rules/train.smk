@@ -9,6 +9,7 @@ rule train:
         pairs=run_pairs,
         audit=run_audit,
         reference=run_reference,
+        token_scores=run_token_scores,
         held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
         held_out_documents=annotated("{dataset}/documents/dev.parquet"),
         held_out_pairs=preferred("{dataset}/{model}/pairs/dev_select.parquet"),
@@ -52,6 +53,7 @@ rule train:
         " --prompts {input.prompts:q}"
         " --pairs {input.pairs:q}"
         " --reference {input.reference:q}"
+        " --token-scores {input.token_scores:q}"
         " --held-out-prompts {input.held_out_prompts:q}"
         " --held-out-documents {input.held_out_documents:q}"
         " --held-out-pairs {input.held_out_pairs:q}"

@@ -37,6 +37,13 @@ def main(argv: list[str] | None = None) -> None:
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True)
     for name in HELD_OUT:
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, nargs="?")
+    parser.add_argument(
+        "--token-scores",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="log-probs of other runs' models, by name in the settings",
+    )
     for name in OUTPUTS:
         parser.add_argument(f"--output-{name.replace('_', '-')}", type=Path, required=True)
     args = parser.parse_args(argv)
@@ -47,6 +54,8 @@ def main(argv: list[str] | None = None) -> None:
     method["params"] = asdict(loss)  # defaults become explicit
     tokenizer = load_tokenizer(args.sft)
     inputs = {name: path for name in (*INPUTS, *HELD_OUT) if (path := getattr(args, name)) is not None}
+    token_scores = dict(zip(sorted(method.get("token_scores", {})), args.token_scores, strict=True))
+    inputs |= token_scores
     examples = read_examples(tokenizer, inputs, settings)
     if "example_weights" in method:
         weights = ExampleWeights(**method["example_weights"])

@@ -139,6 +139,8 @@ def synthetic_pair(seed: int, dtype: torch.dtype, pairs: int = 6, tokens: int = 
             importance=draw(),
             baseline=(2 * draw() - 1).requires_grad_(),
             anchor=anchor,
+            dpo_logps=-4 * draw(),
+            reverse_dpo_logps=-4 * draw(),
             token_weights=2 * draw(),
         )
 

@@ -17,7 +17,7 @@ class TokenField(IntEnum):
     ID = 5
 
 
-FROM_FILES = frozenset({"token_weights"})
+FROM_FILES = frozenset({"token_weights", "dpo_logps", "reverse_dpo_logps"})
 """Fields of `Side` that are read from files and not computed in training."""
 
 
@@ -39,6 +39,10 @@ class Side:
         importance: (B, T) token importances, no gradient; for losses that need "importance".
         baseline: (B, T) learnt state values; for losses that need "baseline".
         anchor: Sampled anchor completions of the pairs' prompts; for losses that need "anchor".
+        dpo_logps: (B, T) log-probs of the completion tokens under a policy that another run trained by DPO, nats, no
+            gradient; for losses that need "dpo_logps".
+        reverse_dpo_logps: (B, T) the same of a policy that DPO trained on the pairs with their sides swapped; for
+            losses that need "reverse_dpo_logps".
         token_weights: (B, T) weights of tokens that the data give, at least 0; for losses that need "token_weights".
     """
 
@@ -52,6 +56,8 @@ class Side:
     importance: Tensor | None = None
     baseline: Tensor | None = None
     anchor: "Side | None" = None
+    dpo_logps: Tensor | None = None
+    reverse_dpo_logps: Tensor | None = None
     token_weights: Tensor | None = None
 
     @property
@@ -83,6 +89,11 @@ class Side:
     def mean_logps(self) -> Tensor:
         """Mean log-probability of a token under the policy, (B,)."""
         return self.logp_sum / self.lengths
+
+    @property
+    def dpo_log_ratios(self) -> Tensor:
+        """Token rewards of another DPO run, log DPO(y_t) - log ref(y_t), (B, T); for losses that need "dpo_logps"."""
+        return (self.dpo_logps - self.reference_logps).where(self.completion_mask, 0.0)
 
     @property
     def token_kl_sum(self) -> Tensor:

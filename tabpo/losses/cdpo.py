@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 
 from tabpo.losses._interface import LossOutput, Side
-from tabpo.losses._ranges import FlipRate, Positive
+from tabpo.losses._ranges import Positive, Share
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,11 @@ class Loss:
 
     Attributes:
         beta: Reward per nat of summed log-ratio.
-        epsilon: Share of flipped pairs; 0 gives back DPO exactly, 0.5 has no preference.
+        epsilon: Share of flipped pairs; 0 gives back DPO exactly, 0.5 has no preference, and 1 is DPO on swapped pairs.
     """
 
     beta: Positive = 0.1
-    epsilon: FlipRate = 0.1
+    epsilon: Share = 0.1
 
     needs: ClassVar[frozenset[str]] = frozenset()
 

@@ -19,7 +19,7 @@ states, M target pairs, S tokens in the longest padded row.
     differs                     (R, T) bool, pairs only
     reference_logps             (R, T) float32, pairs with reference only; zeros for anchors
     weights                     (B,) float32, pairs only
-    token_weights               (R, T) float32, pairs that bring it along only; zeros for anchors
+    fields of FROM_FILES        (R, T) float32, pairs that bring them along only; zeros for anchors
 
 The completions of a pair batch are all chosen ones, then all rejected ones, then all anchors if there are any.
 """

@@ -137,7 +137,8 @@ def read_examples(
 
     Args:
         tokenizer: Tokenizer of the SFT model.
-        inputs: Files and folders of the run; sft, prompts, pairs and reference are read.
+        inputs: Files and folders of the run; sft, prompts, pairs and reference are read, and the log-probs of other
+            runs' models that the method's `token_scores` name.
         settings: The settings in run.yaml.
 
     Raises:
@@ -146,7 +147,9 @@ def read_examples(
     quantize = (settings["training"]["lora"] or {}).get("quantize")
     key = reference_key(inputs["sft"], inputs["pairs"], inputs["prompts"], settings["numerics"], quantize)
     prompts, pairs = read_records(inputs["prompts"], Prompt), read_records(inputs["pairs"], Pair)
-    return encode_pairs(tokenizer, prompts, pairs, read_reference(inputs["reference"], key), settings["limits"])
+    of_pairs = {part: value for part, value in key.items() if part not in ("weights_sha256", "quantize")}
+    scores = {name: read_reference(inputs[name], of_pairs) for name in settings["method"].get("token_scores", {})}
+    return encode_pairs(tokenizer, prompts, pairs, read_reference(inputs["reference"], key), settings["limits"], scores)
 
 
 def read_reference(path: Path, key: dict[str, str]) -> list[Reference]:

@@ -111,6 +111,7 @@ def encode_pairs(
     pairs: Sequence[Pair],
     references: Sequence[Reference] | None,
     limits: dict,
+    scores: Mapping[str, Sequence[Reference]] | None = None,
 ) -> list[PairExample]:
     """Encode pairs with their fields, differing tokens and, if given, reference log-probs, in the order of `pairs`.
 
@@ -120,6 +121,7 @@ def encode_pairs(
         pairs: Each names its prompt.
         references: One for each pair, in any order; None before they are computed.
         limits: As for `encode_examples`.
+        scores: Log-probs of other models by the field of `Side`, like `references`.
 
     Raises:
         DataError: As for `encode_examples`; also if the prompt of a pair is missing, if both sides of a pair have the
@@ -134,8 +136,17 @@ def encode_pairs(
         number, prompt = by_prompt[prompt_id]
         prompt_ids[prompt_id] = encode_prompt(tokenizer, prompt, limits, number)
     by_pair = None if references is None else _match_references(pairs, references)
+    further = {name: _match_references(pairs, records) for name, records in (scores or {}).items()}
     return [
-        _encode_pair(tokenizer, pair, number, prompt_ids[pair.prompt_id], by_pair and by_pair[pair.pair_id], limits)
+        _encode_pair(
+            tokenizer,
+            pair,
+            number,
+            prompt_ids[pair.prompt_id],
+            by_pair and by_pair[pair.pair_id],
+            limits,
+            {name: records[pair.pair_id] for name, records in further.items()},
+        )
         for number, pair in enumerate(pairs, start=1)
     ]
 
@@ -161,6 +172,7 @@ def _encode_pair(
     prompt_ids: tuple[int, ...],
     reference: Reference | None,
     limits: dict,
+    scores: Mapping[str, Reference],
 ) -> PairExample:
     chosen_ids, chosen_fields = _encode_answer(tokenizer, pair.chosen, f"chosen answer of pair {number}", limits)
     rejected_ids, rejected_fields = _encode_answer(
@@ -172,7 +184,11 @@ def _encode_pair(
     if reference is not None:
         _check_counts(number, "reference log-probs", reference.chosen_logps, chosen_ids)
         _check_counts(number, "reference log-probs", reference.rejected_logps, rejected_ids)
-    chosen_values, rejected_values = {}, {}
+    for name, record in scores.items():
+        _check_counts(number, name, record.chosen_logps, chosen_ids)
+        _check_counts(number, name, record.rejected_logps, rejected_ids)
+    chosen_values = {name: record.chosen_logps for name, record in scores.items()}
+    rejected_values = {name: record.rejected_logps for name, record in scores.items()}
     if pair.chosen_weights is not None:
         _check_counts(number, "weights", pair.chosen_weights, chosen_ids)
         _check_counts(number, "weights", pair.rejected_weights, rejected_ids)

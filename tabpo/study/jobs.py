@@ -138,7 +138,7 @@ def audits(study: Study) -> list[str]:
     Paths are relative to the study's results.
     """
     files = {}
-    for run in _trained_runs(study):
+    for run in trained_runs(study):
         folder, pairing = f"{run['dataset']}/{run['model']}", study.methods[run["method"]]["pairing"]
         files |= dict.fromkeys(f"{folder}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"])
         heldout = study.pairings[pairing]["heldout"]
@@ -189,7 +189,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "split": "test",
         "datasets": list(dict.fromkeys(dataset for table in tables for dataset in table["datasets"])),
         "models": list(dict.fromkeys(model for table in tables for model in table["models"])),
-        "methods": list(study.methods),
+        "methods": [name for name in study.methods if name not in study.scorers],
         "metrics": [metric],
     }
     caption = f"{metric}: methods by dataset and model."
@@ -221,9 +221,24 @@ def _is_generated(study: Study, dataset: str) -> bool:
 
 
 def cost_settings(study: Study) -> Settings:
-    """Settings of the table of costs: every run of the study's tables that was trained with a loss."""
-    runs = _trained_runs(study)
-    return {"runs": runs, "private": study.private({run["dataset"] for run in runs})}
+    """Settings of the table of costs: every run that was trained with a loss, and which other runs it needs."""
+    shown = trained_runs(study)
+    scored = [run | {"method": name} for run in shown for name in _scorers_of(study, run["method"])]
+    runs = {(run["dataset"], run["model"], run["method"]): run for run in [*shown, *scored]}
+    needed = {name: _scorers_of(study, name) for name in study.methods if _scorers_of(study, name)}
+    private = study.private({run["dataset"] for run in shown})
+    return {"runs": list(runs.values()), "needed": needed, "private": private}
+
+
+def _scorers_of(study: Study, method: str) -> list[str]:
+    """Return the methods whose models a method reads log-probs of, by the name of these log-probs."""
+    return [scorer for _, scorer in sorted(study.methods[method].get("token_scores", {}).items())]
+
+
+def token_score_files(study: Study, dataset: str, model: str, method: str, seed: str) -> list[str]:
+    """Return the files of log-probs that a run reads, under the study's results, by the name of these log-probs."""
+    folder = f"{dataset}/{model}/token_scores/{study.methods[method]['pairing']}"
+    return [f"{folder}/{scorer}/seed{seed}.parquet" for scorer in _scorers_of(study, method)]
 
 
 def macro_settings(study: Study) -> Settings:
@@ -255,7 +270,7 @@ def _table_runs(study: Study) -> list[Settings]:
     return list({(run["dataset"], run["model"], run["method"]): run for run in runs}.values())
 
 
-def _trained_runs(study: Study) -> list[Settings]:
+def trained_runs(study: Study) -> list[Settings]:
     """Return the runs of all tables that were trained with a loss."""
     return [run for run in _table_runs(study) if run["method"] in study.methods]
 
@@ -330,7 +345,7 @@ def _limits(study: Study, dataset: str) -> Settings:
 
 def run_figure_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rules `training_figure` and `erosion_figure`."""
-    return {"runs": [run for run in cost_settings(study)["runs"] if (run["dataset"], run["model"]) == (dataset, model)]}
+    return {"runs": [run for run in trained_runs(study) if (run["dataset"], run["model"]) == (dataset, model)]}
 
 
 def gradient_settings(study: Study, dataset: str, model: str) -> Settings:
@@ -355,7 +370,7 @@ def run_figures(study: Study) -> list[str]:
     Preferences have no gold tokens that could erode and no edits. The figure of gradients shows a pair, so that private
     data have none.
     """
-    drawn = list(dict.fromkeys((run["dataset"], run["model"]) for run in cost_settings(study)["runs"]))
+    drawn = list(dict.fromkeys((run["dataset"], run["model"]) for run in trained_runs(study)))
     annotated = study.annotated_datasets()
     return [
         *(f"figures/training/{dataset}/{model}.svg" for dataset, model in drawn),

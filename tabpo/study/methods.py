@@ -42,6 +42,14 @@ class Method(Section):
     example_weights: ExampleWeights = Field(
         None, description="Weights of pairs by the labels of their gold answers. If not given, all pairs weigh 1."
     )
+    token_scores: dict[Literal["dpo_logps", "reverse_dpo_logps"], str] = Field(
+        None,
+        description=(
+            "For losses that read log-probs of another run's model (docs/methods.md): the method that trains this"
+            " model, by what the loss calls its log-probs. A method that the study lacks is a preset; it is trained for"
+            " this alone and is no row. If not given, those of the loss's preset."
+        ),
+    )
     training: TrainingSettings = Field(None, description="Training settings of this method; they override all others.")
     pairing: str = Field(
         None,

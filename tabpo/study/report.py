@@ -4,7 +4,7 @@ from pathlib import PurePath
 from typing import Any
 
 from tabpo.study.heldout import DISAGREEMENT
-from tabpo.study.jobs import confusions_folder, cost_settings, metric_settings, run_figures
+from tabpo.study.jobs import confusions_folder, metric_settings, run_figures, trained_runs
 from tabpo.study.study import Settings, Study, stored_weights
 
 FIGURES = {
@@ -28,7 +28,7 @@ def report_settings(study: Study) -> Settings:
         "models": [{"name": name, "origin": _origin(entry)} for name, entry in study.models.items()],
         "tables": [*study.tables, *study.analyses],
         "metrics": study.metrics(),
-        "costs": bool(cost_settings(study)["runs"]),
+        "costs": bool(trained_runs(study)),
         "runs": report_runs(study),
         "exhibits": report_exhibits(study),
     }
@@ -52,7 +52,7 @@ def report_exhibits(study: Study) -> list[Settings]:
     Paths are relative to the study's results. Files that exist once per seed form one exhibit, in the order of seeds.
     """
     exhibits = [_exhibit(name, None, "Data card", [f"{name}/card.md"]) for name in study.datasets]
-    for run in cost_settings(study)["runs"]:
+    for run in trained_runs(study):
         dataset, model, pairing = run["dataset"], run["model"], study.methods[run["method"]]["pairing"]
         pages = [f"{dataset}/{model}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"]]
         exhibits.append(_exhibit(dataset, model, f"Pairs: {pairing}", pages))

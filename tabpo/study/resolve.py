@@ -90,16 +90,18 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     _check_logging(keys.logging, private)
     family = preset_family(known.presets, config["presets"])
     methods = {name: _method(config, name, known, family) for name in config["methods"]}
+    scorers = _scorers(config, methods, known, family)
+    all_methods = methods | scorers
     pairings = {name: complete_pairing(f"pairings.{name}", entry) for name, entry in config["pairings"].items()}
     training = {
-        (model, method): complete_training(config, family, methods, model, method)
+        (model, method): complete_training(config, family, all_methods, model, method)
         for model, entry in config["models"].items()
         if "endpoint" not in entry
-        for method in (SFT, *entry.get("methods", methods))
+        for method in with_scorers(all_methods, (SFT, *entry.get("methods", methods)))
     }
     for (model, method), settings in training.items():
         if settings["keep"] == "dev_best":
-            used = pairings if method == SFT else [methods[method]["pairing"]]
+            used = pairings if method == SFT else [all_methods[method]["pairing"]]
             check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
     models = {name: _model(config, name, keys.models[name], known, private) for name in config["models"]}
     imported = complete_imported(config)
@@ -122,7 +124,8 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         models=models,
         resources=dict(config["resources"]),
         pairings=pairings,
-        methods=methods,
+        methods=all_methods,
+        scorers=tuple(scorers),
         training=training,
         tables=tables,
         imported=imported,
@@ -242,8 +245,40 @@ def _method(config: Mapping[str, Any], name: str, known: Known, family: Mapping[
     check_reference(f"{where}.pairing", pairing, "pairings", config["pairings"])
     params = {**preset.get("params", {}), **entry.get("params", {})}
     weights = entry.get("example_weights", preset.get("example_weights"))
-    weighted = {} if weights is None else {"example_weights": ExampleWeights.defaults() | weights}
-    return {"loss": loss, "params": params, "pairing": pairing, **weighted}
+    further = {} if weights is None else {"example_weights": ExampleWeights.defaults() | weights}
+    scores = entry.get("token_scores", preset.get("token_scores", family.get(loss, {}).get("token_scores")))
+    if scores is not None:
+        further["token_scores"] = scores
+    return {"loss": loss, "params": params, "pairing": pairing, **further}
+
+
+def with_scorers(methods: Mapping[str, Settings], names: Iterable[str]) -> list[str]:
+    """Return methods with those whose models they read log-probs of, each once."""
+    listed = list(names)
+    scorers = [scorer for name in listed for scorer in methods.get(name, {}).get("token_scores", {}).values()]
+    return list(dict.fromkeys([*listed, *scorers]))
+
+
+def _scorers(
+    config: Mapping[str, Any], methods: Mapping[str, Settings], known: Known, family: Mapping[str, Settings]
+) -> dict[str, Settings]:
+    """Methods that the study lacks and whose models others read log-probs of; they train on the pairs of the others."""
+    scorers: dict[str, Settings] = {}
+    for name, method in methods.items():
+        for key, scorer in method.get("token_scores", {}).items():
+            where = f"methods.{name}.token_scores.{key}"
+            _check_reference(where, scorer, "methods and presets", {**methods, **family})
+            if scorer not in methods:
+                alone = {**config, "methods": {scorer: {"pairing": method["pairing"]}}}
+                entry = _method(alone, scorer, known, family)
+                if scorers.setdefault(scorer, entry)["pairing"] != method["pairing"]:
+                    raise ConfigError(
+                        f"{where} names {scorer}, which the study lacks, for the pairing {method['pairing']}, and"
+                        f" another method names it for {scorers[scorer]['pairing']}; accepted: entries for both"
+                    )
+            if "token_scores" in {**scorers, **methods}[scorer]:
+                raise ConfigError(f"{where} names {scorer}, which has token_scores itself; accepted: other methods")
+    return scorers
 
 
 def _check_logging(logging: str, private: Sequence[str]) -> None:

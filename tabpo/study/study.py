@@ -31,7 +31,9 @@ class Study:
             behind an endpoint has the key `endpoint` only.
         resources: Classes of machines by name.
         pairings: Recipes of pairs by name, with every key.
-        methods: Loss, params and pairing by name, without `sft`.
+        methods: Loss, params and pairing by name, without `sft`; and `token_scores` of a method that reads log-probs of
+            other runs' models.
+        scorers: The methods that are no rows of tables, and are trained for the log-probs of their models alone.
         training: Complete training settings by (model, method), `sft` included; models behind an endpoint have none.
         tables: Entries of the tables of scores by name, with `models`, `methods` and `tests` filled in.
         imported: Rows from other systems by name: `model` or None, and `files` by data set and by seed or None.
@@ -51,6 +53,7 @@ class Study:
     resources: dict[str, Settings]
     pairings: dict[str, Settings]
     methods: dict[str, Settings]
+    scorers: tuple[str, ...]
     training: dict[tuple[str, str], Settings]
     tables: dict[str, Settings]
     imported: dict[str, Settings]

@@ -86,7 +86,7 @@ def complete_training(
     else:
         preset = next((name for name in (method, methods[method]["loss"]) if "training" in family.get(name, {})), None)
         recipe = [] if preset is None else [(f"presets {config['presets']}: {preset}", family[preset]["training"])]
-        of_method = (f"methods.{method}.training", (config["methods"][method] or {}).get("training", {}))
+        of_method = (f"methods.{method}.training", (config["methods"].get(method) or {}).get("training", {}))
         layers = [*shared[:-1], *recipe, shared[-1], of_method]
         _check_quantize(model, layers, shared)
     training = overlay(layers)

@@ -58,7 +58,7 @@ class Cost:
         tokens_per_s: The mean over seeds.
         peak_memory_mb: The peak memory of the first process; the maximum over seeds.
         peak_gpu_memory_mb: The peak memory of the first process's GPU; the maximum over seeds, None on CPUs.
-        wall_s: The wall time of a whole run, as the mean over seeds.
+        wall_s: The wall time of a whole run and of the runs whose log-probs it reads, as the mean over seeds.
         gpu_seconds: `wall_s` times the number of GPUs, as the mean over seeds.
         reason: Why numbers are missing.
     """
@@ -81,12 +81,28 @@ class Cost:
     reason: str = ""
 
 
-def build_costs(runs: Sequence[TrainedRun]) -> list[Cost]:
-    """A row for each data set, model and method, in the order of `runs`."""
+def build_costs(runs: Sequence[TrainedRun], needed: Mapping[str, Sequence[str]]) -> list[Cost]:
+    """A row for each data set, model and method, in the order of `runs`.
+
+    Args:
+        runs: All trained runs.
+        needed: For methods that read log-probs of other runs' models, the methods that train these. Their time is part
+            of the time of a whole run.
+    """
     rows: dict[tuple[str, str, str], dict[int, TrainedRun]] = {}
     for run in runs:
         rows.setdefault((run.dataset, run.model, run.method), {})[run.seed] = run
-    return [_cost(by_seed, rows.get((dataset, model, BASELINE), {})) for (dataset, model, _), by_seed in rows.items()]
+    costs = []
+    for (dataset, model, method), by_seed in rows.items():
+        others = [rows[dataset, model, other] for other in needed.get(method, ())]
+        cost = _cost(by_seed, rows.get((dataset, model, BASELINE), {}))
+        more = {name: sum(_mean(name, other) for other in others) for name in ("wall_s", "gpu_seconds")}
+        costs.append(replace(cost, **{name: getattr(cost, name) + extra for name, extra in more.items()}))
+    return costs
+
+
+def _mean(name: str, runs: Mapping[int, TrainedRun]) -> float:
+    return fmean(run.provenance[name] for run in runs.values())
 
 
 def _cost(runs: Mapping[int, TrainedRun], baseline: Mapping[int, TrainedRun]) -> Cost:
@@ -134,7 +150,7 @@ def costs_latex(costs: Sequence[Cost], notes: Sequence[str]) -> str:
     return latex_table(_frame(costs, "--"), CAPTION, notes, label="tab:cost", names={})
 
 
-def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun]) -> list[str]:
+def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun], needed: Mapping[str, Sequence[str]]) -> list[str]:
     """The notes below the table: how the costs were measured, and why numbers are missing."""
     devices = sorted({run.provenance["device"] for run in runs})
     several = any(cost.seeds > 1 for cost in costs)
@@ -145,6 +161,7 @@ def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun]) -> list[st
         f"x {BASELINE}: s/step divided by that of {BASELINE} with the same seed. Runs of a study take place at"
         " different times and under different load of the machine; benchmarks/method_step.py alternates the methods in"
         " one process.",
+        *(f"s/run of {method} includes the training of {' and '.join(others)}." for method, others in needed.items()),
         "Memory: the peak of the first process.",
         f"Trained on {' and on '.join(devices)}.",
         *(f"{missing}." for missing in sorted({f"– {cost.reason}" for cost in costs if cost.reason})),

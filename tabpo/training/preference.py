@@ -70,8 +70,8 @@ class PreferenceTrainer(StepTrainer):
         missing = (loss.needs & FROM_FILES) - examples[0].chosen_values.keys()
         if missing:
             raise DataError(
-                f"the loss needs {', '.join(sorted(missing))}, which these pairs do not have; accepted: preferences"
-                " with chosen_weights and rejected_weights"
+                f"the loss needs {', '.join(sorted(missing))}, which these pairs do not have; accepted: token_scores of"
+                " the method for dpo_logps and reverse_dpo_logps, and data with weights of tokens for token_weights"
             )
         self.measure = Watch.measure if watch is None else watch.measure
         if "baseline" in loss.needs:

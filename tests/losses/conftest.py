@@ -51,7 +51,9 @@ def _with_needs(chosen: Side, rejected: Side, generator: torch.Generator) -> tup
     for side in (chosen, rejected):
         shape = side.policy_logps.shape
         states, values = draw(*shape, 5), (draw(*shape), 2 * draw(*shape) - 1)
-        sides.append(replace(side, hidden_states=states, importance=values[0], baseline=values[1]))
+        given = {name: -4 * draw(*shape) for name in ("dpo_logps", "reverse_dpo_logps")}
+        given["token_weights"] = 2 * draw(*shape)
+        sides.append(replace(side, hidden_states=states, importance=values[0], baseline=values[1], **given))
     rows, tokens = chosen.policy_logps.shape
     lengths = torch.randint(1, tokens + 1, (rows, 1), generator=generator)
     logps = -4 * draw(2, rows, tokens)

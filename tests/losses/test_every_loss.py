@@ -130,8 +130,10 @@ def test_raising_a_chosen_token_lowers_the_loss(make_random_pair, gradients_of, 
     _, gradients = gradients_of(build_loss(name, **params | WITHOUT_ANCHOR.get(name, {})), pair)
     raised, rejected = gradients[0][pair[0].completion_mask], gradients[len(gradients) // 2]
     assert (raised <= 0).all() and (rejected >= 0).all()
-    # ConfPO leaves out confident tokens, TBPO those beyond the shorter completion, FTPO all but one.
-    assert (raised < 0).all() or (name in ("confpo", "tbpo_a", "tbpo_q", "ftpo") and (raised < 0).any())
+    # ConfPO leaves out confident tokens, TBPO those beyond the shorter completion, FTPO all but one, SePO those that it
+    # does not select, and TIS-DPO the end-of-turn token.
+    some = ("confpo", "tbpo_a", "tbpo_q", "ftpo", "sepo", "tis_dpo")
+    assert (raised < 0).all() or (name in some and (raised < 0).any())
 
 
 def test_an_unknown_loss_is_refused_with_all_names():

@@ -41,7 +41,7 @@ def test_published_rmsprop_is_that_of_the_authors_code():
         name: entry.get("adam_beta2") for name, entry in recipes.items() if entry.get("optimizer") == "rmsprop"
     }
     theirs = torch.optim.RMSprop([torch.zeros(1)]).defaults["alpha"]
-    assert smoothing == dict.fromkeys(("dpo", "tdpo1", "tdpo2", "tbpo_a", "tbpo_q"), theirs)
+    assert smoothing == dict.fromkeys(("dpo", "dpo_reversed", "tis_dpo", "tdpo1", "tdpo2", "tbpo_a", "tbpo_q"), theirs)
 
 
 def test_published_recipes_train_adapters_or_all_weights_as_their_sources_do():
@@ -54,6 +54,7 @@ def test_published_recipes_train_adapters_or_all_weights_as_their_sources_do():
         "cpo": (16, 32, None),
     }
     full = {"dpo", "dpo_mean", "simpo", "orpo", "cal_dpo", "confpo", "kto_pair", "tdpo1", "tdpo2", "otpo", "dpo_shift"}
+    full |= {"dpo_reversed", "tis_dpo", "sepo", "tgdpo"}
     assert {name for name, entry in lora.items() if entry is None} == full
 
 

@@ -798,3 +798,58 @@ def test_weights_of_examples_are_part_of_a_methods_settings_only_where_given(dem
     assert "example_weights" not in job.run_settings(study, "demo_abstracts", "tiny", "dpo", 1)["method"]
     demo["methods"]["dpo_rare"]["example_weights"] = {"strategy": "rare"}
     assert refusal(demo).startswith("methods.dpo_rare.example_weights.strategy is 'rare'; accepted: effective_number")
+
+
+def test_methods_that_others_read_log_probs_of_are_trained_but_are_no_rows(demo):
+    demo["methods"] = {"tis_dpo": None, "dpo": None, "sepo_short": {"loss": "sepo", "params": {"k": 0.1}}}
+    demo["tables"]["abstracts"].pop("methods", None)
+    study = resolve_study(demo, KNOWN)
+    assert list(study.methods) == ["tis_dpo", "dpo", "sepo_short", "dpo_reversed"]
+    assert study.scorers == ("dpo_reversed",)
+    assert study.methods["dpo_reversed"] == {
+        "loss": "cdpo",
+        "params": {"beta": 0.1, "epsilon": 1.0},
+        "pairing": "mixed",
+    }
+    assert study.methods["sepo_short"]["token_scores"] == {"dpo_logps": "dpo"}
+    assert study.training["tiny", "dpo_reversed"] == study.training["tiny", "dpo"]
+    table = job.table_settings(study, "abstracts")
+    assert "dpo_reversed" not in table["rows"] and {run["method"] for run in table["runs"]}.isdisjoint({"dpo_reversed"})
+    assert "dpo_reversed" not in job.metric_settings(study, "ner_strict")["rows"]
+    costs = job.cost_settings(study)
+    assert costs["needed"] == {"tis_dpo": ["dpo", "dpo_reversed"], "sepo_short": ["dpo"]}
+    assert "dpo_reversed" in {run["method"] for run in costs["runs"]}
+    assert job.token_score_files(study, "demo_abstracts", "tiny", "tis_dpo", "1") == [
+        "demo_abstracts/tiny/token_scores/mixed/dpo/seed1.parquet",
+        "demo_abstracts/tiny/token_scores/mixed/dpo_reversed/seed1.parquet",
+    ]
+    assert job.token_score_files(study, "demo_abstracts", "tiny", "dpo", "1") == []
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        (
+            {"dpo_logps": "dop"},
+            "methods.mine.token_scores.dpo_logps names dop; did you mean ",
+        ),
+        ({"dpo_logps": "sepo"}, "methods.mine.token_scores.dpo_logps names sepo, which has token_scores itself; accep"),
+        (
+            {"logps": "dpo"},
+            "methods.mine.token_scores has an unknown key logps; did you mean dpo_logps? it",
+        ),
+    ],
+)
+def test_refused_token_scores(demo, scores, message):
+    demo["methods"]["mine"] = {"loss": "sepo", "token_scores": scores}
+    assert refusal(demo).startswith(message)
+
+
+def test_a_method_for_log_probs_is_on_the_pairs_of_the_method_that_names_it(demo):
+    demo["pairings"]["other"] = demo["pairings"]["mixed"]
+    demo["methods"] = {"tis_dpo": {"pairing": "other"}}
+    demo["tables"] = {"abstracts": demo["tables"]["abstracts"] | {"methods": ["tis_dpo"]}}
+    study = resolve_study(demo, KNOWN)
+    assert {study.methods[name]["pairing"] for name in ("dpo", "dpo_reversed")} == {"other"}
+    demo["methods"]["sepo"] = None
+    assert refusal(demo).startswith("methods.sepo.token_scores.dpo_logps names dpo, which the study lacks, for the")

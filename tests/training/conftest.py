@@ -171,7 +171,11 @@ def pair_examples(tokenizer, prompts, pairs, limits):
     """The encoded pairs with the reference log-probs of `make_model()`."""
     encoded = encode_pairs(tokenizer, prompts, pairs, None, limits)
     references = score_references(_model(), encoded, tokenizer.pad_token_id, FP32, 2)
-    return encode_pairs(tokenizer, prompts, pairs, references, limits)
+    scores = {
+        name: score_references(_model(seed=seed), encoded, tokenizer.pad_token_id, FP32, 2)
+        for name, seed in (("dpo_logps", 1), ("reverse_dpo_logps", 2))
+    }
+    return encode_pairs(tokenizer, prompts, pairs, references, limits, scores)
 
 
 @pytest.fixture(scope="session")

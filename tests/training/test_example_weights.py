@@ -115,5 +115,6 @@ def test_a_loss_that_needs_weights_of_tokens_is_refused_without_them(
     build = preference("dpo")
     build.keywords["loss"] = replace(build.keywords["loss"])
     object.__setattr__(build.keywords["loss"], "needs", frozenset({"token_weights"}))
-    with pytest.raises(DataError, match="the loss needs token_weights, which these pairs do not have; accepted: pref"):
-        make_trainer(build, make_model(), pair_examples, tmp_path)
+    with pytest.raises(DataError, match="the loss needs token_weights, which these pairs do not have; accepted: tok"):
+        plain = [replace(pair, chosen_values={}, rejected_values={}) for pair in pair_examples]
+        make_trainer(build, make_model(), plain, tmp_path)

@@ -82,6 +82,9 @@ def test_the_page_has_the_costs_that_were_measured():
     }
 
 
+LOG_PROBS = {"log DPO": "dpo_logps", "log DPO on swapped pairs": "reverse_dpo_logps"}
+
+
 @pytest.fixture(scope="module")
 def page_pair():
     """The pair for which the page states values, from the page's table."""
@@ -92,6 +95,7 @@ def page_pair():
 
 def page_side(cells):
     values = {name: tensor(cells[name]) for name in ("token_kl", "baseline", "importance")}
+    values |= {name: tensor(cells[title]) for title, name in LOG_PROBS.items()}
     values["hidden_states"] = tensor(cells["hidden state, of one number"])[:, :, None]
     third = (torch.arange(values["token_kl"].shape[1]) == 2)[None]
     fields = torch.where(third, TokenField.SUBLABEL, TokenField.SCAFFOLDING).to(torch.int8)
