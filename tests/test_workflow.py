@@ -340,6 +340,28 @@ def test_a_study_of_endpoints_alone(done, study):
     }
 
 
+def test_log_probs_of_other_runs_are_made_once_and_their_runs_trained(done, study):
+    study["methods"] |= {"tis_dpo": {}, "sepo": {}}
+    planned = again(done, study)
+    scores = {
+        f"token_scores {dataset} tiny mixed {name} 1" for dataset in ("own", "phee") for name in ("dpo", "dpo_reversed")
+    }
+    assert {job for job in planned if job.startswith("token_scores")} == scores
+    trained = {job for job in planned if job.startswith("train ")}
+    assert trained == {
+        f"train {dataset} tiny {method} 1"
+        for dataset in ("own", "phee")
+        for method in ("dpo_reversed", "sepo", "tis_dpo")
+    }
+    assert not [job for job in planned if job.startswith(("predict", "score ")) and "dpo_reversed" in job]
+    study["methods"]["mine"] = {"loss": "tgdpo", "token_scores": {"reverse_dpo_logps": "dpo"}}
+    refused = run(done, study, "--dry-run")
+    message = (
+        "ConfigError: methods.mine.params: tgdpo needs dpo_logps; accepted: token_scores: {dpo_logps: NAME} beside"
+    )
+    assert message in refused.stdout + refused.stderr
+
+
 def test_imported_answers_are_read_and_scored_alone(done, study):
     study["imported"] = {
         "grpo": {"model": "tiny", "files": {"own": {1: "it's Dr B's.jsonl"}}},
