@@ -1,7 +1,7 @@
 """Resolves a study: makes its defaults explicit, and checks conditions between several keys."""
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -267,7 +267,7 @@ def _scorers(
     for name, method in methods.items():
         for key, scorer in method.get("token_scores", {}).items():
             where = f"methods.{name}.token_scores.{key}"
-            _check_reference(where, scorer, "methods and presets", {**methods, **family})
+            check_reference(where, scorer, "methods and presets", {**methods, **family})
             if scorer not in methods:
                 alone = {**config, "methods": {scorer: {"pairing": method["pairing"]}}}
                 entry = _method(alone, scorer, known, family)
