@@ -3,9 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 from tabpo.errors import ConfigError, exit_on_error
 from tabpo.losses import FROM_FILES, build_loss
@@ -19,21 +17,16 @@ def main(argv: list[str] | None = None) -> None:
     for entry in json.load(sys.stdin):
         try:
             loss = build_loss(entry["loss"], **entry["params"])
-            check_scores(loss, entry)
+            missing = sorted((loss.needs & FROM_FILES) - {"token_weights"} - entry.get("token_scores", {}).keys())
+            if missing:
+                raise ConfigError(
+                    f"{entry['loss']} needs {', '.join(missing)}; accepted: token_scores: {{{missing[0]}: NAME}} beside"
+                    " the loss, with the method that trains the model"
+                )
         except ConfigError as error:
             raise ConfigError(f"{entry['where']}: {error}") from error
         resolved.append({**entry, "params": asdict(loss)})
     json.dump(resolved, sys.stdout, indent=2, sort_keys=True)
-
-
-def check_scores(loss: Callable, entry: dict[str, Any]) -> None:
-    """Refuse a loss that reads log-probs of other runs' models if its method does not say which methods train these."""
-    missing = sorted((loss.needs & FROM_FILES) - {"token_weights"} - entry.get("token_scores", {}).keys())
-    if missing:
-        raise ConfigError(
-            f"{entry['loss']} needs {', '.join(missing)}; accepted: token_scores: {{{missing[0]}: NAME}} beside the"
-            " loss, with the method that trains the model"
-        )
 
 
 if __name__ == "__main__":
