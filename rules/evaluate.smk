@@ -47,6 +47,7 @@ rule annotate:
     """Answer new texts with one trained model, and write its annotations for brat and Label Studio with confidences."""
     input:
         model=results("{dataset}/{model}/{method}/seed{seed}/model"),
+        below=model_below,
         texts=new_texts,
         train=results("{dataset}/documents/train.parquet"),
         ontology=dataset_ontology,
@@ -72,7 +73,7 @@ rule annotate:
         mem_mb=model_memory,
         runtime=model_runtime,
     shell:
-        "python -m workflow_scripts.annotate"
+        "python -m workflow_scripts.on_gpus {resources.gpu} annotate"
         " --settings {params.settings:q}"
         " --model {input.model:q}"
         " --texts {params.texts:q}"

@@ -131,7 +131,7 @@ def do_all(configfile: Path) -> set[str]:
     """
     output = run(configfile, "--dry-run", "--printshellcmds")
     logging.info("%s", output)
-    jobs = re.findall(r"python -m workflow_scripts\.(?:launch )?(\w+) (.*) 2>> ", output)
+    jobs = re.findall(r"python -m workflow_scripts\.(?:launch |on_gpus \d+ )?(\w+) (.*) 2>> ", output)
     with contextlib.chdir(configfile.parent):
         for program, arguments in jobs:
             flags = shlex.split(arguments)

@@ -14,7 +14,7 @@ def main(argv: list[str] | None = None) -> None:
     """Replace this process by the program, which sees the GPUs of this job only."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("gpus", type=int, help="number of GPUs")
-    parser.add_argument("program", choices=["gold", "predict", "predict_by_vllm", "reference"])
+    parser.add_argument("program", choices=["annotate", "gold", "predict", "predict_by_vllm", "reference"])
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the program")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
