@@ -16,7 +16,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from tabpo.artefacts import write_json
 from tabpo.names import WITHOUT_MODEL
-from tabpo.processes.failure import failure_reason
+from tabpo.processes.failure import WITHOUT_MESSAGE, failure_reason
 
 PARTIAL = results("partial")
 TABLE_RULES = ("table", "per_metric_table", "mechanism")
@@ -49,8 +49,11 @@ class FailureRecorder(logging.Handler):
 
 
 def failed_jobs():
-    """List the jobs that failed in their last attempt, each job of a failed group too."""
-    jobs = [each for failed in workflow.scheduler.failed for each in (failed.jobs if failed.is_group() else [failed])]
+    """List the jobs that failed in their last attempt; of a group, those whose logs explain it, or else all."""
+    jobs = []
+    for failed in workflow.scheduler.failed:
+        members = list(failed.jobs) if failed.is_group() else [failed]
+        jobs += [each for each in members if reason_of(each) != WITHOUT_MESSAGE] or members
     return sorted(jobs, key=lambda failed: str(failed.log[0]))
 
 

@@ -121,7 +121,9 @@ def _cells(first: pd.DataFrame, second: pd.DataFrame) -> str:
     """Cells that differ by 0.05 or more or are in one study only, the largest differences first."""
     both = first.merge(second, how="outer", on=CELL, suffixes=("_a", "_b"), indicator=True, sort=False)
     both["difference"] = both["mean_b"] - both["mean_a"]
-    equal = (both["_merge"] == "both") & ((both["difference"].abs() < 0.05) | both[["mean_a", "mean_b"]].isna().all(1))
+    equal = (both["_merge"] == "both") & (
+        (both["difference"].abs() < 0.05) | both[["mean_a", "mean_b"]].isna().all(axis=1)
+    )
     different = both[~equal].copy()
     different["size"] = different["difference"].abs()
     different = different.sort_values("size", ascending=False, na_position="last", kind="stable")
