@@ -9,7 +9,7 @@ DEMO_RESULTS := results/demo
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo demo-full study test lint fetch plan compare test-slurm test-vllm drill gpu clean
+.PHONY: help setup setup-vllm demo demo-full study test lint fetch plan compare test-slurm faults test-vllm drill gpu clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -46,8 +46,11 @@ test: export SLURM_CONF := /dev/null
 test: setup lint ## run lint and all tests except those on Slurm and with vLLM; includes small studies
 	pytest -n 2 --dist worksteal -m "not slurm and not gpu and not vllm" -ra --durations=10
 
-test-slurm: setup ## start a Slurm here, run a small study and faults on it (root, Debian or Ubuntu)
-	tests/slurm/run-tests.sh
+test-slurm: setup ## start a Slurm here and run a small study on it (root, Debian or Ubuntu)
+	tests/slurm/run-tests.sh test_cluster.py
+
+faults: setup ## start a Slurm here and provoke the faults of docs/reliability.md on it (root, Debian or Ubuntu)
+	tests/slurm/run-tests.sh test_faults.py
 
 test-vllm: setup setup-vllm ## answer prompts with vLLM and transformers and compare; needs TABPO_DATA, and network once
 	pytest tests/vllm -s

@@ -162,7 +162,7 @@ def test_a_run_with_adapters_answers_with_the_sft_model_below_them(done, study):
         study["training"]["preference"]["lora"] = {"r": 2, "alpha": 4, "merge": merge}
         completions = "results/small/own/tiny/dpo/seed1/completions/test.parquet"
         planned = run(done, study, "--dry-run", "--", completions).stdout
-        (given,) = re.findall(r"rule predict:\n    input: (.*)\n", planned)
+        (given,) = re.findall(r"rule predict:\n +input: (.*)\n", planned)
         assert {path for path in given.split(", ") if path.endswith("/model")} == below | {
             "results/small/own/tiny/dpo/seed1/model"
         }
@@ -242,7 +242,7 @@ def test_confusions_of_train_by_models_that_did_not_see_it(done, study):
         expected |= folds | {f"folds {dataset}"} | counted | pairing_jobs(dataset)
     dry_run = run(done, study, "--dry-run", "--printshellcmds")
     assert jobs(dry_run) == expected
-    asked = re.findall(r"workflow_scripts.predict .*?/(\S+)/model --prompts (\S+)", dry_run.stdout + dry_run.stderr)
+    asked = re.findall(r"on_gpus 0 predict .*?/(\S+)/model --prompts (\S+)", dry_run.stdout + dry_run.stderr)
     assert ("sft/seed1/fold3", "results/small/own/prompts/fold3/held_out.parquet") in [
         (model.split("tiny/")[-1], prompts) for model, prompts in asked
     ]

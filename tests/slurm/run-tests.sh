@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts the test Slurm, runs the tests on it, and stops it unless it was running before.
+# Starts the test Slurm, runs the files of tests that are named on it, and stops it unless it was running before.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/common.sh"
@@ -9,4 +9,4 @@ if ! running slurmctld; then
   trap '"$here/stop-slurm.sh"' EXIT
 fi
 "$here/start-slurm.sh"
-pytest "$here" -m slurm -ra --durations=10
+pytest "${@/#/$here/}" -m slurm -ra --durations=10
