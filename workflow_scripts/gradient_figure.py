@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from tabpo.errors import exit_on_error
-from tabpo.models.loading import load_tokenizer
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.records import Pair, Prompt, Reference, read_records
 from tabpo.reports.gradient_figure import write_gradient_figure
 from tabpo.scoring.tokenise import encode_pairs
