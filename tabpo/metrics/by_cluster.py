@@ -12,6 +12,7 @@ import numpy as np
 from tabpo.answers.units import Unit
 from tabpo.artefacts import sha256_text
 from tabpo.metrics.scores import HEADLINE, UnitCounts
+from tabpo.metrics.validity import validity_counts
 from tabpo.records import ClusterCounts, Document, Prediction, Prompt, Reference
 
 CLUSTERS = "clusters"
@@ -26,14 +27,14 @@ def cluster_counts(
 ) -> list[ClusterCounts]:
     """Sum the counts of each cluster, by metric, convention and label; rows of zeros are left out.
 
-    For the metric `valid`, the right items are the readable answers, and the predicted and gold items are the prompts.
+    For the shares of `validity_counts`, the right items are the numerator, predicted and gold items the denominator.
     """
     groups = {document.doc_id: document.group_id or document.doc_id for document in documents}
     clusters = [groups[unit.doc_id] for unit in units]
     parts = ({key: counts.parts for key, counts in row.items()} for row in by_unit)
     valid = (
-        {("valid", HEADLINE, None): (prediction.answer_class == "ok", 1, prediction.answer_class == "ok", 1)}
-        for prediction in predictions
+        {(name, HEADLINE, None): 2 * share for name, share in validity_counts(unit, prediction).items()}
+        for unit, prediction in zip(units, predictions, strict=True)
     )
     return summed_by_cluster(chain(zip(clusters, parts, strict=True), zip(clusters, valid, strict=True)))
 

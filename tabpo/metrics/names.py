@@ -14,6 +14,9 @@ _RESULTS = ("code", "sub_code", "span", "triple", "pair", "span_relaxed", *_FAMI
 RELATIONS = ("rel", "rel_plus", "relational_linking")
 """Metrics of relations, whatever the convention."""
 
+VALIDITY = ("valid", "label_valid", "empty", "cut_off", "items_written")
+"""Shares that describe answers without comparing them with gold item by item."""
+
 METRICS = {
     "entities": (
         *_ENTITIES,
@@ -23,19 +26,19 @@ METRICS = {
         *(f"{name}@{scorer}" for name in ("ner_strict", "rel") for scorer in _SPAN_SCORERS),
         *(f"rel_plus@{scorer}" for scorer in _SPAN_SCORERS if scorer != "dygie"),
         *(f"{name}@{reading}" for name in _ENTITIES for reading in _READINGS),
-        "valid",
+        *VALIDITY,
     ),
     "results": (
         *_RESULTS,
         *(f"{name}@pv_style" for name in ("code", "sub_code", "span", *_FAMILIES, "label_and_link")),
         *(f"{name}@macro_label" for name in ("code", "sub_code", "triple", "pair")),
         *(f"{name}@{reading}" for name in _RESULTS for reading in _READINGS),
-        "valid",
+        *VALIDITY,
     ),
     "preferences": ("reward_accuracy", "ranking_accuracy", "reward_margin"),
 }
 """The metrics that a table may show, by format of the answers.
 
-A name alone means F1 in the headline convention; `name@convention` means F1 in that convention. `valid` is the share of
-readable answers. For preference data the metrics say how held-out pairs are ranked.
+A name alone means F1 in the headline convention; `name@convention` means F1 in that convention. The names in `VALIDITY`
+are shares of answers or items. For preference data the metrics say how held-out pairs are ranked.
 """

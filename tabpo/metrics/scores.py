@@ -14,7 +14,7 @@ from tabpo.metrics.coreference import Sums, coreference_sums
 from tabpo.metrics.counts import Counts, total
 from tabpo.metrics.labels import known_labels, label_counts, macro_f1
 from tabpo.metrics.published import SCORERS
-from tabpo.metrics.validity import class_counts, empty_share, rates, repetition
+from tabpo.metrics.validity import class_counts, empty_share, rates, repetition, validity
 from tabpo.records import Completion, Prediction
 
 HEADLINE = "set_directed"
@@ -221,8 +221,7 @@ def score(
         "prompts": len(units),
         **classes,
         "rates": rates(classes),
-        "valid": classes["answers"]["ok"] / len(predictions),
-        "empty": empty_share(predictions),
+        **validity(units, predictions),
         **written,
         "metrics": scores_of(sums, ontology),
         "labels": {

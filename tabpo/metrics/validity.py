@@ -7,11 +7,40 @@ from collections.abc import Iterable, Mapping, Sequence
 from tabpo.answers.clusters import CLUSTER_CLASSES, cluster_classes
 from tabpo.answers.grounding import ITEM_CLASSES
 from tabpo.answers.render import ANSWER_CLASSES
+from tabpo.answers.units import Unit
+from tabpo.metrics.names import VALIDITY
 from tabpo.records import Prediction
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _RUN = 4
 """Length, in words and punctuation marks, of the sequences that `repetition` compares."""
+
+
+UNKNOWN_LABELS = ("unknown_label", "invalid_pair")
+"""Classes of items whose labels are not in the ontology."""
+
+
+def validity_counts(unit: Unit, prediction: Prediction) -> dict[str, tuple[int, int]]:
+    """Count one unit by the names in `VALIDITY`: the numerator and the denominator of each share.
+
+    They are readable answers, items with labels of the ontology, readable answers without a span, answers that end
+    where the JSON could go on, and written items; divided by answers, written items, answers, answers and gold items.
+    """
+    classes = [item.item_class for item in (*prediction.spans, *prediction.relations)]
+    return {
+        "valid": (int(prediction.answer_class == "ok"), 1),
+        "label_valid": (sum(name not in UNKNOWN_LABELS for name in classes), len(classes)),
+        "empty": (int(prediction.answer_class == "ok" and not prediction.spans), 1),
+        "cut_off": (int(prediction.answer_class == "truncated"), 1),
+        "items_written": (len(classes), len(unit.spans) + len(unit.relations)),
+    }
+
+
+def validity(units: Iterable[Unit], predictions: Iterable[Prediction]) -> dict[str, float]:
+    """Return the shares of `validity_counts` over all units, 0 to 1, `items_written` from 0 upwards; x/0 is 0."""
+    counts = [validity_counts(unit, prediction) for unit, prediction in zip(units, predictions, strict=True)]
+    sums = {name: [sum(part) for part in zip(*(row[name] for row in counts), strict=True)] for name in VALIDITY}
+    return {name: part / whole if whole else 0.0 for name, (part, whole) in sums.items()}
 
 
 def class_counts(predictions: Sequence[Prediction]) -> dict[str, dict[str, int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tabpo.metrics.names import METRICS
+from tabpo.metrics.names import METRICS, VALIDITY
 from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED
 from tabpo.tables.cells import NOT_AVAILABLE, Block, Cell, Run, Samples, metric_value
 from tabpo.tables.comparisons import BLOCKS, CLUSTERS_TO_MARK, POOLED, SEEDS_TO_MARK, Comparison
@@ -216,7 +216,7 @@ def _ceilings(runs: Sequence[Run], metrics: Sequence[str]) -> list[str]:
     """Notes on the score of gold that is written as an answer and read again, if it is below 100."""
     notes = set()
     for run in (run for run in runs if run.method != HUMAN):  # a second annotator may have read fewer prompts
-        for metric in set(metrics) - {"valid", *METRICS[PREFERENCES]}:
+        for metric in set(metrics) - {*VALIDITY, *METRICS[PREFERENCES]}:
             ceiling = metric_value({"metrics": run.scores["ceiling"]}, metric)
             if ceiling is not None and ceiling < 100 and run.estimates.gold[metric]:
                 notes.add(ceiling_note(run.dataset, metric, ceiling, run.scores["ceiling"].get(metric, {})))

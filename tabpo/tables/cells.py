@@ -9,7 +9,7 @@ import pandas as pd
 
 from tabpo.code_version import module_names
 from tabpo.errors import ConfigError, DataError
-from tabpo.metrics.names import METRICS
+from tabpo.metrics.names import METRICS, VALIDITY
 from tabpo.metrics.scores import HEADLINE
 from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL, run_folder
 from tabpo.tables.estimates import RunEstimates
@@ -167,8 +167,8 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
     Raises:
         DataError: The metric has no such convention.
     """
-    if metric == "valid":
-        return 100 * scores["valid"]
+    if metric in VALIDITY:
+        return 100 * scores[metric] if metric in scores else None  # older files of scores have `valid` and `empty` only
     if metric in METRICS[PREFERENCES]:
         return scores[metric] * (1 if metric.endswith("_margin") else 100)
     if metric in MECHANISM:

@@ -17,6 +17,9 @@ CLUSTERS_TO_MARK = 20
 STRICT = ("ner_strict", "triple")
 """Metrics in which SFT must be better than the dictionary; a data set has one of them."""
 
+WITHOUT_BEST = ("empty", "cut_off", "items_written")
+"""Metrics of which more is not better, so that no row is the best."""
+
 POOLED, BLOCKS = "pooled", "blocks"
 """The families of tests: means over models and data sets, for which a study is planned, and all single blocks."""
 
@@ -175,7 +178,9 @@ def mark(
 def _columns(cells: Sequence[Cell]) -> list[list[Cell]]:
     columns: dict[tuple[Block, str], list[Cell]] = {}
     for cell in cells:
-        if cell.mean is not None and cell.method != HUMAN:  # a second annotator may have read other documents
+        if (
+            cell.mean is not None and cell.method != HUMAN and cell.metric not in WITHOUT_BEST
+        ):  # a second annotator may have read other documents
             columns.setdefault((cell.block, cell.metric), []).append(cell)
     return list(columns.values())
 

@@ -26,6 +26,10 @@ TITLES = {
     "ceaf_e": "CEAF-e",
     "conll": "CoNLL",
     "valid": "Valid",
+    "label_valid": "Labels valid",
+    "empty": "Empty",
+    "cut_off": "Cut off",
+    "items_written": "Items written",
     "reward_accuracy": "Reward accuracy",
     "ranking_accuracy": "Ranking accuracy",
     "reward_margin": "Reward margin",
@@ -55,6 +59,10 @@ METRICS = {
     "ceaf_e": "coreference by cluster (phi 4)",
     "conll": "mean F1 of MUC, B-cubed and CEAF-e",
     "valid": "share of readable answers; rows without a model write no answers",
+    "label_valid": "share of written items whose labels are in the ontology",
+    "empty": "share of answers that are readable and have no span",
+    "cut_off": "share of answers that end where their JSON could go on",
+    "items_written": "written spans and relations in percent of gold's",
     "reward_accuracy": "share of test pairs whose chosen answer has the higher log-ratio to the SFT model, summed over"
     " its tokens; ties count half, so SFT has 50",
     "ranking_accuracy": "share of test pairs whose chosen answer has the higher mean log-prob per token; SFT is not"
@@ -205,6 +213,8 @@ def ceiling_note(dataset: str, metric: str, ceiling: float, conventions: Mapping
 
 def quantity(metrics: Sequence[str]) -> str:
     """What the numbers in a table of these metrics are, and their unit."""
+    if set(metrics) <= set(names.VALIDITY):
+        return "Shares in percent"
     if metrics[0] not in names.METRICS["preferences"]:
         return "F1 in percent, sets of items"
     return "Means over test pairs in nats" if set(metrics) == {"reward_margin"} else "Shares of test pairs in percent"

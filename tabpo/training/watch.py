@@ -27,6 +27,7 @@ from tabpo.errors import locate_numeric_error
 from tabpo.inference.generate import generate
 from tabpo.losses import TokenField
 from tabpo.metrics.scores import strict_f1
+from tabpo.metrics.validity import UNKNOWN_LABELS
 from tabpo.models.loading import autocast
 from tabpo.records import Completion, Document, Prediction, Prompt, read_records
 from tabpo.scoring.attention import shares_prefixes
@@ -46,8 +47,6 @@ NO_RECORD = "-"
 
 CONFIDENCES = {0.0: "0-0.5", 0.5: "0.5-0.9", 0.9: "0.9-0.99", 0.99: "0.99-1"}
 """Classes of tokens by their probability at step 0; keys are lower bounds."""
-
-UNKNOWN_LABELS = ("unknown_label", "invalid_pair")
 
 
 class Watch:

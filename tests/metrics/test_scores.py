@@ -9,6 +9,7 @@ from tabpo.answers.grounding import read_answer
 from tabpo.answers.ontology import Label, Ontology, RelationType
 from tabpo.answers.render import gold_answer, render
 from tabpo.answers.units import document_units
+from tabpo.metrics.names import VALIDITY
 from tabpo.metrics.scores import all_scores, score, strict_f1
 from tabpo.records import Completion, Document, Relation, Span
 
@@ -55,7 +56,7 @@ def test_content_of_a_score_file():
     )
     scores = scores_of(reversed_pair, '{"entities":[{')
     assert set(scores) == {
-        *("split", "prompts", "answers", "items", "clusters", "rates", "valid", "empty"),
+        *("split", "prompts", "answers", "items", "clusters", "rates", *VALIDITY),
         *("mean_tokens", "mean_characters", "finished", "repetition", "repairs", "repaired"),
         *("metrics", "labels", "ceiling", "gold"),
     }
