@@ -109,6 +109,9 @@ class Preference:
         messages: The prompt as a chat; its last message is the user's.
         chosen: The better answer.
         rejected: The worse answer.
+        weight: Factor of the pair's loss, at least 0.
+        chosen_weights: A weight for each token of the chosen answer and the end-of-turn token; None without them.
+        rejected_weights: The same for the rejected answer.
     """
 
     prompt_id: str
@@ -116,6 +119,9 @@ class Preference:
     messages: tuple[Message, ...]
     chosen: str
     rejected: str
+    weight: float = 1.0
+    chosen_weights: tuple[float, ...] | None = None
+    rejected_weights: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +403,9 @@ SCHEMAS: dict[type, pa.Schema] = {
         messages=pa.list_(_struct(role=pa.string(), content=pa.string())),
         chosen=pa.string(),
         rejected=pa.string(),
+        weight=pa.float64(),
+        chosen_weights=pa.list_(pa.float64()),
+        rejected_weights=pa.list_(pa.float64()),
     ),
     Completion: _schema(prompt_id=pa.string(), completion=pa.string(), n_tokens=pa.int32(), finished=pa.bool_()),
     Prediction: _schema(

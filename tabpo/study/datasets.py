@@ -133,7 +133,20 @@ class Preferences(_AnyDataset):
             " leaves the data set out of the study and of its tables."
         )
     )
-    columns: dict[Literal["prompt", "chosen", "rejected", "system", "id", "group_id"], str | None] = Field(
+    columns: dict[
+        Literal[
+            "prompt",
+            "chosen",
+            "rejected",
+            "system",
+            "id",
+            "group_id",
+            "pair_weight",
+            "chosen_weights",
+            "rejected_weights",
+        ],
+        str | None,
+    ] = Field(
         None,
         description=(
             "For files with other columns: the file's name of the column for a key; null for one that is not read. Keys"

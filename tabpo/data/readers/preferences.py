@@ -4,6 +4,7 @@ Beside rows with the keys of `KEYS`, it reads rows without a prompt, whose two a
 UltraFeedback and Anthropic's HH: what both chats share is the prompt.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from tabpo.data.splitting import carve_dev
 from tabpo.data.tabular import read_rows
 from tabpo.records import SPLITS, Document, Message, Preference, Prompt
 
-KEYS = ("prompt", "chosen", "rejected", "system", "id", "group_id")
+KEYS = ("prompt", "chosen", "rejected", "system", "id", "group_id", "pair_weight", "chosen_weights", "rejected_weights")
 NEEDED = ("chosen", "rejected")
 
 PASSED_OVER = "values of other columns passed over"
@@ -121,7 +122,26 @@ def _preference(place: Place, row: dict[str, Any]) -> Preference:
         messages=_with_system(place, asked, row.get("system")),
         chosen=chosen,
         rejected=rejected,
+        weight=1.0 if row.get("pair_weight") is None else _weight(place, "pair_weight", row["pair_weight"]),
+        **_token_weights(place, row),
     )
+
+
+def _token_weights(place: Place, row: dict[str, Any]) -> dict[str, tuple[float, ...]]:
+    """Return the weights of the tokens of both answers, or nothing if the row has none."""
+    given = {key: row[key] for key in ("chosen_weights", "rejected_weights") if row.get(key) is not None}
+    if len(given) == 1:
+        raise place.error(min(given), "is there without the other answer's; accepted: weights of both answers, or none")
+    return {
+        key: tuple(_weight(place, f"{key}[{number}]", value) for number, value in enumerate(place.items(key, values)))
+        for key, values in given.items()
+    }
+
+
+def _weight(place: Place, field: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise place.error(field, "is no weight; accepted: a number from 0")
+    return float(value)
 
 
 def _shared(place: Place, asked: tuple[Message, ...], chats: Mapping[str, tuple[Message, ...]]) -> tuple[Message, ...]:

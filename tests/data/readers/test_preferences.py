@@ -1,7 +1,9 @@
 """Preferences: which lines are read and which are refused, and the pairs and the card that are made from them."""
 
 import json
+import math
 from collections import Counter
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -256,3 +258,44 @@ def test_the_card_counts():
     assert card["leaks"]["train-test"]["texts"] == 1
     page = render_card("ours", {"private": True, **card})
     assert "| Chosen longer | 7 | 1 |" in page and "| Characters per chosen, mean | 4.89 | 3.0 |" in page
+
+
+def test_weights_of_pairs_and_tokens_are_read(tmp_path):
+    tokens = {"chosen_weights": [1, 0.5], "rejected_weights": [2]}
+    plain, weighted = read_preferences(write(tmp_path / "train.jsonl", LINE, LINE | {"pair_weight": 2} | tokens))
+    assert (plain.weight, plain.chosen_weights, plain.rejected_weights) == (1.0, None, None)
+    assert (weighted.weight, weighted.chosen_weights, weighted.rejected_weights) == (2.0, (1.0, 0.5), (2.0,))
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"pair_weight": -1}, "pair_weight: is no weight; accepted: a number from 0"),
+        ({"pair_weight": True}, "pair_weight: is no weight"),
+        ({"pair_weight": math.inf}, "pair_weight: is no weight"),
+        ({"chosen_weights": [1]}, "chosen_weights: is there without the other answer's; accepted: weights of both"),
+        ({"chosen_weights": 1, "rejected_weights": [1]}, "chosen_weights: is no list; accepted: a list"),
+        (
+            {"chosen_weights": [1], "rejected_weights": [1, "2"]},
+            r"rejected_weights\[1\]: is no weight; accepted: a number",
+        ),
+    ],
+)
+def test_refused_weights(tmp_path, keys, message):
+    with pytest.raises(DataError, match=f"train.jsonl, line 2, {message}"):
+        read_preferences(write(tmp_path / "train.jsonl", LINE, LINE | keys))
+
+
+def test_weights_go_with_their_answers_where_labels_are_flipped():
+    def pairs_of(flip_rate, rows):
+        pairing = Pairing("given", 1, 1, flip_rate, 1, 9)
+        return given_pairs(rows, pairing, lambda text: list(text.encode()))[0]
+
+    rows = [replace(row(f"r{n}"), weight=n, chosen_weights=(1,) * 4, rejected_weights=(2,) * 3) for n in range(20)]
+    assert [pair.weight for pair in pairs_of(0.5, rows)] == list(range(20))
+    by_answer = {(pair.chosen, pair.chosen_weights, pair.rejected_weights) for pair in pairs_of(0.5, rows)}
+    assert by_answer == {("yes", (1,) * 4, (2,) * 3), ("no", (2,) * 3, (1,) * 4)}
+    with pytest.raises(
+        DataError, match="prompt 2: has weights of tokens or lacks them, unlike prompt 1; accepted: all"
+    ):
+        pairs_of(0.0, [rows[0], row("plain")])
