@@ -64,7 +64,7 @@ def test_the_pages_example_runs_to_its_table(tmp_path, caplog, capfd):
     audit = json.loads((results / "preferred/tiny/pairs/given/seed1.audit.json").read_text())
     assert audit["drawn"]["pairs"] == 4 and audit["reference"]["all"]["pairs"] == 4
     page = (results / "preferred/tiny/pairs/given/seed1.md").read_text()
-    assert "no pair stems from dev or test" in page and "mean margin" in page and "Examples" not in page
+    assert "No pair is made from dev or test" in page and "mean margin" in page and "Examples" not in page
 
     for method in ("dpo", "tdpo2"):
         run = results / f"preferred/tiny/{method}/seed1"
