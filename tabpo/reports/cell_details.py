@@ -26,9 +26,9 @@ class Commands:
     results: str
     arguments: Sequence[str]
 
-    def of_cell(self, runs: Iterable[str], metric: str) -> str:
+    def of_cell(self, runs: Iterable[str], metric: str, split: str) -> str:
         """The command that makes those runs of a cell that are missing, and prints the cell's value."""
-        scores = " ".join(f"{self.results}/{run}/scores/test.json" for run in _braced(runs))
+        scores = " ".join(f"{self.results}/{run}/scores/{split}.json" for run in _braced(runs))
         make = shlex.join(["snakemake", "--profile", "local", *self.arguments, "--"])
         return f"{make} {scores} && python -m workflow_scripts.cell --metric {shlex.quote(metric)} --scores {scores}"
 
@@ -51,7 +51,7 @@ def _by_row(runs: Iterable[str]) -> dict[str, list[str]]:
 
 
 def cell_details(
-    cells: Sequence[Row], tests: Sequence[Row], code: Mapping[str, str], commands: Commands
+    cells: Sequence[Row], tests: Sequence[Row], code: Mapping[str, str], commands: Commands, split: str
 ) -> list[dict[str, Any]]:
     """For each line of a table's CSV what the report shows after a click on its cell.
 
@@ -60,6 +60,7 @@ def cell_details(
         tests: The lines of its `x.tests.csv`.
         code: The fingerprint of the code of each trained run, by the run's folder.
         commands: How the reader calls the workflow.
+        split: The split that the table scores, in most tables `test`.
     """
     differences = {tuple(row[key] for key in KEYS): row for row in tests}
     values = {(run, row["metric"]): value for row in cells for run, value in _values(row)}
@@ -69,7 +70,7 @@ def cell_details(
             "block": f"{row['dataset']}, {row['model']}",
             "facts": [*_value(row), *_difference(differences.get(tuple(row[key] for key in KEYS)))],
             "runs": [[run, values[run, row["metric"]], code.get(run, "–")] for run in row["runs"].split()],
-            "command": commands.of_cell(row["runs"].split(), row["metric"]) if row["runs"] else "",
+            "command": commands.of_cell(row["runs"].split(), row["metric"], split) if row["runs"] else "",
         }
         for row in cells
     ]

@@ -87,7 +87,17 @@ def render_report(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     tables = table_files(settings)
     code = {run_folder(run.dataset, run.model, run.method, run.seed): _fingerprint(run.provenance) for run in runs}
-    details = {_id(table): _details(table, contents, code, commands) for table in tables}
+    splits = {f"tables/{name}": split for name, split in settings["splits"].items()}
+    details = {
+        _id(table): cell_details(
+            _cells(table, contents),
+            _lines(contents[f"{table}.tests.csv"]),
+            code,
+            commands,
+            split=splits.get(table, "test"),
+        )
+        for table in tables
+    }
     program = PROGRAM.read_text().replace(
         "LIBRARY", _data_url("text/javascript", (LIBRARY / "dt_bundle.js").read_bytes())
     )
@@ -123,13 +133,6 @@ def _id(table: str) -> str:
 
 def _lines(content: str) -> list[Row]:
     return list(csv.DictReader(io.StringIO(content)))
-
-
-def _details(
-    table: str, contents: Mapping[str, str], code: Mapping[str, str], commands: Commands
-) -> list[dict[str, Any]]:
-    cells = _cells(table, contents)
-    return cell_details(cells, _lines(contents[f"{table}.tests.csv"]), code, commands)
 
 
 def _cells(table: str, contents: Mapping[str, str]) -> list[Row]:

@@ -27,6 +27,7 @@ def report_settings(study: Study) -> Settings:
         ],
         "models": [{"name": name, "origin": _origin(entry)} for name, entry in study.models.items()],
         "tables": [*study.tables, *study.analyses],
+        "splits": {name: entry["split"] for name, entry in study.tables.items()},
         "metrics": study.metrics(),
         "costs": bool(trained_runs(study)),
         "runs": report_runs(study),

@@ -53,7 +53,7 @@ def settings(**changed) -> dict:
         **{"study": "small", "presets": "matched", "seeds": [1, 2], "costs": True, "exhibits": exhibits, "runs": []},
         "datasets": [{"name": "notes", "source": "custom", "unit": "document", "private": False}],
         "models": [{"name": "tiny", "origin": "from scratch"}],
-        **{"tables": ["main"], "metrics": ["rel@pure"], "looks": {"notes": 12}},
+        **{"tables": ["main"], "metrics": ["rel@pure"], "splits": {"main": "ood"}, "looks": {"notes": 12}},
         **changed,
     }
 
@@ -213,6 +213,12 @@ def test_the_command_of_a_number_prints_the_number(page, tmp_path):
         done = subprocess.run(["bash", "-c", show], capture_output=True, text=True, cwd=tmp_path, env=HERE)
         assert done.stdout.strip() == cell["facts"][0][1], done.stderr
     assert "seed{1,2,3}" in details[1]["command"]
+
+
+def test_the_command_of_a_number_reads_the_split_of_its_table():
+    contents = CONTENTS | {f"tables/main.{ending}": content for ending, content in FILES.items()}
+    details = details_of(report(settings(), contents), "tables-main")
+    assert details[1]["command"].count("seed{1,2,3}/scores/ood.json") == 2
 
 
 def test_latex_is_on_the_page_to_be_copied(page):

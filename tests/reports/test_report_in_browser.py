@@ -94,7 +94,7 @@ def test_a_number_opens_its_details_by_keyboard_too(seen):
     title, block, name, value, *rest = seen["dialog"]
     assert title.endswith(", Rel") and block == "notes, tiny" and name == "Mean ± standard deviation over seeds"
     assert seen["dialog"][-1].startswith("snakemake --profile local --configfile 'config/small study.yaml' -- ")
-    assert seen["dialog"][-1].endswith("/scores/test.json") and value in FILES["md"]
+    assert seen["dialog"][-1].endswith("/scores/ood.json") and value in FILES["md"]
     method = title.split(",")[0]
     assert seen["links"] == [f"notes/tiny/{method}/seed{seed}/run.yaml" for seed in (1, 2, 3)]
     assert [f"notes/tiny/{method}/seed{seed}" in rest for seed in (1, 2, 3)] == [True] * 3
