@@ -276,7 +276,6 @@ mechanism_watch = run_files(job.table_settings, "watch.json", "table")
 figure_steps = run_files(job.run_figure_settings, "training.parquet", "dataset", "model")
 figure_watch = run_files(job.run_figure_settings, "watch.json", "dataset", "model")
 export_counts = run_files(job.export_settings, "scores/test.counts.parquet")
-cost_timing = run_files(job.cost_settings, "timing.parquet")
 cost_provenance = run_files(job.cost_settings, PROVENANCE)
 
 

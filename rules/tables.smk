@@ -134,9 +134,8 @@ rule macros:
 
 
 rule cost:
-    """Write the cost of training of each method relative to dpo; measured times differ from study to study."""
+    """Write the steps, pairs, tokens and operations of training of each method, and its GPU seconds."""
     input:
-        timing=cost_timing,
         provenance=cost_provenance,
     output:
         csv=results("tables/cost.csv"),

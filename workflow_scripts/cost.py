@@ -8,13 +8,12 @@ from pathlib import Path
 from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
 from tabpo.privacy import marked
-from tabpo.records import StepTiming, read_records
 from tabpo.study.jobs import run_folders
 from tabpo.tables.costs import TrainedRun, build_costs, costs_csv, costs_latex, costs_markdown, describe_costs
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read timing and provenance of every run, and write the same rows in three formats."""
+    """Read the provenance of every run, and write the same rows in three formats."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs, needed, private")
@@ -26,9 +25,8 @@ def main(argv: list[str] | None = None) -> None:
 
     runs, private = [], args.settings["private"]
     for run, folder in run_folders(args.settings["runs"]):
-        timings = read_records(args.results / folder / "timing.parquet", StepTiming)
         provenance = json.loads((args.results / folder / "provenance.json").read_text())
-        runs.append(TrainedRun(**run, timings=timings, provenance=provenance))
+        runs.append(TrainedRun(**run, provenance=provenance))
     costs = build_costs(runs, args.settings["needed"])
     notes = describe_costs(costs, runs, args.settings["needed"])
     logging.info("%d runs, %d rows", len(runs), len(costs))

@@ -4,94 +4,75 @@ import io
 import json
 
 import pandas as pd
-import pytest
 
-from tabpo.records import StepTiming, write_records
 from tabpo.tables.costs import TrainedRun, build_costs, costs_csv, costs_latex, costs_markdown, describe_costs
 from workflow_scripts import cost
 
 
-def provenance(memory: int = 700, *, gpus: int = 0, wall_s: float = 60.0, device: str = "a CPU") -> dict:
-    return {
-        "device": device,
-        "peak_memory_mb": memory,
-        "peak_gpu_memory_mb": 5000 if gpus else None,
-        "wall_s": wall_s,
-        "gpu_seconds": wall_s * gpus,
-    }
-
-
-def run(method: str, seed: int, seconds: list[float], tokens: int = 100, **provenance_of) -> TrainedRun:
-    timings = [StepTiming(step, duration, tokens) for step, duration in enumerate([9.0, 8.0, *seconds], start=1)]
-    return TrainedRun("scierc", "tiny", method, seed, timings, provenance(**provenance_of))
+def run(
+    method: str, seed: int, *, tokens: int = 100, flops: float | None = 2.4e12, gpus: int = 0, **made
+) -> TrainedRun:
+    counted = {"steps": 10, "examples": 160, "tokens": tokens, "flops": flops, "gpu_seconds": 60.0 * gpus}
+    machine = {"device": "a CPU", "peak_memory_mb": 700, "peak_gpu_memory_mb": 5000 if gpus else None}
+    return TrainedRun("scierc", "tiny", method, seed, counted | machine | made)
 
 
 def two_methods() -> list[TrainedRun]:
     return [
-        run("dpo", 1, [0.2, 0.1, 0.3], memory=700),  # median 0.2
-        run("dpo", 2, [0.4, 0.4, 5.0], memory=710),  # median 0.4: one slow step changes nothing
-        run("tdpo2", 1, [0.3, 0.3, 0.3], memory=900, wall_s=80.0),
-        run("tdpo2", 2, [0.8, 0.9, 0.7], memory=880, wall_s=100.0),
+        *(run("dpo", 1, tokens=100), run("dpo", 2, tokens=140, peak_memory_mb=710)),
+        *(run("tdpo2", 1, flops=3.0e12), run("tdpo2", 2, flops=3.4e12)),
     ]
 
 
-def test_medians_and_ratios_of_the_same_seed():
+def test_means_over_seeds():
     dpo, tdpo2 = build_costs(two_methods(), {})
-    assert (dpo.method, dpo.seeds, dpo.ratio, dpo.ratio_low, dpo.ratio_high) == ("dpo", 2, 1.0, 1.0, 1.0)
-    assert (dpo.step_s, dpo.step_s_low, dpo.step_s_high) == pytest.approx((0.3, 0.2, 0.4))
-    # 0.3 / 0.2 and 0.8 / 0.4; the ratio of the mean medians would be 0.55 / 0.3
-    assert (tdpo2.ratio, tdpo2.ratio_low, tdpo2.ratio_high) == pytest.approx((1.75, 1.5, 2.0))
-    # 300 tokens in 0.9 s and in 2.4 s
-    assert tdpo2.tokens_per_s == pytest.approx((300 / 0.9 + 300 / 2.4) / 2)
-    assert (tdpo2.peak_memory_mb, tdpo2.wall_s, tdpo2.reason) == (900, 90.0, "")
+    assert (dpo.method, dpo.seeds, dpo.steps, dpo.examples, dpo.tokens) == ("dpo", 2, 10, 160, 120)
+    assert (dpo.flops, tdpo2.flops, dpo.peak_memory_mb, dpo.gpu_seconds) == (2.4e12, 3.2e12, 710, None)
 
 
-def test_the_first_two_steps_are_left_out():
-    assert build_costs([run("dpo", 1, [0.5])], {})[0].step_s == 0.5
-    [short] = build_costs([run("dpo", 1, [])], {})
-    assert (short.step_s, short.tokens_per_s, short.reason) == (None, None, "no step after the first 2")
-
-
-def test_without_dpo_there_is_a_time_and_no_ratio():
-    [alone] = build_costs([run("tab_po", 1, [0.5])], {})
-    assert (alone.step_s, alone.ratio, alone.reason) == (0.5, None, "dpo was not run")
-    _, beside = build_costs([run("dpo", 1, []), run("tab_po", 1, [0.5])], {})
-    assert (beside.step_s, beside.ratio, beside.reason) == (0.5, None, "dpo has no step after the first 2")
-
-
-def test_dpo_of_another_dataset_is_no_baseline():
-    other = TrainedRun("phee", "tiny", "dpo", 1, run("dpo", 1, [0.1]).timings, provenance())
-    costs = build_costs([other, run("tab_po", 1, [0.5])], {})
-    assert [cost.ratio for cost in costs] == [1.0, None]
-
-
-def test_the_printed_table_has_means_ranges_and_notes():
-    runs = [*two_methods(), run("orpo", 1, [], memory=650)]
-    costs = build_costs(runs, {})
-    notes = describe_costs(costs, runs, {})
+def test_the_printed_table_has_one_digit_of_operations_and_no_times():
+    costs = build_costs(two_methods(), {})
+    notes = describe_costs(costs, two_methods(), {})
     rows = [line for line in costs_markdown(costs, notes).splitlines() if line.startswith("| scierc")]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
-    assert cells[1] == ["scierc", "tiny", "tdpo2", "0.55 (0.3–0.8)", "1.75 (1.50–2.00)", "229", "900", "90"]
-    assert cells[2] == ["scierc", "tiny", "orpo", "–", "–", "–", "650", "60"]
-    assert "smallest" in notes[0] and "Trained on a CPU." in notes and "– no step after the first 2." in notes
-    assert r" &  & TDPO2 & 0.55 (0.3--0.8) & 1.75 (1.50--2.00) & 229 & 900 & 90 \\" in costs_latex(costs, notes)
-    frame = pd.read_csv(io.StringIO(costs_csv(costs)))
-    assert frame["ratio"].tolist()[:2] == [1.0, 1.75] and frame["peak_gpu_memory_mb"].isna().all()
+    assert cells[0] == ["scierc", "tiny", "dpo", "10", "160", "120", "2e12", "710"]
+    assert cells[1][6] == "3e12" and "Trained on a CPU." in notes
+    assert r"DPO & 10 & 160 & 120 & 2e12 & 710 \\" in costs_latex(costs, notes)
+    assert pd.read_csv(io.StringIO(costs_csv(costs)))["flops"].tolist() == [2.4e12, 3.2e12]
+
+
+def test_a_run_without_counts_leaves_its_row_without_them():
+    runs = [
+        run("dpo", 1),
+        run("dpo", 2, flops=None),
+        TrainedRun("scierc", "tiny", "rpo", 1, dict(run("rpo", 1).provenance)),
+    ]
+    del runs[2].provenance["steps"]
+    dpo, rpo = build_costs(runs, {})
+    assert (dpo.flops, dpo.steps, rpo.steps, rpo.flops) == (None, 10, None, 2.4e12)
+    assert describe_costs([dpo, rpo], runs, {})[-1].startswith("– not counted")
 
 
 def test_gpu_columns_and_devices_are_shown():
-    runs = [run("dpo", 1, [0.1], gpus=2, device="B"), run("rpo", 1, [0.1], gpus=2, device="A")]
+    runs = [run("dpo", 1, gpus=2, device="B"), run("rpo", 1, gpus=2, device="A")]
     costs = build_costs(runs, {})
-    assert (costs[0].gpu_seconds, costs[0].peak_gpu_memory_mb) == (120.0, 5000)
+    assert (costs[0].gpu_seconds, costs[0].peak_memory_mb) == (120.0, 5000)
     notes = describe_costs(costs, runs, {})
-    assert "Trained on A and on B." in notes
-    assert "GPU s/run" in costs_markdown(costs, notes)
+    assert "Trained on A and on B." in notes and "| 1e02 | 5000 |" in " ".join(costs_markdown(costs, notes).split())
+
+
+def test_the_cost_of_a_method_includes_the_runs_whose_log_probs_it_reads():
+    runs = [run(name, seed) for name in ("dpo", "dpo_reversed", "tis_dpo") for seed in (1, 2)]
+    *_, tis_dpo = build_costs(runs, {"tis_dpo": ["dpo", "dpo_reversed"]})
+    assert (tis_dpo.steps, tis_dpo.flops) == (30, 3 * 2.4e12)
+    notes = describe_costs([tis_dpo], runs, {"tis_dpo": ["dpo", "dpo_reversed"]})
+    assert "tis_dpo includes the training of dpo and dpo_reversed." in notes
 
 
 def test_the_program_reads_every_run(tmp_path):
     for trained in two_methods():
         folder = tmp_path / trained.dataset / trained.model / trained.method / f"seed{trained.seed}"
-        write_records(folder / "timing.parquet", StepTiming, trained.timings)
+        folder.mkdir(parents=True)
         (folder / "provenance.json").write_text(json.dumps(trained.provenance))
     runs = [{"dataset": "scierc", "model": "tiny", "method": method, "seeds": [1, 2]} for method in ("dpo", "tdpo2")]
     outputs = [f"--output-{ending}={tmp_path}/cost.{ending}" for ending in ("csv", "md", "tex")]
@@ -99,18 +80,4 @@ def test_the_program_reads_every_run(tmp_path):
         ["--settings", json.dumps({"runs": runs, "needed": {}, "private": []}), "--results", str(tmp_path), *outputs]
     )
     assert (tmp_path / "cost.csv").read_text() == costs_csv(build_costs(two_methods(), {}))
-    assert "1.75" in (tmp_path / "cost.md").read_text() and "1.75" in (tmp_path / "cost.tex").read_text()
-
-
-def test_the_time_of_a_run_includes_the_runs_whose_log_probs_it_reads():
-    runs = [
-        *(run("dpo", seed, [0.1], wall_s=seconds) for seed, seconds in ((1, 10.0), (2, 20.0))),
-        *(run("dpo_reversed", seed, [0.1], wall_s=30.0) for seed in (1, 2)),
-        *(run("tis_dpo", seed, [0.2], wall_s=40.0, gpus=2) for seed in (1, 2)),
-    ]
-    needed = {"tis_dpo": ["dpo", "dpo_reversed"]}
-    dpo, reversed_dpo, tis_dpo = build_costs(runs, needed)
-    assert (dpo.wall_s, reversed_dpo.wall_s, tis_dpo.wall_s) == (15.0, 30.0, 85.0)  # 40 + 15 + 30
-    assert (tis_dpo.gpu_seconds, tis_dpo.ratio) == (80.0, 2.0)
-    notes = describe_costs([dpo, reversed_dpo, tis_dpo], runs, needed)
-    assert "s/run of tis_dpo includes the training of dpo and dpo_reversed." in notes
+    assert "3e12" in (tmp_path / "cost.md").read_text() and "3e12" in (tmp_path / "cost.tex").read_text()
