@@ -27,7 +27,7 @@ import yaml
 from transformers import TrainerCallback
 
 from benchmarks.device import check_device
-from tabpo.losses import build_loss, loss_names
+from tabpo.losses import FROM_FILES, build_loss, loss_names
 from tabpo.models.loading import load_model
 from tabpo.models.tokenizer import load_tokenizer
 from tabpo.records import Pair, Prompt, read_records
@@ -75,7 +75,13 @@ def compare(args: argparse.Namespace, precision: str) -> dict:
         model, examples, tokenizer.pad_token_id, run["numerics"], run["training"]["micro_batch_size"]
     )
     examples = [
-        replace(example, chosen_reference=scored.chosen_logps, rejected_reference=scored.rejected_logps)
+        replace(
+            example,
+            chosen_reference=scored.chosen_logps,
+            rejected_reference=scored.rejected_logps,
+            chosen_values=dict.fromkeys(FROM_FILES, scored.chosen_logps),
+            rejected_values=dict.fromkeys(FROM_FILES, scored.rejected_logps),
+        )
         for example, scored in zip(examples, references, strict=True)
     ]
     turns = Turns(loss_names(), device)

@@ -2,12 +2,13 @@
 
 import gc
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from tabpo.artefacts import whole_directory
+from tabpo.losses import build_loss
 from tabpo.models.base import make_base
 from tabpo.models.loading import load_model
 from tabpo.models.tokenizer import load_tokenizer
@@ -93,10 +94,14 @@ class TinyStudy:
 
     def train(self, folder: Path, *, loss="dpo", reference="reference.parquet", sft="base", **settings) -> list[str]:
         method = {"name": loss, "loss": loss, "params": {}, "pairing": "mixed"}
+        scores = sorted(build_loss(loss).needs & {"dpo_logps", "reverse_dpo_logps"})
+        if scores:
+            method["token_scores"] = dict.fromkeys(scores, "dpo")
         inputs = ["--sft", self.path(sft), "--prompts", self.path("prompts.parquet")]
         inputs += ["--pairs", self.path("pairs.parquet"), "--reference", self.path(reference)]
         inputs += ["--held-out-prompts", self.path("prompts.parquet"), "--held-out-documents"]
         inputs += [self.path("documents.parquet"), "--ontology", str(ONTOLOGY)]
+        inputs += ["--token-scores", *[self.path("token_scores.parquet")] * len(scores)]
         outputs = [*self.outputs(folder), "--output-watch", str(folder / "watch.json")]
         return ["--settings", self.settings(method, **settings), *inputs, *outputs]
 
@@ -136,4 +141,14 @@ def study(tmp_path_factory) -> TinyStudy:
         references = score_references(model, encoded, tokenizer.pad_token_id, numerics, 4)
         key = reference_key(*(tiny.folder / file for file in ("base", "pairs.parquet", "prompts.parquet")), numerics)
         write_records(tiny.folder / f"{name}.parquet", Reference, references, key)
+        if precision == "fp32":  # a run that raised the later chosen tokens and lowered the later rejected ones
+            moved = [
+                replace(
+                    scored,
+                    chosen_logps=tuple(logp + 0.1 * place for place, logp in enumerate(scored.chosen_logps)),
+                    rejected_logps=tuple(logp - 0.1 * place for place, logp in enumerate(scored.rejected_logps)),
+                )
+                for scored in references
+            ]
+            write_records(tiny.folder / "token_scores.parquet", Reference, moved, key)
     return tiny
