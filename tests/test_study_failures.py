@@ -55,8 +55,9 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 def test_the_last_lines_have_each_failed_job_its_reason_log_and_command(printed):
     lines = printed.split("\n")
-    start = lines.index("Jobs that failed: 1. The next call tries them again.")
-    failed, log, command, partial = lines[start + 1 : start + 5]
+    start = lines.index("Jobs that failed: 2. The next call tries them again.")
+    figure, _, _, failed, log, command, partial = lines[start + 1 : start + 8]
+    assert figure.startswith("gradient_figure demo_abstracts tiny: ")  # it draws the gradients of every loss
     assert failed.startswith("train demo_abstracts tiny broken 1: DataError: ")
     assert log == "    log: results/small/logs/train/demo_abstracts/tiny/broken/seed1.log"
     assert command.startswith("    again: snakemake ") and "--keep-going" in command
@@ -68,7 +69,8 @@ def test_the_failed_job_keeps_its_reason(folder, printed):
     kept = json.loads((folder / "results/small/logs/train/demo_abstracts/tiny/broken/seed1.failed.json").read_text())
     assert sorted(kept) == ["log", "reason", "rule"] and kept["rule"] == "train"
     assert kept["reason"].startswith("DataError: ") and "\n" not in kept["reason"]
-    assert len(list(folder.rglob("*.failed.json"))) == 1
+    rules = {json.loads(path.read_text())["rule"] for path in folder.rglob("*.failed.json")}
+    assert rules == {"train", "gradient_figure"}
 
 
 def test_declared_tables_are_not_written(folder, printed):
