@@ -18,7 +18,8 @@ CAPTION = (
     "Which tokens of held-out gold answers a loss makes less likely: the change of their log-prob from before the"
     " first to after the last step of training, in nats per token. Blue tokens gained, red ones lost. The three maps"
     " group the same tokens: by the part of the answer that they belong to, by the number of training records with"
-    " the label of the token's record, and by the token's probability before training."
+    " the label of the token's record, and by the token's probability before training. The number in brackets is that"
+    " of a class's tokens."
 )
 
 CLASSES = {
@@ -52,6 +53,20 @@ def erosion(watched: Watched, by: str) -> dict[str, dict[str, float]]:
     return {method: _over_seeds([_of_run(rows, by) for rows in runs]) for method, runs in watched.items()}
 
 
+def token_counts(watched: Watched, by: str) -> dict[str, int]:
+    """The number of held-out gold tokens of each class, rounded: the mean over all runs.
+
+    Args:
+        watched: The rows of all runs.
+        by: The kind of class, a key of `CLASSES`.
+    """
+    lasts = [[row for row in rows if row["step"] == rows[-1]["step"]] for runs in watched.values() for rows in runs]
+    return {
+        name: round(fmean(sum(row["tokens"] for row in last if row[by] == name) for last in lasts))
+        for name in CLASSES[by]
+    }
+
+
 def _of_run(rows: Sequence[Mapping[str, Any]], by: str) -> dict[str, float]:
     last = [row for row in rows if row["step"] == rows[-1]["step"]]
     drifts = {}
@@ -76,7 +91,7 @@ def write_erosion_figure(path: Path, watched: Watched, title: str) -> None:
     columns = {by: [name for name in CLASSES[by] if any(name in row for row in maps[by].values())] for by in CLASSES}
     drawn = [by for by in CLASSES if columns[by]]
     widths = [len(columns[by]) for by in drawn]
-    size = (CELL * sum(widths) + 0.05 * max(map(len, watched)) + 0.2, ROW * len(watched) + 0.9)
+    size = (CELL * sum(widths) + 0.05 * max(map(len, watched)) + 0.2, ROW * len(watched) + 1.2)
     with matplotlib.rc_context(SMALL_TEXT):
         figure = Figure(figsize=size, layout="constrained")
         figure.suptitle(f"{title}\nlog-prob of held-out gold tokens, change in nats", fontsize=FONT + 1)
@@ -84,7 +99,9 @@ def write_erosion_figure(path: Path, watched: Watched, title: str) -> None:
         for place, by in enumerate(drawn):
             axis = figure.add_subplot(grid[place], title=TITLES[by])
             _draw(axis, [[row.get(name, math.nan) for name in columns[by]] for row in maps[by].values()])
-            axis.set_xticks(np.arange(len(columns[by])) + 0.5, columns[by], rotation=90)
+            counts = token_counts(watched, by)
+            heads = [f"{name} ({counts[name]})" for name in columns[by]]
+            axis.set_xticks(np.arange(len(heads)) + 0.5, heads, rotation=90)
             axis.set_yticks(np.arange(len(watched)) + 0.5, [""] * len(watched) if place else watched)
         write_svg(path, figure)
 

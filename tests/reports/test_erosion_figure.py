@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tabpo.reports.erosion_figure import CLASSES, erosion, write_erosion_figure
+from tabpo.reports.erosion_figure import CLASSES, erosion, token_counts, write_erosion_figure
 from workflow_scripts import erosion_figure
 
 START = {"step": 0, "field": "label", "frequency": "1-9", "confidence": "0-0.5", "tokens": 9, "drift": 0.0}
@@ -47,6 +47,13 @@ def test_a_class_that_a_seed_lacks_is_left_out():
     assert list(erosion({"dpo": [FIRST, SECOND]}, "confidence")["dpo"]) == ["0-0.5", "0.99-1"]
 
 
+def test_the_number_of_tokens_is_a_mean_over_runs():
+    # labels: 2 + 6 in both runs; scaffolding as the rows say; confidence 0.5-0.9 has 2 tokens in one run of two
+    counts = token_counts({"dpo": [FIRST, SECOND]}, "field")
+    assert (counts["label"], counts["sublabel"]) == (8, 0)
+    assert token_counts({"dpo": [FIRST, SECOND]}, "confidence")["0.5-0.9"] == 1
+
+
 def test_equal_rows_give_equal_bytes_and_only_present_classes_get_columns(tmp_path):
     watched = {f"method_{number}": [FIRST, SECOND] for number in range(24)}
     for name in ("one.svg", "two.svg"):
@@ -55,7 +62,7 @@ def test_equal_rows_give_equal_bytes_and_only_present_classes_get_columns(tmp_pa
     assert text == (tmp_path / "two.svg").read_text()
     assert "<!-- demo, tiny -->" in text
     assert [name for name in watched if text.count(f"<!-- {name} -->") != 1] == []
-    shown = {by: [name for name in classes if f"<!-- {name} -->" in text] for by, classes in CLASSES.items()}
+    shown = {by: [name for name in classes if f"<!-- {name} (" in text] for by, classes in CLASSES.items()}
     assert shown["field"] == ["scaffolding", "label", "span"] and shown["frequency"] == ["1-9", "100-999"]
     assert (
         text.count("<!-- .10 -->") == 2 * 24
