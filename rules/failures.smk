@@ -43,7 +43,9 @@ class FailureRecorder(logging.Handler):
             failure_file(log).unlink(missing_ok=True)
         elif event == LogEvent.JOB_ERROR and record.log:
             log = Path(record.log[0])
-            written = log.read_bytes()[self.lengths.get(log, 0) :].decode(errors="replace") if log.exists() else ""
+            content = log.read_bytes() if log.exists() else b""
+            earlier = self.lengths.get(log, 0)  # a job that starts in a new call has a new log
+            written = content[earlier if earlier < len(content) else 0 :].decode(errors="replace")
             reason = failure_reason(written, record.rule_msg or "")
             write_json(failure_file(log), {"rule": record.rule_name, "reason": reason, "log": str(log)})
 
