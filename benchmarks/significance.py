@@ -176,6 +176,8 @@ def table(folder: Path, names: list[str], models: int, seeds: int) -> str:
             "names": {},
             "private": [],
             "by_sentence": [],
+            "imported": [],
+            "split": "test",
         },
         "runs": [
             {"dataset": "d", "model": f"model{model}", "method": name, "seeds": list(range(seeds))}
