@@ -73,7 +73,7 @@ def prompted_look(wildcards):
 
 
 def imported_look(wildcards):
-    dataset, *row = [part for part in wildcards.imported.split("/") if not part.startswith("seed")]
+    dataset, *row = [part for part in Path(wildcards.imported).parts if not part.startswith("seed")]
     return look(dataset, row[0] if len(row) > 1 else "", row[-1])
 
 
@@ -299,4 +299,4 @@ def imported_answers(wildcards):
 
 
 def imported_ontology(wildcards):
-    return ontology_file(STUDY.datasets[wildcards.imported.split("/")[0]]["ontology"])
+    return ontology_file(STUDY.datasets[Path(wildcards.imported).parts[0]]["ontology"])
