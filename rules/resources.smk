@@ -10,7 +10,9 @@ model_gpus, model_nodes = machine("gpus"), machine("nodes")
 model_memory, model_runtime = machine("mem_mb"), machine("runtime")
 
 
-RULES_OF_CLASSES = set("annotate base sft sft_fold gold predict predict_fold reference held_out_logps train".split())
+RULES_OF_CLASSES = set(
+    "annotate base sft sft_fold gold predict predict_fold reference token_scores held_out_logps train".split()
+)
 
 
 def how_to_raise_memory(job):

@@ -195,7 +195,7 @@ def test_no_text_is_in_what_may_be_shown(results):
     assert len(texts) > 1000
     files = [path for path in results.rglob("*") if path.is_file()]
     shown = [path for path in files if not any(path.match(pattern) for pattern in TEXTS)]
-    places = {"report.html", "tables", "figures", "export", "notes", "messages"}
+    places = {"report.html", "tables", "figures", "export", "looks", "notes", "messages"}
     assert {path.relative_to(results).parts[0] for path in shown} == places
     log = results.with_suffix(".log")
     assert len(log.read_text().splitlines()) > 100

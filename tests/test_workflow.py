@@ -599,7 +599,8 @@ def test_every_loss_in_the_full_demo():
     assert {presets[name]["loss"] for name in study["methods"]} == {entry["loss"] for entry in presets.values()}
     assert {name for table in study["tables"].values() for name in table.get("methods", ())} == set(study["methods"])
     counts = count("--configfile", "config/demo_full.yaml")
-    assert counts["train"] == 2 * 3 * len(study["methods"])
+    scored = {method for name in study["methods"] for method in presets[name].get("token_scores", {}).values()}
+    assert counts["train"] == 2 * 3 * len(scored | set(study["methods"]))
     assert counts["cost"] == 1
 
 

@@ -38,7 +38,8 @@ def stop_at(monkeypatch, trainer, step):
 def test_outputs_are_whole_and_explicit(study, tmp_path):
     sft.main(study.sft(tmp_path))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("model", "provenance.json", "run.yaml", "selection.json", "timing.parquet", "training.parquet")
+        "checkpoints",  # they stay until Snakemake accepts the outputs
+        *("model", "provenance.json", "run.yaml", "selection.json", "timing.parquet", "training.parquet"),
     ]
     run = yaml.safe_load((tmp_path / "run.yaml").read_text())
     assert sorted(run) == ["dataset", "limits", "method", "model", "numerics", "seed", "training"]
