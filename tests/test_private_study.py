@@ -103,7 +103,8 @@ def planned(folder: Path) -> list[tuple[str, list[str]]]:
         [*command, "--dry-run", "--printshellcmds", "--cores", "1"], cwd=folder, capture_output=True, text=True
     )
     assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
-    commands = re.findall(r"python -m workflow_scripts\.(?:launch |on_gpus \d+ )?(\w+) (.*) 2>> ", dry_run.stdout + dry_run.stderr)
+    printed = dry_run.stdout + dry_run.stderr
+    commands = re.findall(r"python -m workflow_scripts\.(?:launch |on_gpus \d+ )?(\w+) (.*) 2>> ", printed)
     return [(program, shlex.split(arguments)) for program, arguments in commands]
 
 
