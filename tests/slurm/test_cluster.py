@@ -127,7 +127,7 @@ def test_every_job_runs_once_and_ends_well(slurm):
     assert len(set(comments)) == len(comments)
     assert sum(comment.startswith("rule_train_wildcards") for comment in comments) == 2
     # answers to dev_confusion and test of SFT, and to test of two methods: each with its score in one job
-    assert sum(comment.startswith("group_answers_predict_score_wildcards") for comment in comments) == 4
+    assert sum(comment.startswith("rule_answers_predict_score_wildcards") for comment in comments) == 4
     assert not [comment for comment in comments if comment.startswith(("rule_predict", "rule_score"))]
 
 
