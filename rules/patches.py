@@ -458,6 +458,8 @@ def patient_executor(executor: type) -> type:
                 info.job.attempt = info.job.restart_times + 1  # a retry with the same memory would end in the same way
                 for job in info.job.jobs if info.job.is_group() else [info.job]:
                     message += f"It ran out of memory. {self.workflow.globals['how_to_raise_memory'](job)}. "
+            if info.job.is_group():  # Snakemake prints the jobs of a failed group, but not the message
+                logger.error(message)
             self.report_job_error(info, msg=message, aux_logs=[str(info.aux["slurm_logfile"])])
 
         def cancel_jobs(self, active_jobs: list) -> None:
