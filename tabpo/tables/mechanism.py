@@ -99,9 +99,9 @@ def mechanism_contents(
     comparisons = _comparisons(samples, cells, settings["method"], settings["against"])
     withheld = [block for block in single if block.dataset in settings["generated"]]
     marks = {
-        (one.block, one.method, one.metric): one.mark
-        for one in comparisons
-        if one.against == SFT and not _rests_on(one.block, withheld)
+        (comparison.block, comparison.method, comparison.metric): comparison.mark
+        for comparison in comparisons
+        if comparison.against == SFT and not _rests_on(comparison.block, withheld)
     }
     cells = [replace(cell, mark=marks.get((cell.block, cell.method, cell.metric), ""), runs=()) for cell in cells]
     text = _describe(settings, runs, single, cells, comparisons, withheld, differing)
@@ -156,8 +156,10 @@ def _comparisons(samples: Samples, cells: Sequence[Cell], method: str, against: 
         *differences(samples, mine, against=against, tested=(RARE,)),
         *differences(samples, others, against=against, tested=()),
     ]
-    several = [one for one in comparisons if one.metric in HELD_OUT or one.effect.seeds > 1]
-    return adjust_families([one if one.metric in HELD_OUT else _over_seeds(one) for one in several])
+    several = [comparison for comparison in comparisons if comparison.metric in HELD_OUT or comparison.effect.seeds > 1]
+    return adjust_families(
+        [comparison if comparison.metric in HELD_OUT else _over_seeds(comparison) for comparison in several]
+    )
 
 
 def _over_seeds(comparison: Comparison) -> Comparison:
@@ -168,7 +170,7 @@ def _over_seeds(comparison: Comparison) -> Comparison:
 
 def _rests_on(block: Block, withheld: Sequence[Block]) -> bool:
     members = {member for models in block.members for member in models}
-    return any(member in members for one in withheld for models in one.members for member in models)
+    return any(member in members for hidden in withheld for models in hidden.members for member in models)
 
 
 def _describe(
@@ -180,7 +182,7 @@ def _describe(
     withheld: Sequence[Block],
     differing: Sequence[str],
 ) -> dict[str, Any]:
-    tests = max((one.tests for one in comparisons), default=0)
+    tests = max((comparison.tests for comparison in comparisons), default=0)
     caption = f"{settings['caption']} Training pairs and held-out gold tokens, {seeds_in_words(runs)}."
     if any(cell.mark for cell in cells):
         caption += f" ▲ ▼: above, below the drift 0 of {SFT}, Holm-adjusted p < .05 over {tests} differences."
@@ -211,13 +213,17 @@ def _answers(
 ) -> list[str]:
     """Whether `against` erodes the tokens of rare labels in a block, and whether `method` stops that."""
     method, against = settings["method"], settings["against"]
-    by_rows = {(one.method, one.against): one for one in comparisons if (one.block, one.metric) == (block, RARE)}
+    by_rows = {
+        (comparison.method, comparison.against): comparison
+        for comparison in comparisons
+        if (comparison.block, comparison.metric) == (block, RARE)
+    }
     eroding, ours, apart = (by_rows.get(rows) for rows in ((against, SFT), (method, SFT), (method, against)))
     if not (eroding and ours and apart):
         return []
     first = f"Does {against} erode the tokens of rare labels on {block.name}?"
     second = f"Does {method} stop it?"
-    if not tested or any(one.p_holm is None for one in (eroding, ours, apart)):
+    if not tested or any(comparison.p_holm is None for comparison in (eroding, ours, apart)):
         return [f"{first} This cannot be told here: {_shown(eroding)}; {method} {_shown(ours)}."]
     if eroding.mark != "worse":
         seen = "No, they gain" if eroding.mark == "better" else "Not that this study can see"

@@ -79,10 +79,10 @@ def _document(place: Place, rows: list[_Row], noticed: Counter[str]) -> Document
         where.fields("the line", row, SENTENCE_KEYS)
         tokens = where.string("sentence", row["sentence"]).split(" ")
         first = sum(map(len, sentences))
-        found = _mentions(where, row["ner"], tokens, noticed)
-        mentions.append([[first + start, first + end, label] for _, (start, end), label in found])
+        placed = _mentions(where, row["ner"], tokens, noticed)
+        mentions.append([[first + start, first + end, label] for _, (start, end), label in placed])
         relations.append(
-            [[first + end for end in item[:4]] + item[4:] for item in _relations(where, row["rel"], found, noticed)]
+            [[first + end for end in item[:4]] + item[4:] for item in _relations(where, row["rel"], placed, noticed)]
         )
         sentences.append(tokens)
     return document_of(place, sentences, {"ner": mentions, "relations": relations, "clusters": []}, noticed)
