@@ -26,7 +26,7 @@ demo: setup ## run the small study on generated data: minutes, no GPU, no networ
 	@find $(DEMO_RESULTS)/tables -type f | sort
 	@echo "Open first: $(DEMO_RESULTS)/report.html"
 
-demo-full: setup ## run every method on generated data with three seeds: an hour on two cores
+demo-full: setup ## run every method on generated data with three seeds: over an hour on two cores
 	snakemake --profile profiles/local --configfile config/demo_full.yaml --cores 2
 
 study: setup ## run the real study config/scierc_smollm2.yaml: many hours, see docs/results/README.md
