@@ -16,7 +16,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 from tabpo.artefacts import write_json
 from tabpo.names import WITHOUT_MODEL
-from tabpo.processes.failure import WITHOUT_MESSAGE, failure_reason
+from tabpo.processes.failure import OUTPUTS_MISSING, WITHOUT_MESSAGE, failure_reason
 
 PARTIAL = results("partial")
 TABLE_RULES = ("table", "per_metric_table", "mechanism")
@@ -46,8 +46,11 @@ class FailureRecorder(logging.Handler):
             content = log.read_bytes() if log.exists() else b""
             earlier = self.lengths.get(log, 0)  # a job that starts in a new call has a new log
             written = content[earlier if earlier < len(content) else 0 :].decode(errors="replace")
-            reason = failure_reason(written, record.rule_msg or "")
-            write_json(failure_file(log), {"rule": record.rule_name, "reason": reason, "log": str(log)})
+            keep_reason(record.rule_name, log, failure_reason(written, record.rule_msg or ""))
+
+
+def keep_reason(rule, log, reason):
+    write_json(failure_file(log), {"rule": rule, "reason": reason, "log": str(log)})
 
 
 def failed_jobs():
@@ -60,7 +63,10 @@ def failed_jobs():
 
 
 def reason_of(failed):
-    return json.loads(failure_file(failed.log[0]).read_text())["reason"]
+    file = failure_file(failed.log[0])
+    if not file.exists():  # the job itself reported no error
+        keep_reason(failed.rule.name, failed.log[0], OUTPUTS_MISSING)
+    return json.loads(file.read_text())["reason"]
 
 
 def missing_runs(table, failed, made_by):

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from tabpo.processes.failure import OUTPUTS_MISSING
+
 ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.slow
@@ -102,3 +104,25 @@ def test_the_next_call_tries_the_failed_job_again_and_removes_what_is_partial(fo
     assert done.returncode == 0, done.stderr[-6000:]
     assert pd.read_csv(folder / "results/small/tables/abstracts.csv")["mean"].notna().all()
     assert not list(folder.rglob("*.failed.json")) and not (folder / "results/small/partial").exists()
+
+
+def test_a_job_whose_outputs_are_missing_is_listed_with_its_reason(folder, tmp_path):
+    """A program that ends without an error and writes nothing, like a file system that shows a file too late."""
+    program = tmp_path / "bin/python"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 0\n")
+    program.chmod(0o755)
+    (tmp_path / "study.yaml").write_text((folder / "study.yaml").read_text())
+    target = "results/small/demo_abstracts/card.json"
+    command = [*(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1")]
+    done = subprocess.run(
+        [*command, "--latency-wait", "1", "--configfile", "study.yaml", "--", target],
+        env=os.environ | {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert f"documents demo_abstracts: {OUTPUTS_MISSING}\n    log: " in done.stderr
+    reason = json.loads((tmp_path / "results/small/logs/documents/demo_abstracts.failed.json").read_text())
+    assert reason["reason"] == OUTPUTS_MISSING

@@ -6,6 +6,9 @@ OUT_OF_MEMORY = "out of memory"
 
 WITHOUT_MESSAGE = "ended without a message, as a killed process does; perhaps out of memory"
 
+OUTPUTS_MISSING = "its program ended without an error, but outputs are missing"
+"""The reason where Snakemake reports no error of the job itself, for example since a file appears too late."""
+
 SCHEDULER_STATES = {
     "OUT_OF_MEMORY": OUT_OF_MEMORY,
     "TIMEOUT": "time limit",
