@@ -26,7 +26,9 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """Form of the names of datasets, models, methods, pairings and tables, which name folders and files of the results."""
 
 RESERVED = {
-    "datasets": ("benchmarks", "checkpoints", "figures", "logs", "report.html", "tables"),
+    "datasets": (
+        *("benchmarks", "checkpoints", "export", "figures", "logs", "looks", "partial", "report.html", "tables"),
+    ),
     "models": (
         "card.json",
         "card.md",
@@ -34,11 +36,12 @@ RESERVED = {
         DISAGREEMENT,
         *WITHOUT_MODEL,
         "documents",
+        "other_tests",
         PREFERENCES,
         "prompts",
         "source",
     ),
-    "methods": ("base", "confusions", *WITHOUT_MODEL, "pairs", PROMPTED, "reference", SFT),
+    "methods": ("base", "confusions", *WITHOUT_MODEL, "pairs", PROMPTED, "reference", SFT, "token_scores"),
     "pairings": (),
     "tables": ("cost",),
 }
