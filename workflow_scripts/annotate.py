@@ -18,7 +18,7 @@ from tabpo.inference.answered import join_answers
 from tabpo.inference.confidence import answer_confidences
 from tabpo.inference.writers.brat import write_brat
 from tabpo.inference.writers.label_studio import write_label_studio
-from tabpo.models.loading import load_frozen, set_threads
+from tabpo.models.loading import less_per_pass, load_frozen, naming_less_memory, set_threads
 from tabpo.models.tokenizer import load_tokenizer
 from tabpo.privacy import NOTICE
 from tabpo.records import Document, read_records
@@ -42,14 +42,14 @@ def main(argv: list[str] | None = None) -> None:
     reading = Reading()
     documents = read_documents(args.texts, reading)
     prompts = build_prompts(documents, ontology, Style(**settings["style"]), read_records(args.train, Document))
-    completions = answer_prompts(args.model, prompts, generation, ontology)
     units = units_of_prompts(documents, [prompt.prompt_id for prompt in prompts])
-    predictions = read_completions(completions, units, ontology, str(args.texts))
-    answers = [item.completion for item in completions]
-    model, tokenizer = load_frozen(args.model, numerics), load_tokenizer(args.model)
-    scored = answer_confidences(
-        model, tokenizer, prompts, answers, predictions, numerics, batch_size=generation["batch_size"]
-    )
+    tokenizer, size = load_tokenizer(args.model), generation["batch_size"]
+    with naming_less_memory(less_per_pass("generation.batch_size", size)):
+        model = load_frozen(args.model, numerics)
+        completions = answer_prompts(model, tokenizer, prompts, generation, ontology)
+        predictions = read_completions(completions, units, ontology, str(args.texts))
+        answers = [item.completion for item in completions]
+        scored = answer_confidences(model, tokenizer, prompts, answers, predictions, numerics, size)
     answered = join_answers(documents, predictions, scored)
     with whole_directory(args.output) as folder:
         (folder / "brat").mkdir()

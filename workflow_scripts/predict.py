@@ -8,7 +8,8 @@ from pathlib import Path
 from tabpo.answers.ontology import read_ontology
 from tabpo.errors import exit_on_error
 from tabpo.inference.answer import answer_prompts
-from tabpo.models.loading import set_threads
+from tabpo.models.loading import less_per_pass, load_frozen, naming_less_memory, set_threads
+from tabpo.models.tokenizer import load_tokenizer
 from tabpo.processes.parts import kept_parts, parts_of
 from tabpo.records import Completion, Prompt, read_records, write_records
 from tabpo.training.checkpoints import run_key
@@ -28,11 +29,15 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="completions")
     args = parser.parse_args(argv)
 
-    set_threads(args.settings["numerics"])
+    settings, numerics = args.settings, args.settings["numerics"]
+    set_threads(numerics)
     ontology = read_ontology(args.ontology) if args.ontology else None
     inputs = {"model": args.model, "prompts": args.prompts} | ({"ontology": args.ontology} if args.ontology else {})
-    each = kept_parts(parts_of(args.output), run_key(json.dumps(args.settings), input_hashes(inputs)))
-    completions = answer_prompts(args.model, read_records(args.prompts, Prompt), args.settings, ontology, each)
+    each = kept_parts(parts_of(args.output), run_key(json.dumps(settings), input_hashes(inputs)))
+    prompts, tokenizer = read_records(args.prompts, Prompt), load_tokenizer(args.model)
+    with naming_less_memory(less_per_pass("generation.batch_size", settings["batch_size"])):
+        model = load_frozen(args.model, numerics)
+        completions = answer_prompts(model, tokenizer, prompts, settings, ontology, each)
     logging.info("%d answers", len(completions))
     write_records(args.output, Completion, completions)
     parts_of(args.output).unlink(missing_ok=True)
