@@ -21,7 +21,7 @@ rule fetch:
         mem_mb=1000,
         runtime=60,
     shell:
-        "python -m workflow_scripts.fetch --source {params.source} --outputs {output:q}" " 2>> {log:q}"
+        "python -m workflow_scripts.fetch --source {params.source} --outputs {output:q} 2>> {log:q}"
 
 
 use rule fetch as fetch_pubtator with:

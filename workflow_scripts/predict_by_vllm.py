@@ -28,9 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--ontology", type=Path, nargs="?", help="ontology of the answers, for constraint json_schema")
     parser.add_argument("--output", type=Path, required=True, help="completions")
     args = parser.parse_args(argv)
-    signal.signal(
-        signal.SIGUSR1, signal.SIG_IGN
-    )  # vLLM has no batches to keep, so a warning ends none of its processes
+    # A warning ends no process of vLLM: none of its answers could be kept before the last.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
     settings, limits = args.settings, args.settings["limits"]
     caps = Caps(sum(limits.values()), limits["max_completion_tokens"], settings["batch_size"])

@@ -42,9 +42,8 @@ class Loss:
 
     def _mean_of_selected(self, side: Side, scores: Tensor) -> Tensor:
         order = scores.masked_fill(~side.completion_mask, float("-inf")).argsort(dim=-1, descending=True, stable=True)
-        count = (
-            (self.k * side.lengths + 1e-9).floor().clamp(min=1)
-        )  # k * T may be a rounding error below a whole number
+        # k * T may be a rounding error below a whole number
+        count = (self.k * side.lengths + 1e-9).floor().clamp(min=1)
         selected = order.argsort(-1) < count[:, None]  # (B, T)
         logps = side.policy_logps.where(side.completion_mask, 0.0)
         return (logps * selected).sum(-1) / selected.sum(-1)

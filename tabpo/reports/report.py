@@ -25,6 +25,7 @@ from tabpo.reports import confusion_figure, erosion_figure, gradient_figure, tra
 from tabpo.reports.cell_details import Commands, Row, cell_details
 from tabpo.reports.markup import page_html, table_html
 from tabpo.tables.cells import code_differences
+from tabpo.tables.compare import flat_settings
 from tabpo.tables.files import FILES
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
@@ -164,7 +165,7 @@ def _trainings(trained: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """For each model the settings of training: a row for each setting, a column for all methods with equal settings."""
     by_model: dict[str, dict[str, list[str]]] = {}
     for run in trained:
-        settings = json.dumps(_flat(run["training"]))
+        settings = json.dumps(flat_settings(run["training"]))
         names = by_model.setdefault(run["model"], {}).setdefault(settings, [])
         names.extend([run["method"]["name"]] if run["method"]["name"] not in names else [])
     return [_training(model, groups) for model, groups in by_model.items()]
@@ -181,14 +182,6 @@ def _training(model: str, groups: Mapping[str, Sequence[str]]) -> dict[str, Any]
         "heads": [", ".join(names) for names in groups.values()],
         "rows": [["–" if value is None else str(value) for value in row] for row in rows if set(row[1:]) != {None}],
     }
-
-
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Settings inside settings with their path as name, such as `lora.rank`."""
-    flat: dict[str, Any] = {}
-    for name, value in settings.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
-    return flat
 
 
 def _sections(settings: Mapping[str, Any], contents: Mapping[str, str]) -> list[dict[str, Any]]:

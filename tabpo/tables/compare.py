@@ -63,7 +63,8 @@ def read_finished(folder: Path) -> FinishedStudy:
     for path in sorted(folder.glob("*/*/*/seed*/run.yaml"), key=lambda path: (path.parts[:-2], _seed(path))):
         row = path.parts[-5:-2]
         seeds.setdefault(row, []).append(_seed(path))
-        settings.setdefault(row, dict(_flat(read_yaml(path, "settings of a run"))))
+        run = read_yaml(path, "settings of a run")
+        settings.setdefault(row, flat_settings({key: value for key, value in run.items() if key != "seed"}))
         made = path.with_name("provenance.json")
         if made.exists():
             _note_versions(json.loads(made.read_text()), versions, code)
@@ -88,13 +89,12 @@ def _seed(run: Path) -> int:
     return int(run.parent.name.removeprefix("seed"))
 
 
-def _flat(value: Any, key: str = "") -> Iterable[tuple[str, Any]]:
-    """Yield the values of nested mappings with their joined keys; the seed is left out."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _flat(inner, f"{key}.{name}" if key else name)
-    elif key != "seed":
-        yield key, value
+def flat_settings(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return settings inside settings with their path as name, such as `lora.rank`."""
+    flat: dict[str, Any] = {}
+    for name, value in settings.items():
+        flat |= flat_settings(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat
 
 
 def _note_versions(made: Mapping[str, Any], versions: dict[str, set[str]], code: dict[str, set[str]]) -> None:
@@ -132,10 +132,8 @@ def _cells(first: pd.DataFrame, second: pd.DataFrame) -> str:
         values = zip(different[f"mean_{side}"], different[f"reason_{side}"], different["_merge"], strict=True)
         frame[name] = [_value(mean, reason, where == only) for mean, reason, where in values]
     frame["B - A"] = [ABSENT if pd.isna(value) else f"{value:+.1f}" for value in different["difference"]]
-    summary = (
-        f"{int(equal.sum())} cells are equal to one decimal, {len(different)} are not. Differences between studies"
-    )
-    summary += " are not tested: other data, seeds or settings may cause them."
+    summary = f"{int(equal.sum())} cells are equal to one decimal, {len(different)} are not. "
+    summary += "Differences between studies are not tested: other data, seeds or settings may cause them."
     return summary if different.empty else f"{summary}\n\n{_table(frame)}"
 
 

@@ -178,9 +178,8 @@ def mark(
 def _columns(cells: Sequence[Cell]) -> list[list[Cell]]:
     columns: dict[tuple[Block, str], list[Cell]] = {}
     for cell in cells:
-        if (
-            cell.mean is not None and cell.method != HUMAN and cell.metric not in WITHOUT_BEST
-        ):  # a second annotator may have read other documents
+        # a second annotator may have read other documents
+        if cell.mean is not None and cell.method != HUMAN and cell.metric not in WITHOUT_BEST:
             columns.setdefault((cell.block, cell.metric), []).append(cell)
     return list(columns.values())
 

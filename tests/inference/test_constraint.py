@@ -108,7 +108,7 @@ def test_each_row_of_a_batch_has_a_separate_matcher(held):
 
 def test_the_mask_moves_to_the_device_of_the_scores(held):
     # The scores of a divided model are on the device of its head. Here this is "meta", and the mask is made on the CPU.
-    # Fake tensors hold no numbers; an operation on tensors of two devices is an error, as it is between CPU and GPU.
+    # Fake tensors have a shape and a device and no values. They refuse operations between devices, as a GPU does.
     _, _, model, _, constraint = held
     processor = constraint.processor(2)
     with FakeTensorMode(allow_non_fake_inputs=True):

@@ -199,7 +199,7 @@ def test_a_mean_over_data_sets_lists_the_runs_of_all_data_sets_baselines_too():
 
 
 def test_the_command_of_a_number_prints_the_number(page, tmp_path):
-    """The command as it is pasted into bash, with the part of Snakemake replaced by the files that it would make."""
+    """The files that Snakemake would make are written here; the rest of the command runs in bash as it stands."""
     for run in STUDY:
         folder = tmp_path / "results/small" / run_folder(run.dataset, run.model, run.method, run.seed)
         (folder / "scores").mkdir(parents=True)

@@ -26,16 +26,6 @@ PATIENCE_S = 300
 pytestmark = pytest.mark.slurm
 
 
-@pytest.fixture(scope="module", autouse=True)
-def cluster():
-    """Skip unless the cluster is the one of start-slurm.sh, since these tests cancel jobs."""
-    if shutil.which("scontrol") is None:
-        pytest.skip("no Slurm here: make test-slurm starts one")
-    shown = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True).stdout
-    if "tabpo" not in next((line for line in shown.splitlines() if line.startswith("ClusterName")), ""):
-        pytest.skip("the Slurm here is not the one of start-slurm.sh: make test-slurm starts it")
-
-
 class Workflow:
     """A folder in which faults.smk runs."""
 

@@ -1,5 +1,6 @@
 """Reader of DyGIE++'s JSON lines: SciERC's keys, of which all but three may be missing, and further ones."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def read_documents(path: Path, reading: Reading | None = None) -> list[Document]
     return reading.each(partial(_document, reading=reading), _rows(path, reading))
 
 
-def _rows(path: Path, reading: Reading):
+def _rows(path: Path, reading: Reading) -> Iterator[tuple[Place, dict[str, Any]]]:
     seen: dict[str, int] = {}
     for line, row in read_lines(path, reading.of_one):
         with reading.of_one():

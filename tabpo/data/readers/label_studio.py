@@ -1,5 +1,6 @@
 """Reader of Label Studio's JSON exports: a list of tasks, each with a text and the regions that people marked."""
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def read_documents(path: Path, reading: Reading | None = None) -> list[Document]
     return reading.each(partial(_document, reading=reading), _tasks(path, reading))
 
 
-def _tasks(path: Path, reading: Reading):
+def _tasks(path: Path, reading: Reading) -> Iterator[tuple[Place, tuple[dict[str, Any], dict[str, Any]]]]:
     seen: dict[str, int] = {}
     for number, task in enumerate(read_list(path), start=1):
         with reading.of_one():
