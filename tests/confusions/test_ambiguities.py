@@ -1,5 +1,6 @@
 """Expert patterns: the shipped files, and refusals."""
 
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,10 @@ from tabpo.confusions.ambiguities import KINDS, partners, read_ambiguities
 from tabpo.errors import ConfigError
 
 CONFIG = Path(__file__).parents[2] / "config"
+
+IEPILE = "arXiv 2402.14710"
+HARD_NEGATIVES = ({"FEATURE-OF", "PART-OF", "HYPONYM-OF"}, {"COMPARE", "CONJUNCTION"}, {"USED-FOR", "EVALUATE-FOR"})
+"""Relations of SciERC that IEPile's dictionary lists as hard negatives of each other."""
 
 ONTOLOGY = Ontology(
     answer="entities",
@@ -37,10 +42,17 @@ def test_shipped_files_fit_their_ontologies(name):
         set(KINDS) - {"sublabel"} if name == "scierc" else {"label", "sublabel"}
     )
     assert all("\n" not in item.reason and len(item.reason) > 10 for item in patterns)
-    assert {item.source for item in patterns} == {"ours"}
+    assert {item.source for item in patterns} == ({"ours", IEPILE} if name == "scierc" else {"ours"})
     assert all("arXiv" in item.guideline for item in patterns)
     golds = {item.gold for item in patterns if item.kind == "label"}
     assert len(golds) >= 6
+
+
+def test_patterns_of_scierc_that_cite_iepile_are_its_hard_negatives():
+    ontology = read_ontology(CONFIG / "ontologies/scierc.yaml")
+    patterns = read_ambiguities(CONFIG / "ambiguities/scierc.yaml", ontology)
+    cited = {(item.kind, item.gold, item.predicted) for item in patterns if item.source == IEPILE}
+    assert cited == {("relation_label", *pair) for group in HARD_NEGATIVES for pair in permutations(group, 2)}
 
 
 def test_a_pattern_is_read_as_written(tmp_path):

@@ -1,13 +1,27 @@
 """Generated messages: the pairs of codes and sub-codes, the direction, and the confusable labels."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tabpo.answers.ontology import read_ontology
+from tabpo.data.generated import demo_messages
 from tabpo.data.generated.demo_messages import PHRASES, generate
 
 ONTOLOGY = Path(__file__).parents[3] / "config/ontologies/pvminer.yaml"
+
+PUBLISHED = {
+    **{"clinical care": 731, "salutation": 463, "activeParticipation/involvement": 453, "signoff": 406},
+    **{"HealthCareAccessAndQuality": 303, "expressOpinions": 177, "EconomicStability": 160},
+    **{"Appreciation/Gratitude": 153, "SocialAndCommunityContext": 129, "inviteCollabration": 126, "connection": 121},
+    **{"SeekingApproval": 107, "alignment": 101, "maintainCommunication": 98, "NeighborhoodAndBuiltEnvironment": 91},
+    **{"statePreferences": 74, "MakeDecision": 73, "checkingUnderstanding/clarification": 61, "ExploreOptions": 61},
+    **{"requestsForOpinion": 39, "build trust": 37, "ShareOptions": 36, "Approval/Reinforcement": 13},
+    **{"EducationAccessAndQuality": 13, "ApprovalofDecision/Reinforcement": 10},
+    "acknowledgePatientExpertiseKnowledge": 1,
+}
+"""Table S2 of arXiv 2606.16074: PV-Miner's 4,037 annotations by sub-code."""
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +77,33 @@ def test_sixteen_confusable_kinds_each_with_another_kind_of_its_direction():
         assert all(kind != partner for kind, partner in partners.items()) and set(partners.values()) <= kinds
         count += len(partners)
     assert count == 16
+
+
+def by_sub_code(items):
+    """Sum numbers by sub-code; the codebook spells clinical care in two ways."""
+    sums = Counter()
+    for sub_code, number in items:
+        sums["clinical care" if sub_code.lower() == "clinical care" else sub_code] += number
+    return sums
+
+
+def test_the_weights_are_the_published_counts():
+    drawn = by_sub_code(
+        (segment["sub_code"], segment["weight"]) for kind in PHRASES["segments"].values() for segment in kind
+    )
+    without = drawn.pop("None")
+    assert dict(drawn) == {name: count for name, count in PUBLISHED.items() if name not in ("salutation", "signoff")}
+    assert without / (without + drawn.total()) == pytest.approx(1 / 8, abs=0.001)
+
+
+def test_without_noise_sub_codes_are_as_frequent_as_published(monkeypatch):
+    for noise in ("CONFUSED", "RANDOM_LABEL", "LEFT_OUT"):
+        monkeypatch.setattr(demo_messages, noise, 0)
+    documents = generate("train", 4000, 1)
+    counts = by_sub_code((span.sublabel, 1) for document in documents for span in document.spans)
+    del counts["None"]
+    for name, published in PUBLISHED.items():
+        share = published / 4037
+        error = (share * (1 - share) / counts.total()) ** 0.5
+        # Repeated texts and repeated spans are refused, which makes the frequent sub-codes a little rarer.
+        assert counts[name] / counts.total() == pytest.approx(share, abs=4 * error + 0.1 * share), name
