@@ -278,6 +278,7 @@ class Pair:
         chosen_weights: A weight for each token of the chosen answer and the end-of-turn token, for losses that read
             them; None for pairs without weights of tokens.
         rejected_weights: The same for the rejected answer.
+        flipped: Whether chosen and rejected were exchanged as label noise, so that the wrong answer is chosen.
     """
 
     pair_id: str
@@ -289,6 +290,7 @@ class Pair:
     weight: float = 1.0
     chosen_weights: tuple[float, ...] | None = None
     rejected_weights: tuple[float, ...] | None = None
+    flipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,6 +442,7 @@ SCHEMAS: dict[type, pa.Schema] = {
         weight=pa.float64(),
         chosen_weights=pa.list_(pa.float64()),
         rejected_weights=pa.list_(pa.float64()),
+        flipped=pa.bool_(),
     ),
     Reference: _schema(pair_id=pa.string(), chosen_logps=pa.list_(pa.float32()), rejected_logps=pa.list_(pa.float32())),
     Anchor: _schema(prompt_id=pa.string(), token_ids=pa.list_(pa.int32())),

@@ -77,12 +77,12 @@ class Tally:
     measures: list[Measure] = field(default_factory=list)
     sources: Counter[str] = field(default_factory=Counter)
 
-    def add(self, pair: Pair, kinds: Sequence[str], longest: int, *, is_flipped: bool) -> None:
+    def add(self, pair: Pair, kinds: Sequence[str], longest: int) -> None:
         """Count one pair; `kinds` has the kind of each of its edits, `longest` the tokens of its longer answer."""
         self.drawn.update(kinds)
         self.sources.update(edit.source for edit in pair.edits if edit.source != CONSEQUENCE)
         self.fewer_edits += len(kinds) < self.edits_wanted
-        self.flipped += is_flipped
+        self.flipped += pair.flipped
         characters = Levenshtein.distance(pair.chosen, pair.rejected)
         self.measures.append(Measure(kinds[0], pair.token_edit_distance, characters, longest))
 

@@ -240,10 +240,10 @@ def _unit_pairs(
             reason = refusal(gold, gold_ids, wrong, ids, taken, pairing) if kinds else NO_OPERATOR
             if not reason:
                 distance = Levenshtein.distance(gold_ids, ids)
-                pair, is_flipped = make_pair(unit.prompt_id, number, gold, wrong, draft.edits, distance, pairing)
+                pair = make_pair(unit.prompt_id, number, gold, wrong, draft.edits, distance, pairing)
                 pairs.append(pair)
                 taken.add(tuple(ids))
-                tally.add(pair, kinds, max(len(gold_ids), len(ids)), is_flipped=is_flipped)
+                tally.add(pair, kinds, max(len(gold_ids), len(ids)))
                 break
             tally.refusals[reason] += 1
             if reason == NO_OPERATOR:
@@ -255,11 +255,11 @@ def _unit_pairs(
 
 def make_pair(
     prompt_id: str, number: int, gold: str, wrong: str, edits: tuple[Edit, ...], distance: int, pairing: Pairing
-) -> tuple[Pair, bool]:
-    """Make a pair and say whether its answers are exchanged, which a random generator for this alone decides."""
-    is_flipped = _generator(pairing.seed, prompt_id, number, "flip").random() < pairing.flip_rate
-    chosen, rejected = (wrong, gold) if is_flipped else (gold, wrong)
-    return Pair(f"{prompt_id}/{number}", prompt_id, chosen, rejected, edits, distance), is_flipped
+) -> Pair:
+    """Make a pair; a random generator for this alone decides whether its answers are exchanged."""
+    flipped = _generator(pairing.seed, prompt_id, number, "flip").random() < pairing.flip_rate
+    chosen, rejected = (wrong, gold) if flipped else (gold, wrong)
+    return Pair(f"{prompt_id}/{number}", prompt_id, chosen, rejected, edits, distance, flipped=flipped)
 
 
 def _generator(*key: int | str) -> Random:

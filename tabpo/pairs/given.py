@@ -31,14 +31,14 @@ def given_pairs(rows: Sequence[Preference], pairing: Pairing, encode: Encode) ->
         if chosen == rejected:
             raise DataError(f"prompt {number}: chosen and rejected are the same {longest} tokens")
         distance = Levenshtein.distance(chosen, rejected)
-        pair, is_flipped = make_pair(row.prompt_id, 0, row.chosen, row.rejected, (), distance, pairing)
+        pair = make_pair(row.prompt_id, 0, row.chosen, row.rejected, (), distance, pairing)
         weights = row.chosen_weights, row.rejected_weights
         if (weights[0] is None) != (rows[0].chosen_weights is None):
             raise DataError(
                 f"prompt {number}: has weights of tokens or lacks them, unlike prompt 1; accepted: all or none"
             )
-        of_chosen, of_rejected = reversed(weights) if is_flipped else weights
+        of_chosen, of_rejected = reversed(weights) if pair.flipped else weights
         pair = replace(pair, weight=row.weight, chosen_weights=of_chosen, rejected_weights=of_rejected)
         pairs.append(pair)
-        tally.add(pair, [GIVEN], longest, is_flipped=is_flipped)
+        tally.add(pair, [GIVEN], longest)
     return pairs, tally

@@ -56,9 +56,9 @@ def on_policy_pairs(
             continue
         tally.repaired += any(item.item_class not in VALID for item in (*prediction.spans, *prediction.relations))
         distance = Levenshtein.distance(gold_ids, ids)
-        pair, is_flipped = make_pair(unit.prompt_id, 0, gold, wrong, edits, distance, pairing)
+        pair = make_pair(unit.prompt_id, 0, gold, wrong, edits, distance, pairing)
         pairs.append(pair)
-        tally.add(pair, [edit.operator for edit in edits], max(len(gold_ids), len(ids)), is_flipped=is_flipped)
+        tally.add(pair, [edit.operator for edit in edits], max(len(gold_ids), len(ids)))
     if not pairs:
         raise DataError(
             f"pairing {pairing.name}: none of {len(units)} answers makes a pair: {', '.join(tally.refusals)}"

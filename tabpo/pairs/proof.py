@@ -15,8 +15,8 @@ def prove_answers(
 ) -> dict[str, int]:
     """Check the answers of all pairs, and return how many answers and records were checked.
 
-    One answer of a pair must be the gold answer of its prompt, and the other must differ from it. Both must be rendered
-    like gold, to the character, so that their layout does not distinguish them. Labels, their combinations and
+    The right answer of a pair must be the gold answer of its prompt, and the other must differ from it. Both must be
+    rendered like gold, to the character, so that their layout does not distinguish them. Labels, their combinations and
     relations must be in the ontology. Spans must occur in the text of the unit. Ends of relations and mentions of
     clusters must be ids of spans of the answer.
 
@@ -38,17 +38,19 @@ def prove_answers(
 
 
 def prove_gold(pairs: Sequence[Pair], prompts: Sequence[Prompt]) -> dict[str, int]:
-    """Check that exactly one answer of each pair is the answer of its prompt; return how many answers were checked.
+    """Check that the right answer of each pair, and no other, is its prompt's; return how many answers were checked.
 
-    For preference data this is the only check.
+    The right answer is the chosen one, or the rejected one of a flipped pair. For preference data this is the only
+    check.
 
     Raises:
         DataError: Names the first pair that fails.
     """
     gold = {prompt.prompt_id: prompt.answer for prompt in prompts}
     for number, pair in enumerate(pairs, start=1):
-        if [pair.chosen, pair.rejected].count(gold[pair.prompt_id]) != 1:
-            raise DataError(f"pair {number}: one of its answers must be gold, and one must not")
+        right, wrong = (pair.rejected, pair.chosen) if pair.flipped else (pair.chosen, pair.rejected)
+        if right != gold[pair.prompt_id] or wrong == right:
+            raise DataError(f"pair {number}: its right answer must be gold, and its wrong answer must not")
     return {"answers": 2 * len(pairs)}
 
 

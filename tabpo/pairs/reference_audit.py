@@ -81,7 +81,7 @@ def reference_audit(
     whole, by_operator, by_label = _Group(), defaultdict(_Group), defaultdict(_Group)
     for pair, reference in zip(pairs, references, strict=True):
         margin = fsum(reference.chosen_logps) - fsum(reference.rejected_logps)
-        if pair.chosen != gold[pair.prompt_id]:
+        if pair.flipped:
             margin = -margin
         groups = [whole]
         groups += [by_operator[name] for name in {edit.operator for edit in pair.edits if edit.source != CONSEQUENCE}]

@@ -44,7 +44,8 @@ def pair_page(title: str, audit: Mapping[str, Mapping[str, Any]], pairs: Sequenc
         _table(_items(drawn["pairing"], "setting")),
         "## Where pairs and confusions come from",
         "The following was checked before any training on these pairs. No prompt and no document is in two splits. No"
-        " pair is made from dev or test. One answer of each pair is the gold answer."
+        " pair is made from dev or test. The right answer of each pair, which is the rejected one of a flipped pair, is"
+        " the gold answer."
         + ("" if given else " Both answers have the same format, labels of the ontology, and spans from the text."),
         _table([{"what": what} | dict(counts) for what, counts in proof["splits"].items()]),
         _table([{"what": what} | dict(proof[what]) for what in ("confusions", "choices", "pairs", "answers")]),

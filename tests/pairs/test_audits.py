@@ -34,12 +34,12 @@ EDIT = Edit("label", "entities/0/label", "Method", "Task", "expert")
 WRONG = GOLD.replace("Method", "Task")
 
 
-def pair(rejected=WRONG, chosen=GOLD, number=0):
-    return Pair(f"d#0/{number}", "d#0", chosen, rejected, (EDIT,), 6)
+def pair(rejected=WRONG, chosen=GOLD, number=0, flipped=False):
+    return Pair(f"d#0/{number}", "d#0", chosen, rejected, (EDIT,), 6, flipped=flipped)
 
 
 def test_valid_answers_pass():
-    pairs = [pair(), pair(GOLD, WRONG, 1)]  # the second one is flipped
+    pairs = [pair(), pair(GOLD, WRONG, 1, flipped=True)]
     assert prove_answers(pairs, [PROMPT], [UNIT], ONTOLOGY) == {"answers": 4, "records": 12}
 
 
@@ -56,7 +56,7 @@ INDENTED = WRONG.replace(":[{", ":[\n  {", 1)
         (GOLD.replace("USED-FOR", "USES"), "relation 1-2 has an unknown label or end"),
         (GOLD.replace('"tail":2', '"tail":3'), "relation 1-3 has an unknown label or end"),
         (GOLD[:-2], "its rejected answer is refused: truncated"),
-        (GOLD, "one of its answers must be gold, and one must not"),
+        (GOLD, "its right answer must be gold, and its wrong answer must not"),
     ],
 )
 def test_invalid_answers_are_refused_by_their_number(rejected, message):
@@ -114,9 +114,15 @@ def test_preferences_have_no_labels_whatever_their_answers_look_like(answer):
 
 
 def test_a_flipped_pair_has_the_margin_of_the_right_answer_and_the_gate_of_the_chosen_one():
-    flipped = pair(GOLD, WRONG)
+    flipped = pair(GOLD, WRONG, flipped=True)
     report = reference_of([flipped], (math.log(0.1),), (math.log(0.7),))
     assert (report["all"]["ranked_right"], report["all"]["gate_rates"]) == (1.0, [1.0] * 5)
+
+
+@pytest.mark.parametrize("wrongly_marked", [pair(GOLD, WRONG), pair(flipped=True)])
+def test_the_column_flipped_must_be_true(wrongly_marked):
+    with pytest.raises(DataError, match="pair 1: its right answer must be gold"):
+        prove_answers([wrongly_marked], [PROMPT], [UNIT], ONTOLOGY)
 
 
 def test_references_of_other_pairs_are_refused():

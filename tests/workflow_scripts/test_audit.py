@@ -136,7 +136,7 @@ def audited(tmp_path: Path, prompts) -> Callable[..., tuple[dict, str]]:
 
 
 def test_audit_of_preferences_needs_no_documents_and_no_labels(audited):
-    flipped = Pair("A#0/0", "A#0", "no", "{}", (), 1)
+    flipped = Pair("A#0/0", "A#0", "no", "{}", (), 1, flipped=True)
     report, page = audited(flipped, OF_PREFERENCES, heldout=None, confusions="given")
     assert report["proof"]["answers"] == {"answers": 2}
     assert set(report["proof"]["splits"]) == {"train", "dev_select", "test"}
@@ -145,7 +145,7 @@ def test_audit_of_preferences_needs_no_documents_and_no_labels(audited):
         "labels": {},
     }
     assert "# Pairs of d\n" in page and "## Examples" in page
-    with pytest.raises(DataError, match="pair 1: one of its answers must be gold, and one must not"):
+    with pytest.raises(DataError, match="pair 1: its right answer must be gold, and its wrong answer must not"):
         audited(Pair("A#0/0", "A#0", "no", "yes", (), 1), OF_PREFERENCES, heldout=None, confusions="given")
 
 
