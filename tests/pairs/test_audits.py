@@ -205,7 +205,7 @@ def test_page_of_preferences():
     counts = {name: value for name, value in DRAWN.items() if name.endswith(("_distance", "_tokens"))}
     drawn = {"pairing": {"name": "given", "private": False}, "pairs": 2, "pairs_flipped": 0} | counts
     page = pair_page("Pairs", {"drawn": drawn, "proof": PROOF, "reference": report}, pairs)
-    assert "One answer of each pair is the gold answer." in page and "ontology" not in page
+    assert "which is the rejected one of a flipped pair, is the gold answer." in page and "ontology" not in page
     assert "Class balance" not in page and "Refusals" not in page
     assert "| all                 | 2       | 1              | 2             |" in page
     assert "It is \\| so." in page and "x" * 200 in page and "x" * 201 not in page
