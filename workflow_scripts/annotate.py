@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> None:
     answered = join_answers(documents, predictions, scored)
     with whole_directory(args.output) as folder:
         (folder / "brat").mkdir()
-        write_brat(folder / "brat", answered, ontology.roles)
+        write_brat(folder / "brat", answered, ontology)
         write_label_studio(folder / "label_studio.json", answered, settings["name"])
         if settings["private"]:
             write_whole(folder / "INSIDE_ONLY.txt", f"{NOTICE}\n")

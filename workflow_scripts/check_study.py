@@ -12,8 +12,8 @@ DEFAULT = Path(__file__).parents[1] / "config/config.yaml"
 def main(argv: list[str] | None = None) -> None:
     """Refuse a file that cannot be read, and more files than one; profiles/default calls this at each start."""
     parser = argparse.ArgumentParser(description=__doc__, add_help=False, allow_abbrev=False)
-    parser.add_argument("--configfile", "--configfiles", type=Path, nargs="+", default=[DEFAULT])
-    first, *others = parser.parse_known_args(argv)[0].configfile
+    parser.add_argument("--configfile", "--configfiles", type=Path, nargs="+", action="extend")
+    first, *others = parser.parse_known_args(argv)[0].configfile or [DEFAULT]
 
     if others and others[0].suffix in (".yaml", ".yml"):
         raise ConfigError(f"--configfile names {first} and {others[0]}; accepted: one file, which has all of the study")

@@ -7,11 +7,14 @@ from statistics import fmean
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from tabpo.losses import TokenField
+from tabpo.models.tokenizer import encode_prompt
 from tabpo.records import Prediction, Prompt
 from tabpo.scoring.reference import score_gold
-from tabpo.scoring.tokenise import encode_examples
+from tabpo.scoring.tokenise import Example
 
 _LISTS = ("entities", "results", "relations")
+_UNLIMITED = {"max_prompt_tokens": math.inf, "max_completion_tokens": math.inf}
 
 Extents = tuple[list[tuple[int, int]], list[tuple[int, int]]]
 """Start and end (excluded) in the answer's text, of each span's record and of each relation's."""
@@ -89,17 +92,29 @@ def answer_confidences(
         By prompt id, the confidence of each span and of each relation, in the answer's order.
     """
     readable = [
-        Prompt(prompt.prompt_id, prompt.doc_id, prompt.messages, answer)
+        (prompt, answer)
         for prompt, answer, prediction in zip(prompts, answers, predictions, strict=True)
         if prediction.answer_class == "ok"
     ]
-    unlimited = {"max_prompt_tokens": math.inf, "max_completion_tokens": math.inf}
-    examples = encode_examples(tokenizer, readable, unlimited)
+    encoded = [tokenizer(answer, add_special_tokens=False, return_offsets_mapping=True) for _, answer in readable]
+    examples = [
+        _example(tokenizer, prompt, encoding["input_ids"], number)
+        for number, ((prompt, _), encoding) in enumerate(zip(readable, encoded, strict=True), start=1)
+    ]
     scored = score_gold(model, examples, tokenizer.pad_token_id, numerics, batch_size)
-    confidences = {}
-    for prompt, reference in zip(readable, scored, strict=True):
-        offsets = tokenizer(prompt.answer, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-        confidences[prompt.prompt_id] = tuple(
-            mean_probabilities(extents, offsets, reference.chosen_logps) for extents in item_extents(prompt.answer)
+    return {
+        prompt.prompt_id: tuple(
+            mean_probabilities(extents, encoding["offset_mapping"], reference.chosen_logps)
+            for extents in item_extents(answer)
         )
-    return confidences
+        for (prompt, answer), encoding, reference in zip(readable, encoded, scored, strict=True)
+    }
+
+
+def _example(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, answer_ids: Sequence[int], number: int) -> Example:
+    """A prompt with an answer as the model gave it: control tokens may stand in it, unlike in a gold answer."""
+    completion_ids = (*answer_ids, tokenizer.eos_token_id)
+    fields = (int(TokenField.SCAFFOLDING),) * len(completion_ids)  # they matter to losses alone
+    return Example(
+        prompt.prompt_id, encode_prompt(tokenizer, prompt, _UNLIMITED, number), completion_ids, fields, number
+    )

@@ -4,13 +4,14 @@ import json
 
 import pytest
 
+from tabpo.answers.ontology import Ontology
 from tabpo.data.readers import brat, label_studio, new_texts
 from tabpo.data.reading import Reading
 from tabpo.errors import DataError
 from tabpo.inference.answered import join_answers
 from tabpo.inference.writers.brat import write_brat
 from tabpo.inference.writers.label_studio import write_label_studio
-from tabpo.records import PredictedRelation, PredictedSpan, Prediction
+from tabpo.records import Document, PredictedRelation, PredictedSpan, Prediction
 
 TEXT = "\N{GRINNING FACE} Iron\nharms. No rash."
 
@@ -44,19 +45,38 @@ def test_faulty_items_and_what_refers_to_them_are_left_out(answered):
 
 
 def test_brat_files_are_read_again_with_roles_and_pieces(answered, tmp_path):
+    ontology = Ontology("entities", {}, {}, roles={"CAUSES": ("Agent", "Effect")})
     (tmp_path / "brat").mkdir()
-    write_brat(tmp_path / "brat", answered, {"CAUSES": ("Agent", "Effect")})
+    write_brat(tmp_path / "brat", answered, ontology)
     notes = (tmp_path / "brat/p1/n1.ann").read_text()
     assert "T1\tDrug 2 6;7 12\tIron harms\n" in notes and "R1\tCAUSES Agent:T1 Effect:T2\n" in notes
     assert (
         "#1\tAnnotatorNotes T1\tconfidence 0.5000\n" in notes and "#3\tAnnotatorNotes R1\tconfidence 0.2500\n" in notes
     )
-    reading = Reading()
-    reading.ontology.roles["CAUSES"] = ("Agent", "Effect")
-    first, second = brat.read_documents(tmp_path / "brat", reading)
+    first, second = brat.read_documents(tmp_path / "brat", Reading(ontology))
     assert (first.text, first.group_id) == (TEXT, "p1") and first.clusters == ((1, 2),)
     assert [(item.label, item.start, item.end) for item in first.spans] == [("Drug", 2, 12), ("Symptom", 17, 21)]
     assert len(first.relations) == 1 and second.spans == ()
+
+
+def test_what_an_attribute_gave_to_a_label_becomes_this_attribute_again(tmp_path):
+    document = Document("n1", None, TEXT, tuple(TEXT.split()), ((0, 6),), ())
+    labels = ("Drug", "Symptom/negated/past", "Lab/Value/past", "past")
+    words = ("Iron", "harms.", "No", "rash.")
+    spans = tuple(span(number, *item) for number, item in enumerate(zip(labels, words, strict=True), start=1))
+    answered = join_answers([document], [Prediction("n1", "ok", spans)], {"n1": ([0.5] * len(spans), [])})
+    ontology = Ontology("entities", {}, {}, attribute_labels={"Negation": "negated", "History": "past"})
+    write_brat(tmp_path, answered, ontology)
+    lines = (tmp_path / "n1.ann").read_text().splitlines()
+    assert [line.split("\t")[1].split()[0] for line in lines if line[0] == "T"] == [
+        "Drug",
+        "Symptom",
+        "Lab/Value",
+        "past",
+    ]
+    assert [line for line in lines if line[0] == "A"] == ["A1\tNegation T2", "A2\tHistory T2", "A3\tHistory T3"]
+    (read,) = brat.read_documents(tmp_path, Reading(ontology))
+    assert tuple(item.label for item in read.spans) == labels
 
 
 def test_label_studio_imports_predictions_at_the_browsers_offsets(answered, tmp_path):

@@ -10,7 +10,7 @@ from tabpo.answers.grounding import read_answer
 from tabpo.answers.ontology import Label, Ontology, RelationType
 from tabpo.answers.units import document_units
 from tabpo.inference.confidence import answer_confidences, item_extents, mean_probabilities
-from tabpo.records import Document
+from tabpo.records import Document, PredictedSpan, Prediction
 from tabpo.scoring.reference import score_gold
 from tabpo.scoring.tokenise import encode_examples
 
@@ -32,6 +32,14 @@ def test_a_confidence_is_the_mean_probability_of_the_tokens_that_share_a_charact
     logps = [math.log(0.5), math.log(0.25), 0.0, -9.0]
     offsets = [(0, 2), (2, 4), (4, 6)]
     assert mean_probabilities([(3, 5), (0, 2)], offsets, logps) == pytest.approx([0.625, 0.5])
+
+
+def test_an_answer_with_a_control_token_is_scored_as_it_was_given(tokenizer, prompts, make_model, fp32):
+    answer = '{"entities":[{"id":1,"label":"Task","span":"a<sep>b"}],"relations":[]}'
+    read = Prediction(prompts[0].prompt_id, "ok", (PredictedSpan(1, "Task", None, "a<sep>b", None, None, "x"),))
+    scored = answer_confidences(make_model(), tokenizer, prompts[:1], [answer], [read], fp32, batch_size=1)
+    ((confidence,), relations) = scored[prompts[0].prompt_id]
+    assert 0 < confidence < 1 and relations == []
 
 
 def test_only_readable_answers_are_scored_and_by_the_models_own_log_probs(tokenizer, prompts, make_model, limits, fp32):

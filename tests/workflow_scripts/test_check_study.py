@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
         ("-n --configfile none.yaml", "none.yaml: no such study (No such file or directory); accepted: a YAML file"),
         ("-n --configfile list.yaml", "list.yaml: has no keys at its top; accepted: a study"),
         ("--configfiles a.yaml b.yaml -n", "--configfile names a.yaml and b.yaml; accepted: one file"),
+        ("--configfile a.yaml --configfile b.yaml", "--configfile names a.yaml and b.yaml; accepted: one file"),
         (
             "-n --configfile a.yaml results/a.csv report -c 1",
             "--configfile takes results/a.csv report for a study too; write -- before targets:"
