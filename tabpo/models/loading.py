@@ -161,6 +161,11 @@ def device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
+def slow_in_bf16(where: torch.device) -> bool:
+    """Whether bfloat16 products are slower than float32 ones, as on an x86 CPU without AVX-512 (eight times)."""
+    return where.type == "cpu" and torch.backends.cpu.get_cpu_capability() == "AVX2"
+
+
 def set_threads(numerics: dict) -> None:
     """Set torch's number of threads to that of the run, because another number changes the last bits of results."""
     torch.set_num_threads(numerics["threads"])

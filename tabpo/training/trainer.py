@@ -15,6 +15,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer_pt_utils import get_model_param_count
 
 from tabpo.errors import ConfigError, DataError, locate_numeric_error
+from tabpo.models.loading import slow_in_bf16
 from tabpo.processes.warnings import STOPPED, Warned, end_warned, handling
 from tabpo.progress import progress
 from tabpo.records import StepTiming, TrainingStep, read_records, write_records
@@ -89,6 +90,8 @@ class StepTrainer(Trainer):
         if not trained:
             raise ConfigError("no parameter of the model is trained: all are frozen")
         logging.info("training %d parameters for %d steps of %d", trained, self.plan.steps, self.plan.batch_size)
+        if self.numerics["precision"] == "bf16" and slow_in_bf16(self.args.device):
+            logging.warning("precision bf16 is several times slower than fp32 here: this CPU has no AVX-512")
         if checkpoint is not None:
             self.read_state(checkpoint)
             logging.info("resuming from %s", checkpoint.name)

@@ -18,6 +18,7 @@ from tabpo.models.loading import (
     load_model,
     narrow_frozen,
     save_model,
+    slow_in_bf16,
     tokenizer_sha256,
     weights_sha256,
 )
@@ -199,3 +200,12 @@ def test_four_bits_are_nf4_with_products_of_the_runs_precision(monkeypatch, tmp_
     assert (asked["device_map"], asked["dtype"]) == ({"": 3}, torch.float32)
     assert four_bits.load_in_4bit and four_bits.bnb_4bit_quant_type == "nf4" and four_bits.bnb_4bit_use_double_quant
     assert four_bits.bnb_4bit_compute_dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("where", "capability", "slow"),
+    [("cpu", "AVX2", True), ("cpu", "AVX512", False), ("cpu", "DEFAULT", False), ("cuda", "AVX2", False)],
+)
+def test_bfloat16_is_slow_on_an_x86_cpu_without_avx512_alone(monkeypatch, where, capability, slow):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert slow_in_bf16(torch.device(where)) is slow
