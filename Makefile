@@ -4,12 +4,13 @@ export PATH := $(BIN):$(PATH)
 export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 CONFIG ?= config/config.yaml
+PROFILES ?= slurm
 DEMO := config/demo.yaml
 DEMO_RESULTS := results/demo
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo demo-full study test lint fetch plan compare test-slurm faults test-vllm drill gpu clean
+.PHONY: help setup setup-vllm demo demo-full study test lint fetch plan submit compare test-slurm test-sge faults test-vllm drill gpu clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -44,10 +45,13 @@ lint: setup ## check the format and style of Python and of the workflow
 test: export SLURM_CONF := /dev/null
 
 test: setup lint ## run lint and all tests except those on Slurm and with vLLM; includes small studies
-	pytest -n 2 --dist worksteal -m "not slurm and not gpu and not vllm" -ra --durations=10
+	pytest -n 2 --dist worksteal -m "not slurm and not sge and not gpu and not vllm" -ra --durations=10
 
 test-slurm: setup ## start a Slurm here and run a small study on it (root, Debian or Ubuntu)
 	tests/slurm/run-tests.sh test_cluster.py
+
+test-sge: setup ## start a Grid Engine here and run small jobs on it (root, Debian or Ubuntu)
+	tests/sge/run-tests.sh
 
 faults: setup ## start a Slurm here and provoke the faults of docs/reliability.md on it (root, Debian or Ubuntu)
 	tests/slurm/run-tests.sh test_faults.py
@@ -68,6 +72,9 @@ fetch: setup ## download the models of CONFIG=config/config.yaml and pin their r
 
 plan: setup ## say what CONFIG=config/config.yaml would cost: jobs, hours, memory, disk, missing weights, reasons
 	@python -m workflow_scripts.plan --config $(CONFIG)
+
+submit: setup ## run CONFIG from a Slurm job that submits itself again until all is done; PROFILES="slurm site" SBATCH="--account=..."
+	TABPO_SBATCH="$(SBATCH)" sbatch $(SBATCH) profiles/slurm/main_process.sh $(PROFILES:%=--profile %) --configfile $(CONFIG)
 
 compare: setup ## compare two finished studies, A=results/one B=results/two; OUT=comparison.md keeps the page
 	python -m workflow_scripts.compare "$(A)" "$(B)" --output "$(or $(OUT),comparison.md)"

@@ -62,7 +62,7 @@ explain() {
 link_profiles() {
   local folder name link target
   folder=$("$VENV/bin/python" -c 'from platformdirs import user_config_dir as d; print(d("snakemake", "snakemake"))')
-  for name in local gpus slurm; do
+  for name in local gpus slurm sge pbs lsf htcondor; do
     link=$folder/$name target=$PWD/profiles/$name
     [ ! "$link" -ef "$target" ] || continue
     # A link to another checkout of this project, moved or not, is replaced: the last set-up wins.

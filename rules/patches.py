@@ -276,6 +276,12 @@ def work_of(job: object) -> str:
     return hashlib.sha256("\n".join(commands).encode()).hexdigest()[:16]
 
 
+def has_newer_input(persistence: PersistenceBase, job: object) -> bool:
+    """Whether an input of a job was written after the job's last start."""
+    started = min(persistence._get_recorded_starttime(str(file)) or 0.0 for file in job.output)
+    return any(os.path.getmtime(file) > started for file in job.input)
+
+
 def patient_executor(executor: type) -> type:
     """The Slurm plugin's executor, which resumes jobs, submits with back-off, and waits for a controller."""
 
@@ -305,7 +311,7 @@ def patient_executor(executor: type) -> type:
             state = self._state_of(slurm_id)
             if state not in LIVE and state != "COMPLETED":
                 return False
-            if work != work_of(job) or self._has_newer_input(job):
+            if work != work_of(job) or has_newer_input(self.workflow.persistence, job):
                 if state in LIVE:
                     self._end(slurm_id)
                 return False
@@ -333,10 +339,6 @@ def patient_executor(executor: type) -> type:
             _ask("scancel", slurm_id)
             while self._state_of(slurm_id) in LIVE:
                 self._pause(2, "")
-
-        def _has_newer_input(self, job: object) -> bool:
-            started = min(self.workflow.persistence._get_recorded_starttime(str(file)) or 0.0 for file in job.output)
-            return any(os.path.getmtime(file) > started for file in job.input)
 
         def _pause(self, seconds: float, reason: str) -> None:
             if reason:

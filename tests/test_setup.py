@@ -5,12 +5,14 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
 
 PROJECT = Path(__file__).parents[1]
+PROFILES = ("local", "gpus", "slurm", "sge", "pbs", "lsf", "htcondor")
 TOOLS = ("bash", "awk", "cat", "cut", "df", "dirname", "du", "git", "grep", "head", "ln", "mkdir", "rm")
 
 
@@ -102,11 +104,11 @@ def installed(checkout, tools):
 
 def links(checkout):
     folder = checkout.parent / "config/snakemake"
-    return {name: os.path.realpath(folder / name) for name in ("local", "gpus", "slurm")}
+    return {name: os.path.realpath(folder / name) for name in PROFILES}
 
 
 def profiles(checkout):
-    return {name: str(checkout / "profiles" / name) for name in ("local", "gpus", "slurm")}
+    return {name: str(checkout / "profiles" / name) for name in PROFILES}
 
 
 def test_second_call_installs_nothing_and_is_silent(installed, tools):
@@ -176,16 +178,37 @@ def test_the_environments_of_vllm_have_the_same_pins():
 
 
 def test_keys_that_profiles_share_are_the_same():
-    local, gpus, slurm = (
-        yaml.safe_load((PROJECT / f"profiles/{name}/config.yaml").read_text()) for name in ("local", "gpus", "slurm")
+    local, gpus, *clusters = (
+        yaml.safe_load((PROJECT / f"profiles/{name}/config.yaml").read_text()) for name in PROFILES
     )
-    shared = local.keys() & slurm.keys()
-    assert shared == {"keep-going", "rerun-incomplete", "show-failed-logs"}
-    assert all(local[key] == slurm[key] for key in shared)
     assert gpus == local | {"resources": ["gpu=1"]}
+    on_one_machine = {key: local[key] for key in ("keep-going", "rerun-incomplete", "show-failed-logs")}
+    everywhere = on_one_machine | {key: clusters[0][key] for key in ("jobs", "latency-wait")}
+    for cluster in clusters:
+        assert {key: cluster[key] for key in everywhere} == everywhere
+        assert clusters[0]["default-resources"].items() <= cluster["default-resources"].items()
+
+
+@pytest.mark.parametrize("name", PROFILES[2:])
+def test_an_example_of_the_facts_of_a_site_adds_to_its_profile(name):
+    """It names rules that exist, and keeps the defaults that it replaces as a whole."""
+    example = yaml.safe_load((PROJECT / f"profiles/{name}/site.yaml").read_text())
+    profile = yaml.safe_load((PROJECT / f"profiles/{name}/config.yaml").read_text())
+    assert profile["default-resources"].items() <= example["default-resources"].items()
+    rules = "\n".join(path.read_text() for path in PROJECT.glob("rules/*.smk"))
+    with_gpu = set(re.findall(r"rule (\w+):(?:(?!\n(?:use )?rule).)*?gpu=\w+_gpus", rules, re.S))
+    with_gpu |= {match[2] for match in re.finditer(r"use rule (\w+) as (\w+) with", rules) if match[1] in with_gpu}
+    assert example["set-resources"].keys() == with_gpu
+
+
+@pytest.mark.parametrize("name", PROFILES[2:])
+def test_each_entry_of_a_profile_of_a_cluster_is_explained(name):
+    lines = (PROJECT / f"profiles/{name}/config.yaml").read_text().splitlines()
+    unexplained = [line for before, line in pairwise(lines) if re.match(r"[a-z]", line) and not before.startswith("#")]
+    assert unexplained == []
 
 
 def test_nothing_hides_a_profile():
     default = yaml.safe_load((PROJECT / "profiles/default/config.yaml").read_text())
     assert set(default) == {"__use_yte__", "__definitions__"}  # an option there would override that of --profile
-    assert not any((PROJECT / name).exists() for name in ("local", "gpus", "slurm"))  # --profile would take these first
+    assert not any((PROJECT / name).exists() for name in PROFILES)  # --profile would take these first

@@ -27,21 +27,24 @@ LOCKS = Path(tempfile.gettempdir(), "tabpo-gpus")
 def take_gpus(wanted: int, environment: Mapping[str, str]) -> list[str]:
     """The GPUs of this job on this machine, as values of CUDA_VISIBLE_DEVICES.
 
-    Inside a Slurm job they are the GPUs that Slurm gave it. Without a scheduler, as many free ones are taken from those
-    of CUDA_VISIBLE_DEVICES, or of the machine if it is not set, and other jobs do not get them before this process and
-    the program that replaces it have ended, however they end. If too few are free, this function waits.
+    Inside a Slurm job they are the GPUs that Slurm gave it, and inside a job of PBS or LSF those of
+    CUDA_VISIBLE_DEVICES, whose numbers may count within the job. Otherwise as many free ones are taken from those of
+    CUDA_VISIBLE_DEVICES, or of the machine if it is not set, and other jobs do not get them before this process and the
+    program that replaces it have ended, however they end. If too few are free, this function waits. Grid Engine sets no
+    such variable by itself.
 
     Args:
         wanted: Number of GPUs; 0 takes none.
         environment: Environment of this process.
 
     Raises:
-        ConfigError: Fewer GPUs are visible than wanted, or Slurm gave another number, or `JOBS_PER_GPU` is no number.
+        ConfigError: Fewer GPUs are visible than wanted, a scheduler gave another number, or `JOBS_PER_GPU` is wrong.
     """
     if wanted == 0:
         return []
     visible = visible_gpus(environment)
-    scheduled = "SLURM_JOB_ID" in environment
+    given = "CUDA_VISIBLE_DEVICES" in environment and ("PBS_JOBID" in environment or "LSB_JOBID" in environment)
+    scheduled = given or "SLURM_JOB_ID" in environment
     if len(visible) < wanted or (scheduled and len(visible) > wanted):
         raise ConfigError(
             f"resources.gpus asks for {wanted} GPUs on each node; visible are {len(visible)} ({','.join(visible)}):"

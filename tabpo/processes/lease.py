@@ -19,6 +19,9 @@ BEAT_S = 20.0
 LEASE_S = 180.0
 """An owner on another node counts as dead if its heartbeat stands still for this time."""
 
+JOB_IDS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "JOB_ID")
+"""Environment variables in which Slurm, PBS, LSF and Grid Engine give a job its id."""
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -55,7 +58,7 @@ class HeldError(Exception):
 def this_process(environment: Mapping[str, str] = os.environ) -> Owner:
     """Return the owner that this process is."""
     boot, namespace = Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")
-    job = environment.get("SLURM_JOB_ID")
+    job = next((environment[name] for name in JOB_IDS if name in environment), None)
     return Owner(socket.gethostname(), os.getpid(), job, f"{boot} {namespace}", _born(os.getpid()), uuid.uuid4().hex)
 
 

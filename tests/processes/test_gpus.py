@@ -94,13 +94,19 @@ def test_a_wait_is_logged_once(start, monkeypatch, caplog):
     assert [record.getMessage() for record in caplog.records] == ["waiting for 2 free GPUs of [0,2,5,GPU-7]"]
 
 
-def test_slurm_s_gpus_are_taken_as_they_are(start):
+@pytest.mark.parametrize("job", ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID"])
+def test_a_scheduler_s_gpus_are_taken_as_they_are(start, job):
     taken(start(4))
-    inside = {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0,2"}
+    inside = {job: "7", "CUDA_VISIBLE_DEVICES": "0,2"}
     assert take_gpus(2, inside) == ["0", "2"]
     for wanted in (1, 3):
         with pytest.raises(ConfigError, match=rf"asks for {wanted} GPUs on each node; visible are 2 \(0,2\): ask the"):
             take_gpus(wanted, inside)
+
+
+def test_grid_engine_gives_no_gpus_so_that_free_ones_are_locked(start):
+    held = taken(start(3, JOB_ID="7"))
+    assert taken(start(1, JOB_ID="8")) == sorted({"0", "2", "5", "GPU-7"} - set(held))
 
 
 @pytest.mark.parametrize("visible", ["", "0", "-1", "NoDevFiles"])

@@ -31,8 +31,9 @@ def write(lock, **changes):
     lock.write_text(json.dumps(asdict(replace(this_process(), **changes))))
 
 
-def test_a_lock_names_host_process_and_scheduler_job(tmp_path, monkeypatch):
-    monkeypatch.setenv("SLURM_JOB_ID", "12")
+@pytest.mark.parametrize("variable", lease.JOB_IDS)
+def test_a_lock_names_host_process_and_scheduler_job(tmp_path, monkeypatch, variable):
+    monkeypatch.setenv(variable, "12")
     lock = tmp_path / "folder/lock"
     with held(lock) as waited:
         assert not waited
