@@ -507,6 +507,24 @@ def test_the_scheduler_starts_jobs_without_a_limit_per_second(done, study):
     shutil.rmtree(done / study["results"])
 
 
+def test_a_copied_study_keeps_what_it_has(done, study):
+    """As docs/configuration.md says: with Snakemake's records, or else after `--touch`."""
+    copy = done.with_name("another checkout")
+    copy.mkdir()
+    for name in PROJECT:  # with the present time, as a new checkout's files have it
+        source = done / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, copy_function=shutil.copyfile)
+        else:
+            shutil.copyfile(source, copy / name)
+    subprocess.run(["cp", "-a", "results", ".snakemake", "own", copy], cwd=done, check=True)
+    assert again(copy, study) == set()
+    shutil.rmtree(copy / ".snakemake")
+    assert again(copy, study) >= seed_jobs("own")
+    assert run(copy, study, "--touch").returncode == 0
+    assert again(copy, study) == set()
+
+
 def test_spaces_apostrophes_and_accents_in_paths(done, study):
     """In a data set's folder, an ontology's path and results; the path of the checkout always has them."""
     (done / "Mes notes d'été ~1").mkdir()

@@ -102,7 +102,8 @@ def read_ontology(path: Path) -> Ontology:
     Raises:
         ConfigError: The file is missing or is no YAML; it has keys or values other than those of `Ontology`; it has
             sub-labels or relations that its answer format cannot state; a variant is itself a name or stands for no
-            name; a direction has unknown labels; or roles are of an unknown relation or are not two different names.
+            name; a direction has unknown labels; roles are of an unknown relation or are not two different names; or no
+            label has the part that an attribute gives.
     """
     content = read_yaml(path, "ontology")
     _keys(f"{path}", content, ("answer", "labels"), (*OPTIONAL, *BRAT))
@@ -141,7 +142,7 @@ def read_ontology(path: Path) -> Ontology:
             name: _roles(f"{path}, roles.{name}", name, item, labels) for name, item in _items(path, "roles", content)
         },
         attribute_labels={
-            name: _text(f"{path}, attribute_labels.{name}", item)
+            name: _attribute_label(f"{path}, attribute_labels.{name}", item, ontology)
             for name, item in _items(path, "attribute_labels", content)
         },
         passed_over=_passed_over(f"{path}, passed_over", content.get("passed_over", [])),
@@ -212,6 +213,14 @@ def _roles(where: str, name: str, entry: Any, labels: list[str]) -> tuple[str, s
     if not (isinstance(entry, list) and len(entry) == 2 and all(map(_is_role, entry)) and entry[0] != entry[1]):
         raise ConfigError(f"{where} is {entry!r}; accepted: [role of the head, role of the tail], two different names")
     return entry[0], entry[1]
+
+
+def _attribute_label(where: str, entry: Any, ontology: Ontology) -> str:
+    part = _text(where, entry)
+    if not any(f"/{part}/" in f"{label}/" for label in ontology.labels):
+        example = f"{next(iter(ontology.labels))}/{part}"
+        raise ConfigError(f"{where} is {part!r}, and no label has it behind a slash; accepted: {example} among labels")
+    return part
 
 
 def _passed_over(where: str, value: Any) -> tuple[str, ...]:

@@ -63,9 +63,16 @@ def test_roles_are_two_names_of_a_relation(tmp_path, roles, message):
 
 
 def test_how_brat_lines_are_read(tmp_path):
-    content = CONTENT | {"attribute_labels": {"Negation": "negated"}, "passed_over": ["events"]}
+    labels = {name: {"definition": "A drug."} for name in ("Drug", "Drug/negated", "Drug/negated/past")}
+    attributes = {"Negation": "negated", "History": "past"}
+    content = CONTENT | {"labels": labels, "attribute_labels": attributes, "passed_over": ["events"]}
     ontology = read_ontology(write(tmp_path, content))
-    assert (ontology.attribute_labels, ontology.passed_over) == ({"Negation": "negated"}, ("events",))
+    assert (ontology.attribute_labels, ontology.passed_over) == (attributes, ("events",))
+    message = (
+        r", attribute_labels.Negation is 'negated', and no label has it behind a slash; accepted: Drug/negated amo"
+    )
+    with pytest.raises(ConfigError, match=message):
+        read_ontology(write(tmp_path, CONTENT | {"attribute_labels": {"Negation": "negated"}}))
     with pytest.raises(ConfigError, match=r", passed_over is \['spans'\]; accepted: a list of attributes, events$"):
         read_ontology(write(tmp_path, CONTENT | {"passed_over": ["spans"]}))
 

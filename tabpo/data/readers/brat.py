@@ -169,7 +169,9 @@ def _annotations(path: Path, where: Place, text: str, reading: Reading) -> tuple
         elif kind in (*_PASSED_OVER, *ontology.passed_over):
             reading.noticed[f"{kind} passed over"] += 1
         elif kind in ("attributes", "events"):
-            raise line.error(field, f"is one of {kind}; accepted: {kind} that attribute_labels or passed_over name")
+            raise line.error(
+                field, f"is one of {kind}; accepted: {kind} that attribute_labels or passed_over of the ontology name"
+            )
     parts = list(ontology.attribute_labels.values())
     for line, field, name, part in sorted(marked, key=lambda item: parts.index(item[3])):
         if name not in annotations:

@@ -116,7 +116,7 @@ def test_attributes_join_a_label_in_the_ontologys_order(tmp_path):
 @pytest.mark.parametrize(("passed", "fault"), [("attributes", "E1: is one of events"), ("events", "A1: is one of at")])
 def test_attributes_and_events_that_no_setting_names_are_refused(tmp_path, passed, fault):
     write(tmp_path, notes=CLINICAL)
-    message = rf"annotation {fault}\w*; accepted: \w+ that attribute_labels or passed_over name"
+    message = rf"annotation {fault}\w*; accepted: \w+ that attribute_labels or passed_over of the ontology name"
     with pytest.raises(DataError, match=message):
         read_documents(tmp_path, Reading(replace(ONTOLOGY, passed_over=(passed,))))
 
