@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import shlex
 from pathlib import Path
 
 from tabpo.answers.ontology import read_ontology
@@ -59,7 +60,8 @@ def main(argv: list[str] | None = None) -> None:
         for model, source in study["models"].items():
             tokenizer = prompts["train"] and tokenizer_of(source, prompts["train"], folder / model / "base")
             if not tokenizer:
-                print(f"Lengths in tokens of {model}: once {folder / model / 'base'} is made.")
+                base = shlex.join(["--configfile", str(args.config), "--", str(folder / model / "base")])
+                print(f"Lengths in tokens of {model} need its tokenizer: snakemake --profile local {base}")
                 continue
             try:
                 lines = suggest_limits(token_lengths(tokenizer, prompts, rows), entry)

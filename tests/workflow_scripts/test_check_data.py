@@ -65,6 +65,19 @@ def test_a_study_without_a_fault_ends_well(tmp_path, monkeypatch, capsys):
     assert "nothing is over it" in capsys.readouterr().out
 
 
+def test_a_model_that_is_not_there_yet_is_named_with_the_command_that_makes_it(tmp_path, monkeypatch, capsys):
+    study(tmp_path, monkeypatch, CUSTOM, train=[row("a")], dev=[row("b"), row("c")], test=[row("d")])
+    content = yaml.safe_load(Path("study.yaml").read_text())
+    content["models"]["tiny"]["hub"] = "a/b"
+    del content["models"]["tiny"]["scratch"]
+    Path("my study.yaml").write_text(yaml.safe_dump(content | {"results": "results/own"}))
+    main(["--config", "my study.yaml"])
+    assert (
+        "Lengths in tokens of tiny need its tokenizer: snakemake --profile local --configfile 'my study.yaml' --"
+        " results/own/notes/tiny/base\n"
+    ) in capsys.readouterr().out
+
+
 def test_preferences_are_checked_too(tmp_path, monkeypatch, capsys):
     good = {"prompt": "a secret?", "chosen": "yes", "rejected": "no"}
     bad = [good | {"rejected": "yes"}, good | {"prompt": 3}]
