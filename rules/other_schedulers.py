@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 
+from snakemake.iocontainers import ResourceList
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
@@ -72,7 +73,9 @@ def translating_executor(executor: type, words: Callable[[Mapping], dict[str, ob
 
     class TranslatingExecutor(executor):
         def run_job(self, job: object) -> None:
-            job._resources.update(words(job.resources))
+            asked = dict(job.resources.items())
+            asked |= words(asked)
+            job._resources = asked if job.is_group() else ResourceList(fromdict=asked)
             super().run_job(job)
 
     return TranslatingExecutor

@@ -1,6 +1,7 @@
 #!/bin/bash
 # properties = {properties}
-# The script of a job of Grid Engine or PBS. The program `submit` sets TABPO_WARNING_S and TABPO_ENDED.
+# The script of a job of Grid Engine or PBS. The program `submit` sets TABPO_WARNING_S, TABPO_ENDED and TABPO_PATH.
+export PATH=$TABPO_PATH # which a login shell has replaced
 export TABPO_RESTARTS=${{RESTARTED:-0}} # Grid Engine's: whether it has started this job before
 job=${{JOB_ID:-$PBS_JOBID}}
 warned=

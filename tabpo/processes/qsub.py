@@ -108,8 +108,8 @@ def submit(
 ) -> str:
     """Submit a job script and return the job's id; tries again while the server does not answer.
 
-    The job gets `TABPO_WARNING_S`, after which its script warns it, and `TABPO_ENDED`, the folder in which its script
-    writes how it ended.
+    The script gets `TABPO_WARNING_S`, after which it warns the job, `TABPO_ENDED`, the folder in which it writes how
+    the job ended, and `TABPO_PATH`, this process's PATH, which a login shell would replace.
 
     Args:
         job: What the script's job asks for.
@@ -122,11 +122,11 @@ def submit(
     """
     ended = _ended()
     ended.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"TABPO_WARNING_S": str(job.warning_s), "TABPO_ENDED": str(ended)}
+    settings = {"TABPO_WARNING_S": str(job.warning_s), "TABPO_ENDED": str(ended), "TABPO_PATH": os.environ["PATH"]}
     waiting = iter(pauses)
     while True:
         asked = subprocess.run(
-            ["qsub", *options(job, ended), str(script)], env=environment, capture_output=True, text=True
+            ["qsub", *options(job, ended), str(script)], env=os.environ | settings, capture_output=True, text=True
         )
         if not asked.returncode:
             return asked.stdout.strip().split("\n")[-1]

@@ -175,7 +175,8 @@ def run_script(folder, exec_job, **environment):
     template = (PROJECT / "profiles/sge/jobscript.sh").read_text()
     path = folder / "job.sh"
     path.write_text(template.format(properties="{}", exec_job=exec_job))
-    base = {"TABPO_ENDED": str(folder), "TABPO_WARNING_S": "60", "PATH": os.environ["PATH"], "PBS_JOBID": "7.server"}
+    base = {"TABPO_ENDED": str(folder), "TABPO_WARNING_S": "60", "PBS_JOBID": "7.server"}
+    base |= {"PATH": os.defpath, "TABPO_PATH": os.environ["PATH"]}
     return subprocess.run(["bash", path], env=base | environment, start_new_session=True, check=False).returncode
 
 
