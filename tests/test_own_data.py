@@ -20,7 +20,7 @@ from tabpo.answers.units import units_of_prompts
 from tabpo.data.generated.demo_messages import generate
 from tabpo.metrics.scores import HEADLINE, score
 from tabpo.records import PROMPT_SPLITS, SPLITS, Completion, Document, Prompt, read_records
-from workflow_scripts import documents, prompts
+from workflow_scripts import check_data, documents, prompts
 
 ROOT = Path(__file__).parents[1]
 DOC = (ROOT / "docs/own_data.md").read_text()
@@ -162,3 +162,20 @@ def test_private_text_is_in_the_artefacts_alone_and_nothing_is_sent(
     assert {path.name for path in tmp_path.rglob("*") if path.is_file() and path.parent.name != "train"} == {
         *("card.json", "card.md", *(f"{split}.parquet" for split in (*SPLITS, *PROMPT_SPLITS))),
     }
+
+
+def test_the_head_of_own_small_has_the_labels_of_its_notes(tmp_path, monkeypatch, capsys):
+    content = (ROOT / "config/own_small.yaml").read_text()
+    labels = "".join(f"{line}\n" for line in re.findall(r"^# {10}(.*)$", content, re.MULTILINE))
+    for number, split in enumerate(SPLITS):
+        for patient in range(2 * number, 2 * number + 2):
+            note = tmp_path / f"own/{split}/p{patient}/note{patient}"
+            note.parent.mkdir(parents=True)
+            note.with_suffix(".txt").write_text(f"No rash on iron {patient}.\n")
+            note.with_suffix(".ann").write_text("T1\tSymptom 3 7\trash\nT2\tDrug 11 15\tiron\nA1\tNegation T1\n")
+    (tmp_path / "own/labels.yaml").write_text(labels)
+    monkeypatch.chdir(tmp_path)
+    check_data.main(["--config", str(ROOT / "config/own_small.yaml")])
+    printed = capsys.readouterr().out
+    assert "| Symptom/negated | 2 | 2 | 2 |" in printed and "| Symptom | 0 | 0 | 0 |" in printed
+    assert "Groups (`group_id`): all documents have one." in printed and "## notes: 0 faults" in printed

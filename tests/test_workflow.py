@@ -2,11 +2,13 @@
 
 import os
 import re
+import shlex
 import shutil
 import stat
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -294,6 +296,10 @@ def test_a_table_of_another_test_split_scores_the_runs_that_are_there(done, stud
     assert "tables.elsewhere.split names far; phee, as its tests, has: test" in refused.stdout + refused.stderr
 
 
+ANNOTATE = ("--settings", "--model", "--texts", "--train", "--ontology", "--output")
+"""The arguments with which tests/workflow_scripts/test_annotate.py calls the program."""
+
+
 def test_new_texts_are_annotated_on_demand_by_a_model_that_is_there(done, study):
     study["datasets"]["own"]["new_texts"] = {"march": "new/march"}
     refused = run(done, study, "--dry-run", "--quiet", "all")
@@ -302,7 +308,16 @@ def test_new_texts_are_annotated_on_demand_by_a_model_that_is_there(done, study)
     (done / "new/march").mkdir(parents=True)
     assert again(done, study) == set()
     target = "results/small/own/tiny/sft/seed1/annotated/march"
-    assert jobs(run(done, study, "--dry-run", target)) == {"annotate own tiny sft 1 march"}
+    planned = run(done, study, "--dry-run", "--printshellcmds", target)
+    assert jobs(planned) == {"annotate own tiny sft 1 march"}
+    (command,) = re.findall(r"on_gpus 0 annotate (--.*) 2>>", planned.stdout)
+    arguments = dict(pairwise(shlex.split(command)))
+    assert {flag: value for flag, value in arguments.items() if flag in ("--texts", "--output", "--model")} == {
+        "--texts": "new/march",
+        "--output": target,
+        "--model": "results/small/own/tiny/sft/seed1/model",
+    }
+    assert {flag for flag in arguments if flag.startswith("--")} == {*ANNOTATE}
 
 
 def test_the_published_second_annotation_is_fetched_once(done, study):
