@@ -12,7 +12,7 @@ from tabpo.records import SPLITS
 from tabpo.study import jobs as job
 from tabpo.study.datasets import SOURCES, second_files
 from tabpo.study.folders import content_hash, find_splits
-from tabpo.study.heldout import DISAGREEMENT
+from tabpo.study.pairings import DISAGREEMENT
 
 
 def settings(function, *axes):

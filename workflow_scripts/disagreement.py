@@ -12,7 +12,7 @@ from tabpo.data.second_annotator import read_second, second_reading
 from tabpo.errors import exit_on_error
 from tabpo.records import Confusion, Document, Prompt, read_records, write_records
 from tabpo.reports.confusion_figure import write_heat_maps
-from tabpo.study.heldout import DISAGREEMENT
+from tabpo.study.pairings import DISAGREEMENT
 
 
 def main(argv: list[str] | None = None) -> None:

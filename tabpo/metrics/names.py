@@ -14,6 +14,13 @@ _RESULTS = ("code", "sub_code", "span", "triple", "pair", "span_relaxed", *_FAMI
 RELATIONS = ("rel", "rel_plus", "relational_linking")
 """Metrics of relations, whatever the convention."""
 
+LABELLED = {
+    "entities": ("ner_strict", "rel", "rel_plus"),
+    "results": ("code", "sub_code", "triple", "pair"),
+    "preferences": (),
+}
+"""Metrics that are also counted by label, by format of the answers."""
+
 VALIDITY = ("valid", "label_valid", "empty", "cut_off", "items_written")
 """Shares that describe answers without comparing them with gold item by item."""
 
@@ -22,7 +29,7 @@ METRICS = {
         *_ENTITIES,
         *(f"{name}@pv_style" for name in (*_FAMILIES, "relational_linking", "label_and_link")),
         *(f"{name}@set_canonical" for name in ("rel", "rel_plus")),
-        *(f"{name}@macro_label" for name in ("ner_strict", "rel", "rel_plus")),
+        *(f"{name}@macro_label" for name in LABELLED["entities"]),
         *(f"{name}@{scorer}" for name in ("ner_strict", "rel") for scorer in _SPAN_SCORERS),
         *(f"rel_plus@{scorer}" for scorer in _SPAN_SCORERS if scorer != "dygie"),
         *(f"{name}@{reading}" for name in _ENTITIES for reading in _READINGS),
@@ -31,7 +38,7 @@ METRICS = {
     "results": (
         *_RESULTS,
         *(f"{name}@pv_style" for name in ("code", "sub_code", "span", *_FAMILIES, "label_and_link")),
-        *(f"{name}@macro_label" for name in ("code", "sub_code", "triple", "pair")),
+        *(f"{name}@macro_label" for name in LABELLED["results"]),
         *(f"{name}@{reading}" for name in _RESULTS for reading in _READINGS),
         *VALIDITY,
     ),

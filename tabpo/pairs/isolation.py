@@ -5,7 +5,7 @@ from itertools import combinations
 
 from tabpo.errors import DataError
 from tabpo.records import Pair, Prompt
-from tabpo.study.heldout import PARTS
+from tabpo.study.pairings import PARTS
 
 
 def prove_isolation(

@@ -1,6 +1,6 @@
 """The data formats that a study may use, the keys of a data set, and what each format allows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -257,10 +257,7 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     absent = {name for name, entry in config["datasets"].items() if entry.get("folder", "") is None}
     datasets = {name: entry for name, entry in config["datasets"].items() if name not in absent}
-    shown = {
-        name: {**entry, "datasets": [dataset for dataset in entry["datasets"] if dataset not in absent]}
-        for name, entry in config["tables"].items()
-    }
+    shown = {name: _without(entry, absent) for name, entry in config["tables"].items()}
     tables = {name: entry for name, entry in shown.items() if entry["datasets"]}
     if not datasets or not tables:
         raise ConfigError(
@@ -272,6 +269,14 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
         for name, entry in config.get("imported", {}).items()
     }
     return {**config, "datasets": datasets, "tables": tables, "imported": imported}
+
+
+def _without(table: Mapping[str, Any], absent: Collection[str]) -> dict[str, Any]:
+    """An entry of `tables` without these data sets; a table of data sets side by side has metrics for each."""
+    kept = {**table, "datasets": [name for name in table["datasets"] if name not in absent]}
+    if isinstance(kept.get("metrics"), Mapping):
+        kept["metrics"] = {name: metrics for name, metrics in kept["metrics"].items() if name not in absent}
+    return kept
 
 
 def check_dataset(where: str, entry: Mapping[str, Any], ontologies: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from tabpo.names import GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT, run_folder
 from tabpo.privacy import INSIDE_ONLY
 from tabpo.study.datasets import SOURCES, second_files
-from tabpo.study.heldout import DISAGREEMENT
+from tabpo.study.pairings import DISAGREEMENT
 from tabpo.study.study import Settings, Study, stored_weights
 
 PARTIAL = "PARTIAL, since jobs failed. "

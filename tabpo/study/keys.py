@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from tabpo.names import PREFERENCES, SFT
+from tabpo.names import PREFERENCES
 from tabpo.study.datasets import Dataset, Preferences
 from tabpo.study.generation import Generation
 from tabpo.study.imported import Imported
@@ -13,6 +13,7 @@ from tabpo.study.methods import Method
 from tabpo.study.models import PromptedModel, Stages, TrainedModel
 from tabpo.study.pairings import Pairing
 from tabpo.study.shape import File, Section, Seed
+from tabpo.study.tables import Claims, Labels, Mechanism, Sensitivity, SideBySide, Table
 
 
 class Machine(Section):
@@ -30,113 +31,6 @@ class Machine(Section):
     )
     mem_mb: int = Field(ge=500, description="Memory of one job on each of its machines, in MB.")
     runtime: int = Field(ge=1, description="Minutes after which a scheduler may end the job.")
-
-
-class Row(Section):
-    """One row of one model, to which all rows of all models are compared."""
-
-    model: str = Field(description="Name of a model of the table.")
-    method: str = Field(description="Name of the model's row: a method, sft, prompted, or an imported row.")
-
-
-class Tests(Section):
-    """Which differences of a table are tested (docs/statistics.md); they are fixed before any run exists."""
-
-    against: str | Row = Field(
-        SFT,
-        description=(
-            "Row that the other rows are compared to: the name of a row, which compares each model with its own row, or"
-            " one row of one model."
-        ),
-    )
-    metrics: list[str] = Field(
-        None,
-        description=(
-            "Metrics of the table whose differences are tested, together as one family of tests. If not given, the"
-            " table's metrics among ner_strict, triple, rel and reward_accuracy. Other metrics have intervals but no"
-            " marks of significance."
-        ),
-    )
-    methods: list[str] = Field(
-        None,
-        min_length=1,
-        description=(
-            "Rows of the table whose differences are tested; other rows have intervals but no marks of significance. If"
-            " not given, all rows."
-        ),
-    )
-
-
-class Table(Section):
-    """A table of the paper. The name of the entry is the name of the table's files."""
-
-    caption: str = Field(
-        min_length=1, description="Text of the caption; a sentence about the family of presets is added."
-    )
-    datasets: list[str] = Field(min_length=1, description="Names of data sets.")
-    split: str = Field(
-        "test",
-        description=(
-            "The test split that the table shows: test, or a name of other_tests of all of its data sets. Tables of"
-            " other tests have no rows prompted and human, and no imported rows."
-        ),
-    )
-    models: list[str] = Field(None, min_length=1, description="Names of models; if not given, all of the study.")
-    methods: list[str] = Field(None, description="Names of methods; if not given, all of the study.")
-    metrics: list[str] = Field(
-        min_length=1,
-        description=(
-            "Names of metrics (docs/scores.md). rel@pure is rel, counted by another convention; valid is the share of"
-            " readable answers."
-        ),
-    )
-    tests: Tests = Field(None, description="Which differences are tested.")
-
-
-class Analysis(Section):
-    """The keys that all of these tables have."""
-
-    kind: str = Field(description="Kind of the table.")
-    caption: str = Field(min_length=1, description="Text of the caption; what is fixed and measured is added.")
-    datasets: list[str] = Field(
-        min_length=1, description="Names of data sets; a table of scores of the study must show each of them."
-    )
-    models: list[str] = Field(
-        None, min_length=1, description="Names of models that tables of scores show. All of these by default."
-    )
-
-
-class Claims(Analysis):
-    """A table of what papers claim of one method, each beside its published figure (docs/statistics.md)."""
-
-    kind: Literal["claims"] = Field(description="Marks the entry as a table of claims.")
-    method: str = Field(description="Name of the method of which the claims are made.")
-    rivals: list[str] = Field(
-        None,
-        description=(
-            "Names of methods that it is compared with, besides sft. All other methods of the study by default."
-        ),
-    )
-    metrics: list[str] = Field(
-        None,
-        min_length=1,
-        description=(
-            "Names of metrics. At least one of the data sets must have each of them, and none may be in nats. By"
-            " default those of semantic_label, relational_linking, textual_grounding and reward_accuracy that a data"
-            " set has."
-        ),
-    )
-
-
-class Mechanism(Analysis):
-    """A table of what losses do to tokens of the answers, rare labels among them (docs/statistics.md)."""
-
-    kind: Literal["mechanism"] = Field(description="Marks the entry as a table of mechanisms.")
-    methods: list[str] = Field(
-        None, min_length=1, description="Names of methods, a row each. All of the study by default."
-    )
-    method: str = Field(description="Name of the method that is meant to stop the erosion.")
-    against: str = Field("dpo", description="Name of the method that may erode the tokens of labels.")
 
 
 def _union(usual: type[Section], others: Mapping[str, type[Section]], kind: Callable[[dict], str | None]) -> Any:
@@ -164,7 +58,17 @@ AnyDataset = _union(
     Dataset, {PREFERENCES: Preferences}, lambda entry: PREFERENCES if entry.get("source") == PREFERENCES else None
 )
 AnyModel = _union(TrainedModel, {"endpoint": PromptedModel}, lambda entry: "endpoint" if "endpoint" in entry else None)
-AnyTable = _union(Table, {"claims": Claims, "mechanism": Mechanism}, lambda entry: entry.get("kind"))
+AnyTable = _union(
+    Table,
+    {
+        "claims": Claims,
+        "mechanism": Mechanism,
+        "labels": Labels,
+        "side_by_side": SideBySide,
+        "sensitivity": Sensitivity,
+    },
+    lambda entry: entry.get("kind"),
+)
 
 
 class StudyKeys(Section):

@@ -1,4 +1,4 @@
-"""Recipes of preference pairs: the keys of each kind of recipe, and what it requires of the data."""
+"""Recipes of preference pairs: the keys of each kind of recipe, and what it requires of the data and of choices."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -7,8 +7,19 @@ from pydantic import Field
 
 from tabpo.errors import ConfigError
 from tabpo.names import GIVEN, KINDS, ON_POLICY, ONE_OF_EACH
-from tabpo.study.heldout import DISAGREEMENT
 from tabpo.study.shape import Section
+
+DISAGREEMENT = "disagreement"
+"""The value of `heldout` for confusions between two annotators, which do not depend on any model's training data."""
+
+PARTS = {
+    None: (),
+    "dev_confusion": ("dev_confusion",),
+    "dev": ("dev_confusion", "dev_select"),
+    "crossfit": ("train",),
+    DISAGREEMENT: ("train", "dev_confusion"),
+}
+"""The parts of a dataset that confusions come from, by a pairing's `heldout`; None for a pairing without confusions."""
 
 
 class Pairing(Section):
@@ -138,4 +149,23 @@ def check_disagreement(config: Mapping[str, Any]) -> None:
         raise ConfigError(
             f"pairings.{used[0]} draws from disagreement, and datasets.{single[0]} has no second_annotator of train or"
             " dev; accepted: double annotations for every dataset of the study, or other confusions"
+        )
+
+
+def check_choice(where: str, heldouts: Mapping[str, str | None]) -> None:
+    """Refuse a choice of weights on `dev_select` if the confusions of a pairing were counted on it.
+
+    Args:
+        where: Model and method whose weights are chosen, for the message.
+        heldouts: `heldout` of each pairing that the choice affects, by name. The choice of an SFT model affects all
+            pairings, because all confusions come from its answers.
+
+    Raises:
+        ConfigError: The message names the pairing.
+    """
+    fed = [name for name, heldout in heldouts.items() if "dev_select" in PARTS[heldout]]
+    if fed:
+        raise ConfigError(
+            f"{where}: keep dev_best chooses on dev_select, but pairings.{fed[0]} takes confusions from all of dev"
+            f" (heldout {heldouts[fed[0]]}); accepted: keep last, or another heldout"
         )

@@ -3,8 +3,8 @@
 from pathlib import PurePath
 from typing import Any
 
-from tabpo.study.heldout import DISAGREEMENT
 from tabpo.study.jobs import confusions_folder, metric_settings, run_figures, trained_runs
+from tabpo.study.pairings import DISAGREEMENT
 from tabpo.study.study import Settings, Study, stored_weights
 
 FIGURES = {

@@ -6,20 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabpo.errors import ConfigError
-from tabpo.metrics.names import METRICS, RELATIONS
-from tabpo.names import BASELINES, PREFERENCES, PROMPTED, SFT, WITHOUT_MODEL
+from tabpo.names import PREFERENCES, PROMPTED, SFT, WITHOUT_MODEL
 from tabpo.study.datasets import check_dataset, check_demonstrations, complete_dataset, without_absent
 from tabpo.study.endpoint import check_destination
 from tabpo.study.generation import USUAL, check_generation
-from tabpo.study.heldout import DISAGREEMENT, check_choice
 from tabpo.study.imported import complete_imported
-from tabpo.study.keys import StudyKeys, Tests
+from tabpo.study.keys import StudyKeys
 from tabpo.study.methods import ExampleWeights
 from tabpo.study.models import PromptedModel, TrainedModel
-from tabpo.study.pairings import check_disagreement, complete_pairing
+from tabpo.study.pairings import DISAGREEMENT, check_choice, check_disagreement, complete_pairing
 from tabpo.study.preferences import check_preferences, default_pairing
 from tabpo.study.shape import check_reference, checked, unknown_name
 from tabpo.study.study import Settings, Study
+from tabpo.study.tables import Resolved, complete_tables
 from tabpo.study.training_layers import complete_training, overlay, preset_family, quantize, stage_layers
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -47,13 +46,6 @@ RESERVED = {
 }
 RESERVED["imported"] = (*RESERVED["models"], *RESERVED["methods"])
 """Names that an entry cannot have, since the results have a file or folder, or the tables a row, of that name."""
-
-
-TESTED = ("ner_strict", "triple", "rel", "reward_accuracy")
-"""Metrics whose differences a table tests if its entry does not name any."""
-
-CLAIMED = ("semantic_label", "relational_linking", "textual_grounding", "reward_accuracy")
-"""Metrics that a table of claims is of where it does not say which."""
 
 
 @dataclass(frozen=True)
@@ -108,11 +100,11 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
             check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
     models = {name: _model(config, name, keys.models[name], known, private) for name in config["models"]}
     imported = complete_imported(config)
-    tables = {name: _table(config, name, known) for name, entry in config["tables"].items() if "kind" not in entry}
+    without_relations = [
+        name for name, entry in config["datasets"].items() if entry.get("ontology") in known.without_relations
+    ]
     answers = {dataset: _answer(config, dataset, known) for dataset in config["datasets"]}
-    analyses = {
-        name: _analysis(config, name, answers, tables) for name, entry in config["tables"].items() if "kind" in entry
-    }
+    tables, analyses = complete_tables(Resolved(config, answers, without_relations, all_methods, training))
     check_preferences(config, keys.generation.constraint, methods, training, tables)
     check_generation(keys.generation, [name for name, entry in models.items() if "endpoint" in entry])
     return Study(
@@ -292,106 +284,7 @@ def _check_logging(logging: str, private: Sequence[str]) -> None:
         )
 
 
-def _table(config: Mapping[str, Any], name: str, known: Known) -> Settings:
-    where = f"tables.{name}"
-    entry = {"models": list(config["models"]), "methods": list(config["methods"])} | config["tables"][name]
-    tested = [metric for metric in TESTED if metric in entry["metrics"]]
-    rows = [SFT, *entry["methods"], *config["imported"]]
-    entry["tests"] = Tests.defaults() | {"metrics": tested, "methods": rows} | entry.get("tests", {})
-    for axis in ("datasets", "models", "methods"):
-        for value in entry[axis]:
-            check_reference(f"{where}.{axis}", value, axis, config[axis])
-    entry = {"split": "test"} | entry
-    for dataset in entry["datasets"]:
-        tests = ["test", *complete_dataset(config["datasets"][dataset])["other_tests"]]
-        check_reference(f"{where}.split", entry["split"], f"{dataset}, as its tests,", tests)
-        for metric in entry["metrics"]:
-            check_reference(f"{where}.metrics", metric, dataset, METRICS[_answer(config, dataset, known)])
-            ontology = config["datasets"][dataset].get("ontology")
-            if ontology in known.without_relations and metric.partition("@")[0] in RELATIONS:
-                raise ConfigError(
-                    f"{where}.metrics names {metric}, but the ontology {ontology} of {dataset} has no relations;"
-                    f" accepted: metrics other than {', '.join(RELATIONS)}"
-                )
-    for metric in entry["tests"]["metrics"]:
-        check_reference(f"{where}.tests.metrics", metric, f"{where}.metrics", entry["metrics"])
-    against = entry["tests"]["against"]
-    for method in entry["tests"]["methods"]:
-        check_reference(f"{where}.tests.methods", method, where, rows)
-    if isinstance(against, str):
-        check_reference(f"{where}.tests.against", against, where, (*rows, *BASELINES))
-    else:
-        check_reference(f"{where}.tests.against.model", against["model"], where, entry["models"])
-        rows_of_model = (PROMPTED,) if "endpoint" in config["models"][against["model"]] else rows
-        check_reference(f"{where}.tests.against.method", against["method"], where, rows_of_model)
-    return entry
-
-
 def _answer(config: Mapping[str, Any], dataset: str, known: Known) -> str:
     """The format of a data set's answers, by which its metrics are named."""
     ontology = config["datasets"][dataset].get("ontology")
     return PREFERENCES if ontology is None else known.ontologies[ontology]
-
-
-def _analysis(
-    config: Mapping[str, Any], name: str, answers: Mapping[str, str], tables: Mapping[str, Settings]
-) -> Settings:
-    """Check an entry with a `kind`, and make its defaults explicit.
-
-    Its data sets and models are among those of the tables of scores, for which a study has all files.
-
-    Args:
-        config: The study's keys.
-        name: The name of the entry.
-        answers: The format of each data set's answers, by which its metrics are named.
-        tables: The tables of scores.
-
-    Raises:
-        ConfigError: The entry names something that the study does not have.
-    """
-    where, given = f"tables.{name}", config["tables"][name]
-    shown = {
-        axis: list(dict.fromkeys(value for table in tables.values() for value in table[axis]))
-        for axis in ("datasets", "models")
-    }
-    entry = {"models": shown["models"]} | given
-    for axis, accepted in shown.items():
-        for value in entry[axis]:
-            check_reference(f"{where}.{axis}", value, "all tables of scores together", accepted)
-    complete = _claims if entry["kind"] == "claims" else _mechanism
-    return complete(config, where, entry, answers)
-
-
-def _claims(config: Mapping[str, Any], where: str, entry: Settings, answers: Mapping[str, str]) -> Settings:
-    check_reference(f"{where}.method", entry["method"], f"{where}.models", _trained(config, entry["models"]))
-    others = [method for method in config["methods"] if method != entry["method"]]
-    entry = {"rivals": others} | entry
-    for rival in entry["rivals"]:
-        check_reference(f"{where}.rivals", rival, "methods and imported", [*others, *config["imported"]])
-    metrics = dict.fromkeys(metric for dataset in entry["datasets"] for metric in METRICS[answers[dataset]])
-    accepted = [metric for metric in metrics if not metric.endswith("_margin")]
-    entry = {"metrics": [metric for metric in CLAIMED if metric in accepted]} | entry
-    for metric in entry["metrics"]:
-        check_reference(f"{where}.metrics", metric, f"{where}.datasets", accepted)
-    return entry
-
-
-def _mechanism(config: Mapping[str, Any], where: str, entry: Settings, _answers: Mapping[str, str]) -> Settings:
-    trained = _trained(config, entry["models"])
-    entry = {"against": "dpo", "methods": [method for method in config["methods"] if method in trained]} | entry
-    for method in entry["methods"]:
-        check_reference(f"{where}.methods", method, f"{where}.models", trained)
-    for key in ("method", "against"):
-        check_reference(f"{where}.{key}", entry[key], f"{where}.methods", entry["methods"])
-    return entry
-
-
-def _trained(config: Mapping[str, Any], models: list[str]) -> list[str]:
-    """The methods with which at least one of these models is trained, in the order of the study."""
-    trained = {
-        method
-        for model in models
-        if "endpoint" not in config["models"][model]
-        for method in config["models"][model].get("methods", config["methods"])
-    }
-    return [method for method in config["methods"] if method in trained]
