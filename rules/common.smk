@@ -185,6 +185,6 @@ wildcard_constraints:
     seed=either(STUDY.seeds),
     split=either([*PROMPT_SPLITS, *STUDY.other_tests()]),
     other=either(STUDY.other_tests()),
-    table=either(set([*STUDY.tables, *STUDY.analyses]) - set(STUDY.mechanisms())),
+    table=either(set([*STUDY.tables, *STUDY.analyses]) - set(STUDY.of_kind("mechanism"))),
     metric=either(STUDY.metrics()),
     imported=either(IMPORTED),

@@ -36,6 +36,7 @@ held_out_pair_settings = settings(job.held_out_pair_settings, "dataset")
 figure_settings = settings(job.figure_settings)
 gradient_settings = settings(job.gradient_settings, "dataset", "model")
 run_figure_settings = settings(job.run_figure_settings, "dataset", "model")
+sensitivity_figure_settings = settings(job.sensitivity_figure_settings, "dataset", "model", "table")
 second_card_settings = settings(job.second_card_settings, "dataset")
 second_settings = settings(job.second_settings, "dataset")
 table_settings = settings(job.table_settings, "table")
@@ -275,6 +276,9 @@ mechanism_steps = run_files(job.table_settings, "training.parquet", "table")
 mechanism_watch = run_files(job.table_settings, "watch.json", "table")
 figure_steps = run_files(job.run_figure_settings, "training.parquet", "dataset", "model")
 figure_watch = run_files(job.run_figure_settings, "watch.json", "dataset", "model")
+sensitivity_counts = run_files(
+    job.sensitivity_figure_settings, "scores/test.counts.parquet", "dataset", "model", "table"
+)
 export_counts = run_files(job.export_settings, "scores/test.counts.parquet")
 cost_provenance = run_files(job.cost_settings, PROVENANCE)
 

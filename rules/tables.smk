@@ -79,7 +79,7 @@ rule mechanism:
         tests_md=results("tables/{table}.tests.md"),
         tests_tex=results("tables/{table}.tests.tex"),
     wildcard_constraints:
-        table=either(STUDY.mechanisms()),
+        table=either(STUDY.of_kind("mechanism")),
     params:
         settings=table_settings,
         results=study_folder,
@@ -217,6 +217,37 @@ rule erosion_figure:
         runtime=30,
     shell:
         "python -m workflow_scripts.erosion_figure"
+        " --settings {params.settings:q}"
+        " --results {params.results:q}"
+        " --title {params.title:q}"
+        " --output {output.figure:q}"
+        " 2>> {log:q}"
+
+
+rule sensitivity_figure:
+    """Draw how scores depend on the value of one setting, for one model and data set."""
+    input:
+        counts=sensitivity_counts,
+    output:
+        figure=results("figures/sensitivity/{dataset}/{model}/{table}.svg"),
+    wildcard_constraints:
+        table=either(STUDY.of_kind("sensitivity")),
+    params:
+        settings=sensitivity_figure_settings,
+        results=study_folder,
+        title=titled("{dataset}, {model}"),
+    log:
+        results("logs/sensitivity_figure/{dataset}/{model}/{table}.log"),
+    benchmark:
+        results("benchmarks/sensitivity_figure/{dataset}/{model}/{table}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.sensitivity_figure"
         " --settings {params.settings:q}"
         " --results {params.results:q}"
         " --title {params.title:q}"

@@ -1,5 +1,7 @@
 """Names of the metrics that tables may show."""
 
+from typing import NamedTuple
+
 _SPAN_SCORERS = ("pure", "spert", "plmarker", "dygie", "uie_set", "uie_multiset")
 _READINGS = ("repaired", "in_order")
 _FAMILIES = ("semantic_label", "textual_grounding")
@@ -49,3 +51,23 @@ METRICS = {
 A name alone means F1 in the headline convention; `name@convention` means F1 in that convention. The names in `VALIDITY`
 are shares of answers or items. For preference data the metrics say how held-out pairs are ranked.
 """
+
+
+class LabelMetric(NamedTuple):
+    """One number of one label: its `f1`, `precision` or `recall` in a metric of `LABELLED`."""
+
+    metric: str
+    part: str
+    label: str
+
+    @property
+    def name(self) -> str:
+        """The name in files of tables: `ner_strict:Method` is F1, `ner_strict.recall:Method` recall."""
+        return f"{self.metric}{'' if self.part == 'f1' else f'.{self.part}'}:{self.label}"
+
+
+def label_metric(name: str) -> LabelMetric | None:
+    """Read the name of a number of one label; None for a metric of all labels together."""
+    metric, colon, label = name.partition(":")
+    metric, _, part = metric.partition(".")
+    return LabelMetric(metric, part or "f1", label) if colon else None

@@ -8,9 +8,11 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
+from tabpo.metrics.names import label_metric
 from tabpo.reports.cell_details import Row
 from tabpo.tables.cells import NOT_AVAILABLE
-from tabpo.tables.meanings import title
+from tabpo.tables.meanings import PARTS, title
+from tabpo.tables.typeset import KEYS, SIDE
 
 DEEPER = 3
 """How many levels lower the headings of a page are in the report."""
@@ -53,13 +55,12 @@ def _html(parser: MarkdownIt, tokens: Sequence[Token]) -> Markup:
 def _mark_cells(tokens: Sequence[Token], cells: Sequence[Row]) -> None:
     """Give each number of a table the attribute `data-cell`, the place of its line in the table's CSV.
 
-    The columns of a table are methods beside metrics, with the data set and model of each row if there are several, or
-    methods beside data sets and models.
+    The columns of a table are methods beside metrics, with the data set, model and label of each row if there are
+    several; methods beside data sets and models; or methods beside data sets and metrics.
     """
     places: dict[tuple[str, ...], list[int]] = {}
     for place, cell in enumerate(cells):
-        block, head = (cell["dataset"], cell["model"]), title(cell["metric"])
-        for key in ((*block, cell["method"], head), (cell["method"], head), (cell["method"], " / ".join(block))):
+        for key in _keys(cell):
             places.setdefault(key, []).append(place)
     heads: list[str] = []
     row: list[str] = []
@@ -71,13 +72,24 @@ def _mark_cells(tokens: Sequence[Token], cells: Sequence[Row]) -> None:
         elif token.type == "td_open":
             head = heads[len(row)]
             row.append(content.content)
-            names = tuple(
-                text for text, name in zip(row, heads, strict=False) if name in ("dataset", "model", "method")
-            )
+            names = tuple(text for text, name in zip(row, heads, strict=False) if name in KEYS)
             if len(at := places.get((*names, head), [])) == 1:
                 token.attrSet("data-cell", str(at[0]))
             elif head == "method":
                 token.attrSet("class", "row-name")  # it stays in sight when the table is scrolled
+
+
+def _keys(cell: Row) -> list[tuple[str, ...]]:
+    """The texts of a row and the head of a column by which a table may show a cell."""
+    block, method, head = (cell["dataset"], cell["model"]), cell["method"], title(cell["metric"])
+    if of_label := label_metric(cell["metric"]):
+        row, head = (title(of_label._replace(part="f1").name), method), PARTS[of_label.part]
+        return [(*block, *row, head), (*row, head)]
+    beside = f"{cell['dataset']}{SIDE}{head}"
+    return [
+        *((*block, method, head), (method, head)),
+        *((method, " / ".join(block)), (cell["model"], method, beside), (method, beside)),
+    ]
 
 
 def _mark_numbers(tokens: Sequence[Token]) -> None:

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from tabpo.artefacts import sha256_text
 from tabpo.names import run_folder
 from tabpo.privacy import NOTICE
-from tabpo.reports import confusion_figure, erosion_figure, gradient_figure, training_figure
+from tabpo.reports import confusion_figure, erosion_figure, gradient_figure, sensitivity_figure, training_figure
 from tabpo.reports.cell_details import Commands, Row, cell_details
 from tabpo.reports.markup import page_html, table_html
 from tabpo.tables.cells import code_differences
@@ -41,6 +41,7 @@ CAPTIONS = {
     "training": training_figure.CAPTION,
     "erosion": erosion_figure.CAPTION,
     "gradients": gradient_figure.CAPTION,
+    "sensitivity": sensitivity_figure.CAPTION,
 }
 """What explains a figure, by the figure's folder."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from tabpo.names import GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT, run_folder
+from tabpo.names import DICTIONARY, GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT, run_folder
 from tabpo.privacy import INSIDE_ONLY
 from tabpo.study.datasets import SOURCES, second_files
 from tabpo.study.pairings import DISAGREEMENT
@@ -153,12 +153,21 @@ def table_settings(study: Study, table: str) -> Settings:
     """Settings of one configured table."""
     if table in study.analyses:
         entry = study.analyses[table]
-        analysis = _claim_settings if entry["kind"] == "claims" else _mechanism_settings
-        return {"name": table, "layout": entry["kind"], **analysis(study, entry)}
+        analysis = {
+            "claims": _claim_settings,
+            "mechanism": _mechanism_settings,
+            "labels": _label_settings,
+            "side_by_side": _side_by_side_settings,
+            "sensitivity": _sensitivity_settings,
+        }
+        return {"name": table, "layout": entry["kind"], **analysis[entry["kind"]](study, entry)}
     entry = study.tables[table]
-    tests = {"against": entry["tests"]["against"], "tested": entry["tests"]["metrics"]}
-    tests["tested_rows"] = entry["tests"]["methods"]
-    return {"name": table, "layout": "main", **tests, **_comparison(study, entry, entry["caption"])}
+    return {"name": table, "layout": "main", **_tests(entry), **_comparison(study, entry, entry["caption"])}
+
+
+def _tests(entry: Settings) -> Settings:
+    tests = entry["tests"]
+    return {"against": tests["against"], "tested": tests["metrics"], "tested_rows": tests["methods"]}
 
 
 def _claim_settings(study: Study, claims: Settings) -> Settings:
@@ -177,6 +186,33 @@ def _mechanism_settings(study: Study, entry: Settings) -> Settings:
         "runs": runs,
         "rows": entry["methods"],
     }
+
+
+def _label_settings(study: Study, entry: Settings) -> Settings:
+    """The settings of a table of labels: of baselines it reads the dictionary, with which SFT is compared."""
+    return _of_rows(_comparison(study, entry | {"split": "test"}, entry["caption"]), [SFT, *entry["methods"]])
+
+
+def _side_by_side_settings(study: Study, entry: Settings) -> Settings:
+    metrics = list(dict.fromkeys(metric for of_dataset in entry["metrics"].values() for metric in of_dataset))
+    shown = entry | {"split": "test", "metrics": metrics}
+    return {"by_dataset": entry["metrics"], **_tests(entry), **_comparison(study, shown, entry["caption"])}
+
+
+def _sensitivity_settings(study: Study, entry: Settings) -> Settings:
+    """The settings of a table of sensitivity: SFT, then a row for each value."""
+    method, setting, values = entry["method"], entry["setting"], entry["values"]
+    caption = f"{entry['caption']} Values of {setting}; all else is as in {method}, which has the default."
+    shown = entry | {"split": "test", "methods": list(values)}
+    tests = {"against": method, "tested": entry["metrics"], "tested_rows": [row for row in values if row != method]}
+    settings = _of_rows(_comparison(study, shown, caption), [SFT, *values])
+    return {"setting": setting, "values": values, **tests, **settings}
+
+
+def _of_rows(settings: Settings, rows: list[str]) -> Settings:
+    """The settings of a table that shows these rows alone."""
+    runs = [run for run in settings["runs"] if run["method"] in (*rows, DICTIONARY)]
+    return settings | {"runs": runs, "rows": rows, "imported": []}
 
 
 def metric_settings(study: Study, metric: str) -> Settings:
@@ -348,6 +384,28 @@ def run_figure_settings(study: Study, dataset: str, model: str) -> Settings:
     return {"runs": [run for run in trained_runs(study) if (run["dataset"], run["model"]) == (dataset, model)]}
 
 
+def sensitivity_figure_settings(study: Study, dataset: str, model: str, table: str) -> Settings:
+    """Settings of the rule `sensitivity_figure`: the rows of a table of sensitivity on one data set with one model."""
+    entry = study.analyses[table]
+    shown = entry | {"split": "test", "datasets": [dataset], "models": [model], "methods": list(entry["values"])}
+    runs = [run for run in _runs(study, shown) if run["model"] == model and run["method"] in (SFT, *entry["values"])]
+    trained = {run["method"] for run in runs}
+    values = {row: value for row, value in entry["values"].items() if row in trained}
+    about = {key: entry[key] for key in ("setting", "metrics")}
+    return {"runs": runs, "values": values, "default": entry["method"], **about}
+
+
+def sensitivity_figures(study: Study) -> list[str]:
+    """Return the figures of sensitivity, relative to the study's results, for each data set and model of a table."""
+    return [
+        f"figures/sensitivity/{dataset}/{model}/{table}.svg"
+        for table in study.of_kind("sensitivity")
+        for dataset in study.analyses[table]["datasets"]
+        for model in study.analyses[table]["models"]
+        if (model, study.analyses[table]["method"]) in study.training
+    ]
+
+
 def gradient_settings(study: Study, dataset: str, model: str) -> Settings:
     """Settings of the rule `gradient_figure`: the pairing of the first method, and the methods with this pairing."""
     runs = run_figure_settings(study, dataset, model)["runs"]
@@ -380,6 +438,7 @@ def run_figures(study: Study) -> list[str]:
             for dataset, model in drawn
             if dataset in annotated and not study.datasets[dataset]["private"]
         ),
+        *sensitivity_figures(study),
     ]
 
 

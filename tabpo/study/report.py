@@ -11,6 +11,7 @@ FIGURES = {
     "training": "Training, step by step",
     "erosion": "Erosion of held-out gold tokens",
     "gradients": "Tokens that each loss looks at",
+    "sensitivity": "Sensitivity",
 }
 """Titles of the figures about the logs of runs, by the figure's folder."""
 
@@ -66,8 +67,8 @@ def report_exhibits(study: Study) -> list[Settings]:
             figures = [f"figures/confusions/{folder}/seed{seed}.svg" for seed in run["seeds"]]
             exhibits.append(_exhibit(dataset, model, f"Confusions of SFT: {heldout}", figures))
     for figure in run_figures(study):
-        _, kind, dataset, _ = figure.split("/")
-        exhibits.append(_exhibit(dataset, PurePath(figure).stem, FIGURES[kind], [figure]))
+        _, kind, dataset, model, *table = figure.removesuffix(".svg").split("/")
+        exhibits.append(_exhibit(dataset, model, ": ".join([FIGURES[kind], *table]), [figure]))
     return list({exhibit["files"][0]: exhibit for exhibit in exhibits}.values())
 
 

@@ -62,7 +62,7 @@ def _notes(
         " methods."
         for block, reason in withheld.items()
     ]
-    notes += _documents(runs)
+    notes += documents(runs)
     notes += not_asked(left_out)
     notes += _power(comparisons)
     notes += too_little(comparisons)
@@ -83,7 +83,7 @@ def _notes(
         if not reason.startswith(NOT_AVAILABLE)
     ]
     notes += _without_differences(settings, cells, comparisons)
-    notes += _left_out(cells)
+    notes += models_left_out(cells)
     if differing:
         notes.append(f"Runs were made with different code in {', '.join(differing)}.")
     return notes
@@ -103,7 +103,7 @@ def _marks(settings: Mapping[str, Any], comparisons: Sequence[Comparison]) -> st
     return f"▲ ▼: better, worse than {against}{which}, Holm-adjusted p < .05 over {over}, seeds × documents."
 
 
-def _documents(runs: Sequence[Run]) -> list[str]:
+def documents(runs: Sequence[Run]) -> list[str]:
     """The number of test documents, or groups of them, of each data set."""
     counts = {
         run.dataset: next(iter(run.estimates.metrics.values())).without.shape[1] for run in runs if run.method != HUMAN
@@ -167,7 +167,7 @@ def _without_differences(
     ]
 
 
-def _left_out(cells: Sequence[Cell]) -> list[str]:
+def models_left_out(cells: Sequence[Cell]) -> list[str]:
     """Notes on models that the means over models leave out."""
     members = {member for cell in cells if cell.block.pooled for models in cell.block.members for member in models}
     trained = dict.fromkeys(cell.block.model for cell in cells if cell.seeds and not cell.block.pooled)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tabpo.code_version import module_names
 from tabpo.errors import ConfigError, DataError
-from tabpo.metrics.names import METRICS, VALIDITY
+from tabpo.metrics.names import METRICS, VALIDITY, label_metric
 from tabpo.metrics.scores import HEADLINE
 from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL, run_folder
 from tabpo.tables.estimates import RunEstimates
@@ -162,7 +162,8 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
 
     Args:
         scores: The content of a score file.
-        metric: `name` for the headline convention, `name@convention` for another one; or a quantity of a mechanism.
+        metric: `name` for the headline convention, `name@convention` for another one; `name:label` for one label; or a
+            quantity of a mechanism.
 
     Raises:
         DataError: The metric has no such convention.
@@ -173,6 +174,9 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
         return scores[metric] * (1 if metric.endswith("_margin") else 100)
     if metric in MECHANISM:
         return scores.get(metric)
+    if of_label := label_metric(metric):
+        counted = scores.get("labels", {}).get(of_label.metric, {}).get(of_label.label)
+        return None if counted is None else 100 * counted[of_label.part]
     name, _, convention = metric.partition("@")
     conventions = scores["metrics"].get(name)
     if conventions is None:
@@ -219,6 +223,12 @@ def arrange(runs: Iterable[Run], imported: Collection[str] = (), missing: Iterab
         for key, row in by_row.items()
     }
     return Samples(ordered, {key: tuple(sorted(numbers)) for key, numbers in seeds.items()}, imported, failures)
+
+
+def of_dataset(samples: Samples, dataset: str) -> Samples:
+    """The runs on one data set."""
+    kept = ({key: value for key, value in part.items() if key[0] == dataset} for part in (samples.runs, samples.seeds))
+    return replace(samples, **dict(zip(("runs", "seeds"), kept, strict=True)))
 
 
 def single_blocks(samples: Samples) -> list[Block]:

@@ -162,17 +162,28 @@ def mark(
     samples: Samples, cells: Sequence[Cell], comparisons: Sequence[Comparison], withheld: Collection[Block]
 ) -> list[Cell]:
     """The cells with `mark` and `best` set, but not in `withheld` blocks and in means that include such a block."""
-    hidden = {member for block in withheld for models in block.members for member in models}
-    shown = [cell for cell in cells if not hidden & {member for models in cell.block.members for member in models}]
-    marks = {(test.block, test.method, test.metric): test.mark for test in comparisons}
+    marks = marks_of(comparisons, withheld)
+    shown = [cell for cell in cells if not rests_on(cell.block, withheld)]
     best = {id(cell) for column in _columns(shown) for cell in _best(samples, column)}
-    shown_ids = {id(cell) for cell in shown}
     return [
         replace(cell, mark=marks.get((cell.block, cell.method, cell.metric), ""), best=id(cell) in best)
-        if id(cell) in shown_ids
-        else cell
         for cell in cells
     ]
+
+
+def marks_of(comparisons: Sequence[Comparison], withheld: Collection[Block]) -> dict[tuple[Block, str, str], str]:
+    """The mark of each compared cell, by block, row and metric; none for blocks that rest on `withheld` ones."""
+    return {
+        (comparison.block, comparison.method, comparison.metric): comparison.mark
+        for comparison in comparisons
+        if not rests_on(comparison.block, withheld)
+    }
+
+
+def rests_on(block: Block, withheld: Collection[Block]) -> bool:
+    """Whether a block is one of these single blocks, or a mean that includes one."""
+    hidden = {member for each in withheld for models in each.members for member in models}
+    return not hidden.isdisjoint(member for models in block.members for member in models)
 
 
 def _columns(cells: Sequence[Cell]) -> list[list[Cell]]:

@@ -1,7 +1,7 @@
 """Compute the scores of a run on all documents and with each cluster of documents left out, from its file of counts."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from tabpo.errors import DataError
 from tabpo.metrics.by_cluster import CLUSTERS
+from tabpo.metrics.names import LabelMetric
 from tabpo.metrics.scores import HEADLINE, MACRO, MEANS
 from tabpo.records import ClusterCounts, read_table
 from tabpo.tables.significance import Estimates, jackknife
@@ -26,15 +27,22 @@ class RunEstimates:
         metrics: The estimates of each requested metric, by its name in tables. A metric that the data set lacks has
             estimates of 0.
         gold: The number of gold items of each requested metric; of pairs for a score of pairs.
+        gold_clusters: For the F1 of each label, the number of clusters that have gold items of it.
     """
 
     clusters: str
     metrics: dict[str, Estimates]
     gold: dict[str, float]
+    gold_clusters: dict[str, int] = field(default_factory=dict)
 
 
-def read_estimates(path: Path, metrics: Iterable[str]) -> RunEstimates:
+def read_estimates(path: Path, metrics: Iterable[str], by_label: Iterable[str] = ()) -> RunEstimates:
     """Read the metrics of a run in percent (margins in nats), on all documents and without each cluster.
+
+    Args:
+        path: The run's file of counts.
+        metrics: Names of metrics as tables have them.
+        by_label: Metrics of which the F1 of every label with gold items is read, too, as `metric:label`.
 
     Raises:
         DataError: The metadata of the file have no hash of clusters, so it is not a file of counts.
@@ -73,7 +81,21 @@ def read_estimates(path: Path, metrics: Iterable[str]) -> RunEstimates:
             scores = jackknife(sums(np.concatenate(members), kinds, len(members)), mean_f1)
         scale = 1 if name.endswith("_margin") else 100
         estimates[metric] = Estimates(scale * scores.whole, scale * scores.without)
-    return RunEstimates(clusters.decode(), estimates, gold)
+    gold_clusters = {}
+    for metric in by_label:
+        places = rows(metric, HEADLINE, labelled=True)
+        of_labels = sums(places, label.codes[places], len(label.names))
+        for number, name in enumerate(label.names):
+            counts = of_labels[:, :, number]
+            of_gold = counts[0, :, PARTS.index("gold")]
+            if not of_gold.any():
+                continue
+            keys = {part: LabelMetric(metric, part, name).name for part in ("f1", "precision", "recall")}
+            scores = jackknife(counts, f1)
+            estimates[keys["f1"]] = Estimates(100 * scores.whole, 100 * scores.without)
+            gold |= dict.fromkeys(keys.values(), float(of_gold.sum()))
+            gold_clusters[keys["f1"]] = int((of_gold > 0).sum())
+    return RunEstimates(clusters.decode(), estimates, gold, gold_clusters)
 
 
 def f1(sums: np.ndarray) -> np.ndarray:

@@ -5,10 +5,12 @@ from typing import Any
 
 from tabpo.privacy import marked
 from tabpo.tables.captions import describe, describe_tests
-from tabpo.tables.cells import Run, Samples, arrange, build_cells, pooled_block, single_blocks
+from tabpo.tables.cells import Block, Run, Samples, arrange, build_cells, of_dataset, pooled_block, single_blocks
 from tabpo.tables.claims import claim_contents
 from tabpo.tables.comparisons import STRICT, compare, mark, rehearsals
+from tabpo.tables.labels import label_contents
 from tabpo.tables.mechanism import mechanism_contents
+from tabpo.tables.sensitivity import value_column
 from tabpo.tables.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
 FILES = ("csv", "md", "tex", "tests.csv", "tests.md", "tests.tex")
@@ -18,6 +20,11 @@ FILES = ("csv", "md", "tex", "tests.csv", "tests.md", "tests.tex")
 def needed_metrics(settings: Mapping[str, Any]) -> list[str]:
     """The metrics to read of each run: those of the table, and those in which SFT is compared with the dictionary."""
     return list(dict.fromkeys([*settings["metrics"], *STRICT]))
+
+
+def metrics_by_label(settings: Mapping[str, Any]) -> list[str]:
+    """The metrics of which every label is read of each run; none but in a table of labels."""
+    return settings["metrics"] if settings["layout"] == "labels" else []
 
 
 def table_files(
@@ -34,7 +41,9 @@ def table_files(
         differing: The modules whose code differed between these runs.
         left_out: For each data set, how many `relations` and `clusters` of test its prompts do not ask about.
     """
-    contents = {"claims": claim_contents, "mechanism": mechanism_contents}.get(settings["layout"], score_contents)
+    contents = {"claims": claim_contents, "mechanism": mechanism_contents, "labels": label_contents}.get(
+        settings["layout"], score_contents
+    )
     samples = arrange(runs, settings["imported"], settings.get("missing", ()))
     files = dict(zip(FILES, contents(settings, samples, differing, left_out), strict=True))
     for ending, comment in (("md", ""), ("tex", "% "), ("tests.md", ""), ("tests.tex", "% ")):
@@ -49,25 +58,37 @@ def score_contents(
     left_out: Mapping[str, Mapping[str, int]],
 ) -> tuple[str, ...]:
     """The contents of the files of a table of scores, in the order of `FILES`."""
-    single = single_blocks(samples)
-    blocks = {
-        metric: single + ([mean] if (mean := pooled_block(samples, settings["rows"], metric)) else [])
-        for metric in settings["metrics"]
-    }
-    cells = build_cells(samples, blocks, settings["rows"])
+    cells = build_cells(samples, _blocks(settings, samples), settings["rows"])
     comparisons = compare(
         samples, cells, against=settings["against"], tested=settings["tested"], rows=settings["tested_rows"]
     )
-    withheld = rehearsals(samples, single, settings["generated"])
+    withheld = rehearsals(samples, single_blocks(samples), settings["generated"])
     cells = mark(samples, cells, comparisons, withheld)
     text = describe(settings, samples, cells, comparisons, withheld, differing, left_out)
+    text |= {"layout": settings["layout"], "about": value_column(settings)}
     about_tests = describe_tests(settings, comparisons)
     label, names = f"tab:{settings['name']}", settings["names"]
     return (
         to_csv(cells),
-        to_markdown(cells, layout=settings["layout"], **text),
-        to_latex(cells, layout=settings["layout"], label=label, names=names, **text),
+        to_markdown(cells, **text),
+        to_latex(cells, label=label, names=names, **text),
         tests_csv(comparisons),
         tests_markdown(comparisons, **about_tests),
         tests_latex(comparisons, label=f"{label}-tests", names=names, **about_tests),
     )
+
+
+def _blocks(settings: Mapping[str, Any], samples: Samples) -> dict[str, list[Block]]:
+    """The blocks of each metric: each model on each data set, then the mean over them.
+
+    Side by side, each data set has its own metrics, and a mean over models alone.
+    """
+    parts = [(samples, settings["metrics"])]
+    if settings["layout"] == "side_by_side":
+        parts = [(of_dataset(samples, dataset), metrics) for dataset, metrics in settings["by_dataset"].items()]
+    blocks: dict[str, list[Block]] = {}
+    for part, metrics in parts:
+        for metric in metrics:
+            mean = pooled_block(part, settings["rows"], metric)
+            blocks.setdefault(metric, []).extend(single_blocks(part) + ([mean] if mean else []))
+    return blocks

@@ -1,5 +1,6 @@
 """Write every number of a study's tables as a LaTeX macro, so that an article never repeats a number by hand."""
 
+import re
 from collections.abc import Collection, Mapping
 
 import pandas as pd
@@ -14,6 +15,9 @@ HEAD = r"""% \input this file; \tabpo{scierc/qwen/tab_po/rel/mean} is then 46.5,
 """
 
 
+_SPECIAL = re.compile(r"[\\{}%#~^$&\"]")
+
+
 def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], other_tests: Collection[str] = ()) -> str:
     """Define a macro for each number, rounded as tables print it.
 
@@ -21,7 +25,8 @@ def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], other
     `{dataset}/{model}/{method}/{metric}/against/{row}/` and `difference`, `low`, `high`, `relative`, `p`, or
     `p_holm/{table}`, because each table has its own family of tests. Keys of means over models or data sets start with
     the name of the table, because different tables average over different ones. The key of a number of a claim is
-    `{table}/{claim}/{against}/{metric}/` and a column of `_CLAIMED`, or `p`.
+    `{table}/{claim}/{against}/{metric}/` and a column of `_CLAIMED`, or `p`. Characters of labels that LaTeX would not
+    take in a key are hyphens.
 
     Args:
         tables: For each table the data frames of `x.csv` and `x.tests.csv`.
@@ -35,7 +40,7 @@ def render_macros(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]], other
         numbers = _claims(table, cells) if "claim" in cells else _cells(table, cells)
         prefix = f"{table}/" if table in other_tests else ""
         for name, value in (*numbers, *_differences(table, tests)):
-            key = prefix + name.removeprefix(prefix)
+            key = _SPECIAL.sub("-", prefix + name.removeprefix(prefix))
             if values.setdefault(key, value) != value:
                 raise DataError(f"macros.tex: {key} is {values[key]} in one table and {value} in table {table}")
     lines = [rf"\expandafter\def\csname tabpo:{key}\endcsname{{{value}}}" for key, value in values.items()]

@@ -166,15 +166,22 @@ NAMES = {
 """Printed names of methods, baselines and data sets; a study's `names` override them, other names stay unchanged."""
 
 
+PARTS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
+"""What tables of labels show of a label in a metric."""
+
+
 def title(metric: str) -> str:
-    """The heading of a metric's column in Markdown: `rel@pure` is Rel (pure)."""
+    """The heading of a metric's column in Markdown: `rel@pure` is Rel (pure), `rel:Used-for` is Rel: Used-for."""
+    if of_label := names.label_metric(metric):
+        part = "" if of_label.part == "f1" else f", {of_label.part}"
+        return f"{_TITLES[of_label.metric]}: {of_label.label.removesuffix(' / None')}{part}"  # a code without sub-codes
     name, _, convention = metric.partition("@")
     return _TITLES[name] + (f" ({convention})" if convention else "")
 
 
 def unit(metric: str) -> str:
     """The unit of the differences in a metric."""
-    return "nats" if metric.endswith(("_margin", "_drift")) else "points"
+    return "nats" if metric.partition(":")[0].endswith(("_margin", "_drift")) else "points"
 
 
 def digits(metric: str) -> int:
@@ -189,6 +196,8 @@ def printed_name(name: str, names: Mapping[str, str]) -> str:
 
 def printed_metric(metric: str) -> str:
     """The heading of a metric's column in LaTeX: `rel@pure` is Rel, PURE."""
+    if names.label_metric(metric):
+        return title(metric)
     name, _, convention = metric.partition("@")
     return _TITLES[name] + (f", {PRINTED_CONVENTIONS[convention]}" if convention else "")
 

@@ -13,7 +13,7 @@ from tabpo.names import SFT
 from tabpo.records import TrainingStep
 from tabpo.tables.captions import collapsed_runs, describe_tests, seeds_in_words, too_little
 from tabpo.tables.cells import NO_GOLD, Block, Cell, Run, Samples, arrange, build_cells, pooled_block, single_blocks
-from tabpo.tables.comparisons import Comparison, adjust_families, differences
+from tabpo.tables.comparisons import Comparison, adjust_families, differences, marks_of, rests_on
 from tabpo.tables.estimates import RunEstimates
 from tabpo.tables.meanings import meanings
 from tabpo.tables.significance import Estimates, jackknife
@@ -98,11 +98,7 @@ def mechanism_contents(
     cells = [_explained(cell) for cell in build_cells(samples, blocks, methods)]
     comparisons = _comparisons(samples, cells, settings["method"], settings["against"])
     withheld = [block for block in single if block.dataset in settings["generated"]]
-    marks = {
-        (comparison.block, comparison.method, comparison.metric): comparison.mark
-        for comparison in comparisons
-        if comparison.against == SFT and not _rests_on(comparison.block, withheld)
-    }
+    marks = marks_of([comparison for comparison in comparisons if comparison.against == SFT], withheld)
     cells = [replace(cell, mark=marks.get((cell.block, cell.method, cell.metric), ""), runs=()) for cell in cells]
     text = _describe(settings, runs, single, cells, comparisons, withheld, differing)
     about_tests = describe_tests(settings, comparisons)
@@ -168,11 +164,6 @@ def _over_seeds(comparison: Comparison) -> Comparison:
     return replace(comparison, effect=effect, relative=None, clusters=(0,))
 
 
-def _rests_on(block: Block, withheld: Sequence[Block]) -> bool:
-    members = {member for models in block.members for member in models}
-    return any(member in members for hidden in withheld for models in hidden.members for member in models)
-
-
 def _describe(
     settings: Mapping[str, Any],
     runs: Sequence[Run],
@@ -193,7 +184,7 @@ def _describe(
     notes += [f"REHEARSAL on {block.name}: generated data. Nothing is marked there." for block in withheld]
     pooled = list(dict.fromkeys(cell.block for cell in cells if cell.block.pooled and cell.metric == RARE))
     for block in pooled or single:
-        notes += _answers(settings, block, comparisons, tested=not _rests_on(block, withheld))
+        notes += _answers(settings, block, comparisons, tested=not rests_on(block, withheld))
     documents = {run.dataset: run.estimates.metrics[RARE].without.shape[1] for run in runs if RARE in run.scores}
     if documents:
         listed = ", ".join(f"{dataset} {count}" for dataset, count in documents.items())

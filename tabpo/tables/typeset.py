@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby, takewhile
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ LATEX_SPECIAL = str.maketrans(
     | {"<": r"\ensuremath{<}", ">": r"\ensuremath{>}", "±": r"$\pm$", "×": r"$\times$", "“": "``", "”": "''"}
     | {"†": r"$\dagger$", "▲": r"$\uparrow$", "▼": r"$\downarrow$", "–": "--"}
 )
-KEYS = {"claim": "Claim", "dataset": "Data set", "model": "Model", "method": "Method"}
+KEYS = {"claim": "Claim", "dataset": "Data set", "model": "Model", "label": "Label", "method": "Method"}
 """The columns that identify a row, and their headings in a paper."""
 
 COLUMN_WIDTH, PAGE_WIDTH = 48, 105
@@ -23,12 +24,25 @@ COLUMN_WIDTH, PAGE_WIDTH = 48, 105
 
 ROWS_OF_A_PAGE = 45
 
+SIDE = " / "
+"""What stands between data set and metric in the head of a column of data sets side by side."""
+
+About = Mapping[str, str]
+"""A text for each method of a further column."""
+
+NOTHING: Mapping[str, About] = {}
+
 MARKDOWN_MARKS = {"better": " ▲", "worse": " ▼", "": ""}
 LATEX_MARKS = {"better": r"$^{\uparrow}$", "worse": r"$^{\downarrow}$", "": ""}
 
 
 def to_csv(cells: Sequence[Cell]) -> str:
-    """The cells in long form, one line each, in percent with six decimals; an empty cell has a reason.
+    """The cells in long form as text, with six decimals."""
+    return csv_text(long_form(cells))
+
+
+def long_form(cells: Sequence[Cell]) -> pd.DataFrame:
+    """A line for each cell, in percent; an empty cell has a reason.
 
     `by_seed` has the value of each seed, and `runs` the folders of the runs, both with blanks between.
     """
@@ -38,25 +52,43 @@ def to_csv(cells: Sequence[Cell]) -> str:
         | {"by_seed": " ".join(f"{value:.6f}" for value in cell.by_seed), "runs": " ".join(cell.runs)}
         for cell in cells
     ]
-    return _csv(pd.DataFrame(rows))
+    return pd.DataFrame(rows)
 
 
-def to_markdown(cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str]) -> str:
-    """A table for people: the best cells are bold, ▲ and ▼ mark significant differences, † marks collapsed runs."""
-    return markdown_table(_frame(cells, layout, "–", title, _markdown), caption, notes)
+def to_markdown(
+    cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], about: Mapping[str, About] = NOTHING
+) -> str:
+    """A table for people: the best cells are bold, ▲ and ▼ mark significant differences, † marks collapsed runs.
+
+    Args:
+        cells: All cells.
+        layout: As `_frame` describes.
+        caption: Plain text.
+        notes: Plain texts.
+        about: Further columns after the methods' names, each with a text for some methods.
+    """
+    return markdown_table(_frame(cells, layout, "–", title, markdown_cell, about), caption, notes)
 
 
 def to_latex(
-    cells: Sequence[Cell], *, layout: str, caption: str, notes: Sequence[str], label: str, names: Mapping[str, str]
+    cells: Sequence[Cell],
+    *,
+    layout: str,
+    caption: str,
+    notes: Sequence[str],
+    label: str,
+    names: Mapping[str, str],
+    about: Mapping[str, About] = NOTHING,
 ) -> str:
     """LaTeX floats, which need the packages booktabs, threeparttable and graphicx; marks are arrows."""
-    frame = _frame(cells, layout, "--", printed_metric, _latex)
-    return latex_table(frame, caption, notes, label=label, names=names)
+    escaped = {column: {row: escape(text) for row, text in texts.items()} for column, texts in about.items()}
+    frame = _frame(cells, layout, "--", printed_metric, latex_cell, escaped)
+    return latex_table(frame, caption, notes, label=label, names=names, grouped=layout == "side_by_side")
 
 
 def tests_csv(comparisons: Sequence[Comparison]) -> str:
     """All differences of a table, one line each, with six decimals; docs/statistics.md explains the columns."""
-    return _csv(pd.DataFrame([_numbers(comparison) for comparison in comparisons], columns=list(_COLUMNS)))
+    return csv_text(pd.DataFrame([_numbers(comparison) for comparison in comparisons], columns=list(_COLUMNS)))
 
 
 def tests_markdown(comparisons: Sequence[Comparison], *, caption: str, notes: Sequence[str]) -> str:
@@ -147,7 +179,13 @@ def markdown_table(frame: pd.DataFrame, caption: str, notes: Sequence[str]) -> s
 
 
 def latex_table(
-    frame: pd.DataFrame, caption: str, notes: Sequence[str], *, label: str, names: Mapping[str, str]
+    frame: pd.DataFrame,
+    caption: str,
+    notes: Sequence[str],
+    *,
+    label: str,
+    names: Mapping[str, str],
+    grouped: bool = False,
 ) -> str:
     """LaTeX floats for a two-column article, with the notes below the last one.
 
@@ -160,16 +198,22 @@ def latex_table(
         notes: Plain texts.
         label: The LaTeX label.
         names: The study's printed names.
+        grouped: Whether columns are named `data set / head`; then the name of each data set is printed above its heads.
     """
     shown = frame.assign(**{key: [escape(printed_name(name, names)) for name in frame[key]] for key in _keys(frame)})
-    width = sum(max(len(_plain(text)) for text in (column, *shown[column])) + 2 for column in shown.columns)
+    heads = [column.partition(SIDE)[2] if grouped and SIDE in column else column for column in shown.columns]
+    width = sum(
+        max(len(_plain(text)) for text in (head, *shown[column])) + 2
+        for head, column in zip(heads, shown.columns, strict=True)
+    )
+    above = _groups(list(shown.columns), names) if grouped else []
     firsts = range(0, max(len(shown), 1), ROWS_OF_A_PAGE)
     floats = []
     for first in firsts:
         number = [rf"\caption{{{escape(caption)}}}", rf"\label{{{label}}}"]
         if first:
             number = [r"\addtocounter{table}{-1}", rf"\caption{{{escape(caption)} (continued)}}"]
-        rows = _tabular(shown.iloc[first : first + ROWS_OF_A_PAGE], fills_column=width <= COLUMN_WIDTH)
+        rows = _tabular(shown.iloc[first : first + ROWS_OF_A_PAGE], above, heads, fills_column=width <= COLUMN_WIDTH)
         below = [escape(note) for note in notes] if first == firsts[-1] else []
         floats.append(_scaled(number, rows, below) if width > PAGE_WIDTH else _float(width, number, rows, below))
     return "\n".join(floats)
@@ -193,19 +237,30 @@ def _scaled(number: list[str], rows: list[str], notes: list[str]) -> str:
     return "\n".join([*whole, r"\end{table*}"]) + "\n"
 
 
-def _tabular(frame: pd.DataFrame, *, fills_column: bool) -> list[str]:
-    """The tabular, with a rule before each new data set or model, whose name is printed once."""
+def _groups(columns: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """A line with the name of each data set over its columns, and a rule below each name."""
+    cells, rules, place = [], [], 1
+    for dataset, members in groupby(columns, key=lambda column: column.partition(SIDE)[0] if SIDE in column else ""):
+        count = len(list(members))
+        name = escape(printed_name(dataset, names))
+        cells += [rf"\multicolumn{{{count}}}{{c}}{{{name}}}"] if dataset else [""] * count
+        rules += [rf"\cmidrule(lr){{{place}-{place + count - 1}}}"] if dataset else []
+        place += count
+    return [" & ".join(cells) + r" \\", "".join(rules)]
+
+
+def _tabular(frame: pd.DataFrame, above: Sequence[str], heads: Sequence[str], *, fills_column: bool) -> list[str]:
+    """The tabular, with a rule before each new data set or model; names of these and of labels are printed once."""
     keys = len(_keys(frame))
-    heads = [escape(KEYS.get(column, column)) for column in frame.columns]
+    titles = [escape(KEYS.get(head, head)) for head in heads]
     rows: list[str] = []
-    before = None
+    before: dict[str, str] = {}
     for record in frame.to_dict("records"):
-        block = {key: record[key] for key in ("dataset", "model") if key in record}
-        if rows and block != before:
+        repeated = dict.fromkeys(_repeated(record, before), "")
+        if rows and not {"dataset", "model"} & set(record) <= set(repeated):
             rows.append(r"\midrule")
-        texts = record | dict.fromkeys(block, "") if block == before else record
-        rows.append(" & ".join(texts.values()) + r" \\")
-        before = block
+        rows.append(" & ".join((record | repeated).values()) + r" \\")
+        before = record
     columns = "l" * keys + "r" * (len(frame.columns) - keys)
     begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"
     if fills_column:
@@ -213,9 +268,15 @@ def _tabular(frame: pd.DataFrame, *, fills_column: bool) -> list[str]:
         end = r"\end{tabular*}"
     return [
         begin,
-        *(r"\toprule", " & ".join(heads) + r" \\", r"\midrule", *rows, r"\bottomrule"),
+        *(r"\toprule", *above, " & ".join(titles) + r" \\", r"\midrule", *rows, r"\bottomrule"),
         end,
     ]
+
+
+def _repeated(record: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    """The data set, model and label of a row, as far as they are those of the row before."""
+    keys = [key for key in ("dataset", "model", "label") if key in record]
+    return list(takewhile(lambda key: record[key] == before.get(key), keys))
 
 
 def _plain(text: str) -> str:
@@ -228,29 +289,45 @@ def _keys(frame: pd.DataFrame) -> list[str]:
 
 
 def _frame(
-    cells: Sequence[Cell], layout: str, dash: str, heading: Callable[[str], str], text: Callable[[Cell], str]
+    cells: Sequence[Cell],
+    layout: str,
+    dash: str,
+    heading: Callable[[str], str],
+    text: Callable[[Cell], str],
+    about: Mapping[str, About],
 ) -> pd.DataFrame:
-    """Rows are methods; columns are metrics (layout "main") or blocks ("per_metric"); a missing cell is a dash."""
+    """Rows are methods, of each block or model where there are several; a missing cell is a dash.
+
+    Columns are blocks (layout "per_metric"), metrics of each data set ("side_by_side"), or metrics (all others).
+    """
     one_block = len({cell.block for cell in cells}) == 1
+    one_model = len({cell.block.model for cell in cells}) == 1
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     for cell in cells:
         block = {"dataset": cell.block.dataset, "model": cell.block.model}
         if layout == "per_metric":
-            key, column = {"method": cell.method}, cell.block.name
+            key, column = {}, cell.block.name
+        elif layout == "side_by_side":
+            key = {} if one_model else {"model": cell.block.model}
+            column = f"{cell.block.dataset}{SIDE}{heading(cell.metric)}"
         else:
-            key, column = ({} if one_block else block) | {"method": cell.method}, heading(cell.metric)
-        rows.setdefault(tuple(key.values()), dict(key))[column] = text(cell)
+            key, column = {} if one_block else block, heading(cell.metric)
+        key |= {"method": cell.method}
+        further = {name: texts.get(cell.method, dash) for name, texts in about.items()}
+        rows.setdefault(tuple(key.values()), key | further)[column] = text(cell)
     return pd.DataFrame(list(rows.values())).fillna(dash)
 
 
-def _markdown(cell: Cell) -> str:
+def markdown_cell(cell: Cell) -> str:
+    """A cell as Markdown: bold if it is the best, then its mark, then † if runs collapsed."""
     if cell.mean is None:
         return cell.reason if cell.reason.startswith(NOT_AVAILABLE) else "–"
     text = printed_number(cell.mean, cell.sd, places=digits(cell.metric))
     return (f"**{text}**" if cell.best else text) + MARKDOWN_MARKS[cell.mark] + ("†" if cell.collapsed else "")
 
 
-def _latex(cell: Cell) -> str:
+def latex_cell(cell: Cell) -> str:
+    """A cell as LaTeX, like `markdown_cell`."""
     if cell.mean is None:
         return escape(cell.reason) if cell.reason.startswith(NOT_AVAILABLE) else "--"
     text = printed_number(cell.mean, cell.sd, r" $\pm$ ", digits(cell.metric))
@@ -264,7 +341,8 @@ def printed_number(mean: float, sd: float | None, plus_minus: str = " ± ", plac
     return text if sd is None else f"{text}{plus_minus}{sd:.{places}f}"
 
 
-def _csv(frame: pd.DataFrame) -> str:
+def csv_text(frame: pd.DataFrame) -> str:
+    """A frame as CSV; numbers have six decimals."""
     return frame.to_csv(index=False, float_format="%.6f", lineterminator="\n")
 
 

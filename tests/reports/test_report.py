@@ -13,6 +13,7 @@ import pytest
 from tabpo.names import run_folder
 from tabpo.privacy import marked
 from tabpo.reports.cell_details import Commands
+from tabpo.reports.markup import table_html
 from tabpo.reports.report import ReportedRun, render_report, shown_files
 from tabpo.tables.files import table_files
 from tests.tables import made_runs
@@ -196,6 +197,33 @@ def test_a_mean_over_data_sets_lists_the_runs_of_all_data_sets_baselines_too():
     cells = {cell["title"]: cell for cell in details if cell["block"] == "mean of 2 data sets, tiny"}
     assert [run[0] for run in cells["dpo, NER"]["runs"]] == ["notes/tiny/dpo/seed1", "other/tiny/dpo/seed1"]
     assert cells["dictionary, NER"]["runs"] == [["notes/dictionary", "10.00", "–"], ["other/dictionary", "10.00", "–"]]
+
+
+def marked_cells(text: str, cells: list[dict]) -> dict[str, str]:
+    """The texts of the cells of a table that lead to details, by method, metric and data set of the line of its CSV."""
+    found = re.findall(r'data-cell="(\d+)"[^>]*>(.*?)</td>', table_html(text, cells))
+    lines = [cells[int(place)] for place, _ in found]
+    return {
+        (line["dataset"], line["method"], line["metric"]): text for line, (_, text) in zip(lines, found, strict=True)
+    }
+
+
+def test_numbers_of_labels_and_of_data_sets_side_by_side_lead_to_their_runs():
+    head = "| label | method | Gold | Precision | F1 |\n|---|---|---|---|---|\n"
+    cells = [
+        {"dataset": "notes", "model": "tiny", "method": "dpo", "metric": metric}
+        for metric in ("ner_strict:Task", "ner_strict.precision:Task", "rel:Task")
+    ]
+    assert marked_cells(head + "| NER: Task | dpo | 7 | 51.0 | 52.0 |", cells) == {
+        ("notes", "dpo", "ner_strict:Task"): "52.0",
+        ("notes", "dpo", "ner_strict.precision:Task"): "51.0",
+    }
+    head = "| method | notes / NER | mails / NER |\n|---|---|---|\n"
+    cells = [cells[0] | {"dataset": dataset, "metric": "ner_strict"} for dataset in ("notes", "mails")]
+    assert marked_cells(head + "| dpo | 51.0 | 52.0 |", cells) == {
+        ("notes", "dpo", "ner_strict"): "51.0",
+        ("mails", "dpo", "ner_strict"): "52.0",
+    }
 
 
 def test_the_command_of_a_number_prints_the_number(page, tmp_path):

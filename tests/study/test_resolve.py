@@ -152,6 +152,94 @@ def test_claims_that_a_study_cannot_make_are_refused(path, value, message):
     assert refusal(config).startswith(message)
 
 
+def test_labels_and_data_sets_side_by_side_take_the_metrics_that_each_data_set_has():
+    config = load("config")
+    study = resolve_study(config, KNOWN)
+    assert study.analyses["labels"]["metrics"] == ["ner_strict", "triple", "rel"]
+    settings = job.table_settings(study, "labels")
+    assert settings["rows"] == ["sft", "dpo", "rpo", "tab_po"] and "majority" not in {
+        run["method"] for run in settings["runs"]
+    }
+    side = job.table_settings(study, "side_by_side")
+    assert list(side["by_dataset"]) == ["scierc", "scierc_document", "phee"]  # pvminer's folder is null
+    assert side["metrics"] == ["ner_strict", "rel", "conll", "code", "triple"]
+    assert side["tested"] == ["ner_strict", "triple", "rel"] and side["against"] == "sft"
+    del config["tables"]["side_by_side"]["metrics"]
+    by_default = resolve_study(config, KNOWN).analyses["side_by_side"]["metrics"]
+    assert by_default["scierc"] == ["ner_strict", "rel"] and by_default["phee"] == ["triple"]
+
+
+def test_sensitivity_finds_the_methods_that_differ_in_one_parameter_alone():
+    study = resolve_study(load("extended"), KNOWN)
+    assert study.analyses["tau"]["values"] == {
+        **{"tab_po_tau_0.5": 0.5, "tab_po_tau_0.66": 0.66, "tab_po_tau_0.8": 0.8, "tab_po": 0.9},
+        **{"tab_po_tau_0.99": 0.99, "tab_po_ungated": 1.0, "tab_po_tau_mean": "mean"},
+    }
+    assert list(study.analyses["tau"]["values"])[-1] == "tab_po_tau_mean"  # texts come after numbers
+    assert list(study.analyses["lambda"]["values"].values()) == [0.0, 0.5, 1.5]
+    settings = job.table_settings(study, "tau")
+    assert settings["rows"] == ["sft", *study.analyses["tau"]["values"]] and settings["against"] == "tab_po"
+    assert "tab_po" not in settings["tested_rows"] and len(settings["tested_rows"]) == 6
+    figure = job.sensitivity_figure_settings(study, "scierc", "llama-3.1-8b", "tau")
+    assert {run["model"] for run in figure["runs"]} == {"llama-3.1-8b"} and figure["default"] == "tab_po"
+    assert "figures/sensitivity/scierc/llama-3.1-8b/tau.svg" in job.run_figures(study)
+
+
+def test_sensitivity_finds_methods_that_differ_in_a_setting_of_training_alone(demo):
+    rate = demo["training"]["preference"]["learning_rate"]
+    demo["methods"] |= {
+        "slow": {"loss": "dpo", "params": {"beta": 0.1}, "training": {"learning_rate": rate / 10}},
+        "fast": {"loss": "dpo", "params": {"beta": 0.1}, "training": {"learning_rate": 10 * rate}},
+        "fast_and_long": {"loss": "dpo", "params": {"beta": 0.1}, "training": {"learning_rate": 9 * rate, "steps": 99}},
+        "other_loss": {"loss": "ipo_sum", "params": {"beta": 0.1}, "training": {"learning_rate": 9 * rate}},
+        "same": {"loss": "dpo", "params": {"beta": 0.1}},
+    }
+    entry = {"kind": "sensitivity", "caption": "Rates.", "datasets": ["demo_abstracts"], "method": "dpo"}
+    demo["tables"]["rates"] = entry | {"setting": "learning_rate"}
+    values = resolve_study(demo, KNOWN).analyses["rates"]["values"]
+    assert values == {"slow": rate / 10, "dpo": rate, "fast": 10 * rate} and list(values) == ["slow", "dpo", "fast"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"kind": "labels", "metrics": ["rell"]}, "tables.new.metrics names rell; did you mean rel?"),
+        ({"kind": "labels", "metrics": ["ner_boundary"]}, "tables.new.metrics names ner_boundary; "),
+        ({"kind": "labels", "methods": ["tabpo"]}, "tables.new.methods names tabpo; did you mean tab_po?"),
+        ({"kind": "side_by_side", "metrics": {"demo": ["rel"]}}, "tables.new.metrics names demo; "),
+        (
+            {"kind": "side_by_side", "metrics": {"demo_abstracts": ["code"]}},
+            "tables.new.metrics.demo_abstracts names code; ",
+        ),
+        (
+            {"kind": "side_by_side", "tests": {"metrics": ["triple"]}},
+            "tables.new.tests.metrics names triple; tables.new.metrics has: ner_strict, rel",
+        ),
+        (
+            {"kind": "sensitivity", "method": "tab_po", "setting": "taw"},
+            "tables.new.setting names taw; did you mean tau?",
+        ),
+        (
+            {"kind": "sensitivity", "method": "tab_po", "setting": "tau"},
+            "tables.new.setting: no method differs from tab_po in tau alone; accepted: a study with methods that do; of"
+            " its loss it has: tab_po",
+        ),
+        (
+            {
+                "kind": "sensitivity",
+                "method": "tab_po",
+                "setting": "tau",
+                "datasets": ["demo_abstracts", "demo_messages"],
+            },
+            "tables.new.metrics is not given, and its data sets share none of ner_strict, ",
+        ),
+    ],
+)
+def test_further_tables_that_a_study_cannot_make_are_refused(demo, table, message):
+    demo["tables"]["new"] = {"caption": "New.", "datasets": ["demo_abstracts"]} | table
+    assert refusal(demo).startswith(message)
+
+
 def test_a_study_whose_folders_are_all_null_is_refused(demo):
     for name in demo["datasets"]:
         demo["datasets"][name]["folder"] = None
