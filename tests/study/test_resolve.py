@@ -708,7 +708,7 @@ def test_settings_of_a_run_hold_what_the_run_needs_and_nothing_else(demo):
     settings = job.run_settings(study, "demo_abstracts", "tiny", "dpo", "1")
     assert settings["method"] == {"name": "dpo", "loss": "dpo", "params": {"beta": 0.1}, "pairing": "mixed"}
     assert settings["seed"] == 1
-    assert settings["numerics"] == {"precision": "bf16", "attention": "eager", "threads": 1}
+    assert settings["numerics"] == {"precision": "fp32", "attention": "sdpa", "threads": 1}
     assert settings["limits"] == {"max_prompt_tokens": 128, "max_completion_tokens": 200}
     assert settings["resources"] == {"processes": 1, "nodes": 1, "gpus": 0}
     assert set(settings) == {
@@ -729,7 +729,7 @@ def test_settings_of_a_run_hold_what_the_run_needs_and_nothing_else(demo):
         ("generation/constraint", "json_schema", {"generation"}),
         ("pairings/mixed/edits", 2, {"pairing"}),
         ("resources/cpu/runtime", 5, set()),
-        ("models/tiny/precision", "fp32", {"run sft", "run dpo", "run rpo", "generation", "reference"}),
+        ("models/tiny/precision", "bf16", {"run sft", "run dpo", "run rpo", "generation", "reference"}),
     ],
 )
 def test_a_change_reaches_the_jobs_that_it_concerns(demo, path, value, changed):
