@@ -52,14 +52,16 @@ def prepare_template(tokenizer: PreTrainedTokenizerBase, name: str, roles: Itera
         tokenizer.pad_token = tokenizer.eos_token
 
 
-def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, number: int) -> str:
+def prompt_text(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, what: str) -> str:
     """The text of a prompt as the model reads it, up to the beginning of its answer.
+
+    `what` names the prompt in messages, such as "train: prompt 1"; its id may be a patient's name.
 
     Raises:
         DataError: The template refuses the messages or changes the text of one, or a message holds a control token,
-            which would not be read as text. The error names the prompt by its number.
+            which would not be read as text.
     """
-    what, contents = f"prompt {number}", [message.content for message in prompt.messages]
+    contents = [message.content for message in prompt.messages]
     for content in contents:
         check_control_tokens(tokenizer, content, what)
     roles = [message.role for message in prompt.messages]

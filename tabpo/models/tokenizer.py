@@ -28,8 +28,9 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, limits: di
     Raises:
         DataError: The prompt has more tokens than `limits["max_prompt_tokens"]`; also raised by `prompt_text`.
     """
-    ids = tokenizer(prompt_text(tokenizer, prompt, number), add_special_tokens=False)["input_ids"]
-    check_length(f"prompt {number}", len(ids), "max_prompt_tokens", limits)
+    what = f"prompt {number}"
+    ids = tokenizer(prompt_text(tokenizer, prompt, what), add_special_tokens=False)["input_ids"]
+    check_length(what, len(ids), "max_prompt_tokens", limits)
     return tuple(ids)
 
 

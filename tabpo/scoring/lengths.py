@@ -25,13 +25,15 @@ def token_lengths(
     Rejected answers of `preferences` count among the answers, under `rejected of {split}`.
 
     Raises:
-        DataError: `prompt_text` refuses a prompt, or an answer holds a control token.
+        DataError: `prompt_text` refuses a prompt, or an answer holds a control token; the message names the split.
     """
     lengths: Lengths = {limit: {} for limit in LIMITS}
     answers = {split: [prompt.answer for prompt in items] for split, items in prompts.items()}
     answers |= {f"rejected of {split}": [row.rejected for row in rows] for split, rows in preferences.items()}
     for split, items in prompts.items():
-        texts = [prompt_text(tokenizer, prompt, number) for number, prompt in enumerate(items, start=1)]
+        texts = [
+            prompt_text(tokenizer, prompt, f"{split}: prompt {number}") for number, prompt in enumerate(items, start=1)
+        ]
         lengths["max_prompt_tokens"][split] = _count(tokenizer, texts)
     for split, texts in answers.items():
         for number, text in enumerate(texts, start=1):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tabpo.errors import DataError
+from tabpo.records import Message
 from tabpo.scoring.lengths import check_lengths, token_lengths
 from tabpo.scoring.tokenise import encode_examples
 
@@ -32,6 +33,9 @@ def test_all_offenders_are_counted_and_the_limits_they_need_are_said():
     )
 
 
-def test_a_control_token_in_an_answer_is_found_before_training(tokenizer, prompts):
+def test_a_control_token_is_found_before_training_and_its_split_named(tokenizer, prompts):
     with pytest.raises(DataError, match="test: answer of prompt 1 holds <eos>, a control token"):
         token_lengths(tokenizer, {"test": [replace(prompts[0], answer="a<eos>")]})
+    asked = replace(prompts[1], messages=(Message("user", "a<sep>"),))
+    with pytest.raises(DataError, match=r"^test: prompt 2 holds <sep>, a control token"):
+        token_lengths(tokenizer, {"train": prompts, "test": [prompts[0], asked]})
