@@ -176,6 +176,7 @@ def table(folder: Path, names: list[str], models: int, seeds: int) -> str:
             "names": {},
             "private": [],
             "by_sentence": [],
+            "public": {},
             "imported": [],
             "split": "test",
         },

@@ -20,6 +20,7 @@ from tabpo.processes.gpus import VLLM_PYTHON
 from tabpo.records import PROMPT_SPLITS
 from tabpo.study import jobs as job
 from tabpo.study.datasets import PUBLISHED, SOURCES, without_absent
+from tabpo.study.endpoint import models_without_key
 from tabpo.study.folders import check_folder
 from tabpo.study.imported import check_files
 from tabpo.study.keys import StudyKeys
@@ -70,6 +71,12 @@ def check_engine(study):
         )
 
 
+def without_key():
+    """Return the models that the study leaves out, since their keys are not in the environment."""
+    keys = checked(StudyKeys, config)
+    return models_without_key(keys.model_dump(exclude_unset=True)["models"], os.environ, Path(keys.results))
+
+
 def load_study():
     """Return the checked study. Jobs on a cluster call this too, so only the main process loads torch."""
     ontologies = known_ontologies()
@@ -82,6 +89,7 @@ def load_study():
             without_relations=[name for name, ontology in ontologies.items() if not ontology.relations],
             losses=sorted(path.stem for path in PROJECT.glob("tabpo/losses/[!_]*.py")),
             revisions=read_yaml(lock, "lock file") if lock.exists() else {},
+            without_key=without_key(),
         ),
     )
     check_folders(study)
@@ -129,6 +137,8 @@ IMPORTED = job.imported_files(STUDY)
 if workflow.is_main_process:
     for name in sorted(set(config["datasets"]) - set(STUDY.datasets)):
         print(f"datasets.{name}.folder is null: the data set is left out, in tables too.", file=sys.stderr)
+    for name, variable in without_key().items():
+        print(f"models.{name}: {variable} is not set: the model is left out, in tables too.", file=sys.stderr)
     finished, differing = other_code(STUDY)
     if differing:
         print(describe_other_code(STUDY, finished, differing, call_again()), file=sys.stderr)
@@ -185,6 +195,7 @@ wildcard_constraints:
     seed=either(STUDY.seeds),
     split=either([*PROMPT_SPLITS, *STUDY.other_tests()]),
     other=either(STUDY.other_tests()),
+    variant=either(STUDY.variants()),
     table=either(set([*STUDY.tables, *STUDY.analyses]) - set(STUDY.of_kind("mechanism"))),
     metric=either(STUDY.metrics()),
     imported=either(IMPORTED),

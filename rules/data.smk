@@ -133,6 +133,23 @@ rule prompts:
         " 2>> {log:q}"
 
 
+use rule prompts as prompts_with_shots with:
+    output:
+        train=results("{dataset}/prompts/shots{shots}/train.parquet"),
+        dev_confusion=results("{dataset}/prompts/shots{shots}/dev_confusion.parquet"),
+        dev_select=results("{dataset}/prompts/shots{shots}/dev_select.parquet"),
+        test=results("{dataset}/prompts/shots{shots}/test.parquet"),
+    wildcard_constraints:
+        dataset=either(STUDY.annotated_datasets()),
+        shots="[0-9]+",
+    params:
+        settings=shot_settings,
+    log:
+        results("logs/prompts_with_shots/{dataset}/{shots}.log"),
+    benchmark:
+        results("benchmarks/prompts_with_shots/{dataset}/{shots}.tsv")
+
+
 rule other_test:
     """Convert a further test split to documents and prompts; no text of it may be in another split."""
     input:

@@ -191,9 +191,11 @@ use rule dictionary as dictionary_other with:
 
 
 rule ask:
-    """Ask an endpoint for answers to the test prompts, from this machine: nodes need no network and no key."""
+    """Ask an endpoint for answers to the test prompts in the chosen variant, from this machine: nodes need no key."""
     input:
-        prompts=results("{dataset}/prompts/test.parquet"),
+        prompts=prompts_of_variants,
+        ontology=dataset_ontology,
+        selection=chosen_variant,
     output:
         completions=results("{dataset}/{model}/prompted/completions/test.parquet"),
         provenance=results("{dataset}/{model}/prompted/provenance.json"),
@@ -217,9 +219,77 @@ rule ask:
         "python -m workflow_scripts.ask"
         " --settings {params.settings:q}"
         " --prompts {input.prompts:q}"
+        " --ontology {input.ontology:q}"
+        " --selection {input.selection:q}"
         " --cache {params.cache:q}"
         " --output-completions {output.completions:q}"
         " --output-provenance {output.provenance:q}"
+        " 2>> {log:q}"
+
+
+use rule ask as ask_variant with:
+    input:
+        prompts=variant_prompts,
+        ontology=dataset_ontology,
+        selection=[],
+    output:
+        completions=results("{dataset}/{model}/prompted/variants/{variant}/completions/dev_select.parquet"),
+        provenance=results("{dataset}/{model}/prompted/variants/{variant}/provenance.json"),
+    params:
+        settings=variant_settings,
+        cache=results("checkpoints/{dataset}+{model}+prompted"),
+    log:
+        results("logs/ask_variant/{dataset}/{model}/{variant}.log"),
+    benchmark:
+        results("benchmarks/ask_variant/{dataset}/{model}/{variant}.tsv")
+
+
+use rule score as score_variant with:
+    input:
+        completions=results("{dataset}/{model}/prompted/variants/{variant}/completions/dev_select.parquet"),
+        prompts=results("{dataset}/prompts/dev_select.parquet"),
+        documents=results("{dataset}/documents/dev.parquet"),
+        ontology=dataset_ontology,
+    output:
+        predictions=results("{dataset}/{model}/prompted/variants/{variant}/predictions/dev_select.parquet"),
+        scores=results("{dataset}/{model}/prompted/variants/{variant}/scores/dev_select.json"),
+        counts=results("{dataset}/{model}/prompted/variants/{variant}/scores/dev_select.counts.parquet"),
+    wildcard_constraints:
+        model=either(STUDY.prompted_models()),
+    params:
+        look=[],
+    log:
+        results("logs/score_variant/{dataset}/{model}/{variant}.log"),
+    benchmark:
+        results("benchmarks/score_variant/{dataset}/{model}/{variant}.tsv")
+
+
+rule choose_variant:
+    """Choose the variant of the prompts that test is asked in, by a metric on dev_select."""
+    input:
+        scores=scores_of_variants,
+    output:
+        selection=results("{dataset}/{model}/prompted/selection.json"),
+    wildcard_constraints:
+        model=either(STUDY.prompted_models()),
+    params:
+        settings=choice_settings,
+    log:
+        results("logs/choose_variant/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/choose_variant/{dataset}/{model}.tsv")
+    localrule: True
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python -m workflow_scripts.choose_variant"
+        " --settings {params.settings:q}"
+        " --scores {input.scores:q}"
+        " --output {output.selection:q}"
         " 2>> {log:q}"
 
 

@@ -29,6 +29,9 @@ run_settings = settings(job.run_settings, "dataset", "model", "method", "seed")
 generation_settings = settings(job.generation_settings, "dataset", "model")
 annotate_settings = settings(job.annotate_settings, "dataset", "model", "method")
 ask_settings = settings(job.ask_settings, "dataset", "model")
+variant_settings = settings(job.variant_settings, "dataset", "model", "variant")
+choice_settings = settings(job.choice_settings, "model")
+shot_settings = settings(job.shot_settings, "dataset", "shots")
 reference_settings = settings(job.reference_settings, "dataset", "model")
 held_out_logp_settings = settings(job.held_out_logp_settings, "dataset", "model")
 pairing_settings = settings(job.pairing_settings, "dataset", "pairing", "seed")
@@ -76,6 +79,29 @@ def prompted_look(wildcards):
 def imported_look(wildcards):
     dataset, *row = [part for part in Path(wildcards.imported).parts if not part.startswith("seed")]
     return look(dataset, row[0] if len(row) > 1 else "", row[-1])
+
+
+def variant_prompts(wildcards):
+    """Return the prompts of dev_select in a variant of the prompts."""
+    return results(f"{job.variant_prompts(STUDY, **wildcards)}/dev_select.parquet")
+
+
+def prompts_of_variants(wildcards):
+    """List the test prompts in each variant, of which one is asked."""
+    variants = STUDY.models[wildcards.model]["variants"]
+    return [results(f"{job.variant_prompts(STUDY, **wildcards, variant=name)}/test.parquet") for name in variants]
+
+
+def chosen_variant(wildcards):
+    """Return the choice among the variants; a single one needs none."""
+    chosen = results(f"{wildcards.dataset}/{wildcards.model}/prompted/selection.json")
+    return chosen if len(STUDY.models[wildcards.model]["variants"]) > 1 else []
+
+
+def scores_of_variants(wildcards):
+    """List the scores of each variant on dev_select."""
+    folder = results(f"{wildcards.dataset}/{wildcards.model}/prompted/variants")
+    return [f"{folder}/{name}/scores/dev_select.json" for name in STUDY.models[wildcards.model]["variants"]]
 
 
 def titled(text):

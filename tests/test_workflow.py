@@ -78,8 +78,8 @@ def jobs(dry_run: subprocess.CompletedProcess) -> set[str]:
     return planned - {"all"}
 
 
-def again(folder: Path, study: dict) -> set[str]:
-    return jobs(run(folder, study, "--dry-run"))
+def again(folder: Path, study: dict, **environment: str) -> set[str]:
+    return jobs(run(folder, study, "--dry-run", **environment))
 
 
 @pytest.fixture(scope="module")
@@ -338,16 +338,49 @@ ENDPOINT = {"endpoint": {"url": "https://example.org/v1", "model": "gpt-x", "key
 def test_a_model_behind_an_endpoint_is_asked_and_scored_alone(done, study):
     study["models"]["gpt"] = ENDPOINT
     expected = {f"{rule} {dataset} gpt" for rule in ("ask", "score_prompted") for dataset in ("own", "phee")}
-    assert again(done, study) == expected | (TABLES["own"] | TABLES["phee"]) - LOGGED["own"] - LOGGED["phee"]
+    tables = (TABLES["own"] | TABLES["phee"]) - LOGGED["own"] - LOGGED["phee"]
+    assert again(done, study, A_KEY="secret") == expected | tables
     study["seeds"] = [1, 2]
-    assert {job for job in again(done, study) if " gpt" in job} == expected
-    refused = run(done, study, "--dry-run", "results/small/own/gpt/sft/seed1/model")
+    assert {job for job in again(done, study, A_KEY="secret") if " gpt" in job} == expected
+    refused = run(done, study, "--dry-run", "results/small/own/gpt/sft/seed1/model", A_KEY="secret")
     assert refused.returncode != 0 and "MissingRuleException" in refused.stdout + refused.stderr
+
+
+def test_without_its_key_a_model_is_left_out_and_one_line_says_so(done, study):
+    study["models"]["gpt"] = ENDPOINT
+    planned = run(done, study, "--dry-run")
+    assert jobs(planned) == set()
+    [said] = [line for line in (planned.stdout + planned.stderr).split("\n") if "gpt" in line]
+    assert said == "models.gpt: A_KEY is not set: the model is left out, in tables too."
+    study["models"] = {"gpt": ENDPOINT}
+    refused = run(done, study | {"methods": {}}, "--dry-run")
+    assert "ConfigError: models.gpt.endpoint.key_variable is A_KEY, which is not set" in refused.stderr
+
+
+def test_all_variants_answer_dev_select_and_one_of_them_test(done, study):
+    study["datasets"]["own"] |= {"prompt": "instruct"}
+    variants = {"zero": {}, "two": {"demonstrations": 2}}
+    variants["two-schema"] = variants["two"] | {"constraint": "json_schema"}
+    study["models"] = {"gpt": ENDPOINT | {"variants": variants, "datasets": ["own"]}}
+    study |= {"methods": {}, "results": "results/chosen"}
+    planned = {job for job in again(done, study, A_KEY="secret") if " gpt" in job or "shots" in job}
+    assert planned == {
+        "prompts_with_shots own 2",
+        *(f"{rule} own gpt {name}" for rule in ("ask_variant", "score_variant") for name in variants),
+        *(f"{rule} own gpt" for rule in ("choose_variant", "ask", "score_prompted")),
+    }
+    made = run(done, study, A_KEY="secret")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert again(done, study) == set()  # what was answered stays in the tables without the key
+    study["models"]["gpt"]["select_by"] = "rel"
+    planned = again(done, study)
+    assert {"choose_variant own gpt", "ask own gpt"} <= planned
+    assert not [job for job in planned if job.startswith(("ask_variant", "score_variant", "prompts"))]
 
 
 def test_a_study_of_endpoints_alone(done, study):
     study |= {"models": {"gpt": ENDPOINT}, "methods": {}, "results": "results/asked"}
-    counts = Counter(job.split()[0] for job in again(done, study))
+    counts = Counter(job.split()[0] for job in again(done, study, A_KEY="secret"))
     assert counts == {
         **{"documents": 2, "prompts": 2, "dictionary": 2, "ask": 2, "score_prompted": 2},
         # Nothing is trained, so there is no table of costs.

@@ -34,8 +34,8 @@ def main(argv: list[str] | None = None) -> None:
         if run["method"] not in WITHOUT_MODEL:
             made = json.loads((args.results / folder / "provenance.json").read_text())
             provenance.append(made)
-        collapsed = made.get("collapsed_after") is not None
-        runs.append(Run(**run, scores=scores, estimates=read_estimates(counts, metrics, by_label), collapsed=collapsed))
+        further = {"collapsed": made.get("collapsed_after") is not None, "asked": made.get("asked", {})}
+        runs.append(Run(**run, scores=scores, estimates=read_estimates(counts, metrics, by_label), **further))
     differing = code_differences(provenance, strict=settings["strict_code"])
     left_out = {
         name: not_asked(json.loads((args.results / name / "card.json").read_text()), "test")

@@ -1,6 +1,6 @@
 """The JSON Schema of answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tabpo.answers.ontology import Ontology
@@ -31,7 +31,36 @@ def answer_schema(ontology: Ontology, *, clusters: bool, most: int, spelt: Calla
     return _record(**lists, **({"coreference": _list(**_list(**number))} if clusters else {}))
 
 
-_TEXT = {"type": "string"}
+def strict_schema(ontology: Ontology, *, clusters: bool) -> dict[str, Any]:
+    """Return the schema of answers within the subset of JSON Schema that endpoints enforce.
+
+    In it every part has a type and a list has one form of item, so that, other than `answer_schema`, it cannot say that
+    entities are numbered from 1.
+
+    Args:
+        ontology: Its labels, sub-labels and relations.
+        clusters: As in `answer_schema`.
+    """
+    if ontology.answer == "results":
+        kinds = [
+            _record(Code=_one_of([name]), **{"Sub-code": _one_of(list(label.sublabels))}, Span=_TEXT)
+            for name, label in ontology.labels.items()
+        ]
+        return _record(results=_list(anyOf=kinds))
+    entity = _record(id=_NUMBER, label=_one_of(list(ontology.labels)), span=_TEXT)
+    relation = _record(head=_NUMBER, label=_one_of(list(ontology.relations)), tail=_NUMBER)
+    lists = {
+        "entities": _list(**entity),
+        "relations": _list(**relation) if ontology.relations else {**_list(**_NUMBER), "maxItems": 0},
+    }
+    return _record(**lists, **({"coreference": _list(**_list(**_NUMBER))} if clusters else {}))
+
+
+_TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
+
+
+def _one_of(names: Sequence[str]) -> dict[str, Any]:
+    return {"type": "string", "enum": names}
 
 
 def _result(name: str, ontology: Ontology, spelt: Callable[[str], str]) -> dict[str, Any]:

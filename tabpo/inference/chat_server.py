@@ -115,7 +115,8 @@ class ChatServer:
             )
         return DataError(
             f"{self.url}: the server refuses the request for prompt {number}: {trouble}; it may have"
-            f" no model {self.endpoint.model}, or the model may not accept temperature 0 or so many tokens"
+            f" no model {self.endpoint.model}, or the model may not accept temperature 0, so many tokens or a JSON"
+            " schema"
         )
 
 

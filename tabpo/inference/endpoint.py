@@ -15,7 +15,14 @@ from tabpo.records import Completion, Prompt
 from tabpo.study.endpoint import Endpoint
 
 
-def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache: Path) -> tuple[list[Completion], str]:
+def ask(
+    endpoint: Endpoint,
+    prompts: Sequence[Prompt],
+    *,
+    max_tokens: int,
+    cache: Path,
+    schema: Mapping[str, Any] | None = None,
+) -> tuple[list[Completion], str]:
     """Request an answer to each prompt with temperature 0.
 
     Every answer is written to `cache` when it arrives, under a hash of address and request. A job that is started again
@@ -28,6 +35,7 @@ def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache
         prompts: Their messages are sent unchanged; equal prompts are sent once.
         max_tokens: Largest number of tokens in an answer; an answer that reaches it is not finished.
         cache: Folder of the answers.
+        schema: JSON Schema of the answers, which the server must enforce; None leaves the answers free.
 
     Returns:
         The completions in the order of the prompts, and the name of the model as the server gives it.
@@ -36,7 +44,7 @@ def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache
         ConfigError: The environment has no usable key, or the server refuses it.
         DataError: The server cannot be reached, refuses a request, or does not follow the protocol.
     """
-    requests = [_request(endpoint, prompt, max_tokens) for prompt in prompts]
+    requests = [_request(endpoint, prompt, max_tokens, schema) for prompt in prompts]
     files = [cache / f"{sha256_text(endpoint.url + json.dumps(request))}.json" for request in requests]
     missing = {
         file: (number, request)
@@ -60,9 +68,13 @@ def ask(endpoint: Endpoint, prompts: Sequence[Prompt], *, max_tokens: int, cache
     return completions, served[0]
 
 
-def _request(endpoint: Endpoint, prompt: Prompt, max_tokens: int) -> dict[str, Any]:
+def _request(endpoint: Endpoint, prompt: Prompt, max_tokens: int, schema: Mapping[str, Any] | None) -> dict[str, Any]:
     messages = [{"role": message.role, "content": message.content} for message in prompt.messages]
-    return {"model": endpoint.model, "messages": messages, "temperature": 0, endpoint.token_cap: max_tokens}
+    request = {"model": endpoint.model, "messages": messages, "temperature": 0, endpoint.token_cap: max_tokens}
+    if schema is None:
+        return request
+    form = {"name": "answer", "strict": True, "schema": schema}
+    return request | {"response_format": {"type": "json_schema", "json_schema": form}}
 
 
 async def _fetch(server: ChatServer, missing: Mapping[Path, tuple[int, dict[str, Any]]]) -> None:

@@ -29,6 +29,7 @@ class Source:
         shared_texts: What happens to texts that two splits have, if the study does not say.
         second: Whether a second annotator's annotations are published, in a file for all splits.
         other_tests: Names of further published test splits.
+        public_since: The year in which texts and annotations were published; None for data of users and generators.
     """
 
     answers: tuple[str, ...]
@@ -40,6 +41,7 @@ class Source:
     shared_texts: str = "refuse"
     second: bool = False
     other_tests: tuple[str, ...] = ()
+    public_since: int | None = None
 
 
 PUBLISHED = "published"
@@ -49,11 +51,12 @@ TAKEN = (*PROMPT_SPLITS, "dev", "second")
 """Names of files of splits, which no further test split can have."""
 
 SOURCES = {
-    "scierc": Source(("entities",), ("sentence", "document")),
-    "phee": Source(("results",), ("document",), second=True),  # each of its documents is one sentence
-    "scier": Source(("entities",), ("sentence", "document"), other_tests=("test_ood",)),
-    "biored": Source(("entities",), ("document",), endings=(".pubtator",)),  # its relations join whole concepts
-    "conll04": Source(("entities",), ("sentence",), shared_texts="leave_out"),
+    "scierc": Source(("entities",), ("sentence", "document"), public_since=2018),
+    # Each document of phee is one sentence; relations of biored join whole concepts.
+    "phee": Source(("results",), ("document",), second=True, public_since=2022),
+    "scier": Source(("entities",), ("sentence", "document"), other_tests=("test_ood",), public_since=2024),
+    "biored": Source(("entities",), ("document",), endings=(".pubtator",), public_since=2022),
+    "conll04": Source(("entities",), ("sentence",), shared_texts="leave_out", public_since=2004),
     "pvminer": Source(
         ("results",),
         ("document",),
@@ -250,7 +253,7 @@ class Dataset(_AnyDataset):
 
 
 def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Remove the data sets whose `folder` is null, and the tables that have no other data sets.
+    """Remove the data sets whose `folder` is null, also from models, and the tables that have no other data sets.
 
     Raises:
         ConfigError: No data set or no table would be left.
@@ -268,7 +271,13 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
         name: {**entry, "files": {key: file for key, file in entry["files"].items() if key not in absent}}
         for name, entry in config.get("imported", {}).items()
     }
-    return {**config, "datasets": datasets, "tables": tables, "imported": imported}
+    models = {
+        name: {**entry, "datasets": [key for key in entry["datasets"] if key not in absent]}
+        if "datasets" in entry
+        else entry
+        for name, entry in config["models"].items()
+    }
+    return {**config, "datasets": datasets, "models": models, "tables": tables, "imported": imported}
 
 
 def _without(table: Mapping[str, Any], absent: Collection[str]) -> dict[str, Any]:

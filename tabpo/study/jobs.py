@@ -76,9 +76,47 @@ def annotate_settings(study: Study, dataset: str, model: str, method: str) -> Se
 
 
 def ask_settings(study: Study, dataset: str, model: str) -> Settings:
-    """Settings of the rule `ask`."""
-    endpoint, limits = study.models[model]["endpoint"], _limits(study, dataset)
-    return {"model": model, "endpoint": endpoint, "max_completion_tokens": limits["max_completion_tokens"]}
+    """Settings of the rule `ask`; the program asks in one of the variants."""
+    entry, limits = study.models[model], _limits(study, dataset)
+    return {
+        "model": model,
+        "endpoint": entry["endpoint"],
+        "max_completion_tokens": limits["max_completion_tokens"],
+        "unit": study.datasets[dataset]["unit"],
+        "variants": {
+            name: variant | {"demonstrations": _demonstrations(study, dataset, variant)}
+            for name, variant in entry["variants"].items()
+        },
+    }
+
+
+def variant_settings(study: Study, dataset: str, model: str, variant: str) -> Settings:
+    """Settings of the rule `ask_variant`."""
+    settings = ask_settings(study, dataset, model)
+    return settings | {"variants": {variant: settings["variants"][variant]}}
+
+
+def choice_settings(study: Study, model: str) -> Settings:
+    """Settings of the rule `choose_variant`."""
+    entry = study.models[model]
+    return {"metric": entry["select_by"], "variants": list(entry["variants"])}
+
+
+def _demonstrations(study: Study, dataset: str, variant: Settings) -> int:
+    own = study.datasets[dataset]["demonstrations"]
+    return own if variant["demonstrations"] is None else variant["demonstrations"]
+
+
+def variant_prompts(study: Study, dataset: str, model: str, variant: str) -> str:
+    """Return the folder of a variant's prompts, relative to the results."""
+    shots = _demonstrations(study, dataset, study.models[model]["variants"][variant])
+    usual = shots == study.datasets[dataset]["demonstrations"]
+    return f"{dataset}/prompts" if usual else f"{dataset}/prompts/shots{shots}"
+
+
+def shot_settings(study: Study, dataset: str, shots: str) -> Settings:
+    """Settings of the rule `prompts_with_shots`."""
+    return prompt_settings(study, dataset) | {"demonstrations": int(shots)}
 
 
 def reference_settings(study: Study, dataset: str, model: str) -> Settings:
@@ -245,6 +283,7 @@ def _comparison(study: Study, entry: Settings, caption: str) -> Settings:
         "rows": _rows(study, entry),
         "generated": [name for name in entry["datasets"] if _is_generated(study, name)],
         "imported": _imported(study, entry),
+        "public": _public(study, entry),
         "by_sentence": [name for name in of_test if study.datasets[name].get("unit") == "sentence"],
         "strict_code": study.strict_code,
         "names": study.names,
@@ -254,6 +293,14 @@ def _comparison(study: Study, entry: Settings, caption: str) -> Settings:
 
 def _is_generated(study: Study, dataset: str) -> bool:
     return SOURCES[study.datasets[dataset]["source"]].origin == "generated"
+
+
+def _public(study: Study, entry: Settings) -> dict[str, int]:
+    """Return the published data sets of a table, with their years, if one of its models was pretrained."""
+    pretrained = any("scratch" not in study.models[model] for model in entry["models"])
+    years = {name: SOURCES[study.datasets[name]["source"]].public_since for name in entry["datasets"]}
+    private = study.private(entry["datasets"])
+    return {name: year for name, year in years.items() if pretrained and year is not None and name not in private}
 
 
 def cost_settings(study: Study) -> Settings:
@@ -315,12 +362,13 @@ def _rows(study: Study, entry: Settings) -> list[str]:
     """Return the rows of a table.
 
     A table has the imported rows of its data sets and models, the row `prompted` if one of its models is behind an
-    endpoint, and `human` if test documents of one of its datasets have a second annotation.
+    endpoint and is asked about one of its data sets, and `human` if test documents of one of its data sets have a
+    second annotation.
     """
     if entry["split"] != "test":
         return [SFT, *entry["methods"], *study.baselines()]
     human = [HUMAN] if any(map(study.has_human, entry["datasets"])) else []
-    prompted = [PROMPTED] if set(entry["models"]) & set(study.prompted_models()) else []
+    prompted = [PROMPTED] if any(run["method"] == PROMPTED for run in _runs(study, entry)) else []
     return [SFT, *entry["methods"], *_imported(study, entry), *prompted, *study.baselines(), *human]
 
 
@@ -352,7 +400,8 @@ def imported_files(study: Study) -> dict[str, str]:
 def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
     """Yield the runs of a table.
 
-    A baseline has one run per dataset, without model and seed. A model behind an endpoint has one run without a seed.
+    A baseline has one run per dataset, without model and seed. A model behind an endpoint has one run without a seed
+    for each data set that it is asked about.
     A model has no run for a method that it is not trained with.
     """
     for dataset in entry["datasets"]:
@@ -362,7 +411,7 @@ def _runs(study: Study, entry: Settings) -> Iterator[Settings]:
         if of_test:
             yield from _imported_runs(study, dataset, entry["models"])
         for model in entry["models"]:
-            if of_test and model in study.prompted_models():
+            if of_test and dataset in study.asked(model):
                 yield {"dataset": dataset, "model": model, "method": PROMPTED, "seeds": [None]}
             for method in (SFT, *entry["methods"]):
                 if (model, method) in study.training:

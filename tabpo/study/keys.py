@@ -7,10 +7,11 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from tabpo.names import PREFERENCES
 from tabpo.study.datasets import Dataset, Preferences
+from tabpo.study.endpoint import PromptedModel
 from tabpo.study.generation import Generation
 from tabpo.study.imported import Imported
 from tabpo.study.methods import Method
-from tabpo.study.models import PromptedModel, Stages, TrainedModel
+from tabpo.study.models import Stages, TrainedModel
 from tabpo.study.pairings import Pairing
 from tabpo.study.shape import File, Section, Seed
 from tabpo.study.tables import Claims, Labels, Mechanism, Sensitivity, SideBySide, Table

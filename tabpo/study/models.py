@@ -1,10 +1,9 @@
-"""The keys of models in a study: built from scratch, taken from the hub or from files, or behind an endpoint."""
+"""The keys of models that a study trains: built from scratch, or taken from the hub or from files."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tabpo.study.endpoint import Endpoint
 from tabpo.study.generation import Batch
 from tabpo.study.shape import File, GgufFile, Section, Seed, pattern
 from tabpo.study.training import TrainingSettings
@@ -101,9 +100,3 @@ class TrainedModel(Section):
     generation: Batch = Field(
         None, description="How this model's answers are generated; if not given, as those of the study."
     )
-
-
-class PromptedModel(Section):
-    """A model that is evaluated but not trained."""
-
-    endpoint: Endpoint = Field(description="A model behind an OpenAI-compatible chat completions endpoint.")

@@ -2,18 +2,18 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tabpo.errors import ConfigError
+from tabpo.metrics.names import METRICS
 from tabpo.names import PREFERENCES, PROMPTED, SFT, WITHOUT_MODEL
 from tabpo.study.datasets import check_dataset, check_demonstrations, complete_dataset, without_absent
-from tabpo.study.endpoint import check_destination
+from tabpo.study.endpoint import complete_prompted, without_models
 from tabpo.study.generation import USUAL, check_generation
 from tabpo.study.imported import complete_imported
 from tabpo.study.keys import StudyKeys
 from tabpo.study.methods import ExampleWeights
-from tabpo.study.models import PromptedModel, TrainedModel
 from tabpo.study.pairings import DISAGREEMENT, check_choice, check_disagreement, complete_pairing
 from tabpo.study.preferences import check_preferences, default_pairing
 from tabpo.study.shape import check_reference, checked, unknown_name
@@ -58,6 +58,7 @@ class Known:
         without_relations: The ontologies among these that have no labels of relations.
         losses: Names of the losses.
         revisions: Commits of hub models by id, for entries without a revision.
+        without_key: Models behind endpoints that the study leaves out, with the variables that would hold their keys.
     """
 
     presets: Mapping[str, Mapping[str, Any]]
@@ -65,19 +66,20 @@ class Known:
     losses: Sequence[str]
     revisions: Mapping[str, str]
     without_relations: Collection[str] = ()
+    without_key: Mapping[str, str] = field(default_factory=dict)
 
 
 def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     """Check a study as loaded from YAML, and make every default explicit.
 
-    Data sets whose `folder` is null are left out.
+    Data sets whose `folder` is null, and models without a key, are left out.
 
     Raises:
         ConfigError: The study has a fault. The message describes the first fault: its place, what was asked, and what
             is accepted.
     """
     keys = checked(StudyKeys, config)
-    config = without_absent(keys.model_dump(exclude_unset=True))
+    config = without_models(without_absent(keys.model_dump(exclude_unset=True)), known.without_key)
     _check_names(config)
     _check_entries(config, known)
     datasets = {name: complete_dataset(entry) for name, entry in config["datasets"].items()}
@@ -98,12 +100,16 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         if settings["keep"] == "dev_best":
             used = pairings if method == SFT else [all_methods[method]["pairing"]]
             check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
-    models = {name: _model(config, name, keys.models[name], known, private) for name in config["models"]}
+    answers = {dataset: _answer(config, dataset, known) for dataset in config["datasets"]}
+    metrics = {dataset: METRICS[answer] for dataset, answer in answers.items()}
+    models = {
+        name: complete_prompted(name, entry, datasets, metrics) if "endpoint" in entry else _model(config, name, known)
+        for name, entry in config["models"].items()
+    }
     imported = complete_imported(config)
     without_relations = [
         name for name, entry in config["datasets"].items() if entry.get("ontology") in known.without_relations
     ]
-    answers = {dataset: _answer(config, dataset, known) for dataset in config["datasets"]}
     tables, analyses = complete_tables(Resolved(config, answers, without_relations, all_methods, training))
     check_preferences(config, keys.generation.constraint, methods, training, tables)
     check_generation(keys.generation, [name for name, entry in models.items() if "endpoint" in entry])
@@ -130,13 +136,16 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
 
 
 def _check_names(config: Mapping[str, Any]) -> None:
-    for axis, reserved in RESERVED.items():
-        for name in config[axis]:
+    variants = {f"models.{name}.variants": entry.get("variants", ()) for name, entry in config["models"].items()}
+    for axis, names in {**{axis: config[axis] for axis in RESERVED}, **variants}.items():
+        for name in names:
             if not NAME.fullmatch(str(name)):
                 raise ConfigError(
                     f"{axis}.{name} is no name; accepted: letters from a to z and digits,"
                     " after the first also '.', '_' and '-'"
                 )
+    for axis, reserved in RESERVED.items():
+        for name in config[axis]:
             if name in reserved:
                 raise ConfigError(f"{axis}.{name} is a reserved word; these are: {', '.join(reserved)}")
     for name in config["imported"]:
@@ -172,7 +181,7 @@ def _check_machine(where: str, machine: Mapping[str, Any]) -> None:
 def _check_model(config: Mapping[str, Any], name: str) -> None:
     where, entry = f"models.{name}", config["models"][name]
     if "endpoint" in entry:
-        return  # `_model` checks it
+        return  # `complete_prompted` checks it
     given = [key for key in ("hub", "folder", "gguf", "scratch") if key in entry]
     if len(given) != 1:
         raise ConfigError(
@@ -206,12 +215,7 @@ def _check_scratch(config: Mapping[str, Any], where: str, scratch: Mapping[str, 
             )
 
 
-def _model(
-    config: Mapping[str, Any], name: str, model: TrainedModel | PromptedModel, known: Known, private: Sequence[str]
-) -> Settings:
-    if isinstance(model, PromptedModel):
-        check_destination(f"models.{name}.endpoint.url", model.endpoint.url, private)
-        return model.model_dump()
+def _model(config: Mapping[str, Any], name: str, known: Known) -> Settings:
     preference = overlay(stage_layers(config, name, "preference"))
     entry = {
         "generation": {"batch_size": config["generation"]["batch_size"]},

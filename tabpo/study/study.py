@@ -28,7 +28,7 @@ class Study:
         generation: Engine and constraint for the answers of all trained models.
         datasets: Entries by name, with `private`, `context`, `dev_share` and `demonstrations` filled in.
         models: Entries by name, with `generation`, `reference_batch_size` and `reference_quantize` filled in; a model
-            behind an endpoint has the key `endpoint` only.
+            behind an endpoint has the keys of `PromptedModel`.
         resources: Classes of machines by name.
         pairings: Recipes of pairs by name, with every key.
         methods: Loss, params and pairing by name, without `sft`; and `token_scores` of a method that reads log-probs of
@@ -71,6 +71,14 @@ class Study:
     def prompted_models(self) -> list[str]:
         """Return the names of the models behind an endpoint."""
         return [name for name, entry in self.models.items() if "endpoint" in entry]
+
+    def asked(self, model: str) -> list[str]:
+        """Return the data sets that a model is asked about behind its endpoint; a trained model has none."""
+        return self.models[model]["datasets"] if model in self.prompted_models() else []
+
+    def variants(self) -> list[str]:
+        """Return the names of the ways to ask models behind endpoints, of all such models."""
+        return sorted({name for model in self.prompted_models() for name in self.models[model]["variants"]})
 
     def drawn_pairings(self) -> list[str]:
         """Return the names of the pairings whose rejected answers are edits of gold answers."""

@@ -8,6 +8,7 @@ from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED
 from tabpo.tables.cells import NOT_AVAILABLE, Block, Cell, Run, Samples, metric_value
 from tabpo.tables.comparisons import BLOCKS, CLUSTERS_TO_MARK, POOLED, SEEDS_TO_MARK, Comparison
 from tabpo.tables.meanings import ceiling_note, meanings, quantity, title
+from tabpo.tables.prompted import prompted_notes, public_notes
 
 
 def describe(
@@ -70,9 +71,11 @@ def _notes(
         notes.append(f"†: the mean includes runs that collapsed during training: {collapsed_runs(runs)}.")
     if any(run.method == PROMPTED for run in runs):
         notes.append(
-            f"{PROMPTED}: a model behind an endpoint, which was not trained and got the same prompts; one run at"
+            f"{PROMPTED}: a model behind an endpoint, which was not trained; one run at"
             " temperature 0, without seeds. The server may answer differently in another run."
         )
+    notes += prompted_notes(runs)
+    notes += public_notes(settings["public"])
     notes += imported_rows(samples)
     notes += _agreements(runs)
     notes.append(meanings(settings["metrics"]))

@@ -37,6 +37,7 @@ class Run:
         scores: The content of the run's score file.
         estimates: The same scores on all documents and without each cluster of documents.
         collapsed: Whether the answers to held-out prompts collapsed during training.
+        asked: Of a prompted run, in which variant of the prompts, and how it was chosen (`provenance.json`).
     """
 
     dataset: str
@@ -46,6 +47,7 @@ class Run:
     scores: Mapping[str, Any]
     estimates: RunEstimates
     collapsed: bool = False
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from tabpo.tables.captions import collapsed_runs, describe_tests, not_asked, too
 from tabpo.tables.cells import Block, Cell, Samples, build_cells, pooled_block, single_blocks
 from tabpo.tables.comparisons import Comparison, adjust_families, differences, rehearsals
 from tabpo.tables.meanings import meanings, printed_metric, printed_name, quantity, title
+from tabpo.tables.prompted import prompted_notes, public_notes
 from tabpo.tables.significance import Effect, Estimates, all_above, pooled
 from tabpo.tables.typeset import (
     escape,
@@ -142,7 +143,7 @@ def _metric(metrics: Sequence[str]) -> str:
 def _gain(method: str, metrics: Sequence[str], samples: Samples, against: str, others: Others) -> Row:
     """The mean over metrics of a data set, over models, and over data sets; a row without seeds has one run."""
     row = {"claim": GAIN, "against": against, "metric": _metric(metrics)}
-    datasets = _members(method, metrics, samples)
+    datasets = _members(method, metrics, samples, others)
     if not datasets:  # no gold items of these metrics
         return row | {"reason": ABSENT}
     points, gains = [], []
@@ -169,19 +170,27 @@ def _gain(method: str, metrics: Sequence[str], samples: Samples, against: str, o
 
 
 def _members(
-    method: str, metrics: Sequence[str], samples: Samples
+    method: str, metrics: Sequence[str], samples: Samples, others: Others
 ) -> list[tuple[tuple[tuple[str, str], ...], list[str]]]:
-    """Of each data set the models, as (dataset, model), that have SFT and the method, and the metrics that it has."""
+    """Of each data set the models, as (dataset, model), that have SFT and the method, and the metrics that it has.
+
+    A data set without one of the other rows is left out: an endpoint need not be asked about every data set.
+    """
     by_dataset: dict[str, tuple[tuple[tuple[str, str], ...], list[str]]] = {}
     for metric in metrics:
         complete = [
             block
             for block in single_blocks(samples)
-            if not any(samples.reason(block.dataset, block.model, row, metric) for row in (SFT, method))
+            if not any(
+                samples.reason(block.dataset, other or block.model, row, metric)
+                for other, row in ((None, SFT), (None, method), *others)
+            )
         ]
+        whole = {block.dataset for block in complete}
         mean = pooled_block(samples, (SFT, method), metric)
         for models in (mean or complete[0]).members if complete else ():
-            by_dataset.setdefault(models[0][0], (models, []))[1].append(metric)
+            if models[0][0] in whole:
+                by_dataset.setdefault(models[0][0], (models, []))[1].append(metric)
     return list(by_dataset.values())
 
 
@@ -297,6 +306,8 @@ def _describe(
             f"{PROMPTED}: a model behind an endpoint, which was not trained. Its one run is compared with every seed"
             " and model of the same data set. The server may answer differently in another run."
         )
+    notes += prompted_notes(runs)
+    notes += public_notes(settings["public"])
     notes.append(
         "Published: of TAB-PO by arXiv 2603.00025, which does not say whether its gains are in points or relative; its"
         " first version has about 4 %, relative, over SFT. Not all of its models, data and metrics are this table's."

@@ -17,6 +17,7 @@ from tabpo.metrics.names import METRICS, VALIDITY
 from tabpo.metrics.scores import HEADLINE, all_scores
 from tabpo.records import Prediction
 from tabpo.study import jobs as job
+from tabpo.study.endpoint import models_without_key
 from tabpo.study.jobs import run_figure_settings, run_figures
 from tabpo.study.resolve import NAME, Known, resolve_study
 from tabpo.study.training import DEFAULTS, training_settings
@@ -104,9 +105,10 @@ def test_the_studies_resolve_with_either_family(name, family):
 def test_the_paper_is_the_design():
     study = resolve_study(load("config"), KNOWN)
     assert list(study.datasets) == ["scierc", "scierc_document", "phee"]
-    assert len(study.models) == 6 and len(study.seeds) == 5
+    assert len(study.trained_models()) == 6 and len(study.seeds) == 5
     assert [method for model, method in study.training if model == "llama-3.3-70b"] == ["sft", "dpo", "rpo", "tab_po"]
-    assert all(not model["revision"] or len(model["revision"]) == 40 for model in study.models.values())
+    revisions = [study.models[model]["revision"] for model in study.trained_models()]
+    assert all(not revision or len(revision) == 40 for revision in revisions)
     for (_, method), training in study.training.items():
         assert training["lora"].get("merge") == (method == "sft")
 
@@ -118,6 +120,32 @@ def test_pvminer_joins_the_paper_once_its_folder_is_set():
     present = resolve_study(config, KNOWN)
     assert list(present.datasets) == [*absent.datasets, "pvminer"] and present.datasets["pvminer"]["private"]
     assert set(present.tables) - set(absent.tables) == {"pvminer", "pvminer_families"}
+
+
+def test_the_papers_prompted_models_are_off_without_a_key():
+    config = load("config")
+    present = resolve_study(config, KNOWN)
+    assert present.prompted_models() == ["gpt-4.1", "gpt-4.1-mini"]
+    variants = {name: job.ask_settings(present, "phee", "gpt-4.1")["variants"][name] for name in present.variants()}
+    assert variants == {
+        "zero-shot": {"demonstrations": 0, "constraint": "none"},
+        "zero-shot-schema": {"demonstrations": 0, "constraint": "json_schema"},
+        "5-shot": {"demonstrations": 5, "constraint": "none"},
+        "5-shot-schema": {"demonstrations": 5, "constraint": "json_schema"},
+    }
+    for name in present.prompted_models():  # an id that names one version
+        assert re.search(r"-\d{4}-\d\d-\d\d$", present.models[name]["endpoint"]["model"])
+    keys = dict.fromkeys(present.prompted_models(), "TABPO_OPENAI_KEY")
+    absent = resolve_study(config, replace(KNOWN, without_key=keys))
+    assert list(absent.models) == present.trained_models() and list(absent.tables) == list(present.tables)
+    assert "prompted" in job.table_settings(present, "scierc")["rows"]
+    for table in (*absent.tables, *absent.analyses):
+        assert not [run for run in job.table_settings(absent, table)["runs"] if run["method"] == "prompted"]
+    edit(config, "datasets/pvminer/folder", "some/where")
+    private = resolve_study(config, KNOWN)  # accepted, since its prompts are not sent
+    asked = {run["dataset"] for run in job.table_settings(private, "claims")["runs"] if run["method"] == "prompted"}
+    assert asked == {"scierc", "phee"}
+    assert "prompted" not in job.table_settings(private, "pvminer")["rows"]
 
 
 def test_claims_take_their_axes_from_the_other_tables_and_the_families_that_a_data_set_has():
@@ -568,7 +596,7 @@ def test_no_two_models_share_a_folder_of_checkpoints():
     rules = "".join(path.read_text() for path in CONFIG.parent.glob("rules/*.smk"))
     folders = re.findall(r'results\("checkpoints/([^"]*)"\)', rules)
     between = [character for folder in folders for character in re.findall(r"\}(.)", folder)]
-    assert len(folders) == 4 and between
+    assert len(folders) == 5 and between
     assert not [character for character in between if NAME.fullmatch(f"a{character}b")]
 
 
@@ -784,10 +812,12 @@ def test_a_model_behind_an_endpoint_is_a_row_without_seeds_and_training(demo):
     assert job.ask_settings(study, "demo_abstracts", "gpt") == {
         "model": "gpt",
         "endpoint": {
-            **{"url": "https://example.org/v1", "model": "gpt-x", "served_model": None, "key_variable": "A_KEY"},
+            **{"url": "https://example.org/v1", "model": "gpt-x", "key_variable": "A_KEY"},
             **{"token_cap": "max_tokens", "concurrency": 4, "timeout_s": 300.0, "retries": 5},
         },
         "max_completion_tokens": 200,
+        "unit": "sentence",
+        "variants": {"prompts": {"demonstrations": 0, "constraint": "none"}},
     }
     settings = job.table_settings(study, "abstracts")
     assert settings["rows"] == ["sft", "dpo", "prompted", "dictionary", "majority"]
@@ -827,6 +857,85 @@ def test_private_texts_reach_no_endpoint_but_this_machines(demo, url, private, a
             "models.gpt.endpoint.url is not on this machine, and datasets.own is private; accepted beside private"
             " data: localhost, 127.0.0.0/8 or ::1"
         )
+
+
+def test_an_endpoint_is_asked_about_its_data_sets_only(demo):
+    demo["models"]["gpt"] = {"endpoint": {"url": "https://example.org/v1", "model": "x"}, "datasets": ["demo_messages"]}
+    study = resolve_study(demo, KNOWN)
+    folders = [run["dataset"] for run in job.metric_settings(study, "valid")["runs"] if run["method"] == "prompted"]
+    assert folders == ["demo_messages"]
+    assert "prompted" not in job.table_settings(study, "abstracts")["rows"]
+    demo["datasets"]["own"] = OWN | {"source": "custom", "folder": "own"}
+    assert resolve_study(demo, KNOWN).asked("gpt") == ["demo_messages"]
+    demo["models"]["gpt"]["datasets"] = ["own"]
+    assert "is not on this machine, and datasets.own is private" in refusal(demo)
+    demo["datasets"]["own"]["folder"] = None
+    assert resolve_study(demo, KNOWN).asked("gpt") == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("datasets", ["demo"], "models.gpt.datasets names demo; "),
+        ("select_by", "rel", "models.gpt.select_by names rel; "),
+        ("variants/one/demonstrations", 2, "models.gpt.variants.one.demonstrations is for prompts that instruct"),
+        ("variants/one/shots", 2, "models.gpt.variants.one has an unknown key shots; it takes: demonstrations, const"),
+        ("variants/one", "a-key", "models.gpt.variants.one is "),
+        ("variants/A b", {}, "models.gpt.variants.A b is no name"),
+    ],
+)
+def test_mistakes_in_variants_are_refused(demo, path, value, message):
+    demo["models"]["gpt"] = {
+        "endpoint": {"url": "https://example.org/v1", "model": "gpt-x"},
+        "variants": {"one": {}, "two": {"constraint": "json_schema"}},
+    }
+    edit(demo, f"models/gpt/{path}", value)
+    assert refusal(demo).startswith(message)
+
+
+def test_a_model_is_off_while_its_key_is_not_set_and_nothing_was_answered(demo, tmp_path):
+    demo["models"]["gpt"] = {"endpoint": {"url": "https://example.org/v1", "model": "gpt-x", "key_variable": "A_KEY"}}
+    demo["models"]["here"] = {"endpoint": {"url": "http://localhost", "model": "x"}}
+    assert models_without_key(demo["models"], {}, tmp_path) == {"gpt": "A_KEY"}
+    assert models_without_key(demo["models"], {"A_KEY": ""}, tmp_path) == {"gpt": "A_KEY"}
+    assert models_without_key(demo["models"], {"A_KEY": "secret"}, tmp_path) == {}
+    answers = tmp_path / "demo_abstracts/gpt/prompted/variants/one/completions/dev_select.parquet"
+    answers.parent.mkdir(parents=True)  # Snakemake makes the folders of a job's outputs before it starts
+    assert models_without_key(demo["models"], {}, tmp_path) == {"gpt": "A_KEY"}
+    answers.touch()
+    assert models_without_key(demo["models"], {}, tmp_path) == {}
+
+
+def test_tables_about_an_absent_model_are_left_out_too(demo):
+    demo["models"]["gpt"] = {"endpoint": {"url": "https://example.org/v1", "model": "gpt-x", "key_variable": "A_KEY"}}
+    table = demo["tables"]["abstracts"]
+    demo["tables"]["of_gpt"] = table | {"models": ["gpt"]}
+    demo["tables"]["against_gpt"] = table | {"tests": {"against": {"model": "gpt", "method": "prompted"}}}
+    demo["tables"]["both"] = table | {"models": ["tiny", "gpt"]}
+    usual, known = list(resolve_study(demo, KNOWN).tables), replace(KNOWN, without_key={"gpt": "A_KEY"})
+    study = resolve_study(demo, known)
+    assert list(study.tables) == [name for name in usual if name not in ("of_gpt", "against_gpt")]
+    assert study.tables["both"]["models"] == ["tiny"] and list(study.models) == ["tiny"]
+    with pytest.raises(ConfigError, match=r"gpt.endpoint.key_variable is A_KEY, which is not set .* and no model rem"):
+        resolve_study(demo | {"models": {"gpt": demo["models"]["gpt"]}}, known)
+    with pytest.raises(ConfigError, match=r"A_KEY, which is not set in the environment; .* and no table remains"):
+        resolve_study(demo | {"tables": {"of_gpt": demo["tables"]["of_gpt"]}}, known)
+
+
+def test_prompts_of_variants_are_those_of_the_data_set_where_they_can_be(demo):
+    demo["datasets"]["demo_abstracts"] |= {"prompt": "instruct", "demonstrations": 2}
+    demo["models"]["gpt"] = {
+        "endpoint": {"url": "https://example.org/v1", "model": "gpt-x"},
+        "datasets": ["demo_abstracts"],
+        "variants": {"usual": {}, "same": {"demonstrations": 2}, "none": {"demonstrations": 0}},
+    }
+    study = resolve_study(demo, KNOWN)
+    folders = [job.variant_prompts(study, "demo_abstracts", "gpt", name) for name in ("usual", "same", "none")]
+    assert folders == ["demo_abstracts/prompts", "demo_abstracts/prompts", "demo_abstracts/prompts/shots0"]
+    assert job.shot_settings(study, "demo_abstracts", "0")["demonstrations"] == 0
+    assert job.choice_settings(study, "gpt") == {"metric": "semantic_label", "variants": ["usual", "same", "none"]}
+    asked = job.variant_settings(study, "demo_abstracts", "gpt", "usual")["variants"]
+    assert asked == {"usual": {"demonstrations": 2, "constraint": "none"}}
 
 
 def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trained_with(demo):

@@ -89,6 +89,7 @@ def settings(rows: Sequence[str], **changed) -> dict:
         "strict_code": False,
         "names": {},
         "private": [],
+        "public": {},
         "runs": [],
     }
     return usual | changed

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -108,6 +109,43 @@ def test_gain_over_a_prompted_model_is_across_models_and_to_its_one_run():
     assert (mean["published"], hosted["published"], mean["models"]) == ("14.71 %", "", "1")
     text = files(runs)["md"]
     assert "| Gain over prompted of hosted | Semantic label | +16.4 [5.2, 27.5] |" in " ".join(text.split())
+
+
+def test_gain_over_prompted_models_is_of_the_data_sets_that_they_answered():
+    new, base = study_b()
+    runs = [*study("b", new, base), *study_a()]
+    one = Estimates(base.whole[[0]], base.without[[0]])
+    runs += runs_of("b", "prompted", model="hosted", seeded=False, **{METRIC: one})
+    rows = claims(runs)
+    assert float(rows["prompted of hosted", METRIC]["difference"]) == pytest.approx(16.3513, abs=5e-4)
+    assert rows["prompted of hosted", METRIC]["data_sets"] == "1" and rows["sft", METRIC]["data_sets"] == "2"
+    runs += runs_of("a", "prompted", model="other", seeded=False, **{METRIC: estimates([[2] * 4], 5, 5)})
+    rows = claims(runs)
+    assert float(rows["prompted of other", METRIC]["difference"]) == pytest.approx(10)  # 50, 55, 45 beside 40
+    mean = rows["prompted models", METRIC]  # of their mean there is no data set that both have answered
+    assert (mean["reason"], mean["difference"], mean["published"]) == ("not in this study", "", "14.71 %")
+
+
+def test_gain_over_prompted_models_is_the_mean_over_models():
+    runs = []
+    for model, right in (("small", [3, 2, 3, 2]), ("large", [3, 3, 3, 3])):
+        for method, counts in (("sft", [2] * 4), ("tab_po", right)):
+            runs += runs_of("a", method, model=model, **{METRIC: estimates([counts] * 3, 5, 5)})
+    runs += runs_of("a", "prompted", model="hosted", seeded=False, **{METRIC: estimates([[2, 2, 2, 1]], 5, 5)})
+    row = claims(runs)["prompted of hosted", METRIC]
+    assert (float(row["difference"]), row["models"]) == (pytest.approx((50 + 60) / 2 - 35), "2")
+
+
+def test_notes_say_which_variant_was_asked_and_what_is_public():
+    runs = study_a()
+    values = {"zero-shot": 31.25, "5-shot-schema": 40.0}
+    asked = {"variant": "5-shot-schema", "metric": METRIC, "split": "dev_select", "values": values}
+    [prompted] = runs_of("a", "prompted", model="hosted", seeded=False, **{METRIC: estimates([[2] * 4], 5, 5)})
+    runs.append(replace(prompted, asked=asked | {"demonstrations": 5, "constraint": "json_schema"}))
+    text = files(runs, public={"a": 2018})["md"]
+    assert "prompted of hosted on a: the variant 5-shot-schema (5 demonstrations, JSON schema), chosen on" in text
+    assert "on dev_select by Semantic label: zero-shot 31.2, 5-shot-schema 40.0." in text
+    assert "a since 2018. Count them as part of the pretraining data of later models" in text
 
 
 def test_without_prompted_models_their_claim_is_not_in_this_study():
