@@ -28,6 +28,7 @@ include: "rules/train.smk"
 include: "rules/tables.smk"
 include: "rules/export.smk"
 include: "rules/failures.smk"
+include: "rules/progress.smk"
 
 
 rule all:

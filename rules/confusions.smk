@@ -9,41 +9,8 @@ wildcard_constraints:
     fold=either(FOLDS),
 
 
-rule confusions:
-    """Count the SFT model's confusions on held-out prompts: on dev_confusion, on all of dev, or on folds of train."""
-    input:
-        predictions=results("{dataset}/{model}/sft/seed{seed}/predictions/dev_confusion.parquet"),
-        prompts=results("{dataset}/prompts/dev_confusion.parquet"),
-        documents=results("{dataset}/documents/dev.parquet"),
-        ontology=dataset_ontology,
-    output:
-        confusions=results("{dataset}/{model}/confusions/seed{seed}.parquet"),
-        ids=results("{dataset}/{model}/confusions/seed{seed}.ids.txt"),
-    params:
-        split="dev_confusion",
-    log:
-        results("logs/confusions/{dataset}/{model}/seed{seed}.log"),
-    benchmark:
-        results("benchmarks/confusions/{dataset}/{model}/seed{seed}.tsv")
-    conda:
-        "../envs/eval.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=30,
-    shell:
-        "python -m workflow_scripts.confusions"
-        " --predictions {input.predictions:q}"
-        " --prompts {input.prompts:q}"
-        " --documents {input.documents:q}"
-        " --ontology {input.ontology:q}"
-        " --split {params.split}"
-        " --output {output.confusions:q}"
-        " --output-ids {output.ids:q}"
-        " 2>> {log:q}"
-
-
-use rule confusions as confusions_dev with:
+rule confusions_dev:
+    """Count the SFT model's confusions on held-out prompts: on all of dev, on dev_confusion, or on folds of train."""
     input:
         predictions=expand(
             results("{dataset}/{model}/sft/seed{seed}/predictions/{half}.parquet"),
@@ -64,9 +31,44 @@ use rule confusions as confusions_dev with:
         results("logs/confusions_dev/{dataset}/{model}/seed{seed}.log"),
     benchmark:
         results("benchmarks/confusions_dev/{dataset}/{model}/seed{seed}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.confusions"
+        " --predictions {input.predictions:q}"
+        " --prompts {input.prompts:q}"
+        " --documents {input.documents:q}"
+        " --ontology {input.ontology:q}"
+        " --split {params.split}"
+        " --output {output.confusions:q}"
+        " --output-ids {output.ids:q}"
+        " 2>> {log:q}"
 
 
-use rule confusions as confusions_crossfit with:
+use rule confusions_dev as confusions with:
+    input:
+        predictions=results("{dataset}/{model}/sft/seed{seed}/predictions/dev_confusion.parquet"),
+        prompts=results("{dataset}/prompts/dev_confusion.parquet"),
+        documents=results("{dataset}/documents/dev.parquet"),
+        ontology=dataset_ontology,
+    output:
+        confusions=results("{dataset}/{model}/confusions/seed{seed}.parquet"),
+        ids=results("{dataset}/{model}/confusions/seed{seed}.ids.txt"),
+    params:
+        split="dev_confusion",
+    log:
+        results("logs/confusions/{dataset}/{model}/seed{seed}.log"),
+    benchmark:
+        results("benchmarks/confusions/{dataset}/{model}/seed{seed}.tsv")
+    group:
+        "answers"
+
+
+use rule confusions_dev as confusions_crossfit with:
     input:
         predictions=expand(results(f"{FOLD}/predictions.parquet"), fold=FOLDS, allow_missing=True),
         prompts=results("{dataset}/prompts/train.parquet"),
@@ -101,6 +103,7 @@ rule confusion_figures:
         results("logs/confusion_figures/{dataset}/{model}.log"),
     benchmark:
         results("benchmarks/confusion_figures/{dataset}/{model}.tsv")
+    localrule: True
     conda:
         "../envs/eval.yaml"
     threads: 1

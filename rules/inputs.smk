@@ -198,6 +198,15 @@ def model_files(wildcards):
     return [entry["gguf"]["path"]] if "path" in entry.get("gguf", ()) else []
 
 
+def pairs_group(wildcards):
+    """Return the group of a job that draws pairs; only those of the first pairing share a job with the SFT's answers.
+
+    The jobs of a group that need not wait for each other run at the same time, for which the group asks the scheduler
+    for the sum of their cores and memory. A study may have a dozen pairings.
+    """
+    return "answers" if wildcards.pairing == next(iter(STUDY.pairings)) else None
+
+
 def confusions_of_pairing(ending):
     """Return an input function: a file of the pairing's confusion table; on-policy pairings have none."""
 
@@ -290,16 +299,12 @@ def table_cards(settings, axis):
 
 SCORES, COUNTS = "scores/{split}.json", "scores/{split}.counts.parquet"
 PROVENANCE = "provenance.json"  # rows without a model have none
+# Programs of tables and of the report read several files of each run. One of those that the same job makes is enough as
+# an input: Snakemake plans a study by going through all inputs, and its tables have most of them.
 table_scores = run_files(job.table_settings, SCORES, "table")
-table_counts = run_files(job.table_settings, COUNTS, "table")
-table_provenance = run_files(job.table_settings, PROVENANCE, "table")
 cards_of_table = table_cards(job.table_settings, "table")
 cards_of_metric = table_cards(job.metric_settings, "metric")
-metric_scores = run_files(job.metric_settings, SCORES, "metric")
-metric_counts = run_files(job.metric_settings, COUNTS, "metric")
-metric_provenance = run_files(job.metric_settings, PROVENANCE, "metric")
 mechanism_steps = run_files(job.table_settings, "training.parquet", "table")
-mechanism_watch = run_files(job.table_settings, "watch.json", "table")
 figure_steps = run_files(job.run_figure_settings, "training.parquet", "dataset", "model")
 figure_watch = run_files(job.run_figure_settings, "watch.json", "dataset", "model")
 sensitivity_counts = run_files(
@@ -307,6 +312,14 @@ sensitivity_counts = run_files(
 )
 export_counts = run_files(job.export_settings, "scores/test.counts.parquet")
 cost_provenance = run_files(job.cost_settings, PROVENANCE)
+
+
+def metric_tables(wildcards):
+    return [results(f"tables/{table}.csv") for table in job.metric_sources(STUDY, wildcards.metric)[0]]
+
+
+def metric_scores(wildcards):
+    return [results(f"{folder}/scores/test.json") for folder in job.metric_sources(STUDY, wildcards.metric)[1]]
 
 
 def annotated(path):

@@ -21,6 +21,8 @@ rule pairs:
         results("logs/pairs/{dataset}/{model}/{pairing}/seed{seed}.log"),
     benchmark:
         results("benchmarks/pairs/{dataset}/{model}/{pairing}/seed{seed}.tsv")
+    group:
+        pairs_group
     conda:
         "../envs/eval.yaml"
     threads: 1
@@ -94,6 +96,8 @@ rule reference:
         results("logs/reference/{dataset}/{model}/{pairing}/seed{seed}.log"),
     benchmark:
         results("benchmarks/reference/{dataset}/{model}/{pairing}/seed{seed}.tsv")
+    group:
+        "reference"
     conda:
         "../envs/train.yaml"
     threads: model_threads
@@ -156,6 +160,8 @@ rule audit:
         results("logs/audit/{dataset}/{model}/{pairing}/seed{seed}.log"),
     benchmark:
         results("benchmarks/audit/{dataset}/{model}/{pairing}/seed{seed}.tsv")
+    group:
+        "reference"
     conda:
         "../envs/eval.yaml"
     threads: 1

@@ -6,6 +6,7 @@ asks the scheduler about this job before it submits another.
 """
 
 import asyncio
+import gc
 import hashlib
 import os
 import re
@@ -16,21 +17,27 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from snakemake import common
+from snakemake import rules as rules_of_snakemake
 from snakemake.exceptions import WorkflowError
 from snakemake.executors import local
 from snakemake.jobs import GroupJob, Job
 from snakemake.logging import logger
+from snakemake.output_index import OutputIndex
 from snakemake.persistence import PersistenceBase
 from snakemake.persistence.file import FilePersistence
 from snakemake.resources import GroupResources
+from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import MaxJobsPerTimespan
 from snakemake_executor_plugin_slurm.utils import get_job_wildcards
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
+from rules.limits import NODES, unmet_requests
 from tabpo.processes.lease import LEASE_S, held, is_dead, read_owner
 
 VERSIONS = {
@@ -60,6 +67,28 @@ def lift_default_rate() -> None:
     one more examination a second, until they take the whole time of a core.
     """
     MaxJobsPerTimespan.__bool__ = lambda limit: (limit.max_jobs, limit.timespan) != (100, 1)
+
+
+def plan_in_less_time() -> None:
+    """Keep what Snakemake finds out again and again, though it stays the same.
+
+    These are the rules that make a file, for each job that reads it; the parameters of a function, for each call of it;
+    and the command of a job, three times for the message about its start. Python's garbage collector examines again
+    and again the objects of all jobs, which stay: it waits for a million new ones.
+    """
+    gc.set_threshold(1_000_000)
+    producers, parameters = lru_cache(None)(OutputIndex.match_producers), lru_cache(None)(common.get_function_params)
+    OutputIndex.match_producers = lambda index, file: producers(index, str(file))
+    common.get_function_params = rules_of_snakemake.get_function_params = parameters
+    log_info, command, commands = Job.log_info, Job.shellcmd.fget, {}
+
+    def log_info_once(job: Job, **options: object) -> None:
+        commands[job] = command(job)
+        log_info(job, **options)
+        del commands[job]
+
+    Job.log_info = log_info_once
+    Job.shellcmd = property(lambda job: commands[job] if job in commands else command(job))
 
 
 def remove_checkpoints_when_accepted() -> None:
@@ -143,6 +172,18 @@ def keep_what_a_failed_group_has_finished() -> None:
             await postprocess(job, error=error, **options)
 
     Job.postprocess = keep
+
+
+def succeed_if_all_is_done_at_sigterm() -> None:
+    """After SIGTERM, which lets running jobs finish, let the call succeed if no other job is left but `all`."""
+    schedule = JobScheduler.schedule
+
+    def judge(scheduler: JobScheduler) -> bool:
+        succeeded = schedule(scheduler)
+        left = scheduler.failed or scheduler._executor_error or [job for job in scheduler.remaining_jobs if job.output]
+        return succeeded or (scheduler._user_kill == "graceful" and not left)
+
+    JobScheduler.schedule = judge
 
 
 def name_the_owner_of_locks() -> None:
@@ -294,6 +335,16 @@ def patient_executor(executor: type) -> type:
             self.silent_since = None
             self.stopping = False
             super().__post_init__(*args)
+            self._compare_with_partitions()
+
+        def _compare_with_partitions(self) -> None:
+            """Warn of jobs that no partition can run, before the first one is submitted."""
+            limits, nodes = _ask("scontrol", "show", "partition"), _ask(*NODES)
+            if limits and nodes:
+                dag = self.workflow.dag
+                planned = {dag.get_job_group(job) or job for job in dag.needrun_jobs() if not job.is_local}
+                for message in unmet_requests(planned, limits, nodes):
+                    self.logger.warning(message)
 
         def run_job(self, job: object) -> None:
             """Resume the job that is stored for these outputs if it does the same work, and otherwise submit one."""
@@ -484,10 +535,12 @@ def apply(is_main_process: bool) -> None:
     """Apply all changes, at the start of Snakemake in the main process or in a job."""
     check_versions()
     lift_default_rate()
+    plan_in_less_time()
     remove_checkpoints_when_accepted()
     if is_main_process:
         let_groups_be_like_their_first_job()
         keep_what_a_failed_group_has_finished()
+        succeed_if_all_is_done_at_sigterm()
         name_the_owner_of_locks()
         plugin = ExecutorPluginRegistry().get_plugin("slurm")
         plugin.executor = patient_executor(plugin.executor)

@@ -7,8 +7,6 @@ rule table:
     """Write one configured table as CSV, Markdown and LaTeX, and the tests of its differences."""
     input:
         scores=table_scores,
-        counts=table_counts,
-        provenance=table_provenance,
         cards=cards_of_table,
     output:
         csv=results("tables/{table}.csv"),
@@ -45,9 +43,8 @@ rule table:
 
 use rule table as per_metric_table with:
     input:
+        tables=metric_tables,
         scores=metric_scores,
-        counts=metric_counts,
-        provenance=metric_provenance,
         cards=cards_of_metric,
     output:
         csv=results("tables/per_metric/{metric}.csv"),
@@ -69,8 +66,6 @@ rule mechanism:
     """Write a table of what each loss did to the tokens of answers, from the logs of training."""
     input:
         steps=mechanism_steps,
-        watch=mechanism_watch,
-        provenance=table_provenance,
     output:
         csv=results("tables/{table}.csv"),
         md=results("tables/{table}.md"),
@@ -178,6 +173,7 @@ rule training_figure:
         results("logs/training_figure/{dataset}/{model}.log"),
     benchmark:
         results("benchmarks/training_figure/{dataset}/{model}.tsv")
+    localrule: True
     conda:
         "../envs/eval.yaml"
     threads: 1
@@ -209,6 +205,7 @@ rule erosion_figure:
         results("logs/erosion_figure/{dataset}/{model}.log"),
     benchmark:
         results("benchmarks/erosion_figure/{dataset}/{model}.tsv")
+    localrule: True
     conda:
         "../envs/eval.yaml"
     threads: 1
@@ -292,9 +289,7 @@ rule gradient_figure:
 
 
 report_settings = settings(contents.report_settings)
-report_selections = run_files(contents.report_settings, "selection.json")
-report_provenance = run_files(contents.report_settings, PROVENANCE)
-report_run_files = run_files(contents.report_settings, "run.yaml")
+report_runs = run_files(contents.report_settings, "run.yaml")
 
 
 rule report:
@@ -304,9 +299,7 @@ rule report:
         exhibits=lambda wildcards: [
             results(file) for exhibit in contents.report_exhibits(STUDY) for file in exhibit["files"]
         ],
-        selections=report_selections,
-        provenance=report_provenance,
-        runs=report_run_files,
+        runs=report_runs,
     output:
         report=results("report.html"),
     params:

@@ -271,6 +271,17 @@ def metric_settings(study: Study, metric: str) -> Settings:
     return {"name": f"metric-{metric}", "layout": "per_metric", **tests, **_comparison(study, entry, caption)}
 
 
+def metric_sources(study: Study, metric: str) -> tuple[list[str], list[str]]:
+    """Return from what the table of one metric is made: tables of test, and folders of runs that these do not show.
+
+    The table reads the scores of all its runs. They are there as soon as the tables are, which read most of them too.
+    """
+    tables = [name for name in study.tables_of_test() if metric in study.tables[name]["metrics"]]
+    shown = {folder for name in tables for _, folder in run_folders(table_settings(study, name)["runs"])}
+    folders = [folder for _, folder in run_folders(metric_settings(study, metric)["runs"])]
+    return tables, [folder for folder in folders if folder not in shown]
+
+
 def _comparison(study: Study, entry: Settings, caption: str) -> Settings:
     """Return the settings that configured tables and tables of one metric have in common."""
     of_test, split = (entry["datasets"], "") if entry["split"] == "test" else ([], f" Split: {entry['split']}.")
