@@ -17,6 +17,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[1]
 SEEDS = (5, 25)
 
@@ -34,10 +36,13 @@ def main() -> None:
 
 def dry_run(seeds: int, options: list[str]) -> dict[str, float | int]:
     """Measure one dry run; jobs are counted if it lists them."""
-    given = f"seeds=[{','.join(map(str, range(1, seeds + 1)))}]"
-    command = ["snakemake", "--profile", "profiles/slurm", "--dry-run", "--nolock", *options, "--config", given]
+    command = ["snakemake", "--profile", "profiles/slurm", "--dry-run", "--nolock", *options]
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with tempfile.TemporaryFile("w+") as printed:
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as study, tempfile.TemporaryFile("w+") as printed:
+        keys = yaml.safe_load((ROOT / "config/config.yaml").read_text()) | {"seeds": list(range(1, seeds + 1))}
+        yaml.safe_dump(keys, study)
+        study.flush()
+        command += ["--configfile", study.name]
         process = subprocess.Popen(command, cwd=ROOT, stdout=printed, stderr=subprocess.STDOUT, env=environment)
         _, code, used = os.wait4(process.pid, 0)
         printed.seek(0)

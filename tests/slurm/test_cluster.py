@@ -116,9 +116,12 @@ def test_every_job_runs_once_and_ends_well(slurm):
     assert {state for _, state, _ in rows} == {"COMPLETED"}
     assert len(set(comments)) == len(comments)
     assert sum(comment.startswith("rule_train_wildcards") for comment in comments) == 2
-    # answers to dev_confusion and test of SFT, and to test of two methods: each with its score in one job
-    assert sum(comment.startswith("rule_answers_predict_score_wildcards") for comment in comments) == 4
-    assert not [comment for comment in comments if comment.startswith(("rule_predict", "rule_score"))]
+    # answers to test of SFT and two methods, each with its score in one job; those to dev_confusion also with the pairs
+    assert sum(comment.startswith("rule_answers_predict_score_wildcards") for comment in comments) == 3
+    assert sum(comment.startswith("rule_answers_confusions_pairs_predict_score_wild") for comment in comments) == 1
+    assert sum(comment.startswith("rule_reference_audit_reference_wildcards") for comment in comments) == 1
+    joined = ("predict", "score", "confusions", "pairs", "audit")
+    assert not [comment for comment in comments if comment.startswith(tuple(f"rule_{rule}" for rule in joined))]
 
 
 def test_artefacts_are_those_of_the_local_run(local, slurm):
