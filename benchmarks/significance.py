@@ -5,11 +5,13 @@ two runs of one method disagree on one item in seven. Each case sets how much me
 
     formulas  for two equal methods: how often p is below .05, and how often the interval contains 0; for columns of 12
               equal methods: how often any p is below .05 after Holm
+    labels    the same for one label whose gold items are in few of 100 documents, about one in each, and which is also
+              written where gold lacks it (two spurious items for five of gold)
     power     how often the mean over six models finds a gain of two points
     tables    writes the files of whole studies (12 methods beside sft), runs the program of the rule `table` on each,
               and counts the marks in its Markdown
 
-    (for part in power tables formulas; do python -m benchmarks.significance $part; done) \
+    (for part in power tables formulas labels; do python -m benchmarks.significance $part; done) \
         > benchmarks/results/significance.jsonl
 """
 
@@ -26,7 +28,7 @@ from scipy.special import ndtri
 
 from tabpo.metrics.by_cluster import clusters_metadata
 from tabpo.records import ClusterCounts, write_records
-from tabpo.tables.estimates import mean_f1
+from tabpo.tables.estimates import f1, mean_f1
 from tabpo.tables.files import FILES
 from tabpo.tables.significance import LEVEL, Estimates, effect, holm, jackknife, pooled
 from workflow_scripts import tables
@@ -101,6 +103,29 @@ def marked_column(generator: np.random.Generator, case: dict) -> bool:
     counts = simulate(generator, (1, case["seeds"]), case["documents"], np.zeros(METHODS + 1), *sds)
     base, *others = map(estimates, counts[:, 0])
     return any(value is not None and value < LEVEL for value in holm([effect(other - base).p for other in others]))
+
+
+def labels(studies: int, generator: np.random.Generator) -> Iterator[dict]:
+    """Yield false positives and coverage of the difference of one label, by the mean number of documents with gold."""
+    for seeds, groups in product((3, 5), (5, 10, 20)):
+        false = covered = 0
+        for _ in range(studies):
+            base, new = simulate_label(generator, seeds, groups)
+            result = effect(jackknife(new, f1) - jackknife(base, f1))
+            false += result.p is not None and result.p < LEVEL
+            covered += result.interval[0] <= 0 <= result.interval[1]
+        case = {"seeds": seeds, "documents": 100, "groups_with_gold": groups, "studies": studies}
+        yield {"what": "labels", **case, "false": false / studies, "coverage": covered / studies}
+
+
+def simulate_label(generator: np.random.Generator, seeds: int, groups: int) -> np.ndarray:
+    """Simulate the counts of a label under two equal methods, (2, seeds, 100, 4)."""
+    rate = -np.log(1 - groups / 100)
+    gold = generator.poisson(rate, 100)
+    share = RIGHT + generator.normal(0, 0.1, (1, 1, 100)) + generator.normal(0, 0.08, (2, 1, 100))
+    right = generator.binomial(gold, np.clip(share + generator.normal(0, 0.03, (2, seeds, 1)), 0.02, 0.98))
+    predicted = right + generator.poisson(0.4 * rate, right.shape)
+    return np.stack(np.broadcast_arrays(right, predicted, right, gold), axis=-1).astype(float)
 
 
 def power(studies: int, generator: np.random.Generator) -> Iterator[dict]:
@@ -204,11 +229,12 @@ def through_the_rules(generator: np.random.Generator) -> Iterator[dict]:
 def main() -> None:
     """Print a JSON line for each case."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["power", "tables", "formulas"])
+    parser.add_argument("part", choices=["power", "tables", "formulas", "labels"])
     rows = {
         "power": lambda: power(500, np.random.default_rng(0)),
         "tables": lambda: through_the_rules(np.random.default_rng(1)),
         "formulas": lambda: formulas(1000, np.random.default_rng(1)),
+        "labels": lambda: labels(1000, np.random.default_rng(2)),
     }
     part = parser.parse_args().part
     logging.disable()  # the program of a table logs each one

@@ -53,8 +53,12 @@ are shares of answers or items. For preference data the metrics say how held-out
 """
 
 
+TOGETHER = " + "
+"""What joins the names of labels that are counted together."""
+
+
 class LabelMetric(NamedTuple):
-    """One number of one label: its `f1`, `precision` or `recall` in a metric of `LABELLED`."""
+    """One number of one label, or of some together: `f1`, `precision` or `recall` in a metric of `LABELLED`."""
 
     metric: str
     part: str
@@ -62,7 +66,7 @@ class LabelMetric(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The name in files of tables: `ner_strict:Method` is F1, `ner_strict.recall:Method` recall."""
+        """The name in files of tables: `ner_strict:Method` is F1, `ner_strict.recall:A + B` recall of two labels."""
         return f"{self.metric}{'' if self.part == 'f1' else f'.{self.part}'}:{self.label}"
 
 

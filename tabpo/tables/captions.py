@@ -6,9 +6,10 @@ from typing import Any
 from tabpo.metrics.names import METRICS, VALIDITY
 from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED
 from tabpo.tables.cells import NOT_AVAILABLE, Block, Cell, Run, Samples, metric_value
-from tabpo.tables.comparisons import BLOCKS, CLUSTERS_TO_MARK, POOLED, SEEDS_TO_MARK, Comparison
+from tabpo.tables.comparisons import BLOCKS, POOLED, Comparison
 from tabpo.tables.meanings import ceiling_note, meanings, quantity, title
 from tabpo.tables.prompted import prompted_notes, public_notes
+from tabpo.tables.significance import CLUSTERS_TO_MARK, SEEDS_TO_MARK
 
 
 def describe(

@@ -9,7 +9,8 @@ import pandas as pd
 
 from tabpo.code_version import module_names
 from tabpo.errors import ConfigError, DataError
-from tabpo.metrics.names import METRICS, VALIDITY, label_metric
+from tabpo.metrics.counts import Counts, total
+from tabpo.metrics.names import METRICS, TOGETHER, VALIDITY, LabelMetric, label_metric
 from tabpo.metrics.scores import HEADLINE
 from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL, run_folder
 from tabpo.tables.estimates import RunEstimates
@@ -164,7 +165,7 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
 
     Args:
         scores: The content of a score file.
-        metric: `name` for the headline convention, `name@convention` for another one; `name:label` for one label; or a
+        metric: `name` for the headline convention, `name@convention` for another one; the name of a `LabelMetric`; or a
             quantity of a mechanism.
 
     Raises:
@@ -177,8 +178,7 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
     if metric in MECHANISM:
         return scores.get(metric)
     if of_label := label_metric(metric):
-        counted = scores.get("labels", {}).get(of_label.metric, {}).get(of_label.label)
-        return None if counted is None else 100 * counted[of_label.part]
+        return _label_value(scores.get("labels", {}).get(of_label.metric, {}), of_label)
     name, _, convention = metric.partition("@")
     conventions = scores["metrics"].get(name)
     if conventions is None:
@@ -186,6 +186,14 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
     if (convention or HEADLINE) not in conventions:
         raise DataError(f"metric {metric}: no such convention; {name} has: {', '.join(sorted(conventions))}")
     return 100 * conventions[convention or HEADLINE]["f1"]
+
+
+def _label_value(labels: Mapping[str, Mapping[str, float]], of_label: LabelMetric) -> float | None:
+    """A number of a label, or of several from their summed counts, from the `labels` of one metric in a score file."""
+    names = [of_label.label] if of_label.label in labels else of_label.label.split(TOGETHER)
+    counted = [labels[name] for name in names if name in labels]  # one without gold and predicted items is not there
+    sums = total(Counts(*(row[key] for key in ("tp", "predicted", "gold"))) for row in counted)
+    return 100 * sums.shown()[of_label.part] if counted else None
 
 
 def arrange(runs: Iterable[Run], imported: Collection[str] = (), missing: Iterable[Mapping[str, Any]] = ()) -> Samples:

@@ -8,11 +8,16 @@ import numpy as np
 from tabpo.names import DICTIONARY, HUMAN, SFT
 from tabpo.tables.cells import NO_GOLD, Block, Cell, Samples
 from tabpo.tables.meanings import unit
-from tabpo.tables.significance import LEVEL, Effect, effect, holm, over_documents, pooled
-
-SEEDS_TO_MARK = 3
-CLUSTERS_TO_MARK = 20
-"""A table needs at least this many seeds and clusters of documents to mark cells; with fewer it has intervals only."""
+from tabpo.tables.significance import (
+    CLUSTERS_TO_MARK,
+    LEVEL,
+    SEEDS_TO_MARK,
+    Effect,
+    effect,
+    holm,
+    over_documents,
+    pooled,
+)
 
 STRICT = ("ner_strict", "triple")
 """Metrics in which SFT must be better than the dictionary; a data set has one of them."""

@@ -1,6 +1,6 @@
 """Compute the scores of a run on all documents and with each cluster of documents left out, from its file of counts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 
 from tabpo.errors import DataError
 from tabpo.metrics.by_cluster import CLUSTERS
-from tabpo.metrics.names import LabelMetric
+from tabpo.metrics.names import TOGETHER, LabelMetric
 from tabpo.metrics.scores import HEADLINE, MACRO, MEANS
 from tabpo.records import ClusterCounts, read_table
-from tabpo.tables.significance import Estimates, jackknife
+from tabpo.tables.significance import CLUSTERS_TO_MARK, Estimates, jackknife
 
 PARTS = ("right", "predicted", "right_gold", "gold")
 
@@ -42,7 +42,8 @@ def read_estimates(path: Path, metrics: Iterable[str], by_label: Iterable[str] =
     Args:
         path: The run's file of counts.
         metrics: Names of metrics as tables have them.
-        by_label: Metrics of which the F1 of every label with gold items is read, too, as `metric:label`.
+        by_label: Metrics of which the F1 of every label with gold items, and of rare labels together, is read, too,
+            under the name of a `LabelMetric`.
 
     Raises:
         DataError: The metadata of the file have no hash of clusters, so it is not a file of counts.
@@ -84,18 +85,28 @@ def read_estimates(path: Path, metrics: Iterable[str], by_label: Iterable[str] =
     gold_clusters = {}
     for metric in by_label:
         places = rows(metric, HEADLINE, labelled=True)
-        of_labels = sums(places, label.codes[places], len(label.names))
-        for number, name in enumerate(label.names):
-            counts = of_labels[:, :, number]
-            of_gold = counts[0, :, PARTS.index("gold")]
-            if not of_gold.any():
-                continue
+        of_labels = sums(places, label.codes[places], len(label.names))  # (1, clusters, labels, 4)
+        for name, counts in _with_gold(label.names, of_labels):
             keys = {part: LabelMetric(metric, part, name).name for part in ("f1", "precision", "recall")}
             scores = jackknife(counts, f1)
             estimates[keys["f1"]] = Estimates(100 * scores.whole, 100 * scores.without)
+            of_gold = counts[0, :, PARTS.index("gold")]
             gold |= dict.fromkeys(keys.values(), float(of_gold.sum()))
             gold_clusters[keys["f1"]] = int((of_gold > 0).sum())
     return RunEstimates(clusters.decode(), estimates, gold, gold_clusters)
+
+
+def _with_gold(labels: Sequence[str], sums: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """The labels that have gold items, with their counts (1, clusters, 4), from counts (1, clusters, labels, 4).
+
+    Labels with gold items in too few clusters for a mark follow once more, counted together, if they are several.
+    """
+    clusters = np.count_nonzero(sums[0, :, :, PARTS.index("gold")], axis=0)
+    for number in np.flatnonzero(clusters):
+        yield labels[number], sums[:, :, number]
+    rare = np.flatnonzero((clusters > 0) & (clusters < CLUSTERS_TO_MARK))
+    if len(rare) > 1:
+        yield TOGETHER.join(sorted(labels[number] for number in rare)), sums[:, :, rare].sum(axis=2)
 
 
 def f1(sums: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from tabpo.metrics.names import LabelMetric, label_metric
+from tabpo.metrics.names import TOGETHER, LabelMetric, label_metric
 from tabpo.names import SFT
 from tabpo.tables.captions import (
     collapsed_runs,
@@ -18,8 +18,9 @@ from tabpo.tables.captions import (
     too_little,
 )
 from tabpo.tables.cells import NOT_AVAILABLE, Block, Cell, Samples, build_cells, of_dataset, pooled_block, single_blocks
-from tabpo.tables.comparisons import CLUSTERS_TO_MARK, Comparison, adjust_families, differences, marks_of, rehearsals
+from tabpo.tables.comparisons import Comparison, adjust_families, differences, marks_of, rehearsals
 from tabpo.tables.meanings import PARTS, meanings, title
+from tabpo.tables.significance import CLUSTERS_TO_MARK
 from tabpo.tables.typeset import (
     csv_text,
     latex_cell,
@@ -34,10 +35,13 @@ from tabpo.tables.typeset import (
 
 GAIN = f"Gain over {SFT}"
 
+FEW = 5
+"""With gold items in fewer groups, a label has no gain: the interval would be as wide as the scale."""
+
 
 @dataclass(frozen=True)
 class Label:
-    """A label of a data set that has gold items in test.
+    """A label of a data set that has gold items in test, or all of its rare labels together.
 
     Attributes:
         dataset: The data set.
@@ -58,7 +62,10 @@ class Label:
 
 
 def gold_labels(samples: Samples, metrics: Sequence[str]) -> list[Label]:
-    """The labels with gold items, by data set and metric, and then by frequency, the most frequent first."""
+    """The labels with gold items, by data set and metric, and then by frequency, the most frequent first.
+
+    All rare labels together follow the labels of their metric.
+    """
     labels = []
     some = {run.dataset: run for of_row in samples.runs.values() for run in of_row}  # gold is the same in all runs
     for dataset in dict.fromkeys(dataset for dataset, _ in samples.seeds if dataset in some):
@@ -67,8 +74,12 @@ def gold_labels(samples: Samples, metrics: Sequence[str]) -> list[Label]:
             Label(dataset, label_metric(name), round(estimates.gold[name]), groups)
             for name, groups in estimates.gold_clusters.items()
         ]
-        labels += sorted(found, key=lambda label: (metrics.index(label.f1.metric), -label.gold, label.f1.label))
+        labels += sorted(found, key=lambda label: (metrics.index(label.f1.metric), *_order(label)))
     return labels
+
+
+def _order(label: Label) -> tuple[bool, int, str]:
+    return TOGETHER in label.f1.label, -label.gold, label.f1.label
 
 
 def label_contents(
@@ -111,8 +122,8 @@ def label_contents(
 
 def _comparisons(samples: Samples, cells: Sequence[Cell], labels: Sequence[Label]) -> list[Comparison]:
     """The differences of F1 to SFT; the groups of documents that count for a mark are those with gold of the label."""
-    by_name = {(label.dataset, label.f1.name): label for label in labels}
-    of_f1 = [cell for cell in cells if label_metric(cell.metric).part == "f1"]
+    by_name = {(label.dataset, label.f1.name): label for label in labels if label.groups >= FEW}
+    of_f1 = [cell for cell in cells if (cell.block.dataset, cell.metric) in by_name]
     comparisons = []
     for comparison in differences(samples, of_f1, against=SFT, tested={name for _, name in by_name}):
         label = by_name[comparison.block.dataset, comparison.metric]
@@ -205,9 +216,15 @@ def _describe(
     )
     if not all(label.tested for label in labels):
         notes.append(
-            f"Labels with gold items in fewer than {CLUSTERS_TO_MARK} groups are not tested. A wide interval says that"
-            " these documents cannot tell, not that nothing changed."
+            f"Labels with gold items in fewer than {CLUSTERS_TO_MARK} groups are rare and not tested one by one. A wide"
+            " interval says that these documents cannot tell, not that nothing changed. With fewer than"
+            f" {FEW} groups no gain is given."
         )
+    notes += [
+        f"{title(label.f1.name)} of {label.dataset}, counted together: {', '.join(label.f1.label.split(TOGETHER))}."
+        for label in labels
+        if TOGETHER in label.f1.label
+    ]
     notes += documents(runs)
     notes += not_asked(left_out)
     notes += too_little(comparisons)

@@ -173,8 +173,10 @@ PARTS = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
 def title(metric: str) -> str:
     """The heading of a metric's column in Markdown: `rel@pure` is Rel (pure), `rel:Used-for` is Rel: Used-for."""
     if of_label := names.label_metric(metric):
+        several = of_label.label.split(names.TOGETHER)
+        label = of_label.label.removesuffix(" / None") if len(several) == 1 else f"{len(several)} rare labels"
         part = "" if of_label.part == "f1" else f", {of_label.part}"
-        return f"{_TITLES[of_label.metric]}: {of_label.label.removesuffix(' / None')}{part}"  # a code without sub-codes
+        return f"{_TITLES[of_label.metric]}: {label}{part}"  # a code without sub-codes has None after it
     name, _, convention = metric.partition("@")
     return _TITLES[name] + (f" ({convention})" if convention else "")
 

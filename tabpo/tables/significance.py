@@ -21,6 +21,11 @@ from scipy.special import stdtrit
 
 LEVEL = 0.05
 POWER = 0.8
+
+SEEDS_TO_MARK = 3
+CLUSTERS_TO_MARK = 20
+"""A table needs at least this many seeds and clusters of documents to mark cells; with fewer it has intervals only."""
+
 NO_VARIATION = 1e-9
 """A smaller standard error counts as 0: it comes from rounding only."""
 

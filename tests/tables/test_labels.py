@@ -14,7 +14,7 @@ from tabpo.metrics.names import LabelMetric, label_metric
 from tabpo.metrics.scores import HEADLINE
 from tabpo.names import WITHOUT_MODEL
 from tabpo.records import ClusterCounts, write_records
-from tabpo.tables.cells import Run
+from tabpo.tables.cells import Run, metric_value
 from tabpo.tables.estimates import read_estimates
 from tabpo.tables.files import table_files
 from tabpo.tables.macros import render_macros
@@ -87,44 +87,87 @@ BETTER = {
 
 def test_estimates_of_labels_by_hand(tmp_path):
     estimates = run_of(tmp_path / "counts.parquet", "sft", 1, {"ner_strict": SFT}).estimates
-    # Task: 2 right of 4 predicted and of 4 gold; without the documents 1/2 and 2, 1/3 and 2, 2/3 and 4
+    # Task: 2 right of 4 predicted and of 4 gold; without the documents 1 of 2 and 2, 1 of 3 and 2, 2 of 3 and 4
     assert estimates.metrics["ner_strict:Task"].whole == pytest.approx([50.0])
     assert estimates.metrics["ner_strict:Task"].without[0] == pytest.approx([200 / 4, 200 / 5, 400 / 7])
-    assert estimates.gold == {
-        **{"ner_strict": 5.0},
-        **dict.fromkeys(("ner_strict:Task", "ner_strict.precision:Task", "ner_strict.recall:Task"), 4.0),
-        **dict.fromkeys(("ner_strict:Rare", "ner_strict.precision:Rare", "ner_strict.recall:Rare"), 1.0),
+    # together: 2 right of 5 predicted and of 5 gold; without the documents 1 of 3 and 3, 1 of 3 and 2, 2 of 4 and 5
+    assert estimates.metrics["ner_strict:Rare + Task"].whole == pytest.approx([40.0])
+    assert estimates.metrics["ner_strict:Rare + Task"].without[0] == pytest.approx([200 / 6, 200 / 5, 400 / 9])
+    assert estimates.gold == {"ner_strict": 5.0} | {
+        f"ner_strict{part}:{label}": gold
+        for label, gold in (("Task", 4.0), ("Rare", 1.0), ("Rare + Task", 5.0))
+        for part in ("", ".precision", ".recall")
     }
-    assert estimates.gold_clusters == {"ner_strict:Task": 2, "ner_strict:Rare": 1}  # Absent has no gold item
+    assert estimates.gold_clusters == {  # Absent has no gold item
+        **{"ner_strict:Task": 2, "ner_strict:Rare": 1, "ner_strict:Rare + Task": 2}
+    }
+
+
+def test_the_score_file_gives_the_same_numbers(tmp_path):
+    run = run_of(tmp_path / "counts.parquet", "sft", 1, {"ner_strict": SFT})
+    for name in run.estimates.gold_clusters:
+        assert metric_value(run.scores, name) == pytest.approx(run.estimates.metrics[name].whole[0])
+    assert metric_value(run.scores, "ner_strict.recall:Rare + Task") == pytest.approx(40.0)
+    assert metric_value(run.scores, "ner_strict.precision:Task") == pytest.approx(50.0)
+    assert metric_value(run.scores, "ner_strict:Unknown") is None and metric_value(run.scores, "rel:Task") is None
 
 
 def test_a_table_of_labels_by_hand(tmp_path):
     items = {("sft", 1): SFT, ("sft", 2): SFT, ("tab_po", 1): BETTER, ("tab_po", 2): SFT}
     runs = [
-        run_of(tmp_path / f"{row}{seed}", row, seed, {"ner_strict": of_run}) for (row, seed), of_run in items.items()
+        run_of(
+            tmp_path / f"{row}{seed}", row, seed, {"ner_strict": {label: 3 * each for label, each in of_run.items()}}
+        )
+        for (row, seed), of_run in items.items()
     ]
     made = files(runs)
     assert rows_of(made["md"])[0] == ["label", "method", "Gold", "Groups", "Precision", "Recall", "F1", "Gain over sft"]
     assert [row[:7] for row in rows_of(made["md"])[1:]] == [
-        ["NER: Task", "sft", "4", "2", "50.0", "50.0", "50.0 ± 0.0"],
-        ["NER: Task", "tab_po", "4", "2", "75.0", "75.0", "75.0 ± 35.4"],
-        ["NER: Rare", "sft", "1", "1", "0.0", "0.0", "0.0 ± 0.0"],
-        ["NER: Rare", "tab_po", "1", "1", "50.0", "50.0", "50.0 ± 70.7"],
+        ["NER: Task", "sft", "12", "6", "50.0", "50.0", "50.0 ± 0.0"],
+        ["NER: Task", "tab_po", "12", "6", "75.0", "75.0", "75.0 ± 35.4"],
+        ["NER: Rare", "sft", "3", "3", "0.0", "0.0", "0.0 ± 0.0"],
+        ["NER: Rare", "tab_po", "3", "3", "50.0", "50.0", "50.0 ± 70.7"],
+        ["NER: 2 rare labels", "sft", "15", "6", "40.0", "40.0", "40.0 ± 0.0"],
+        ["NER: 2 rare labels", "tab_po", "15", "6", "70.0", "70.0", "70.0 ± 42.4"],
     ]
-    assert rows_of(made["md"])[2][7].startswith("+25.0 [")
-    assert "fewer than 20 groups are not tested. A wide interval says that these documents cannot tell" in made["md"]
+    gains = [row[7] for row in rows_of(made["md"])[2::2]]
+    assert gains[0].startswith("+25.0 [") and gains[1] == "–" and gains[2].startswith("+30.0 [")
+    assert "fewer than 20 groups are rare and not tested one by one" in made["md"]
+    assert "- NER: 2 rare labels of notes, counted together: Rare, Task." in made["md"]
     assert "▲" not in made["md"].splitlines()[0] and "Absent" not in made["md"]
     first = next(line for line in lines(made["csv"]) if line["metric"] == "ner_strict:Task")
     assert {key: first[key] for key in ("metric", "label", "gold", "groups", "mean")} == {
-        **{"metric": "ner_strict:Task", "label": "Task", "gold": "4", "groups": "2", "mean": "50.000000"}
+        **{"metric": "ner_strict:Task", "label": "Task", "gold": "12", "groups": "6", "mean": "50.000000"}
     }
     tests = lines(made["tests.csv"])
     assert [(test["metric"], test["difference"], test["family"]) for test in tests] == [
         ("ner_strict:Task", "25.000000", ""),
-        ("ner_strict:Rare", "50.000000", ""),
+        ("ner_strict:Rare + Task", "30.000000", ""),
     ]
     frames = tuple(pd.read_csv(io.StringIO(made[ending])) for ending in ("csv", "tests.csv"))
     assert r"tabpo:notes/tiny/tab_po/ner_strict.recall:Task/mean\endcsname{75.0}" in render_macros({"labels": frames})
+
+
+def test_rare_labels_together_are_tested_if_enough_documents_have_one(tmp_path):
+    runs = []
+    for method, right in (("sft", 0), ("tab_po", 1)):
+        for seed in (1, 2, 3):
+            items = {
+                label: [
+                    (right * (number % 7 > 0 or seed > 1), 1, 1) if number % 3 == rest else (0, 0, 0)
+                    for number in range(36)
+                ]
+                for rest, label in enumerate(("A", "B", "C"))
+            }
+            runs.append(run_of(tmp_path / f"{method}{seed}", method, seed, {"ner_strict": items}))
+    made = files(runs)
+    assert [test["metric"] for test in lines(made["tests.csv"]) if test["family"]] == ["ner_strict:A + B + C"]
+    assert "▲" in rows_of(made["md"])[-1][6] and rows_of(made["md"])[-1][:4] == [
+        "NER: 3 rare labels",
+        "tab_po",
+        "36",
+        "36",
+    ]
 
 
 def study(
