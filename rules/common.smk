@@ -170,6 +170,7 @@ STUDY_FILES = [
     *(results(f"{dataset}/second_annotator.json") for dataset in STUDY.annotated_twice()),
     *map(results, job.audits(STUDY)),
     *map(results, job.run_figures(STUDY)),
+    *(results(f"{dataset}/memorisation/counts.csv") for dataset in STUDY.memorised()),
     *([results("export")] if STUDY.private(STUDY.datasets) else []),
 ]
 

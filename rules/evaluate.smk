@@ -313,6 +313,98 @@ use rule score as score_prompted with:
         results("benchmarks/score_prompted/{dataset}/{model}.tsv")
 
 
+rule memorisation_prompts:
+    """Write a prompt for each test sentence that models are asked to complete from its first half."""
+    input:
+        documents=results("{dataset}/documents/test.parquet"),
+    output:
+        prompts=results("{dataset}/memorisation/prompts.parquet"),
+    wildcard_constraints:
+        dataset=either(STUDY.annotated_datasets()),
+    log:
+        results("logs/memorisation_prompts/{dataset}.log"),
+    benchmark:
+        results("benchmarks/memorisation_prompts/{dataset}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.memorisation_prompts"
+        " --documents {input.documents:q}"
+        " --output {output.prompts:q}"
+        " 2>> {log:q}"
+
+
+use rule predict as complete with:
+    input:
+        model=results("{dataset}/{model}/base"),
+        below=[],
+        prompts=results("{dataset}/memorisation/prompts.parquet"),
+        ontology=[],
+    output:
+        completions=results("{dataset}/{model}/memorisation/completions.parquet"),
+    params:
+        settings=completion_settings,
+        program="predict",
+    log:
+        results("logs/complete/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/complete/{dataset}/{model}.tsv")
+    conda:
+        "../envs/train.yaml"
+
+
+use rule ask as ask_completions with:
+    input:
+        prompts=results("{dataset}/memorisation/prompts.parquet"),
+        ontology=dataset_ontology,
+        selection=[],
+    output:
+        completions=results("{dataset}/{model}/memorisation/completions.parquet"),
+        provenance=results("{dataset}/{model}/memorisation/provenance.json"),
+    params:
+        settings=asked_completion_settings,
+        cache=results("checkpoints/{dataset}+{model}+prompted"),
+    log:
+        results("logs/ask_completions/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/ask_completions/{dataset}/{model}.tsv")
+
+
+rule memorisation:
+    """Count how many test sentences each model completes verbatim, on this machine, as `ask` does."""
+    input:
+        prompts=results("{dataset}/memorisation/prompts.parquet"),
+        completions=completions_of_models,
+    output:
+        csv=results("{dataset}/memorisation/counts.csv"),
+        page=results("{dataset}/memorisation/counts.md"),
+    params:
+        settings=memorisation_settings,
+    log:
+        results("logs/memorisation/{dataset}.log"),
+    benchmark:
+        results("benchmarks/memorisation/{dataset}.tsv")
+    localrule: True
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "python -m workflow_scripts.memorisation"
+        " --settings {params.settings:q}"
+        " --prompts {input.prompts:q}"
+        " --completions {input.completions:q}"
+        " --output-csv {output.csv:q}"
+        " --output-page {output.page:q}"
+        " 2>> {log:q}"
+
+
 rule import_answers:
     """Read the answers of another system to the test prompts from the user's file."""
     input:

@@ -31,6 +31,9 @@ annotate_settings = settings(job.annotate_settings, "dataset", "model", "method"
 ask_settings = settings(job.ask_settings, "dataset", "model")
 variant_settings = settings(job.variant_settings, "dataset", "model", "variant")
 choice_settings = settings(job.choice_settings, "model")
+completion_settings = settings(job.completion_settings, "dataset", "model")
+asked_completion_settings = settings(job.asked_completion_settings, "dataset", "model")
+memorisation_settings = settings(job.memorisation_settings, "dataset")
 shot_settings = settings(job.shot_settings, "dataset", "shots")
 reference_settings = settings(job.reference_settings, "dataset", "model")
 held_out_logp_settings = settings(job.held_out_logp_settings, "dataset", "model")
@@ -102,6 +105,12 @@ def scores_of_variants(wildcards):
     """List the scores of each variant on dev_select."""
     folder = results(f"{wildcards.dataset}/{wildcards.model}/prompted/variants")
     return [f"{folder}/{name}/scores/dev_select.json" for name in STUDY.models[wildcards.model]["variants"]]
+
+
+def completions_of_models(wildcards):
+    """List the completions of test sentences by each model with pretraining."""
+    folder = results(wildcards.dataset)
+    return [f"{folder}/{model}/memorisation/completions.parquet" for model in STUDY.probed(wildcards.dataset)]
 
 
 def titled(text):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from tabpo.data.memorisation import ASK
 from tabpo.records import Prompt, read_records
 from tests.chat_double import chat_double, completion
 
@@ -31,6 +32,7 @@ def study_of(url: str, results: Path) -> dict:
         "datasets": {"demo_abstracts": abstracts},
         "models": {"gpt": {"endpoint": endpoint, "variants": VARIANTS, "select_by": "ner_strict"}},
         "methods": {},
+        "memorisation": ["demo_abstracts"],
         "tables": {"main": {"caption": "One.", "datasets": ["demo_abstracts"], "metrics": ["ner_strict", "rel"]}},
     }
 
@@ -44,6 +46,8 @@ def test_the_best_variant_on_dev_select_answers_test(tmp_path):
         for split in ("dev_select", "test") if not gold else ():
             prompts = read_records(shots / f"{split}.parquet", Prompt)
             gold.update({prompt.messages[0].content: prompt.answer for prompt in prompts})
+        if request["messages"][0]["content"].startswith(ASK):
+            return 200, {}, completion("It goes on in another way.")
         text = gold.get(request["messages"][0]["content"])
         if text is None or "response_format" not in request:
             text = '{"entities":[],"relations":[]}'
@@ -73,7 +77,12 @@ def test_the_best_variant_on_dev_select_answers_test(tmp_path):
     }
     of_test = [request for request in double.requests if request["messages"][0]["content"] in splits["test"]]
     assert len(of_test) == len(splits["test"]) and all("response_format" in request for request in of_test)
-    assert len(double.requests) == 4 * len(splits["dev_select"]) + len(splits["test"])
+    completed = read_records(results / "demo_abstracts/memorisation/prompts.parquet", Prompt)
+    distinct = len({prompt.messages[0].content for prompt in completed})
+    counts = (results / "demo_abstracts/memorisation/counts.csv").read_text()
+    assert counts == f"model,sentences,verbatim\ngpt,{len(completed)},0\n"
+    assert "Test sentences completed verbatim" in (results / "report.html").read_text()
+    assert len(double.requests) == distinct + 4 * len(splits["dev_select"]) + len(splits["test"])
     table = (results / "tables/main.md").read_text()
     assert "prompted of gpt on demo_abstracts: the variant two-schema (2 demonstrations, JSON schema)" in table
     assert "| prompted" in table and "100.0" in table

@@ -277,7 +277,9 @@ def without_absent(config: Mapping[str, Any]) -> dict[str, Any]:
         else entry
         for name, entry in config["models"].items()
     }
-    return {**config, "datasets": datasets, "models": models, "tables": tables, "imported": imported}
+    memorisation = [name for name in config.get("memorisation", ()) if name not in absent]
+    of_datasets = {"datasets": datasets, "models": models, "tables": tables, "imported": imported}
+    return {**config, **of_datasets, "memorisation": memorisation}
 
 
 def _without(table: Mapping[str, Any], absent: Collection[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+from tabpo.data.memorisation import MAX_TOKENS
 from tabpo.names import DICTIONARY, GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT, run_folder
 from tabpo.privacy import INSIDE_ONLY
 from tabpo.study.datasets import SOURCES, second_files
@@ -112,6 +113,23 @@ def variant_prompts(study: Study, dataset: str, model: str, variant: str) -> str
     shots = _demonstrations(study, dataset, study.models[model]["variants"][variant])
     usual = shots == study.datasets[dataset]["demonstrations"]
     return f"{dataset}/prompts" if usual else f"{dataset}/prompts/shots{shots}"
+
+
+def completion_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `complete`, which answers by transformers."""
+    caps = {"max_prompt_tokens": 4096, "max_completion_tokens": MAX_TOKENS}
+    return generation_settings(study, dataset, model) | {"constraint": "none", "limits": caps}
+
+
+def asked_completion_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `ask_completions`."""
+    variants = {"completion": {"demonstrations": 0, "constraint": "none"}}
+    return ask_settings(study, dataset, model) | {"max_completion_tokens": MAX_TOKENS, "variants": variants}
+
+
+def memorisation_settings(study: Study, dataset: str) -> Settings:
+    """Settings of the rule `memorisation`."""
+    return {"dataset": dataset, "models": study.probed(dataset), "private": study.private([dataset])}
 
 
 def shot_settings(study: Study, dataset: str, shots: str) -> Settings:

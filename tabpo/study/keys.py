@@ -132,6 +132,13 @@ class StudyKeys(Section):
     imported: dict[str, Imported] = Field(
         {}, description="Rows of the tables from answers of other systems, by the name of the row."
     )
+    memorisation: list[str] = Field(
+        [],
+        description=(
+            "Names of data sets. Models with pretraining are asked to complete their test sentences, and a page says"
+            " how many of these each model knows verbatim (docs/statistics.md)."
+        ),
+    )
     names: dict[str, str] = Field(
         {},
         description=(

@@ -54,6 +54,10 @@ def report_exhibits(study: Study) -> list[Settings]:
     Paths are relative to the study's results. Files that exist once per seed form one exhibit, in the order of seeds.
     """
     exhibits = [_exhibit(name, None, "Data card", [f"{name}/card.md"]) for name in study.datasets]
+    exhibits += [
+        _exhibit(name, None, "Test sentences completed verbatim", [f"{name}/memorisation/counts.md"])
+        for name in study.memorised()
+    ]
     for run in trained_runs(study):
         dataset, model, pairing = run["dataset"], run["model"], study.methods[run["method"]]["pairing"]
         pages = [f"{dataset}/{model}/pairs/{pairing}/seed{seed}.md" for seed in run["seeds"]]

@@ -35,12 +35,23 @@ RESERVED = {
         DISAGREEMENT,
         *WITHOUT_MODEL,
         "documents",
+        "memorisation",
         "other_tests",
         PREFERENCES,
         "prompts",
         "source",
     ),
-    "methods": ("base", "confusions", *WITHOUT_MODEL, "pairs", PROMPTED, "reference", SFT, "token_scores"),
+    "methods": (
+        "base",
+        "confusions",
+        *WITHOUT_MODEL,
+        "memorisation",
+        "pairs",
+        PROMPTED,
+        "reference",
+        SFT,
+        "token_scores",
+    ),
     "pairings": (),
     "tables": ("cost",),
 }
@@ -132,7 +143,16 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         imported=imported,
         analyses=analyses,
         names=keys.names,
+        memorisation=_memorisation(config["memorisation"], config),
     )
+
+
+def _memorisation(names: Sequence[str], config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Check the data sets whose test sentences are completed; of preferences there are none."""
+    annotated = [name for name, entry in config["datasets"].items() if entry["source"] != PREFERENCES]
+    for name in names:
+        check_reference("memorisation", name, "datasets with annotations", annotated)
+    return tuple(dict.fromkeys(names))
 
 
 def _check_names(config: Mapping[str, Any]) -> None:

@@ -38,6 +38,7 @@ class Study:
         tables: Entries of the tables of scores by name, with `models`, `methods` and `tests` filled in.
         imported: Rows from other systems by name: `model` or None, and `files` by data set and by seed or None.
         analyses: Entries of all other tables by name, which have a `kind`, with every key.
+        memorisation: Data sets whose test sentences models are asked to complete.
         names: Names that LaTeX tables print for methods, data sets and models, where they differ from the usual ones.
     """
 
@@ -59,6 +60,7 @@ class Study:
     imported: dict[str, Settings]
     analyses: dict[str, Settings]
     names: dict[str, str]
+    memorisation: tuple[str, ...]
 
     def machine(self, model: str) -> Settings:
         """Return the class of machines that the jobs of a model ask for."""
@@ -75,6 +77,15 @@ class Study:
     def asked(self, model: str) -> list[str]:
         """Return the data sets that a model is asked about behind its endpoint; a trained model has none."""
         return self.models[model]["datasets"] if model in self.prompted_models() else []
+
+    def probed(self, dataset: str) -> list[str]:
+        """Return the models that are asked to complete test sentences: those with pretraining."""
+        trained = [name for name in self.trained_models() if "scratch" not in self.models[name]]
+        return [name for name in self.models if name in trained or dataset in self.asked(name)]
+
+    def memorised(self) -> list[str]:
+        """Return the data sets whose test sentences at least one model is asked to complete."""
+        return [dataset for dataset in self.memorisation if self.probed(dataset)]
 
     def variants(self) -> list[str]:
         """Return the names of the ways to ask models behind endpoints, of all such models."""

@@ -596,7 +596,7 @@ def test_no_two_models_share_a_folder_of_checkpoints():
     rules = "".join(path.read_text() for path in CONFIG.parent.glob("rules/*.smk"))
     folders = re.findall(r'results\("checkpoints/([^"]*)"\)', rules)
     between = [character for folder in folders for character in re.findall(r"\}(.)", folder)]
-    assert len(folders) == 5 and between
+    assert len(folders) == 6 and between
     assert not [character for character in between if NAME.fullmatch(f"a{character}b")]
 
 
@@ -857,6 +857,25 @@ def test_private_texts_reach_no_endpoint_but_this_machines(demo, url, private, a
             "models.gpt.endpoint.url is not on this machine, and datasets.own is private; accepted beside private"
             " data: localhost, 127.0.0.0/8 or ::1"
         )
+
+
+def test_pretrained_and_prompted_models_complete_test_sentences(demo):
+    demo["models"]["gpt"] = {"endpoint": {"url": "https://example.org/v1", "model": "x"}, "datasets": ["demo_messages"]}
+    folder = {key: value for key, value in demo["models"]["tiny"].items() if key != "scratch"}
+    demo["memorisation"] = ["demo_messages", "demo_abstracts"]
+    study = resolve_study(demo, KNOWN)
+    assert study.memorised() == ["demo_messages"]  # a model from scratch has read nothing
+    demo["models"]["mine"] = folder | {"folder": "/somewhere"}
+    study = resolve_study(demo, KNOWN)
+    assert [study.probed(name) for name in study.memorised()] == [["gpt", "mine"], ["mine"]]
+    settings = job.completion_settings(study, "demo_abstracts", "mine")
+    assert settings["constraint"] == "none" and settings["limits"]["max_completion_tokens"] == 256
+    assert job.asked_completion_settings(study, "demo_messages", "gpt")["max_completion_tokens"] == 256
+    demo["datasets"]["own"] = OWN | {"source": "custom", "folder": "own"}
+    demo["memorisation"] = ["own"]  # private: of the endpoint, which is elsewhere, only demo_messages is asked
+    assert resolve_study(demo, KNOWN).probed("own") == ["mine"]
+    demo["memorisation"] = ["other"]
+    assert refusal(demo).startswith("memorisation names other; ")
 
 
 def test_an_endpoint_is_asked_about_its_data_sets_only(demo):
