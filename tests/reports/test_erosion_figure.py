@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tabpo.reports.erosion_figure import CLASSES, erosion, token_counts, write_erosion_figure
+from tabpo.reports.erosion_figure import CLASSES, erosion, spread, token_counts, write_erosion_figure
 from workflow_scripts import erosion_figure
 
 START = {"step": 0, "field": "label", "frequency": "1-9", "confidence": "0-0.5", "tokens": 9, "drift": 0.0}
@@ -36,6 +36,16 @@ def test_tokens_of_a_class_have_equal_weight_and_so_have_seeds():
     assert drifts["rpo"] == pytest.approx({"scaffolding": 0.0, "label": -0.25, "span": 0.5})
 
 
+def test_the_spread_over_seeds_is_a_standard_deviation(tmp_path):
+    spreads = spread({"dpo": [FIRST, SECOND], "rpo": [FIRST]}, "field")
+    # two values a and b have the deviation |a - b| / sqrt(2): 0 and .2; -.25 and -.3; .5 and -.5
+    assert spreads["dpo"] == pytest.approx({"scaffolding": 0.2 / 2**0.5, "label": 0.05 / 2**0.5, "span": 0.5**0.5})
+    write_erosion_figure(tmp_path / "several.svg", {"dpo": [FIRST, SECOND]}, "demo")
+    write_erosion_figure(tmp_path / "single.svg", {"dpo": [FIRST]}, "demo")
+    several, single = ((tmp_path / f"{name}.svg").read_text() for name in ("several", "single"))
+    assert several.count("<!-- -.28") + several.count("±.04 -->") > 1 and "±" not in single
+
+
 def test_tokens_without_a_label_have_no_frequency():
     # frequent labels: (6 * -0.2 + 2 * 0.5) / 8 = -0.025 and (6 * -0.4 - 2 * 0.5) / 8 = -0.425
     drifts = erosion({"dpo": [FIRST, SECOND]}, "frequency")["dpo"]
@@ -65,7 +75,7 @@ def test_equal_rows_give_equal_bytes_and_only_present_classes_get_columns(tmp_pa
     shown = {by: [name for name in classes if f"<!-- {name} (" in text] for by, classes in CLASSES.items()}
     assert shown["field"] == ["scaffolding", "label", "span"] and shown["frequency"] == ["1-9", "100-999"]
     assert (
-        text.count("<!-- .10 -->") == 2 * 24
+        text.count("<!-- .10") == 2 * 24
     )  # for scaffolding, and for the confidence class 0.99-1, which has the same tokens
 
 
