@@ -171,6 +171,7 @@ STUDY_FILES = [
     *map(results, job.audits(STUDY)),
     *map(results, job.run_figures(STUDY)),
     *(results(f"{dataset}/memorisation/counts.csv") for dataset in STUDY.memorised()),
+    *map(results, job.score_figures(STUDY).values()),
     *([results("export")] if STUDY.private(STUDY.datasets) else []),
 ]
 

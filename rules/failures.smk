@@ -102,9 +102,8 @@ def make_partial(failed):
         return results(path) not in made_by and os.path.exists(results(path))
 
     def make_table(table):
-        settings = json.loads(table.params.settings)
-        missing = missing_runs(settings, set(failed), made_by)
-        run_partial(table, job.partial_table(settings, missing, usable), STUDY.results)
+        missing = missing_runs(settings_of(table), set(failed), made_by)
+        run_partial(table, job.partial_table(settings_of(table), missing, usable))
 
     shutil.rmtree(PARTIAL, ignore_errors=True)
     os.makedirs(PARTIAL)
@@ -112,26 +111,47 @@ def make_partial(failed):
         os.symlink(Path("..", entry), Path(PARTIAL, entry))
     with ThreadPoolExecutor(min(4, os.cpu_count())) as pool:
         list(pool.map(make_table, [each for each in planned if each.rule.name in TABLE_RULES]))
-    for report in [each for each in planned if each.rule.name == "report"]:
-        run_partial(report, job.partial_report(json.loads(report.params.settings), usable), PARTIAL)
+    by_rule = {each.rule.name: each for each in planned}
+    if macros := by_rule.get("macros"):
+        made = [path for path in macros.input.tables if os.path.exists(below_partial(path))]
+        run_partial(macros, settings_of(macros), read=made, unread=set(macros.input.tables) - set(made))
+    if (cost := by_rule.get("cost")) and (costs := job.partial_cost(settings_of(cost), usable))["runs"]:
+        run_partial(cost, costs)
+    if report := by_rule.get("report"):
+        costs = os.path.exists(below_partial(results("tables/cost.md")))
+        run_partial(report, job.partial_report(settings_of(report), usable, costs=costs), folder=PARTIAL)
+
+
+def settings_of(planned):
+    return json.loads(planned.params.settings)
+
+
+def below_partial(path):
+    return f"{PARTIAL}/{os.path.relpath(path, STUDY.results)}"
 
 
 def unfinished(planned):
     return workflow.dag.needrun(planned) and not workflow.dag.finished(planned)
 
 
-def run_partial(planned, settings, folder):
-    """Run the program of a job with other settings and another folder of results; outputs go below `partial/`."""
+def run_partial(planned, settings, folder=None, read=(), unread=()):
+    """Run the program of a job with other settings; its outputs go below `partial/`.
+
+    It takes the inputs `read` from there too, and is not given those that are `unread`. If there is a `folder`, it is
+    the folder of results that the program reads.
+    """
     words = shlex.split(planned.shellcmd)
     command = words[: words.index("2>>")]  # the end of the command sends messages to the job's log
     command[command.index("--settings") + 1] = json.dumps(settings)
-    command[command.index("--results") + 1] = folder
-    outputs = {str(path): f"{PARTIAL}/{os.path.relpath(path, STUDY.results)}" for path in planned.output}
+    if folder:
+        command[command.index("--results") + 1] = folder
+    moved = {str(path): below_partial(path) for path in [*planned.output, *read]}
+    command = [moved.get(word, word) for word in command if word not in unread]
     environment = os.environ | {"PYTHONPATH": workflow.basedir}
     with open(PARTIAL_LOG, "a") as log:
-        done = subprocess.run([outputs.get(word, word) for word in command], env=environment, stderr=log)
+        done = subprocess.run(command, env=environment, stderr=log)
     if done.returncode:
-        print(f"{outputs[planned.output[0]]} could not be made, see {PARTIAL_LOG}", file=sys.stderr)
+        print(f"{below_partial(planned.output[0])} could not be made, see {PARTIAL_LOG}", file=sys.stderr)
 
 
 if workflow.is_main_process:

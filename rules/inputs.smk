@@ -41,6 +41,7 @@ pairing_settings = settings(job.pairing_settings, "dataset", "pairing", "seed")
 held_out_pair_settings = settings(job.held_out_pair_settings, "dataset")
 figure_settings = settings(job.figure_settings)
 gradient_settings = settings(job.gradient_settings, "dataset", "model")
+change_settings = settings(job.change_settings, "dataset", "model")
 run_figure_settings = settings(job.run_figure_settings, "dataset", "model")
 sensitivity_figure_settings = settings(job.sensitivity_figure_settings, "dataset", "model", "table")
 second_card_settings = settings(job.second_card_settings, "dataset")
@@ -116,6 +117,17 @@ def completions_of_models(wildcards):
 def titled(text):
     """Return a parameter function: the title of a figure."""
     return lambda wildcards: job.title(STUDY, wildcards.dataset, text.format(**wildcards))
+
+
+def table_title(wildcards):
+    return job.table_title(STUDY, wildcards.table)
+
+
+def changed_predictions(wildcards):
+    """List the answers on test of the method, all seeds, whose confusions are drawn beside those of SFT."""
+    method = job.change_settings(STUDY, wildcards.dataset, wildcards.model)["method"]
+    folder = f"{wildcards.dataset}/{wildcards.model}/{method}"
+    return [results(f"{folder}/seed{seed}/predictions/test.parquet") for seed in STUDY.seeds]
 
 
 def dataset_source(wildcards):
@@ -314,6 +326,7 @@ table_scores = run_files(job.table_settings, SCORES, "table")
 cards_of_table = table_cards(job.table_settings, "table")
 cards_of_metric = table_cards(job.metric_settings, "metric")
 mechanism_steps = run_files(job.table_settings, "training.parquet", "table")
+mechanism_scores = run_files(job.scored_settings, SCORES, "table")
 figure_steps = run_files(job.run_figure_settings, "training.parquet", "dataset", "model")
 figure_watch = run_files(job.run_figure_settings, "watch.json", "dataset", "model")
 sensitivity_counts = run_files(

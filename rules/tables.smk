@@ -66,6 +66,7 @@ rule mechanism:
     """Write a table of what each loss did to the tokens of answers, from the logs of training."""
     input:
         steps=mechanism_steps,
+        scores=mechanism_scores,
     output:
         csv=results("tables/{table}.csv"),
         md=results("tables/{table}.md"),
@@ -156,6 +157,78 @@ rule cost:
         " --output-csv {output.csv:q}"
         " --output-md {output.md:q}"
         " --output-tex {output.tex:q}"
+        " 2>> {log:q}"
+
+
+rule score_figure:
+    """Draw the scores of one table as dots, with the intervals of their differences."""
+    input:
+        csv=results("tables/{table}.csv"),
+        tests_csv=results("tables/{table}.tests.csv"),
+        md=results("tables/{table}.md"),
+    output:
+        figure=results("figures/scores/{table}.svg"),
+    params:
+        title=table_title,
+    log:
+        results("logs/score_figure/{table}.log"),
+    benchmark:
+        results("benchmarks/score_figure/{table}.tsv")
+    localrule: True
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.score_figure"
+        " --title {params.title:q}"
+        " --csv {input.csv:q}"
+        " --tests-csv {input.tests_csv:q}"
+        " --md {input.md:q}"
+        " --output {output.figure:q}"
+        " 2>> {log:q}"
+
+
+rule change_figure:
+    """Draw the confusions on test before and after one method, for one model and data set."""
+    input:
+        before=expand(
+            results("{dataset}/{model}/sft/seed{seed}/predictions/test.parquet"), seed=STUDY.seeds, allow_missing=True
+        ),
+        after=changed_predictions,
+        prompts=results("{dataset}/prompts/test.parquet"),
+        documents=results("{dataset}/documents/test.parquet"),
+        ontology=dataset_ontology,
+    output:
+        figure=results("figures/changes/{dataset}/{model}.svg"),
+    wildcard_constraints:
+        dataset=either(STUDY.annotated_datasets()),
+    params:
+        settings=change_settings,
+        title=titled("{dataset}, {model}"),
+    log:
+        results("logs/change_figure/{dataset}/{model}.log"),
+    benchmark:
+        results("benchmarks/change_figure/{dataset}/{model}.tsv")
+    localrule: True
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.change_figure"
+        " --settings {params.settings:q}"
+        " --title {params.title:q}"
+        " --before {input.before:q}"
+        " --after {input.after:q}"
+        " --prompts {input.prompts:q}"
+        " --documents {input.documents:q}"
+        " --ontology {input.ontology:q}"
+        " --output {output.figure:q}"
         " 2>> {log:q}"
 
 
@@ -299,6 +372,7 @@ rule report:
         exhibits=lambda wildcards: [
             results(file) for exhibit in contents.report_exhibits(STUDY) for file in exhibit["files"]
         ],
+        score_figures=list(map(results, job.score_figures(STUDY).values())),
         runs=report_runs,
     output:
         report=results("report.html"),

@@ -94,6 +94,11 @@ def test_partial_tables_have_the_other_rows_and_the_reason(folder, printed):
     assert "PARTIAL" in report and "demo_abstracts/tiny/dpo/seed1/run.yaml" in report
     assert "demo_abstracts/tiny/broken/seed1/run.yaml" not in report
     assert (partial / "demo_abstracts/tiny/dpo/seed1/run.yaml").exists()
+    costs = pd.read_csv(partial / "tables/cost.csv")
+    assert list(costs["method"]) == ["dpo"] and "tables/cost.md" in report
+    assert "PARTIAL, since jobs failed. Cost" in (partial / "tables/cost.md").read_text()
+    macros = (partial / "tables/macros.tex").read_text()
+    assert "tabpo:demo_abstracts/tiny/dpo/rel/mean" in macros and "tiny/broken" not in macros
 
 
 def test_the_next_call_tries_the_failed_job_again_and_removes_what_is_partial(folder, printed):

@@ -120,9 +120,12 @@ LOGGED = {
 GRADIENTS = {f"gradient_figure {dataset} tiny" for dataset in ("own", "phee")}
 """The figures of the losses that train on the pairs of the first method, dpo."""
 
+CHANGES = {f"change_figure {dataset} tiny" for dataset in ("own", "phee")}
+"""The figures of what the last method, tab_po, has changed."""
+
 TABLES = {
-    "own": {"table first", "per_metric_table rel", "macros", "report"} | LOGGED["own"],
-    "phee": {"table second", "per_metric_table code", "macros", "report"} | LOGGED["phee"],
+    "own": {"table first", "score_figure first", "per_metric_table rel", "macros", "report"} | LOGGED["own"],
+    "phee": {"table second", "score_figure second", "per_metric_table code", "macros", "report"} | LOGGED["phee"],
 }
 
 
@@ -140,6 +143,7 @@ def seed_jobs(dataset: str, seed: int = 1) -> set[str]:
         expected |= {f"predict {dataset} tiny sft {seed} {split}", f"score {dataset} tiny sft {seed} {split}"}
     for pairing in ("mixed", "other"):
         expected |= {f"{rule} {where} {pairing} {seed}" for rule in ("pairs", "reference", "audit")}
+    expected.add(f"change_figure {where}")
     return expected | run_jobs(dataset, "dpo", seed) | run_jobs(dataset, "tab_po", seed)
 
 
@@ -192,7 +196,7 @@ def test_a_new_seed(done, study):
 def test_a_new_method_trains_on_the_pairs_that_are_there(done, study):
     study["methods"]["rpo"] = {}
     expected = run_jobs("own", "rpo") | run_jobs("phee", "rpo") | TABLES["own"] | TABLES["phee"]
-    assert again(done, study) == expected | GRADIENTS
+    assert again(done, study) == expected | GRADIENTS | CHANGES
 
 
 def test_one_documents_content(done, study):
@@ -209,14 +213,15 @@ def test_one_documents_content(done, study):
 def test_a_tables_caption(done, study):
     study["tables"]["second"]["caption"] = "Another."
     # the table of its metric is made after the study's tables with this metric
-    assert again(done, study) == {"table second", "per_metric_table code", "macros", "report"}
+    figure = "score_figure second"
+    assert again(done, study) == {"table second", figure, "per_metric_table code", "macros", "report"}
 
 
 def pairing_jobs(dataset: str, source: str = "pairs") -> set[str]:
     """The jobs that use the pairing `other`, on which tab_po trains."""
     where = f"{dataset} tiny other 1"
     made = {f"{rule} {where}" for rule in (source, "reference", "audit")}
-    return made | run_jobs(dataset, "tab_po")
+    return made | run_jobs(dataset, "tab_po") | {f"change_figure {dataset} tiny"}
 
 
 def test_a_pairings_recipe_reaches_its_methods_only(done, study):

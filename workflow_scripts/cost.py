@@ -16,14 +16,14 @@ def main(argv: list[str] | None = None) -> None:
     """Read the provenance of every run, and write the same rows in three formats."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs, needed, private")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: caption, runs, needed, private")
     parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
     parser.add_argument("--output-csv", type=Path, required=True)
     parser.add_argument("--output-md", type=Path, required=True)
     parser.add_argument("--output-tex", type=Path, required=True)
     args = parser.parse_args(argv)
 
-    runs, private = [], args.settings["private"]
+    runs, private, caption = [], args.settings["private"], args.settings["caption"]
     for run, folder in run_folders(args.settings["runs"]):
         provenance = json.loads((args.results / folder / "provenance.json").read_text())
         runs.append(TrainedRun(**run, provenance=provenance))
@@ -31,8 +31,8 @@ def main(argv: list[str] | None = None) -> None:
     notes = describe_costs(costs, runs, args.settings["needed"])
     logging.info("%d runs, %d rows", len(runs), len(costs))
     write_whole(args.output_csv, costs_csv(costs))
-    write_whole(args.output_md, marked(costs_markdown(costs, notes), private))
-    write_whole(args.output_tex, marked(costs_latex(costs, notes), private, "% "))
+    write_whole(args.output_md, marked(costs_markdown(costs, caption, notes), private))
+    write_whole(args.output_tex, marked(costs_latex(costs, caption, notes), private, "% "))
 
 
 if __name__ == "__main__":

@@ -10,12 +10,12 @@ from tabpo.errors import exit_on_error
 from tabpo.records import TrainingStep, read_records
 from tabpo.study.jobs import run_folders
 from tabpo.tables.cells import code_differences
-from tabpo.tables.files import FILES, table_files
+from tabpo.tables.files import FILES, rehearsal_reasons, scored_run, table_files
 from tabpo.tables.mechanism import mechanism_run
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Read logs, evaluations and provenance of all runs; write all files of the table."""
+    """Read logs, evaluations and provenance of all runs, and scores of SFT and dictionary; write the table's files."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the table's entry and its runs")
@@ -31,6 +31,8 @@ def main(argv: list[str] | None = None) -> None:
         watch = json.loads((args.results / folder / "watch.json").read_text())
         provenance.append(json.loads((args.results / folder / "provenance.json").read_text()))
         runs.append(mechanism_run(run, steps, watch))
+    scored = [scored_run(run, args.results / folder, settings, {}) for run, folder in run_folders(settings["scored"])]
+    settings = settings | {"rehearsals": rehearsal_reasons(settings, scored)}
     differing = code_differences(provenance, strict=settings["strict_code"])
     for ending, content in table_files(settings, runs, differing, {}).items():
         write_whole(getattr(args, f"output_{ending.replace('.', '_')}"), content)

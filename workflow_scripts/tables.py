@@ -10,9 +10,8 @@ from tabpo.data.card import not_asked
 from tabpo.errors import exit_on_error
 from tabpo.names import WITHOUT_MODEL
 from tabpo.study.jobs import run_folders
-from tabpo.tables.cells import Run, code_differences
-from tabpo.tables.estimates import read_estimates
-from tabpo.tables.files import FILES, metrics_by_label, needed_metrics, table_files
+from tabpo.tables.cells import code_differences
+from tabpo.tables.files import FILES, scored_run, table_files
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,17 +24,14 @@ def main(argv: list[str] | None = None) -> None:
         parser.add_argument(f"--output-{ending.replace('.', '-')}", type=Path, required=True)
     args = parser.parse_args(argv)
 
-    settings, metrics, by_label = args.settings, needed_metrics(args.settings), metrics_by_label(args.settings)
+    settings = args.settings
     runs, provenance = [], []
     for run, folder in run_folders(settings["runs"]):
-        scores = json.loads((args.results / folder / f"scores/{settings['split']}.json").read_text())
-        counts = args.results / folder / f"scores/{settings['split']}.counts.parquet"
         made = {}
         if run["method"] not in WITHOUT_MODEL:
             made = json.loads((args.results / folder / "provenance.json").read_text())
             provenance.append(made)
-        further = {"collapsed": made.get("collapsed_after") is not None, "asked": made.get("asked", {})}
-        runs.append(Run(**run, scores=scores, estimates=read_estimates(counts, metrics, by_label), **further))
+        runs.append(scored_run(run, args.results / folder, settings, made))
     differing = code_differences(provenance, strict=settings["strict_code"])
     left_out = {
         name: not_asked(json.loads((args.results / name / "card.json").read_text()), "test")

@@ -14,6 +14,9 @@ from tabpo.tables.cells import NOT_AVAILABLE
 from tabpo.tables.meanings import PARTS, title
 from tabpo.tables.typeset import KEYS, SIDE
 
+CLAIM_KEYS = 2
+"""How many columns of a table of claims say what is claimed: the claim and the metric."""
+
 DEEPER = 3
 """How many levels lower the headings of a page are in the report."""
 
@@ -37,7 +40,9 @@ def table_html(text: str, cells: Sequence[Row] = ()) -> Markup:
         cells: The lines of the table's CSV. A number gets the attribute `data-cell`, the place of its line in them.
     """
     tokens = _TABLES.parse(text)
-    if cells:
+    if cells and "claim" in cells[0]:
+        _mark_claims(tokens)
+    elif cells:
         _mark_cells(tokens, cells)
     return _html(_TABLES, tokens)
 
@@ -90,6 +95,18 @@ def _keys(cell: Row) -> list[tuple[str, ...]]:
         *((*block, method, head), (method, head)),
         *((method, " / ".join(block)), (cell["model"], method, beside), (method, beside)),
     ]
+
+
+def _mark_claims(tokens: Sequence[Token]) -> None:
+    """Give each filled cell of a table of claims, whose rows are the lines of the CSV, the attribute `data-cell`."""
+    line, place = -1, 0
+    for token, content in pairwise(tokens):
+        if token.type == "tr_open":
+            line, place = line + 1, 0  # the first row has the heads, and the lines are counted from 1
+        elif token.type == "td_open":
+            if place >= CLAIM_KEYS and content.content != "–":
+                token.attrSet("data-cell", str(line - 1))
+            place += 1
 
 
 def _mark_numbers(tokens: Sequence[Token]) -> None:

@@ -21,8 +21,15 @@ from markupsafe import Markup
 from tabpo.artefacts import sha256_text
 from tabpo.names import run_folder
 from tabpo.privacy import NOTICE
-from tabpo.reports import confusion_figure, erosion_figure, gradient_figure, sensitivity_figure, training_figure
-from tabpo.reports.cell_details import Commands, Row, cell_details
+from tabpo.reports import (
+    confusion_figure,
+    erosion_figure,
+    gradient_figure,
+    score_figure,
+    sensitivity_figure,
+    training_figure,
+)
+from tabpo.reports.cell_details import Commands, Row, cell_details, claim_details
 from tabpo.reports.markup import page_html, table_html
 from tabpo.tables.cells import code_differences
 from tabpo.tables.compare import flat_settings
@@ -37,7 +44,9 @@ MEASURES = {"f1": "F1", "nll": "NLL, nats a token", "reward_accuracy": "pairs ra
 """The measures for choices on dev_select: the name in `selection.json`, and the name for readers."""
 
 CAPTIONS = {
+    "scores": score_figure.CAPTION,
     "confusions": confusion_figure.CAPTION,
+    "changes": confusion_figure.CHANGE_CAPTION,
     "training": training_figure.CAPTION,
     "erosion": erosion_figure.CAPTION,
     "gradients": gradient_figure.CAPTION,
@@ -67,7 +76,8 @@ def table_files(settings: Mapping[str, Any]) -> list[str]:
 def shown_files(settings: Mapping[str, Any]) -> list[str]:
     """The files under the results whose contents the report shows; of files for each seed, the first one."""
     exhibits = [exhibit["files"][0] for exhibit in settings["exhibits"]]
-    return [f"{table}.{ending}" for table in table_files(settings) for ending in FILES] + exhibits
+    tables = [f"{table}.{ending}" for table in table_files(settings) for ending in FILES]
+    return [*tables, *settings["score_figures"].values(), *exhibits]
 
 
 def render_report(
@@ -91,12 +101,10 @@ def render_report(
     code = {run_folder(run.dataset, run.model, run.method, run.seed): _fingerprint(run.provenance) for run in runs}
     splits = {f"tables/{name}": split for name, split in settings["splits"].items()}
     details = {
-        _id(table): cell_details(
-            _cells(table, contents),
-            _lines(contents[f"{table}.tests.csv"]),
-            code,
-            commands,
-            split=splits.get(table, "test"),
+        _id(table): claim_details(table, cells, code, commands)
+        if _are_claims(cells := _cells(table, contents))
+        else cell_details(
+            cells, _lines(contents[f"{table}.tests.csv"]), code, commands, split=splits.get(table, "test")
         )
         for table in tables
     }
@@ -107,7 +115,7 @@ def render_report(
         **{key: settings[key] for key in ("study", "presets", "seeds", "datasets", "models", "looks")},
         methods=_methods(trained),
         trainings=_trainings(trained),
-        tables=[_table(table, contents) for table in tables],
+        tables=[_table(table, settings["score_figures"], contents) for table in tables],
         rehearsals=[name for name in settings["tables"] if "\n**REHEARSAL" in f"\n{contents[f'tables/{name}.md']}"],
         costs=[f"tables/cost.{ending}" for ending in ("csv", "md", "tex") if settings["costs"]],
         sections=_sections(settings, contents),
@@ -138,13 +146,19 @@ def _lines(content: str) -> list[Row]:
 
 
 def _cells(table: str, contents: Mapping[str, str]) -> list[Row]:
-    """The lines of a table's CSV if they are means of runs; none for another kind of table."""
+    """The lines of a table's CSV if they name their runs; none for another kind of table."""
     return [line for line in _lines(contents[f"{table}.csv"]) if "runs" in line]
 
 
-def _table(table: str, contents: Mapping[str, str]) -> dict[str, Any]:
-    """What the template needs of a table: it and its tests as HTML and as LaTeX, and its files."""
+def _are_claims(cells: Sequence[Row]) -> bool:
+    return bool(cells) and "claim" in cells[0]
+
+
+def _table(table: str, figures: Mapping[str, str], contents: Mapping[str, str]) -> dict[str, Any]:
+    """What the template needs of a table: it and its tests as HTML and as LaTeX, its figure or None, and its files."""
+    figure = figures.get(table.removeprefix("tables/"))
     return {
+        "figure": figure and _figure(figure, contents[figure], f"Scores of {PurePath(table).name}"),
         "id": _id(table),
         "name": PurePath(table).name,
         "per_metric": "/per_metric/" in table,
@@ -205,12 +219,16 @@ def _exhibit(exhibit: Mapping[str, Any], content: str) -> dict[str, Any]:
     """A page as HTML, or a figure as an image, whose ids cannot clash with others and which can load nothing."""
     first = exhibit["files"][0]
     figure = first.endswith(".svg")
-    if figure:
-        description = " ".join(filter(None, [exhibit["title"], "of", exhibit["dataset"], exhibit["model"]]))
-        html = Markup('<img alt="{}" src="{}">').format(description, _data_url("image/svg+xml", content.encode()))
-    else:
-        html = page_html(content)
-    return {**exhibit, "figure": figure, "caption": CAPTIONS[first.split("/")[1]] if figure else "", "html": html}
+    description = " ".join(filter(None, [exhibit["title"], "of", exhibit["dataset"], exhibit["model"]]))
+    html = _figure(first, content, description) if figure else page_html(content)
+    return {**exhibit, "figure": figure, "html": html}
+
+
+def _figure(path: str, content: str, description: str) -> Markup:
+    """A figure as an image, with the caption of its kind."""
+    image = Markup('<img alt="{}" src="{}">').format(description, _data_url("image/svg+xml", content.encode()))
+    caption = Markup("<figcaption>{}</figcaption>").format(CAPTIONS[path.split("/")[1]])
+    return Markup("<figure>\n{}\n{}\n</figure>").format(image, caption)
 
 
 def _blocks(runs: Iterable[ReportedRun]) -> list[dict[str, Any]]:

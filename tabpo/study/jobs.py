@@ -166,6 +166,12 @@ def title(study: Study, dataset: str, text: str) -> str:
     return f"{INSIDE_ONLY}: {text}" if study.datasets[dataset]["private"] else text
 
 
+def table_title(study: Study, table: str) -> str:
+    """Return the title of the figure of a table, with INSIDE ONLY before it if one of its data sets is private."""
+    private = study.private(study.tables[table]["datasets"])
+    return f"{INSIDE_ONLY}: {table}" if private else table
+
+
 def figure_settings(study: Study) -> Settings:
     """Settings of the rules `confusion_figures`; there is one rule for each held-out part that gives confusions."""
     return {"seeds": list(study.seeds)}
@@ -233,13 +239,17 @@ def _claim_settings(study: Study, claims: Settings) -> Settings:
 
 
 def _mechanism_settings(study: Study, entry: Settings) -> Settings:
-    """The settings of a table of mechanisms, which reads the logs of training and nothing of test."""
-    entry = entry | {"split": "test", "metrics": []}  # its runs do not depend on the split
-    runs = [run for run in _runs(study, entry) if run["method"] in study.methods]
+    """The settings of a table of mechanisms, which reads the logs of training.
+
+    Of test it reads whether SFT is above the dictionary, from the scores of the runs `scored`.
+    """
+    entry = entry | {"split": "test", "metrics": []}
+    runs = list(_runs(study, entry))
     return {
         **{key: entry[key] for key in ("method", "against")},
         **_comparison(study, entry, entry["caption"]),
-        "runs": runs,
+        "runs": [run for run in runs if run["method"] in study.methods],
+        "scored": [run for run in runs if run["method"] in (SFT, DICTIONARY)],
         "rows": entry["methods"],
     }
 
@@ -269,6 +279,12 @@ def _of_rows(settings: Settings, rows: list[str]) -> Settings:
     """The settings of a table that shows these rows alone."""
     runs = [run for run in settings["runs"] if run["method"] in (*rows, DICTIONARY)]
     return settings | {"runs": runs, "rows": rows, "imported": []}
+
+
+def scored_settings(study: Study, table: str) -> Settings:
+    """The runs whose scores decide whether a table of mechanisms is a rehearsal."""
+    settings = table_settings(study, table)
+    return {"split": settings["split"], "runs": settings["scored"]}
 
 
 def metric_settings(study: Study, metric: str) -> Settings:
@@ -339,7 +355,7 @@ def cost_settings(study: Study) -> Settings:
     runs = {(run["dataset"], run["model"], run["method"]): run for run in [*shown, *scored]}
     needed = {name: _scorers_of(study, name) for name in study.methods if _scorers_of(study, name)}
     private = study.private({run["dataset"] for run in shown})
-    return {"runs": list(runs.values()), "needed": needed, "private": private}
+    return {"caption": "Cost of training.", "runs": list(runs.values()), "needed": needed, "private": private}
 
 
 def _scorers_of(study: Study, method: str) -> list[str]:
@@ -500,17 +516,38 @@ def gradient_settings(study: Study, dataset: str, model: str) -> Settings:
     }
 
 
+def change_settings(study: Study, dataset: str, model: str) -> Settings:
+    """Settings of the rule `change_figure`: the method whose confusions are drawn beside those of SFT.
+
+    It is the method that tables of claims or mechanisms are about or, if the model is not trained with it, the last
+    one that the model is trained with.
+    """
+    methods = [run["method"] for run in run_figure_settings(study, dataset, model)["runs"]]
+    named = [entry["method"] for entry in study.analyses.values() if entry["kind"] in ("claims", "mechanism")]
+    return {"method": next((name for name in named if name in methods), methods[-1])}
+
+
+def score_figures(study: Study) -> dict[str, str]:
+    """Return the figure of each table of scores by the table's name, relative to the study's results."""
+    return {name: f"figures/scores/{name}.svg" for name in study.tables}
+
+
 def run_figures(study: Study) -> list[str]:
     """Return the figures of runs, relative to the study's results.
 
-    Preferences have no gold tokens that could erode and no edits. The figure of gradients shows a pair, so that private
-    data have none.
+    Preferences have no gold tokens that could erode, no labels and no edits. The figure of gradients shows a pair, so
+    that private data have none.
     """
     drawn = list(dict.fromkeys((run["dataset"], run["model"]) for run in trained_runs(study)))
     annotated = study.annotated_datasets()
     return [
         *(f"figures/training/{dataset}/{model}.svg" for dataset, model in drawn),
-        *(f"figures/erosion/{dataset}/{model}.svg" for dataset, model in drawn if dataset in annotated),
+        *(
+            f"figures/{kind}/{dataset}/{model}.svg"
+            for kind in ("changes", "erosion")
+            for dataset, model in drawn
+            if dataset in annotated
+        ),
         *(
             f"figures/gradients/{dataset}/{model}.svg"
             for dataset, model in drawn
@@ -529,33 +566,61 @@ def partial_table(settings: Settings, missing: Mapping[str, str], usable: Callab
         usable: Whether a file, named by its path under the results, exists and belongs to the present settings.
     """
     absent = [run | {"reason": missing[folder]} for run, folder in run_folders(settings["runs"]) if folder in missing]
-    return settings | {
+    partial = settings | {
         "caption": PARTIAL + settings["caption"],
-        "runs": _kept_runs(settings, lambda folder: folder not in missing),
+        "runs": _kept_runs(settings["runs"], lambda folder: folder not in missing),
         "missing": absent,
         "by_sentence": [name for name in settings["by_sentence"] if usable(f"{name}/card.json")],
     }
+    if "scored" in settings:
+        files = [f"scores/{settings['split']}{ending}" for ending in (".json", ".counts.parquet")]
+        kept = _kept_runs(settings["scored"], lambda folder: all(usable(f"{folder}/{file}") for file in files))
+        partial["scored"] = kept
+    return partial
 
 
-def partial_report(settings: Settings, usable: Callable[[str], bool]) -> Settings:
-    """Return the report's settings without runs, pages and figures that do not exist; it has no table of costs.
+def partial_cost(settings: Settings, usable: Callable[[str], bool]) -> Settings:
+    """Return the settings of the table of costs with only those rows whose runs, and those they need, all exist.
+
+    Args:
+        settings: From `cost_settings`.
+        usable: As in `partial_table`.
+    """
+    whole = {
+        (run["dataset"], run["model"], run["method"])
+        for run in settings["runs"]
+        if all(usable(f"{folder}/provenance.json") for _, folder in run_folders([run]))
+    }
+    runs = [
+        run
+        for run in settings["runs"]
+        if {(run["dataset"], run["model"], name) for name in _needed(settings, run["method"])} <= whole
+    ]
+    return settings | {"caption": PARTIAL + settings["caption"], "runs": runs}
+
+
+def _needed(costs: Settings, method: str) -> list[str]:
+    return [method, *costs["needed"].get(method, ())]
+
+
+def partial_report(settings: Settings, usable: Callable[[str], bool], *, costs: bool) -> Settings:
+    """Return the report's settings without runs, pages and figures that do not exist.
 
     Args:
         settings: From `report_settings`.
         usable: As in `partial_table`.
+        costs: Whether there is a table of costs.
     """
     files = ("selection.json", "provenance.json")
     return settings | {
-        "runs": _kept_runs(settings, lambda folder: all(usable(f"{folder}/{file}") for file in files)),
+        "runs": _kept_runs(settings["runs"], lambda folder: all(usable(f"{folder}/{file}") for file in files)),
         "exhibits": [exhibit for exhibit in settings["exhibits"] if all(map(usable, exhibit["files"]))],
-        "costs": False,
+        "score_figures": {table: figure for table, figure in settings["score_figures"].items() if usable(figure)},
+        "costs": costs,
     }
 
 
-def _kept_runs(settings: Settings, kept: Callable[[str], bool]) -> list[Settings]:
-    """Return the runs of a table or report with only those seeds whose folder is kept."""
-    seeds = [
-        run | {"seeds": [single["seed"] for single, folder in run_folders([run]) if kept(folder)]}
-        for run in settings["runs"]
-    ]
+def _kept_runs(runs: Iterable[Settings], kept: Callable[[str], bool]) -> list[Settings]:
+    """Return these runs with only those seeds whose folder is kept."""
+    seeds = [run | {"seeds": [single["seed"] for single, folder in run_folders([run]) if kept(folder)]} for run in runs]
     return [run for run in seeds if run["seeds"]]

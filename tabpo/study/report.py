@@ -3,12 +3,13 @@
 from pathlib import PurePath
 from typing import Any
 
-from tabpo.study.jobs import confusions_folder, metric_settings, run_figures, trained_runs
+from tabpo.study.jobs import confusions_folder, metric_settings, run_figures, score_figures, trained_runs
 from tabpo.study.pairings import DISAGREEMENT
 from tabpo.study.study import Settings, Study, stored_weights
 
 FIGURES = {
     "training": "Training, step by step",
+    "changes": "Confusions on test before and after a method",
     "erosion": "Erosion of held-out gold tokens",
     "gradients": "Tokens that each loss looks at",
     "sensitivity": "Sensitivity",
@@ -28,6 +29,7 @@ def report_settings(study: Study) -> Settings:
         ],
         "models": [{"name": name, "origin": _origin(entry)} for name, entry in study.models.items()],
         "tables": [*study.tables, *study.analyses],
+        "score_figures": score_figures(study),
         "splits": {name: entry["split"] for name, entry in study.tables.items()},
         "metrics": study.metrics(),
         "costs": bool(trained_runs(study)),

@@ -3,13 +3,13 @@
 Each claim stands beside the figure that arXiv 2603.00025 publishes for TAB-PO.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tabpo.names import PROMPTED, SFT
+from tabpo.names import PROMPTED, SFT, run_folder
 from tabpo.tables.captions import collapsed_runs, describe_tests, not_asked, too_little
 from tabpo.tables.cells import Block, Cell, Samples, build_cells, pooled_block, single_blocks
 from tabpo.tables.comparisons import Comparison, adjust_families, differences, rehearsals
@@ -46,9 +46,10 @@ COUNTS = (
 COLUMNS = (
     *("claim", "against", "metric", "data_sets", "models", "seeds", "documents", "difference", "low", "high"),
     *("relative", "relative_low", "relative_high", "p", "comparisons", "wins", "ties", "losses"),
-    *("significant_wins", "significant_losses", "published", "reason"),
+    *("significant_wins", "significant_losses", "published", "reason", "runs"),
 )
-"""Of the CSV. `difference` of wins is the smallest one, and `p` that of the intersection-union test."""
+"""Of the CSV. `difference` of wins is the smallest one, and `p` that of the intersection-union test; `runs` has the
+folders of all runs that are compared, with blanks between."""
 
 Row = dict[str, Any]
 """One line of the table, by those of `COLUMNS` that are not blank."""
@@ -125,7 +126,7 @@ def claim_rows(
     prompted: dict[str, Others] = {f"{PROMPTED} of {model}": [(model, PROMPTED)] for model in models}
     prompted[PROMPTED_MODELS] = [(model, PROMPTED) for model in models]
     rows = [_gain(method, group, samples, SFT, [(None, SFT)]) for group in groups]
-    rows += [_wins(group, cells, comparisons, withheld) for group in groups]
+    rows += [_wins(group, samples, cells, comparisons, withheld) for group in groups]
     if models:
         rows += [_gain(method, group, samples, name, rows_of) for name, rows_of in prompted.items() for group in groups]
     else:
@@ -161,12 +162,26 @@ def _gain(method: str, metrics: Sequence[str], samples: Samples, against: str, o
     row |= {"data_sets": len(datasets), "models": len({model for models, _ in datasets for _, model in models})}
     row |= {"seeds": effect.seeds, "documents": effect.documents, "difference": effect.estimate}
     row |= dict(zip(("low", "high"), effect.interval, strict=True)) | {"p": effect.p if effect.seeds > 1 else None}
+    row["runs"] = _folders(
+        samples,
+        [
+            (dataset, other or model, name)
+            for models, _ in datasets
+            for dataset, model in models
+            for other, name in ((None, method), *others)
+        ],
+    )
     if all(gain is not None for gain in gains):
         left = iter(gains)
         relative = pooled([[_mean([next(left) for _ in defined]) for _ in models] for models, defined in datasets])
         row |= {"relative": relative.estimate}
         row |= dict(zip(("relative_low", "relative_high"), relative.interval, strict=True))
     return row
+
+
+def _folders(samples: Samples, rows: Iterable[tuple[str, str, str]]) -> str:
+    runs = [run for row in rows for run in samples.of(*row)]
+    return " ".join(dict.fromkeys(run_folder(run.dataset, run.model, run.method, run.seed) for run in runs))
 
 
 def _members(
@@ -206,7 +221,11 @@ def _mean(estimates: Sequence[Estimates]) -> Estimates:
 
 
 def _wins(
-    metrics: Sequence[str], cells: Sequence[Cell], comparisons: Sequence[Comparison], withheld: Collection[Block]
+    metrics: Sequence[str],
+    samples: Samples,
+    cells: Sequence[Cell],
+    comparisons: Sequence[Comparison],
+    withheld: Collection[Block],
 ) -> Row:
     """Comparisons over model x data set x metric x rival; a tie is equal as printed, with one decimal."""
     row = {"claim": WINS, "against": RIVALS, "metric": _metric(metrics)}
@@ -233,6 +252,14 @@ def _wins(
         **{name: signs.count(sign) for name, sign in (("wins", 1), ("ties", 0), ("losses", -1))},
         "significant_wins": marks.count("better"),
         "significant_losses": marks.count("worse"),
+        "runs": _folders(
+            samples,
+            [
+                (comparison.block.dataset, comparison.block.model, name)
+                for comparison in counted
+                for name in (comparison.method, comparison.against)
+            ],
+        ),
     }
 
 

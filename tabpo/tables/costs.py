@@ -12,8 +12,6 @@ import pandas as pd
 
 from tabpo.tables.typeset import latex_table, markdown_table
 
-CAPTION = "Cost of training."
-
 COUNTED = ("steps", "examples", "tokens", "flops", "gpu_seconds")
 """Numbers in `provenance.json` that are added up over the runs that a method needs."""
 
@@ -92,14 +90,14 @@ def costs_csv(costs: Sequence[Cost]) -> str:
     return frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
 
 
-def costs_markdown(costs: Sequence[Cost], notes: Sequence[str]) -> str:
+def costs_markdown(costs: Sequence[Cost], caption: str, notes: Sequence[str]) -> str:
     """The costs as a Markdown table with notes, for people."""
-    return markdown_table(_frame(costs, "–"), CAPTION, notes)
+    return markdown_table(_frame(costs, "–"), caption, notes)
 
 
-def costs_latex(costs: Sequence[Cost], notes: Sequence[str]) -> str:
+def costs_latex(costs: Sequence[Cost], caption: str, notes: Sequence[str]) -> str:
     """The costs as a LaTeX table with notes, for a paper."""
-    return latex_table(_frame(costs, "--"), CAPTION, notes, label="tab:cost", names={})
+    return latex_table(_frame(costs, "--"), caption, notes, label="tab:cost", names={})
 
 
 def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun], needed: Mapping[str, Sequence[str]]) -> list[str]:

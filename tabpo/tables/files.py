@@ -1,6 +1,8 @@
 """Make the files of one table from the runs that it shows."""
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tabpo.privacy import marked
@@ -8,6 +10,7 @@ from tabpo.tables.captions import describe, describe_tests
 from tabpo.tables.cells import Block, Run, Samples, arrange, build_cells, of_dataset, pooled_block, single_blocks
 from tabpo.tables.claims import claim_contents
 from tabpo.tables.comparisons import STRICT, compare, mark, rehearsals
+from tabpo.tables.estimates import read_estimates
 from tabpo.tables.labels import label_contents
 from tabpo.tables.mechanism import mechanism_contents
 from tabpo.tables.sensitivity import value_column
@@ -25,6 +28,30 @@ def needed_metrics(settings: Mapping[str, Any]) -> list[str]:
 def metrics_by_label(settings: Mapping[str, Any]) -> list[str]:
     """The metrics of which every label is read of each run; none but in a table of labels."""
     return settings["metrics"] if settings["layout"] == "labels" else []
+
+
+def scored_run(run: Mapping[str, Any], folder: Path, settings: Mapping[str, Any], provenance: Mapping[str, Any]) -> Run:
+    """Read the scores of one run, and their estimates on all documents and without each cluster of them.
+
+    Args:
+        run: Its dataset, model, method and seed.
+        folder: The run's folder.
+        settings: The table's settings.
+        provenance: Its `provenance.json`; empty for a run without one.
+    """
+    path = folder / f"scores/{settings['split']}.json"
+    estimates = read_estimates(
+        path.with_suffix(".counts.parquet"), needed_metrics(settings), metrics_by_label(settings)
+    )
+    made = {"collapsed": provenance.get("collapsed_after") is not None, "asked": provenance.get("asked", {})}
+    return Run(**run, scores=json.loads(path.read_text()), estimates=estimates, **made)
+
+
+def rehearsal_reasons(settings: Mapping[str, Any], scored: Sequence[Run]) -> dict[str, str]:
+    """The reason of each rehearsal by the name of its block, from the scores of SFT and of the dictionary."""
+    samples = arrange(scored)
+    reasons = rehearsals(samples, single_blocks(samples), settings["generated"])
+    return {block.name: reason for block, reason in reasons.items()}
 
 
 def table_files(

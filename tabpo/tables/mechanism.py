@@ -86,7 +86,10 @@ def mechanism_contents(
     differing: Sequence[str],
     _left_out: Mapping[str, Mapping[str, int]],
 ) -> tuple[str, ...]:
-    """The contents of a table's files, in the order of `tabpo.tables.files.FILES`."""
+    """The contents of a table's files, in the order of `tabpo.tables.files.FILES`.
+
+    The settings have `rehearsals`: for blocks that say nothing about the methods, the reason by the block's name.
+    """
     runs = [run for row in samples.runs.values() for run in row]
     samples = replace(arrange([*runs, *_without_drift(runs)]), missing=samples.missing)
     methods = settings["rows"]
@@ -97,9 +100,10 @@ def mechanism_contents(
     }
     cells = [_explained(cell) for cell in build_cells(samples, blocks, methods)]
     comparisons = _comparisons(samples, cells, settings["method"], settings["against"])
-    withheld = [block for block in single if block.dataset in settings["generated"]]
+    reasons = settings["rehearsals"]
+    withheld = {block: reasons[block.name] for block in single if block.name in reasons}
     marks = marks_of([comparison for comparison in comparisons if comparison.against == SFT], withheld)
-    cells = [replace(cell, mark=marks.get((cell.block, cell.method, cell.metric), ""), runs=()) for cell in cells]
+    cells = [replace(cell, mark=marks.get((cell.block, cell.method, cell.metric), "")) for cell in cells]
     text = _describe(settings, runs, single, cells, comparisons, withheld, differing)
     about_tests = describe_tests(settings, comparisons)
     about_tests["caption"] = f"{settings['caption']} Differences to {SFT} and to {settings['against']}."
@@ -170,7 +174,7 @@ def _describe(
     single: Sequence[Block],
     cells: Sequence[Cell],
     comparisons: Sequence[Comparison],
-    withheld: Sequence[Block],
+    withheld: Mapping[Block, str],
     differing: Sequence[str],
 ) -> dict[str, Any]:
     tests = max((comparison.tests for comparison in comparisons), default=0)
@@ -181,7 +185,7 @@ def _describe(
         where = "" if set(withheld) >= set(single) else f" on {', '.join(block.name for block in withheld)}"
         caption = f"REHEARSAL{where}. {caption}"
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
-    notes += [f"REHEARSAL on {block.name}: generated data. Nothing is marked there." for block in withheld]
+    notes += [f"REHEARSAL on {block.name}: {reason}. Nothing is marked there." for block, reason in withheld.items()]
     pooled = list(dict.fromkeys(cell.block for cell in cells if cell.block.pooled and cell.metric == RARE))
     for block in pooled or single:
         notes += _answers(settings, block, comparisons, tested=not rests_on(block, withheld))

@@ -1,6 +1,8 @@
 """The report of a study: what it shows, what it links to, and that it loads nothing and is reproducible."""
 
+import csv
 import html
+import io
 import json
 import os
 import re
@@ -17,6 +19,8 @@ from tabpo.reports.markup import table_html
 from tabpo.reports.report import ReportedRun, render_report, shown_files
 from tabpo.tables.files import table_files
 from tests.tables import made_runs
+from tests.tables.test_mechanism import files as mechanism_files
+from tests.tables.test_mechanism import made
 
 ROOT = Path(__file__).parents[2]
 HERE = os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -54,6 +58,7 @@ def settings(**changed) -> dict:
         **{"study": "small", "presets": "matched", "seeds": [1, 2], "costs": True, "exhibits": exhibits, "runs": []},
         "datasets": [{"name": "notes", "source": "custom", "unit": "document", "private": False}],
         "models": [{"name": "tiny", "origin": "from scratch"}],
+        "score_figures": {"main": "figures/scores/main.svg"},
         **{"tables": ["main"], "metrics": ["rel@pure"], "splits": {"main": "ood"}, "looks": {"notes": 12}},
         **changed,
     }
@@ -71,6 +76,7 @@ CONTENTS = {
     **{f"tables/main.{ending}": content for ending, content in ({"md": TABLE} | BARE).items()},
     **{f"tables/per_metric/rel@pure.{ending}": content for ending, content in FILES.items()},
     "notes/card.md": CARD,
+    "figures/scores/main.svg": FIGURE,
     FIGURES[0]: FIGURE,
 }
 
@@ -120,7 +126,7 @@ def test_cells_captions_and_notes_come_from_the_markdown(page):
     assert "<strong>REHEARSAL. A &lt;b&gt;&amp;&quot;caption&quot;.</strong>" in page
     assert "<li>F1 in percent; ![a note](https://example.org/pixel.png)" in page
     assert "the rows of main say" in page
-    assert "REHEARSAL" not in report(settings(tables=[]))
+    assert "REHEARSAL" not in report(settings(tables=[], score_figures={}))
 
 
 def test_markup_in_data_is_shown_as_text(page):
@@ -243,6 +249,53 @@ def test_the_command_of_a_number_prints_the_number(page, tmp_path):
     assert "seed{1,2,3}" in details[1]["command"]
 
 
+def with_main(files: dict[str, str]) -> dict[str, str]:
+    return CONTENTS | {f"tables/main.{ending}": content for ending, content in files.items()}
+
+
+def test_a_number_of_a_table_of_mechanisms_has_its_runs_and_all_its_differences():
+    page = report(settings(), with_main(mechanism_files(made({"dpo": -0.4, "tab_po": 0.1}))))
+    assert len(re.findall(r'data-cell="(\d+)"', page.split('id="per_metric"')[0])) == 14  # two rows, seven quantities
+    details = {cell["title"]: cell for cell in details_of(page, "tables-main")}
+    cell = details["tab_po, Rare labels"]
+    names = [name for name, _ in cell["facts"]]
+    assert names[:2] == ["Mean ± standard deviation over seeds", "Difference to sft"] and "Difference to dpo" in names
+    assert names.count("95 % interval over new seeds and held-out documents") == 2
+    assert [run[0] for run in cell["runs"]] == [f"notes/tiny/tab_po/seed{seed}" for seed in (1, 2, 3)]
+    assert float(cell["runs"][0][1]) == pytest.approx(0.1, abs=0.02)
+    assert cell["command"].endswith(
+        "--metric rare_drift --watch results/small/notes/tiny/tab_po/seed{1,2,3}/watch.json"
+    )
+    assert "95 % interval over new seeds" in dict(details["tab_po, Margin"]["facts"])
+
+
+def test_a_number_of_a_table_of_claims_has_its_runs_and_its_command_prints_its_line(tmp_path):
+    runs = made_runs.made_study({"sft": 5, "dpo": 6, "tab_po": 7}, metrics=["ner_strict", "rel"])
+    about = made_runs.settings(["sft"], layout="claims", method="tab_po", rivals=["sft", "dpo"])
+    files = table_files(about | {"metrics": ["ner_strict", "rel"]}, runs, [], {})
+    page = report(settings(), with_main(files))
+    cells = re.findall(r'data-cell="(\d+)"', page.split('id="per_metric"')[0])
+    rows = list(csv.DictReader(io.StringIO(files["csv"])))
+    assert set(cells) == {str(number) for number in range(len(rows))}
+    details = details_of(page, "tables-main")
+    gain, wins, absent = (
+        next(d for d in details if d["title"] == t)
+        for t in ("Gain over sft", "Better than every rival", "Gain over prompted models")
+    )
+    assert gain["block"] == "NER" and gain["facts"][0][1] == f"{float(rows[0]['difference']):+.2f} points"
+    assert [run[0] for run in gain["runs"]] == [f"notes/tiny/{m}/seed{s}" for m in ("tab_po", "sft") for s in (1, 2, 3)]
+    assert wins["facts"][0] == ["Comparisons won, tied, lost", "2, 0, 0 of 2"] and len(wins["runs"]) == 9
+    assert (absent["facts"][0], absent["command"]) == (["No value", "not in this study"], "")
+    (tmp_path / "results/small/tables").mkdir(parents=True)
+    (tmp_path / "results/small/tables/main.csv").write_text(files["csv"])
+    for cell, line in zip(details, files["csv"].splitlines()[1:], strict=True):
+        if cell["command"]:
+            make, _, show = cell["command"].partition(" && ")
+            assert make.endswith("-- results/small/tables/main.csv")
+            done = subprocess.run(["bash", "-c", show], capture_output=True, text=True, cwd=tmp_path)
+            assert done.stdout == files["csv"].splitlines()[0] + "\n" + line + "\n"
+
+
 def test_the_command_of_a_number_reads_the_split_of_its_table():
     contents = CONTENTS | {f"tables/main.{ending}": content for ending, content in FILES.items()}
     details = details_of(report(settings(), contents), "tables-main")
@@ -264,7 +317,7 @@ def test_hyperparameters_are_written_out(page):
 
 
 def test_every_figure_has_a_caption(page):
-    assert re.findall(r"<figcaption>(.{20})", page) == ["What the model took "]
+    assert re.findall(r"<figcaption>(.{20})", page) == ["The scores of the ta", "What the model took "]
 
 
 def test_the_table_of_runs(page):
@@ -291,7 +344,7 @@ def test_a_rehearsal_is_recognised_below_the_notice_of_private_data():
 
 
 def test_parts_that_a_study_lacks_are_left_out():
-    page = report(settings(costs=False, exhibits=settings()["exhibits"][:1]), runs=[], trained=[])
+    page = report(settings(costs=False, exhibits=settings()["exhibits"][:1], score_figures={}), runs=[], trained=[])
     assert "Cost" not in page and 'id="runs"' not in page and "<img" not in page and "Data card" in page
 
 

@@ -57,6 +57,7 @@ def test_every_page_and_figure_is_listed_once(demo):
         ("tiny", "Confusions of SFT: crossfit", [f"{figures}/crossfit/seed1.svg", f"{figures}/crossfit/seed2.svg"]),
         ("tiny", "Pairs: own", [f"{pages}/own/seed1.md", f"{pages}/own/seed2.md"]),
         ("tiny", "Training, step by step", ["figures/training/demo_messages/tiny.svg"]),
+        ("tiny", "Confusions on test before and after a method", ["figures/changes/demo_messages/tiny.svg"]),
         ("tiny", "Erosion of held-out gold tokens", ["figures/erosion/demo_messages/tiny.svg"]),
         ("tiny", "Tokens that each loss looks at", ["figures/gradients/demo_messages/tiny.svg"]),
     ]

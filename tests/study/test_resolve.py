@@ -827,8 +827,11 @@ def test_a_model_behind_an_endpoint_is_a_row_without_seeds_and_training(demo):
     ]
     assert "prompted" not in {run["method"] for run in job.cost_settings(study)["runs"]}
     assert not [file for file in job.audits(study) if "gpt" in file]
-    drawn = [f"{kind}/{dataset}" for kind in ("training", "erosion", "gradients") for dataset in study.datasets]
+    drawn = [
+        f"{kind}/{dataset}" for kind in ("training", "changes", "erosion", "gradients") for dataset in study.datasets
+    ]
     assert run_figures(study) == [f"figures/{folder}/tiny.svg" for folder in drawn]
+    assert job.change_settings(study, "demo_messages", "tiny") == {"method": list(study.methods)[-1]}
     settings = run_figure_settings(study, "demo_messages", "tiny")
     assert [folder for _, folder in job.run_folders(settings["runs"])] == [
         f"demo_messages/tiny/{method}/seed{seed}" for method in study.methods for seed in study.seeds

@@ -33,11 +33,11 @@ def test_means_over_seeds():
 def test_the_printed_table_has_one_digit_of_operations_and_no_times():
     costs = build_costs(two_methods(), {})
     notes = describe_costs(costs, two_methods(), {})
-    rows = [line for line in costs_markdown(costs, notes).splitlines() if line.startswith("| scierc")]
+    rows = [line for line in costs_markdown(costs, "Cost.", notes).splitlines() if line.startswith("| scierc")]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert cells[0] == ["scierc", "tiny", "dpo", "10", "160", "120", "2e12", "710"]
     assert cells[1][6] == "3e12" and "Trained on a CPU." in notes
-    assert r"DPO & 10 & 160 & 120 & 2e12 & 710 \\" in costs_latex(costs, notes)
+    assert r"DPO & 10 & 160 & 120 & 2e12 & 710 \\" in costs_latex(costs, "Cost.", notes)
     assert pd.read_csv(io.StringIO(costs_csv(costs)))["flops"].tolist() == [2.4e12, 3.2e12]
 
 
@@ -58,7 +58,9 @@ def test_gpu_columns_and_devices_are_shown():
     costs = build_costs(runs, {})
     assert (costs[0].gpu_seconds, costs[0].peak_memory_mb) == (120.0, 5000)
     notes = describe_costs(costs, runs, {})
-    assert "Trained on A and on B." in notes and "| 1e02 | 5000 |" in " ".join(costs_markdown(costs, notes).split())
+    assert "Trained on A and on B." in notes and "| 1e02 | 5000 |" in " ".join(
+        costs_markdown(costs, "Cost.", notes).split()
+    )
 
 
 def test_the_cost_of_a_method_includes_the_runs_whose_log_probs_it_reads():
@@ -77,7 +79,13 @@ def test_the_program_reads_every_run(tmp_path):
     runs = [{"dataset": "scierc", "model": "tiny", "method": method, "seeds": [1, 2]} for method in ("dpo", "tdpo2")]
     outputs = [f"--output-{ending}={tmp_path}/cost.{ending}" for ending in ("csv", "md", "tex")]
     cost.main(
-        ["--settings", json.dumps({"runs": runs, "needed": {}, "private": []}), "--results", str(tmp_path), *outputs]
+        [
+            "--settings",
+            json.dumps({"caption": "Cost.", "runs": runs, "needed": {}, "private": []}),
+            "--results",
+            str(tmp_path),
+            *outputs,
+        ]
     )
     assert (tmp_path / "cost.csv").read_text() == costs_csv(build_costs(two_methods(), {}))
     assert "3e12" in (tmp_path / "cost.md").read_text() and "3e12" in (tmp_path / "cost.tex").read_text()

@@ -9,10 +9,10 @@ import pytest
 
 from tabpo.records import TrainingStep
 from tabpo.tables.cells import Run
-from tabpo.tables.files import table_files
+from tabpo.tables.files import rehearsal_reasons, table_files
 from tabpo.tables.macros import render_macros
 from tabpo.tables.mechanism import mechanism_run
-from tests.tables.made_runs import settings
+from tests.tables.made_runs import made_study, settings
 
 METHODS = ("dpo", "tab_po")
 
@@ -81,6 +81,7 @@ def made(rare: dict[str, float], seeds: int = 3, documents: int = 30, spread: fl
 
 def files(runs: list[Run], **changed) -> dict[str, str]:
     about = {"layout": "mechanism", "method": "tab_po", "against": "dpo", "metrics": [], "imported": []}
+    about["rehearsals"] = {}
     return table_files(settings(METHODS, **about | changed), runs, [], {})
 
 
@@ -144,9 +145,22 @@ def test_one_seed_has_no_interval_of_what_steps_log():
     }
 
 
-def test_generated_data_are_a_rehearsal():
-    text = files(made({"dpo": -0.4, "tab_po": 0.1}), generated=["notes"])["md"]
-    assert text.startswith("**REHEARSAL. Notes.") and "This cannot be told here" in text and "▼" not in text
+@pytest.mark.parametrize(
+    ("right", "generated", "reason"),
+    [
+        (1, [], "SFT is not above the dictionary"),  # the dictionary has 1 of 10 right
+        (5, ["notes"], "generated data"),
+        (5, [], None),
+    ],
+)
+def test_a_block_is_a_rehearsal_as_in_tables_of_scores(right, generated, reason):
+    scored = [run for run in made_study({"sft": right}) if run.method in ("sft", "dictionary")]
+    reasons = rehearsal_reasons({"generated": generated}, scored)
+    assert reasons == ({"notes / tiny": reason} if reason else {})
+    text = files(made({"dpo": -0.4, "tab_po": 0.1}), rehearsals=reasons)["md"]
+    assert (text.startswith("**REHEARSAL. Notes."), "▼" in text) == (bool(reason), not reason)
+    assert ("This cannot be told here" in text) == bool(reason)
+    assert reason is None or f"REHEARSAL on notes / tiny: {reason}. Nothing is marked there." in text
 
 
 def test_a_class_without_tokens_and_preferences_have_empty_cells():

@@ -55,7 +55,7 @@ def test_rows_without_a_model_or_a_seed(capsys, score):
 
 def test_a_metric_that_the_data_lack_and_different_seeds_are_refused(score):
     first = score("notes/tiny/dpo/seed1", 0.5)
-    with pytest.raises(DataError, match="metric code is not defined for this data set"):
+    with pytest.raises(DataError, match="metric code is not defined for this run"):
         cell.main(["--scores", first, "--metric", "code"])
     with pytest.raises(DataError, match="the same seeds"):
         cell.main(["--scores", first, score("notes/small/dpo/seed2", 0.5), "--metric", "rel"])
