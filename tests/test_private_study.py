@@ -136,7 +136,7 @@ def test_nothing_is_sent_and_no_page_or_log_has_a_text(tmp_path, no_network, cap
         if name.endswith((".md", ".tex")):
             assert text.removeprefix("% ").startswith("INSIDE ONLY: "), name
         if name.endswith(".svg"):
-            assert "<!-- INSIDE ONLY: notes, t" in text, name
+            assert "<!-- INSIDE ONLY: notes" in text, name
     page = contents["results/notes/notes/tiny/pairs/people/seed1.md"]
     assert "Examples" not in page and "| disagreement" in page
     card = json.loads(contents["results/notes/notes/card.json"])["splits"]["train"]

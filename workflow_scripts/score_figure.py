@@ -21,9 +21,9 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     cells, tests = (list(csv.DictReader(path.read_text().splitlines())) for path in (args.csv, args.tests_csv))
-    rehearsal = "REHEARSAL: " if "**REHEARSAL" in args.md.read_text() else ""
+    rehearsal = ", REHEARSAL" if "**REHEARSAL" in args.md.read_text() else ""
     logging.info("%d differences", len(tests))
-    write_score_figure(args.output, cells, tests, rehearsal + args.title)
+    write_score_figure(args.output, cells, tests, args.title + rehearsal)
 
 
 if __name__ == "__main__":

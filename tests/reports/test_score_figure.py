@@ -57,7 +57,7 @@ def draw(table: dict[str, str], folder, name: str) -> str:
 def test_the_program_draws_a_panel_for_each_metric_of_each_model(table, tmp_path):
     text = draw(table, tmp_path, "one.svg")
     assert text == draw(table, tmp_path, "two.svg")
-    assert "<!-- REHEARSAL: main -->" in text
+    assert "<!-- main, REHEARSAL -->" in text
     lines_of_titles = ("notes", "tiny", "small", "mean of 2 models", "NER", "Rel")
     assert [text.count(f"<!-- {line} -->") for line in lines_of_titles] == [6, 2, 2, 2, 3, 3]
     assert text.count("<!-- dpo -->") == 3 and "dictionary" not in text and "Valid" not in text
