@@ -5,12 +5,13 @@ export TOKENIZERS_PARALLELISM := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 CONFIG ?= config/config.yaml
 PROFILES ?= slurm
+BUILDER ?= podman
 DEMO := config/demo.yaml
 DEMO_RESULTS := results/demo
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo demo-full study test lint fetch plan submit compare test-slurm test-sge faults test-vllm drill gpu clean
+.PHONY: help setup setup-vllm demo demo-full study test lint fetch plan submit image compare test-slurm test-sge faults test-vllm drill gpu clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -54,7 +55,7 @@ test-sge: setup ## start a Grid Engine here and run small jobs on it (root, Debi
 	tests/sge/run-tests.sh
 
 faults: setup ## start a Slurm here and provoke the faults of docs/reliability.md on it (root, Debian or Ubuntu)
-	tests/slurm/run-tests.sh test_faults.py
+	tests/slurm/run-tests.sh test_faults.py test_main_process.py
 
 test-vllm: setup setup-vllm ## answer prompts with vLLM and transformers and compare; needs TABPO_DATA, and network once
 	pytest tests/vllm -s
@@ -75,6 +76,11 @@ plan: setup ## say what CONFIG=config/config.yaml would cost: jobs, hours, memor
 
 submit: setup ## run CONFIG from a Slurm job that submits itself again until all is done; PROFILES="slurm site" SBATCH="--account=..."
 	TABPO_SBATCH="$(SBATCH)" sbatch $(SBATCH) profiles/slurm/main_process.sh $(PROFILES:%=--profile %) --configfile $(CONFIG)
+
+image: ## build the image of the last commit with BUILDER=podman (or docker) and write it to tabpo.tar
+	folder=$$(mktemp -d) && git archive HEAD | tar -x -C $$folder && \
+	$(BUILDER) build --tag tabpo --file $$folder/envs/Dockerfile $$folder && rm -rf $$folder
+	$(BUILDER) save --output tabpo.tar tabpo
 
 compare: setup ## compare two finished studies, A=results/one B=results/two; OUT=comparison.md keeps the page
 	python -m workflow_scripts.compare "$(A)" "$(B)" --output "$(or $(OUT),comparison.md)"

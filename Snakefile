@@ -1,5 +1,6 @@
 """Make comparison tables from annotated texts; `snakemake --configfile config/demo.yaml` runs the demo."""
 
+import os
 import shlex
 import sys
 
@@ -11,6 +12,10 @@ if not workflow.overwrite_configfiles:  # Snakemake would merge a second file wi
 sys.path.insert(0, workflow.basedir)
 # The shell ignores a scheduler's warning, which is for the program that it runs.
 shell.prefix(f"set -euo pipefail; trap '' USR1; export PYTHONPATH={shlex.quote(str(workflow.basedir))}; ")
+
+if image := os.environ.get("TABPO_IMAGE"):  # used with `--sdm apptainer`; docs/cluster.md
+
+    container: image
 
 
 include: "rules/start.smk"

@@ -108,7 +108,7 @@ def test_a_job_that_fails_is_tried_once_more(tmp_path):
 
 
 def test_a_job_that_still_runs_after_a_kill_of_the_main_process_is_resumed(tmp_path):
-    workflow = Workflow(tmp_path, steps=40)
+    workflow = Workflow(tmp_path, steps=160)
     first = workflow.start()
     workflow.wait_for("step 3")
     first.kill()
