@@ -1,5 +1,6 @@
 """Define the functions that rules call for their inputs and parameters."""
 
+import functools
 import json
 import os
 import shlex
@@ -336,12 +337,17 @@ export_counts = run_files(job.export_settings, "scores/test.counts.parquet")
 cost_provenance = run_files(job.cost_settings, PROVENANCE)
 
 
+@functools.cache
+def metric_sources(metric):
+    return job.metric_sources(STUDY, metric)
+
+
 def metric_tables(wildcards):
-    return [results(f"tables/{table}.csv") for table in job.metric_sources(STUDY, wildcards.metric)[0]]
+    return [results(f"tables/{table}.csv") for table in metric_sources(wildcards.metric)[0]]
 
 
 def metric_scores(wildcards):
-    return [results(f"{folder}/scores/test.json") for folder in job.metric_sources(STUDY, wildcards.metric)[1]]
+    return [results(f"{folder}/scores/test.json") for folder in metric_sources(wildcards.metric)[1]]
 
 
 def annotated(path):

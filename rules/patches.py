@@ -73,10 +73,10 @@ def plan_in_less_time() -> None:
     """Keep what Snakemake finds out again and again, though it stays the same.
 
     These are the rules that make a file, for each job that reads it; the parameters of a function, for each call of it;
-    and the command of a job, three times for the message about its start. Python's garbage collector examines again
-    and again the objects of all jobs, which stay: it waits for a million new ones.
+    and the command of a job, three times for the message about its start. Python's garbage collector too examines the
+    objects of all jobs again and again: it waits for 200,000 new ones.
     """
-    gc.set_threshold(1_000_000)
+    gc.set_threshold(200_000)
     producers, parameters = lru_cache(None)(OutputIndex.match_producers), lru_cache(None)(common.get_function_params)
     OutputIndex.match_producers = lambda index, file: producers(index, str(file))
     common.get_function_params = rules_of_snakemake.get_function_params = parameters
