@@ -110,6 +110,7 @@ given, but nobody has run them.
 | Token weights of OTPO | 2026-11-21 | ae62a70 |
 | Reading answers, scoring, pairs | 2026-12-01 | 45413d5 |
 | Memory of the paper's models | 2026-11-21 | 4de74df |
+| Planning the paper's study | 2026-12-01 | 7b781e0 |
 
 The steps on pairs, of SFT and of every loss were measured while a CPU computed attention in tiles, which were removed
 on 2026-12-01 (see "Attention over a packed row"). They have not been measured again."""
@@ -342,6 +343,32 @@ and the adapters and the ZeRO stage of `config/config.yaml`. They are counted on
             checkpointed_activations="checkpointed_gib",
             one_layer="one_layer_gib",
             peak="peak_gib",
+        ),
+    ),
+    (
+        "plan",
+        "Planning the paper's study",
+        """
+`snakemake -n` of `config/config.yaml` with `profiles/slurm`, in a process of its own, with five seeds and with one: its
+user and system time, its largest resident memory, what it prints, all jobs, and those that are submitted to Slurm (a
+group of jobs counts once). Of the memory, 145 MiB are Snakemake and its Slurm plugin with pandas before a study is
+read. About 17 processes shared two cores (AMD EPYC) meanwhile, which makes CPU seconds longer than those of an idle
+machine. Compare the rows with five seeds: the first is the code before small jobs were joined and tables named fewer
+inputs. With its loop's time taken into account, planning takes about half the CPU time now, and grows in proportion to
+the jobs. Twenty-five seeds, the default of the program, were not measured to the end. `loop` is the time of ten million
+additions at the end of each row.
+
+    python -m benchmarks.plan
+""",
+        columns(
+            code="code",
+            seeds="seeds",
+            CPU_s="cpu_s",
+            loop_s="loop_s",
+            peak_MiB="peak_mib",
+            output_MB="output_mb",
+            jobs="jobs",
+            scheduler_jobs="scheduler_jobs",
         ),
     ),
 ]

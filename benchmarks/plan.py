@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     args = parser.parse_args()
     for seeds in args.seeds:
-        print(json.dumps({"seeds": seeds, **dry_run(seeds), "loop_s": loop()}), flush=True)
+        print(json.dumps({"code": "now", "seeds": seeds, **dry_run(seeds), "loop_s": loop()}), flush=True)
 
 
 def dry_run(seeds: int) -> dict[str, float | int]:
