@@ -11,10 +11,10 @@ DEMO_RESULTS := results/demo
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-vllm demo demo-full study test lint fetch plan submit image compare test-slurm test-sge faults test-vllm drill gpu clean
+.PHONY: help setup setup-vllm demo demo-full demo-fairness study test lint fetch plan submit image compare test-slurm test-sge faults test-vllm drill gpu clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' Makefile
 
 setup: ## install pinned packages into .venv and link the profiles for Snakemake
 	@envs/setup.sh
@@ -30,6 +30,9 @@ demo: setup ## run the small study on generated data: minutes, no GPU, no networ
 
 demo-full: setup ## run every method on generated data with three seeds: over an hour on two cores
 	snakemake --profile profiles/local --configfile config/demo_full.yaml --cores 2
+
+demo-fairness: setup ## run six methods with equal trials and equal compute on generated data, on two cores
+	snakemake --profile profiles/local --configfile config/demo_fairness.yaml --cores 2
 
 study: setup ## run the real study config/scierc_smollm2.yaml: many hours, see docs/results/README.md
 	@test -e docs/results/recipe.md || { echo "make study: no recipe is chosen yet, and test is answered once;" \

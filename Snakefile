@@ -36,6 +36,11 @@ include: "rules/failures.smk"
 include: "rules/progress.smk"
 
 
+if STUDY.tuning:
+
+    include: "rules/tuning.smk"
+
+
 rule all:
     """Make the tables, figures and report of the study, with everything that they need."""
     default_target: True

@@ -29,6 +29,7 @@ from tabpo.study.resolve import Known, resolve_study
 from tabpo.study.shape import checked
 from tabpo.study.training import SCORER_VERSION
 from tabpo.training.loggers import check_logger
+from tabpo.tuning.trials import is_trial
 
 PROJECT = Path(os.path.relpath(workflow.basedir))  # relative, so that a moved checkout re-runs nothing
 
@@ -103,7 +104,10 @@ def load_study():
 
 def check_losses(study):
     """Refuse hyperparameters that a loss does not take. A subprocess loads torch; its answer is cached."""
-    losses = [{"where": f"methods.{name}.params", **entry} for name, entry in study.methods.items()]
+    losses = [
+        {"where": f"tuning.params.{name.split('+')[0]}" if is_trial(name) else f"methods.{name}.params", **entry}
+        for name, entry in study.methods.items()
+    ]
     question = json.dumps(losses, sort_keys=True)
     code = b"".join(path.read_bytes() for path in sorted(PROJECT.glob("tabpo/losses/*.py")))
     answer = Path(".cache/losses", hashlib.sha256(question.encode() + code).hexdigest())
@@ -131,7 +135,9 @@ try:
 except ConfigError as error:
     sys.exit(f"ConfigError: {error}")
 
-METHODS = list(STUDY.methods)
+METHODS = [name for name in STUDY.methods if not is_trial(name)]
+TUNED = [SFT, *STUDY.tuning["methods"]] if STUDY.tuning else []
+TRIALS = STUDY.trials(TUNED)
 IMPORTED = job.imported_files(STUDY)
 
 if workflow.is_main_process:
@@ -153,13 +159,18 @@ def either(names):
     return "|".join(re.escape(str(name)) for name in names) or "(?!)"
 
 
+ON_DEV_SELECT = rf"(?!/seed\d+/(?:completions|predictions|scores|logps)/(?!{job.DEV_SELECT}\.)|/seed\d+/annotated/)"
+"""What follows the name of a trial in a path: trials answer the prompts of dev_select, and never those of test."""
+
 STUDY_TABLES = [f"tables/{table}" for table in [*STUDY.tables, *STUDY.analyses]]
 STUDY_METRICS = [f"tables/per_metric/{metric}" for metric in STUDY.metrics()]
 STUDY_COSTS = ["tables/cost"] if job.cost_settings(STUDY)["runs"] else []
+STUDY_TUNING = ["tables/tuning"] if STUDY.tuning else []
+WITHOUT_TESTS = [*STUDY_COSTS, *STUDY_TUNING]
 STUDY_TABLE_FILES = [
     results(f"{table}.{kind}{ending}")
-    for table in [*STUDY_TABLES, *STUDY_METRICS, *STUDY_COSTS]
-    for kind in ([""] if table in STUDY_COSTS else ["", "tests."])
+    for table in [*STUDY_TABLES, *STUDY_METRICS, *WITHOUT_TESTS]
+    for kind in ([""] if table in WITHOUT_TESTS else ["", "tests."])
     for ending in ("csv", "md", "tex")
 ]
 STUDY_FILES = [
@@ -178,7 +189,7 @@ STUDY_FILES = [
 
 def made_tables():
     """List the tables that exist, for the message at the end of a run."""
-    made = [f"{table}.md" for table in [*STUDY_TABLES, *STUDY_COSTS]]
+    made = [f"{table}.md" for table in [*STUDY_TABLES, *WITHOUT_TESTS]]
     return filter(os.path.exists, map(results, [*made, "tables/per_metric"]))
 
 
@@ -192,9 +203,9 @@ onsuccess:
 wildcard_constraints:
     dataset=either(STUDY.datasets),
     model=either(STUDY.trained_models()),
-    method=either([SFT, *METHODS]),
+    method=rf"{either([SFT, *METHODS])}|(?:{either(TRIALS)}){ON_DEV_SELECT}",
     pairing=either(STUDY.pairings),
-    seed=either(STUDY.seeds),
+    seed=either(STUDY.all_seeds()),
     split=either([*PROMPT_SPLITS, *STUDY.other_tests()]),
     other=either(STUDY.other_tests()),
     variant=either(STUDY.variants()),

@@ -171,6 +171,7 @@ use rule sft as sft_fold with:
         base=results("{dataset}/{model}/base"),
         prompts=results("{dataset}/prompts/fold{fold}/train.parquet"),
         held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
+        choices=run_choices,
     output:
         run=results(f"{FOLD}/run.yaml"),
         model=temporary_model(directory(results(f"{FOLD}/model"))),

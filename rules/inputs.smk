@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabpo.artefacts import sha256_text
 from tabpo.code_version import loss_fingerprints
-from tabpo.names import PROMPTED, WITHOUT_MODEL
+from tabpo.names import PROMPTED, SFT, WITHOUT_MODEL
 from tabpo.records import SPLITS
 from tabpo.study import jobs as job
 from tabpo.study.datasets import SOURCES, second_files
@@ -50,6 +50,8 @@ second_settings = settings(job.second_settings, "dataset")
 table_settings = settings(job.table_settings, "table")
 metric_settings = settings(job.metric_settings, "metric")
 cost_settings = settings(job.cost_settings)
+choice_settings = settings(job.choice_settings, "dataset", "method")
+tuning_settings = settings(job.tuning_settings)
 macro_settings = settings(job.macro_settings)
 export_settings = settings(job.export_settings)
 
@@ -264,6 +266,22 @@ run_pairs = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet")
 run_audit = of_pairing("{dataset}/{model}/pairs/{pairing}/seed{seed}.audit.json")
 
 
+def run_choices(wildcards):
+    """List the choices among trials that the settings of a run name; studies without tuning have none."""
+    method = wildcards.get("method", SFT)
+    return list(map(results, job.choice_files(STUDY, wildcards.dataset, wildcards.model, method)))
+
+
+def tuning_choices(wildcards):
+    return [results(choice["file"]) for choice in job.tuning_settings(STUDY)["choices"]]
+
+
+def matched_pairs(wildcards):
+    """List the files of pairs from which the steps of a run with `extra_steps` are calculated; others have none."""
+    pairings = job.matched_pairings(STUDY, wildcards.model, wildcards.method)
+    return expand(results("{dataset}/{model}/pairs/{pairing}/seed{seed}.parquet"), pairing=pairings, **wildcards)
+
+
 def run_token_scores(wildcards):
     """List the log-probs of other runs' models that a run reads; most losses read none."""
     return list(map(results, job.token_score_files(STUDY, **wildcards)))
@@ -335,6 +353,8 @@ sensitivity_counts = run_files(
 )
 export_counts = run_files(job.export_settings, "scores/test.counts.parquet")
 cost_provenance = run_files(job.cost_settings, PROVENANCE)
+trial_scores = run_files(job.choice_settings, SCORES, "dataset", "method")
+trial_provenance = run_files(job.choice_settings, PROVENANCE, "dataset", "method")
 
 
 @functools.cache

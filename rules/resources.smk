@@ -11,7 +11,8 @@ model_memory, model_runtime = machine("mem_mb"), machine("runtime")
 
 
 RULES_OF_CLASSES = set(
-    "annotate base sft sft_fold gold predict predict_fold reference token_scores held_out_logps train".split()
+    "annotate base sft sft_fold sft_trial gold predict predict_fold reference token_scores held_out_logps train"
+    " train_trial".split()
 )
 
 

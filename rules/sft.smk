@@ -7,6 +7,7 @@ rule sft:
         base=results("{dataset}/{model}/base"),
         prompts=results("{dataset}/prompts/train.parquet"),
         held_out_prompts=results("{dataset}/prompts/dev_select.parquet"),
+        choices=run_choices,
     output:
         run=results("{dataset}/{model}/sft/seed{seed}/run.yaml"),
         model=directory(results("{dataset}/{model}/sft/seed{seed}/model")),

@@ -14,6 +14,8 @@ rule train:
         held_out_documents=annotated("{dataset}/documents/dev.parquet"),
         held_out_pairs=preferred("{dataset}/{model}/pairs/dev_select.parquet"),
         ontology=dataset_ontology,
+        choices=run_choices,
+        matched=matched_pairs,
     output:
         run=results("{dataset}/{model}/{method}/seed{seed}/run.yaml"),
         model=temporary_model(directory(results("{dataset}/{model}/{method}/seed{seed}/model"))),

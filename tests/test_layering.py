@@ -20,18 +20,20 @@ ROOMS = {
     "data": ("answers",),
     "metrics": ("answers",),
     "confusions": ("answers",),
-    "study": ("data", "metrics", "losses"),
-    "tables": ("metrics",),
+    "tuning": FILES,
+    "study": ("data", "metrics", "losses", "tuning"),
+    "tables": ("metrics", "tuning"),
     "reports": ("tables", "confusions"),
     "pairs": ("confusions", "answers", "data", "study"),
     "models": ("study",),
     "scoring": ("models", "losses"),
     "inference": ("scoring", "models"),
     "training": ("losses", "processes", "pairs", "inference"),
+    "compute": ("training", "tuning"),
 }
 """A room may use what stands beside it, what those may use, and the ground."""
 HEAVY = {"torch", "transformers", "peft", "deepspeed", "accelerate"}
-WITH_TORCH = ("losses", "processes", "models", "scoring", "inference", "training")
+WITH_TORCH = ("losses", "processes", "models", "scoring", "inference", "training", "compute")
 
 
 def imports(path: Path) -> set[str]:

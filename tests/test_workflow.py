@@ -703,3 +703,58 @@ def test_every_rule_says_all(file, block):
         assert re.search(r"mem_mb=", block) and re.search(r"runtime=", block)
         assert '" 2>> {log:q}"' in block
         assert not re.findall(r"^        \".*\{(?:input|output)\.\w+\}", block, re.M), f"{file}: a path without :q"
+
+
+def tuned_study() -> dict:
+    study = small_study() | {"results": "results/tuned"}
+    study["datasets"] = {"own": study["datasets"]["own"]}
+    study["tables"] = {"first": study["tables"]["first"]}
+    study["tuning"] = {"model": "tiny", "metric": "rel", "trials": 2, "seeds": [1, 2]}
+    study["tuning"] |= {"learning_rate": [0.5, 1.0, 2.0], "steps": [1.0]}
+    return study
+
+
+def trial_jobs(method: str, rule: str, trials: tuple[int, ...] = (0, 1)) -> set[str]:
+    """Two trials of a method with two seeds each, and the choice among them."""
+    runs = [f"own tiny {method}+trial{number} {seed}" for number in trials for seed in (1, 2)]
+    answers = {f"{answering} {run} dev_select" for run in runs for answering in ("predict", "score")}
+    return answers | {f"{rule} {run}" for run in runs} | {f"choice own tiny {method}"}
+
+
+@pytest.fixture(scope="module")
+def tuned(done) -> Path:
+    """The copy of the project in which a study with trials is finished too."""
+    first = run(done, tuned_study())
+    assert first.returncode == 0, first.stdout + first.stderr
+    return done
+
+
+def test_trials_come_before_the_runs_and_never_answer_test(tuned):
+    study = tuned_study() | {"results": "results/tuned_again"}
+    planned = again(tuned, study)
+    trials = trial_jobs("sft", "sft_trial") | trial_jobs("dpo", "train_trial") | trial_jobs("tab_po", "train_trial")
+    assert {job for job in planned if "+trial" in job or job.startswith("choice")} == trials
+    assert {"tuning", "train own tiny dpo 1"} <= planned and "train own tiny dpo 2" not in planned
+    for path in ("completions/test.parquet", "scores/test.json", "scores/train.json"):
+        target = f"results/tuned_again/own/tiny/dpo+trial0/seed1/{path}"
+        refused = run(tuned, study, "--dry-run", "--", target)
+        assert refused.returncode != 0 and f"No rule to produce {target}" in refused.stdout + refused.stderr
+
+
+def test_a_grid_reaches_the_trials_and_runs_of_its_methods(tuned):
+    study = tuned_study()
+    assert again(tuned, study) == set()
+    study["tuning"]["params"] = {"tab_po": {"lambda_": [0.25]}}
+    tables = TABLES["own"] | {"tuning"}
+    assert again(tuned, study) == trial_jobs("tab_po", "train_trial") | run_jobs("own", "tab_po") | tables
+
+
+def test_equal_compute_reads_the_pairs_and_choices_of_all_methods(tuned):
+    study = tuned_study()
+    study["methods"]["dpo"]["extra_steps"] = "match"
+    completions = "results/tuned/own/tiny/dpo/seed1/run.yaml"
+    planned = run(tuned, study, "--dry-run", "--", completions).stdout
+    (given,) = re.findall(r"rule train:\n +input: (.*)\n", planned)
+    pairs = {f"results/tuned/own/tiny/pairs/{pairing}/seed1.parquet" for pairing in ("mixed", "other")}
+    choices = {f"results/tuned/own/tiny/tuning/{method}.json" for method in ("dpo", "tab_po")}
+    assert pairs | choices <= set(given.split(", "))

@@ -15,6 +15,7 @@ from tabpo.scoring.tokenise import encode_examples
 from tabpo.training.loggers import LOGGERS
 from tabpo.training.run import Outputs, Run, execute, explicit_settings
 from tabpo.training.sft import SftTrainer
+from tabpo.tuning.choice import with_choice
 
 OUTPUTS = ("run", "model", "log_steps", "timing", "selection", "provenance")
 
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
         parser.add_argument(f"--output-{name.replace('_', '-')}", type=Path, required=True)
     args = parser.parse_args(argv)
 
-    settings = explicit_settings(args.settings)
+    settings = explicit_settings(with_choice(args.settings))
     tokenizer = load_tokenizer(args.base)
     examples, held_out = (
         encode_examples(tokenizer, read_records(path, Prompt), settings["limits"])

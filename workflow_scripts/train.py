@@ -7,6 +7,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
+from tabpo.compute.match import with_matched_steps
 from tabpo.errors import exit_on_error
 from tabpo.losses import build_loss
 from tabpo.models.adapters import MERGE_ROWS
@@ -21,6 +22,7 @@ from tabpo.training.pair_watch import build_pair_watch
 from tabpo.training.preference import PreferenceTrainer
 from tabpo.training.run import Outputs, Run, execute, explicit_settings
 from tabpo.training.watch import build_watch
+from tabpo.tuning.choice import with_choice
 
 INPUTS = ("sft", "prompts", "pairs", "reference", "held_out_prompts")
 HELD_OUT = ("held_out_documents", "ontology", "held_out_pairs")  # two for annotations, one for preferences
@@ -48,11 +50,12 @@ def main(argv: list[str] | None = None) -> None:
         parser.add_argument(f"--output-{name.replace('_', '-')}", type=Path, required=True)
     args = parser.parse_args(argv)
 
-    settings = explicit_settings(args.settings)
+    tokenizer = load_tokenizer(args.sft)
+    settings = with_matched_steps(with_choice(args.settings), tokenizer, args.sft, args.prompts, args.pairs)
+    settings = explicit_settings(settings)
     method = settings["method"]
     loss = build_loss(method["loss"], **method["params"])
     method["params"] = asdict(loss)  # defaults become explicit
-    tokenizer = load_tokenizer(args.sft)
     inputs = {name: path for name in (*INPUTS, *HELD_OUT) if (path := getattr(args, name)) is not None}
     token_scores = dict(zip(sorted(method.get("token_scores", {})), args.token_scores, strict=True))
     inputs |= token_scores

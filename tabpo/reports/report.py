@@ -118,6 +118,7 @@ def render_report(
         tables=[_table(table, settings["score_figures"], contents) for table in tables],
         rehearsals=[name for name in settings["tables"] if "\n**REHEARSAL" in f"\n{contents[f'tables/{name}.md']}"],
         costs=[f"tables/cost.{ending}" for ending in ("csv", "md", "tex") if settings["costs"]],
+        tuning=[f"tables/tuning.{ending}" for ending in ("csv", "md", "tex") if settings["tuning"]],
         sections=_sections(settings, contents),
         blocks=_blocks(runs),
         notice=NOTICE if any(entry["private"] for entry in settings["datasets"]) else "",

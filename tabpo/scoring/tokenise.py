@@ -33,6 +33,11 @@ class Example:
     number: int = 0
 
     @property
+    def chosen_ids(self) -> tuple[int, ...]:
+        """Tokens of the completion, which is a gold answer in training."""
+        return self.completion_ids
+
+    @property
     def length(self) -> int:
         """Number of tokens of prompt and completion."""
         return len(self.prompt_ids) + len(self.completion_ids)

@@ -8,6 +8,10 @@ from tabpo.privacy import INSIDE_ONLY
 from tabpo.study.datasets import SOURCES, second_files
 from tabpo.study.pairings import DISAGREEMENT
 from tabpo.study.study import Settings, Study, stored_weights
+from tabpo.tuning.trials import is_trial
+
+DEV_SELECT = "dev_select"
+"""The split on which trials are chosen."""
 
 PARTIAL = "PARTIAL, since jobs failed. "
 """How the caption of a table begins that is made after a call in which jobs failed."""
@@ -56,7 +60,81 @@ def run_settings(study: Study, dataset: str, model: str, method: str, seed: str)
         "numerics": _numerics(study, model),
         "limits": _limits(study, dataset),
         "resources": {key: machine[key] for key in ("processes", "nodes", "gpus")},
+        **_choice_and_match(study, dataset, model, method),
     }
+
+
+def _choice_and_match(study: Study, dataset: str, model: str, method: str) -> Settings:
+    """The choice among trials that a run takes, and what the steps of a run with `extra_steps` are calculated from."""
+    further = _choice(study, dataset, method)
+    if "extra_steps" in study.methods.get(method, {}):
+        further["match"] = [
+            {
+                "method": {"name": name, **{key: study.methods[name][key] for key in ("loss", "params")}},
+                "pairing": study.methods[name]["pairing"],
+                "training": study.training[model, name],
+                "needed": _scorers_of(study, name),
+                **_choice(study, dataset, name),
+            }
+            for name in matched_methods(study, model)
+        ]
+    return further
+
+
+def _choice(study: Study, dataset: str, method: str) -> Settings:
+    file = choice_file(study, dataset, method)
+    return {} if file is None else {"choice": f"{study.results}/{file}"}
+
+
+def matched_methods(study: Study, model: str) -> list[str]:
+    """Return the methods whose compute is compared: those trained with a model, trials excepted."""
+    return [name for name in study.methods if (model, name) in study.training and not is_trial(name)]
+
+
+def choice_file(study: Study, dataset: str, method: str) -> str | None:
+    """Return the file of the choice among trials that a method's runs take, under the study's results."""
+    chosen_by = study.chosen_by(method)
+    return None if chosen_by is None else f"{dataset}/{study.tuning['model']}/tuning/{chosen_by}.json"
+
+
+def choice_files(study: Study, dataset: str, model: str, method: str) -> list[str]:
+    """Return the choices that the settings of a run name, under the study's results."""
+    compared = matched_methods(study, model) if "extra_steps" in study.methods.get(method, {}) else []
+    files = [choice_file(study, dataset, name) for name in (method, *compared)]
+    return list(dict.fromkeys(file for file in files if file is not None))
+
+
+def matched_pairings(study: Study, model: str, method: str) -> list[str]:
+    """Return the pairings from whose files the steps of a run with `extra_steps` are calculated; others have none."""
+    if "extra_steps" not in study.methods.get(method, {}):
+        return []
+    return list(dict.fromkeys(study.methods[name]["pairing"] for name in matched_methods(study, model)))
+
+
+def choice_settings(study: Study, dataset: str, method: str) -> Settings:
+    """Settings of the rule `choice`: the trials of a method, as runs."""
+    tuning = study.tuning
+    trials = [
+        {"dataset": dataset, "model": tuning["model"], "method": trial, "seeds": tuning["seeds"]}
+        for trial in study.trials([method])
+    ]
+    return {
+        "method": method,
+        **{key: tuning[key] for key in ("model", "metric", "seeds")},
+        "points": tuning["points"][method],
+        "runs": trials,
+        "split": DEV_SELECT,
+    }
+
+
+def tuning_settings(study: Study) -> Settings:
+    """Settings of the table of tuning: a row for each data set and method with trials."""
+    choices = [
+        {"dataset": dataset, "method": method, "file": choice_file(study, dataset, method)}
+        for dataset in study.datasets
+        for method in (SFT, *study.tuning["methods"])
+    ]
+    return {"choices": choices, "private": study.private(study.datasets)}
 
 
 def generation_settings(study: Study, dataset: str, model: str) -> Settings:
@@ -297,7 +375,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "split": "test",
         "datasets": list(dict.fromkeys(dataset for table in tables for dataset in table["datasets"])),
         "models": list(dict.fromkeys(model for table in tables for model in table["models"])),
-        "methods": [name for name in study.methods if name not in study.scorers],
+        "methods": [name for name in study.methods if name not in study.scorers and not is_trial(name)],
         "metrics": [metric],
     }
     caption = f"{metric}: methods by dataset and model."
@@ -353,7 +431,8 @@ def cost_settings(study: Study) -> Settings:
     shown = trained_runs(study)
     scored = [run | {"method": name} for run in shown for name in _scorers_of(study, run["method"])]
     runs = {(run["dataset"], run["model"], run["method"]): run for run in [*shown, *scored]}
-    needed = {name: _scorers_of(study, name) for name in study.methods if _scorers_of(study, name)}
+    names = [name for name in study.methods if not is_trial(name)]
+    needed = {name: _scorers_of(study, name) for name in names if _scorers_of(study, name)}
     private = study.private({run["dataset"] for run in shown})
     return {"caption": "Cost of training.", "runs": list(runs.values()), "needed": needed, "private": private}
 
@@ -604,7 +683,7 @@ def _needed(costs: Settings, method: str) -> list[str]:
 
 
 def partial_report(settings: Settings, usable: Callable[[str], bool], *, costs: bool) -> Settings:
-    """Return the report's settings without runs, pages and figures that do not exist.
+    """Return the report's settings without runs, pages and figures that do not exist, and no table of tuning.
 
     Args:
         settings: From `report_settings`.
@@ -617,6 +696,7 @@ def partial_report(settings: Settings, usable: Callable[[str], bool], *, costs: 
         "exhibits": [exhibit for exhibit in settings["exhibits"] if all(map(usable, exhibit["files"]))],
         "score_figures": {table: figure for table, figure in settings["score_figures"].items() if usable(figure)},
         "costs": costs,
+        "tuning": False,
     }
 
 

@@ -10,7 +10,7 @@ from tabpo.study.datasets import Dataset, Preferences
 from tabpo.study.endpoint import PromptedModel
 from tabpo.study.generation import Generation
 from tabpo.study.imported import Imported
-from tabpo.study.methods import Method
+from tabpo.study.methods import Method, Tuning
 from tabpo.study.models import Stages, TrainedModel
 from tabpo.study.pairings import Pairing
 from tabpo.study.shape import File, Section, Seed
@@ -128,6 +128,9 @@ class StudyKeys(Section):
             "Methods by name, in the order of the tables' rows. The row sft always exists and is the first. An empty"
             " entry stands for the preset of its name in config/methods.yaml."
         )
+    )
+    tuning: Tuning = Field(
+        None, description="Search for the settings of methods on dev_select. If not given, settings are as stated."
     )
     imported: dict[str, Imported] = Field(
         {}, description="Rows of the tables from answers of other systems, by the name of the row."

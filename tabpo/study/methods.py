@@ -1,11 +1,14 @@
-"""The keys of a method in a study: its loss, the weights of its examples, its training and its pairing."""
+"""The keys of a method in a study: its loss, its training and its pairing; and of the search for its settings."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from tabpo.study.shape import Section
+from tabpo.study.shape import Section, Seed
 from tabpo.study.training import TrainingSettings
+
+Param = Annotated[bool | int | float | str, WithJsonSchema({"type": ["boolean", "number", "string"]})]
+Multiple = Annotated[float, Field(gt=0, le=1000)]
 
 
 class ExampleWeights(Section):
@@ -30,9 +33,7 @@ class Method(Section):
     """A loss with its parameters, training and pairing."""
 
     loss: str = Field(None, description="Name of a file of tabpo/losses/; needed if no preset has the method's name.")
-    params: dict[
-        str, Annotated[bool | int | float | str, WithJsonSchema({"type": ["boolean", "number", "string"]})]
-    ] = Field(
+    params: dict[str, Param] = Field(
         {},
         description=(
             "Hyperparameters of the loss (docs/methods.md). A hyperparameter that is not given has the preset's value,"
@@ -57,4 +58,51 @@ class Method(Section):
             "Name of the pairing that the method trains on. If not given, the preset's pairing, or else mixed; in a"
             " study of preferences, given."
         ),
+    )
+    extra_steps: Literal["match"] = Field(
+        None,
+        description=(
+            "match trains for as many steps as give the run the floating-point operations of the study's dearest"
+            " method with this model, by calculation (docs/configuration.md). If not given, the steps of the training"
+            " settings."
+        ),
+    )
+
+
+class Tuning(Section):
+    """A search for the settings of methods: the same number of trials for each, chosen on dev_select alone."""
+
+    model: str = Field(
+        description=(
+            "Name of the model that is tuned. The multiples and hyperparameters chosen with it are those of all models."
+        )
+    )
+    methods: list[str] = Field(
+        None,
+        min_length=1,
+        description=(
+            "Names of the methods that have trials of their own, besides sft; if not given, all of the study. Other"
+            " methods take the learning rate and the length that were chosen for the first of these with the same loss,"
+            " and keep their own settings if there is none."
+        ),
+    )
+    metric: str = Field(
+        description=(
+            "Metric on dev_select by which a trial is chosen, for example ner_strict; all data sets must have it."
+        )
+    )
+    trials: int = Field(ge=2, le=1000, description="Number of trials of each method, drawn from its grid.")
+    seeds: list[Seed] = Field(
+        [1, 2, 3],
+        min_length=1,
+        description="Seeds of each trial; the mean over them decides. One seed is little, since dev_select is small.",
+    )
+    learning_rate: list[Multiple] = Field(
+        min_length=1, description="Multiples of a method's own learning rate that trials are drawn from."
+    )
+    steps: list[Multiple] = Field(
+        min_length=1, description="Multiples of a method's own number of steps or epochs that trials are drawn from."
+    )
+    params: dict[str, dict[str, list[Param]]] = Field(
+        {}, description="Values of hyperparameters that trials are drawn from, by method and hyperparameter."
     )

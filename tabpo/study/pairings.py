@@ -152,13 +152,14 @@ def check_disagreement(config: Mapping[str, Any]) -> None:
         )
 
 
-def check_choice(where: str, heldouts: Mapping[str, str | None]) -> None:
-    """Refuse a choice of weights on `dev_select` if the confusions of a pairing were counted on it.
+def check_choice(where: str, heldouts: Mapping[str, str | None], accepted: str) -> None:
+    """Refuse a choice of weights or settings on `dev_select` if the confusions of a pairing were counted on it.
 
     Args:
-        where: Model and method whose weights are chosen, for the message.
+        where: What is chosen, for the message.
         heldouts: `heldout` of each pairing that the choice affects, by name. The choice of an SFT model affects all
             pairings, because all confusions come from its answers.
+        accepted: What is accepted instead, besides another `heldout`.
 
     Raises:
         ConfigError: The message names the pairing.
@@ -166,6 +167,6 @@ def check_choice(where: str, heldouts: Mapping[str, str | None]) -> None:
     fed = [name for name, heldout in heldouts.items() if "dev_select" in PARTS[heldout]]
     if fed:
         raise ConfigError(
-            f"{where}: keep dev_best chooses on dev_select, but pairings.{fed[0]} takes confusions from all of dev"
-            f" (heldout {heldouts[fed[0]]}); accepted: keep last, or another heldout"
+            f"{where} chooses on dev_select, but pairings.{fed[0]} takes confusions from all of dev"
+            f" (heldout {heldouts[fed[0]]}); accepted: {accepted}, or another heldout"
         )

@@ -33,6 +33,7 @@ def report_settings(study: Study) -> Settings:
         "splits": {name: entry["split"] for name, entry in study.tables.items()},
         "metrics": study.metrics(),
         "costs": bool(trained_runs(study)),
+        "tuning": study.tuning is not None,
         "runs": report_runs(study),
         "exhibits": report_exhibits(study),
     }

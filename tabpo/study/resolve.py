@@ -6,20 +6,28 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tabpo.errors import ConfigError
-from tabpo.metrics.names import METRICS
+from tabpo.metrics.names import METRICS, VALIDITY
 from tabpo.names import PREFERENCES, PROMPTED, SFT, WITHOUT_MODEL
 from tabpo.study.datasets import check_dataset, check_demonstrations, complete_dataset, without_absent
 from tabpo.study.endpoint import complete_prompted, without_models
 from tabpo.study.generation import USUAL, check_generation
 from tabpo.study.imported import complete_imported
 from tabpo.study.keys import StudyKeys
-from tabpo.study.methods import ExampleWeights
+from tabpo.study.methods import ExampleWeights, Tuning
 from tabpo.study.pairings import DISAGREEMENT, check_choice, check_disagreement, complete_pairing
 from tabpo.study.preferences import check_preferences, default_pairing
 from tabpo.study.shape import check_reference, checked, unknown_name
 from tabpo.study.study import Settings, Study
 from tabpo.study.tables import Resolved, complete_tables
-from tabpo.study.training_layers import complete_training, overlay, preset_family, quantize, stage_layers
+from tabpo.study.training_layers import (
+    complete_training,
+    overlay,
+    preset_family,
+    quantize,
+    stage_layers,
+    with_trials,
+)
+from tabpo.tuning.trials import draw_trials
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 """Form of the names of datasets, models, methods, pairings and tables, which name folders and files of the results."""
@@ -51,9 +59,10 @@ RESERVED = {
         "reference",
         SFT,
         "token_scores",
+        "tuning",
     ),
     "pairings": (),
-    "tables": ("cost",),
+    "tables": ("cost", "tuning"),
 }
 RESERVED["imported"] = (*RESERVED["models"], *RESERVED["methods"])
 """Names that an entry cannot have, since the results have a file or folder, or the tables a row, of that name."""
@@ -110,7 +119,8 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     for (model, method), settings in training.items():
         if settings["keep"] == "dev_best":
             used = pairings if method == SFT else [all_methods[method]["pairing"]]
-            check_choice(f"models.{model} with {method}", {name: pairings[name]["heldout"] for name in used})
+            heldouts = {name: pairings[name]["heldout"] for name in used}
+            check_choice(f"models.{model} with {method}: keep dev_best", heldouts, "keep last")
     answers = {dataset: _answer(config, dataset, known) for dataset in config["datasets"]}
     metrics = {dataset: METRICS[answer] for dataset, answer in answers.items()}
     models = {
@@ -124,6 +134,11 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     tables, analyses = complete_tables(Resolved(config, answers, without_relations, all_methods, training))
     check_preferences(config, keys.generation.constraint, methods, training, tables)
     check_generation(keys.generation, [name for name, entry in models.items() if "endpoint" in entry])
+    tuning = None
+    if "tuning" in config:
+        check_choice("tuning", {name: entry["heldout"] for name, entry in pairings.items()}, "no tuning")
+        tuning = _tuning(config, Tuning.defaults() | config["tuning"], answers)
+        all_methods, training = with_trials(tuning, all_methods, training)
     return Study(
         results=keys.results.rstrip("/"),
         seeds=tuple(keys.seeds),
@@ -139,6 +154,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         methods=all_methods,
         scorers=tuple(scorers),
         training=training,
+        tuning=tuning,
         tables=tables,
         imported=imported,
         analyses=analyses,
@@ -265,6 +281,7 @@ def _method(config: Mapping[str, Any], name: str, known: Known, family: Mapping[
     params = {**preset.get("params", {}), **entry.get("params", {})}
     weights = entry.get("example_weights", preset.get("example_weights"))
     further = {} if weights is None else {"example_weights": ExampleWeights.defaults() | weights}
+    further |= {key: entry[key] for key in ("extra_steps",) if key in entry}
     scores = entry.get("token_scores", preset.get("token_scores", family.get(loss, {}).get("token_scores")))
     if scores is not None:
         further["token_scores"] = scores
@@ -298,6 +315,33 @@ def _scorers(
             if "token_scores" in {**scorers, **methods}[scorer]:
                 raise ConfigError(f"{where} names {scorer}, which has token_scores itself; accepted: other methods")
     return scorers
+
+
+def _tuning(config: Mapping[str, Any], entry: Settings, answers: Mapping[str, str]) -> Settings:
+    """Check the entry `tuning`, and draw the points of all trials; `answers` are the formats of the data sets."""
+    where, trained = "tuning", [name for name, model in config["models"].items() if "endpoint" not in model]
+    check_reference(f"{where}.model", entry["model"], "the trained models", trained)
+    for dataset, answer in answers.items():
+        if answer == PREFERENCES:
+            raise ConfigError(
+                f"{where}: datasets.{dataset} has preferences, whose scores compare a model with the SFT model, so that"
+                " trials of SFT have none; accepted: studies of annotated data"
+            )
+        of_data = [metric for metric in METRICS[answer] if metric not in VALIDITY]
+        check_reference(f"{where}.metric", entry["metric"], f"{dataset}, except for shares of answers,", of_data)
+    methods = list(config["methods"]) if entry["methods"] is None else entry["methods"]
+    of_model = config["models"][entry["model"]].get("methods", list(config["methods"]))
+    for method in methods:
+        check_reference(f"{where}.methods", method, f"models.{entry['model']}", of_model)
+    for method in entry["params"]:
+        check_reference(f"{where}.params", method, f"{where}.methods", methods)
+    points = {
+        method: draw_trials(
+            method, entry["trials"], entry["learning_rate"], entry["steps"], entry["params"].get(method, {})
+        )
+        for method in (SFT, *methods)
+    }
+    return {**entry, "methods": methods, "points": points}
 
 
 def _check_logging(logging: str, private: Sequence[str]) -> None:

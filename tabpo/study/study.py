@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from tabpo.names import BASELINES, GIVEN, ON_POLICY, PREFERENCES
+from tabpo.names import BASELINES, GIVEN, ON_POLICY, PREFERENCES, SFT
 from tabpo.study.generation import unusual
+from tabpo.tuning.trials import is_trial, trial_name
 
 Settings = dict[str, Any]
 """All that one job needs to know, and nothing else, because a job is repeated when its settings change."""
@@ -32,9 +33,11 @@ class Study:
         resources: Classes of machines by name.
         pairings: Recipes of pairs by name, with every key.
         methods: Loss, params and pairing by name, without `sft`; and `token_scores` of a method that reads log-probs of
-            other runs' models.
+            other runs' models. Trials are methods too.
         scorers: The methods that are no rows of tables, and are trained for the log-probs of their models alone.
         training: Complete training settings by (model, method), `sft` included; models behind an endpoint have none.
+        tuning: The entry `tuning` with `methods` and `seeds` filled in and, under `points`, the points of all trials by
+            method; None without it.
         tables: Entries of the tables of scores by name, with `models`, `methods` and `tests` filled in.
         imported: Rows from other systems by name: `model` or None, and `files` by data set and by seed or None.
         analyses: Entries of all other tables by name, which have a `kind`, with every key.
@@ -56,6 +59,7 @@ class Study:
     methods: dict[str, Settings]
     scorers: tuple[str, ...]
     training: dict[tuple[str, str], Settings]
+    tuning: Settings | None
     tables: dict[str, Settings]
     imported: dict[str, Settings]
     analyses: dict[str, Settings]
@@ -65,6 +69,24 @@ class Study:
     def machine(self, model: str) -> Settings:
         """Return the class of machines that the jobs of a model ask for."""
         return self.resources[self.models[model]["resources"]]
+
+    def trials(self, methods: Collection[str]) -> list[str]:
+        """Return the trials of these methods; none without `tuning`."""
+        points = {} if self.tuning is None else self.tuning["points"]
+        return [trial_name(name, number) for name in methods for number in range(len(points.get(name, ())))]
+
+    def all_seeds(self) -> list[int]:
+        """Return the seeds of the runs and of the trials."""
+        return list(dict.fromkeys([*self.seeds, *([] if self.tuning is None else self.tuning["seeds"])]))
+
+    def chosen_by(self, method: str) -> str | None:
+        """Return the method whose trials choose a method's settings: itself, or the first with its loss, or none."""
+        if self.tuning is None or is_trial(method):
+            return None
+        if method in (SFT, *self.tuning["methods"]):
+            return method
+        loss = self.methods[method]["loss"]
+        return next((name for name in self.tuning["methods"] if self.methods[name]["loss"] == loss), None)
 
     def trained_models(self) -> list[str]:
         """Return the names of the models that the study trains."""

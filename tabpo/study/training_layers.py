@@ -7,6 +7,7 @@ from tabpo.errors import ConfigError
 from tabpo.names import SFT
 from tabpo.study.study import Settings
 from tabpo.study.training import ALTERNATIVES, DEFAULTS
+from tabpo.tuning.trials import scaled_training, trial_name
 
 Layer = tuple[str, Mapping[str, Any]]
 """The place of settings in the study, for messages, and the settings."""
@@ -121,3 +122,24 @@ def _check_quantize(model: str, layers: Sequence[Layer], shared: Sequence[Layer]
             f" reference of all methods of models.{model} is scored; accepted: one value for both, for example in lora"
             f" under models.{model}.training.preference, which overrides every preset"
         )
+
+
+def with_trials(
+    tuning: Settings, methods: Mapping[str, Settings], training: Mapping[tuple[str, str], Settings]
+) -> tuple[dict[str, Settings], dict[tuple[str, str], Settings]]:
+    """Return methods and training settings with those of all trials; a trial has no `extra_steps`.
+
+    Args:
+        tuning: With the `points` of each method.
+        methods: Methods by name, without `sft`.
+        training: Complete settings by model and method.
+    """
+    methods, training, model = dict(methods), dict(training), tuning["model"]
+    for method, points in tuning["points"].items():
+        for number, point in enumerate(points):
+            name = trial_name(method, number)
+            training[model, name] = scaled_training(training[model, method], point)
+            if method != SFT:
+                entry = {key: value for key, value in methods[method].items() if key != "extra_steps"}
+                methods[name] = {**entry, "params": {**entry["params"], **point["params"]}}
+    return methods, training

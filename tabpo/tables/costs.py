@@ -12,7 +12,7 @@ import pandas as pd
 
 from tabpo.tables.typeset import latex_table, markdown_table
 
-COUNTED = ("steps", "examples", "tokens", "flops", "gpu_seconds")
+COUNTED = ("steps", "examples", "chosen_tokens", "tokens", "flops", "gpu_seconds")
 """Numbers in `provenance.json` that are added up over the runs that a method needs."""
 
 
@@ -37,6 +37,7 @@ class Cost:
         seeds: The number of runs.
         steps: Steps of the optimiser.
         examples: Pairs in these steps; a pair counts once for each time that it is seen.
+        chosen_tokens: Tokens of the chosen answers of these pairs, end-of-turn tokens included.
         tokens: Tokens that the model read in these steps.
         flops: Floating-point operations of these steps, the passes of a reference model in them included.
         gpu_seconds: Wall time of whole runs times the number of GPUs; None without GPUs.
@@ -49,6 +50,7 @@ class Cost:
     seeds: int
     steps: float | None
     examples: float | None
+    chosen_tokens: float | None
     tokens: float | None
     flops: float | None
     gpu_seconds: float | None
@@ -103,7 +105,7 @@ def costs_latex(costs: Sequence[Cost], caption: str, notes: Sequence[str]) -> st
 def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun], needed: Mapping[str, Sequence[str]]) -> list[str]:
     """The notes below the table: how the costs were counted, and what is missing."""
     devices = sorted({run.provenance["device"] for run in runs})
-    missing = any(None in (cost.steps, cost.flops) for cost in costs)
+    missing = any(None in (cost.steps, cost.chosen_tokens, cost.flops) for cost in costs)
     return [
         "Means over seeds, SFT not included. Pairs count each time that they are seen. FLOPs: by calculation, those of"
         " one micro-batch times the tokens of all, without evaluations, sampling and the reference's shared"
@@ -131,6 +133,7 @@ def _texts(cost: Cost, dash: str, on_gpus: bool) -> dict[str, str]:
         "method": cost.method,
         "steps": shown(cost.steps, ".0f"),
         "pairs": shown(cost.examples, ".0f"),
+        "chosen tokens": shown(cost.chosen_tokens, ".0f"),
         "tokens": shown(cost.tokens, ".0f"),
         "FLOPs": shown(cost.flops, ".0e"),
     }

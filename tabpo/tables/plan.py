@@ -12,10 +12,13 @@ from typing import Any
 
 import pandas as pd
 
+from tabpo.names import SFT
+from tabpo.tuning.trials import is_trial
+
 SHARED = "(all methods)"
 """The method of jobs that are done once for all methods of a model."""
 
-TRAINING = ("sft", "train")
+TRAINING = ("sft", "train", "sft_trial", "train_trial")
 
 BYTES_A_WEIGHT = 4
 """Models are stored in float32."""
@@ -48,6 +51,11 @@ class PlannedJob:
     mem_mb: int
     limit_s: float
     training: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_of_tuning(self) -> bool:
+        """Whether it is a job of a trial, or chooses among trials."""
+        return self.rule in ("choice", "tuning") or is_trial(self.wildcards.get("method", ""))
 
     @property
     def lora(self) -> Mapping[str, Any] | None:
@@ -88,7 +96,8 @@ def read_measured(results: Path) -> dict[Key, list[float]]:
         dataset, model, method = path.parts[-5:-2]
         made = json.loads(path.read_text())
         if "wall_s" in made:
-            _note(measured, ("sft" if method == "sft" else "train", dataset, model, method), made["wall_s"])
+            rule = "sft" if method.partition("+")[0] == SFT else "train"
+            _note(measured, (rule, dataset, model, method), made["wall_s"])
     for path in sorted((results / "benchmarks").rglob("*.tsv")):
         rule, *axes = path.relative_to(results / "benchmarks").with_suffix("").parts
         if rule not in TRAINING:
@@ -115,8 +124,8 @@ def estimated_s(job: PlannedJob, measured: Mapping[Key, Sequence[float]]) -> tup
     They are the mean of finished jobs of the same rule, data set, model and method; without these, of all methods; then
     of all data sets. If no job of this rule and model has finished, they are the time limit.
     """
-    axes = (job.wildcards.get(name) for name in ("dataset", "model", "method"))
-    key = (job.rule, *axes) if job.rule != "sft" else ("sft", job.wildcards["dataset"], job.wildcards["model"], "sft")
+    dataset, model, method = (job.wildcards.get(name) for name in ("dataset", "model", "method"))
+    key = job.rule.removesuffix("_trial"), dataset, model, SFT if job.rule == "sft" else method
     for wider in _wider(key):
         if wider in measured:
             return fmean(measured[wider]), True
@@ -147,7 +156,8 @@ def plan_page(
     counts = pd.DataFrame([{"rule": rule, "jobs": number} for rule, number in rules.most_common()])
     parts = [
         *("# Plan", f"{len(jobs)} jobs.", _table(counts)),
-        *("## Time", _time(jobs, measured)),
+        *("## Time", _time([job for job in jobs if not job.is_of_tuning], measured)),
+        *_tuning([job for job in jobs if job.is_of_tuning], measured),
         *("## Memory", _memory(jobs, memory_mb)),
         *("## Disk", disk),
         *("## Weights", "\n".join(f"- {line}" for line in weights) or "All hub models are on this machine."),
@@ -184,6 +194,22 @@ def _time(jobs: Sequence[PlannedJob], measured: Mapping[Key, Sequence[float]]) -
         " methods, then of all data sets of the model. A job that is not measured counts with its time limit, which is"
         f" the most that it may take.\n\n{_table(pd.DataFrame(lines))}"
     )
+
+
+def _tuning(jobs: Sequence[PlannedJob], measured: Mapping[Key, Sequence[float]]) -> list[str]:
+    """The time of trials, which Time leaves out; nothing without trials."""
+    if not jobs:
+        return []
+    trials = len({(job.wildcards["dataset"], job.wildcards["method"]) for job in jobs if job.rule in TRAINING})
+    seconds = [estimated_s(job, measured) for job in jobs]
+    hours = sum(each for each, _ in seconds) / 3600
+    gpu_hours = sum(job.gpus * each for job, (each, _) in zip(jobs, seconds, strict=True)) / 3600
+    known = sum(known for _, known in seconds)
+    return [
+        "## Tuning",
+        f"Beside this time, {trials} trials are {len(jobs)} jobs of {hours:.2f} hours and {gpu_hours:.2f} GPU-hours"
+        f" ({known} of {len(jobs)} measured).",
+    ]
 
 
 def _memory(jobs: Sequence[PlannedJob], measured_mb: Mapping[str, int]) -> str:

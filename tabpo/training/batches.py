@@ -107,7 +107,7 @@ def plan_batches(
             f"training.batch_size {settings.batch_size} is no multiple of {share}, which is micro_batch_size"
             f" {settings.micro_batch_size} x {processes} processes"
         )
-    steps = settings.steps or math.ceil(Fraction(str(settings.epochs)) * len(groups) / settings.batch_size)
+    steps = planned_steps(settings.steps, settings.epochs, settings.batch_size, len(groups))
     members: dict[Hashable, list[int]] = {}
     longest: dict[Hashable, int] = {}
     for index, group in enumerate(groups):
@@ -126,6 +126,11 @@ def plan_batches(
         together = [list(members) for _, members in groupby(step, key=lambda index: groups[index])]
         packed += _pack(together, settings.micro_batch_size)
     return BatchPlan(packed, len(groups), settings.batch_size, settings.micro_batch_size, processes)
+
+
+def planned_steps(steps: int | None, epochs: float | None, batch_size: int, examples: int) -> int:
+    """Return the number of steps of a run: as given, or as many as `epochs` passes take, the last one filled up."""
+    return steps or math.ceil(Fraction(str(epochs)) * examples / batch_size)
 
 
 def _pack(together: list[list[int]], size: int) -> list[int]:

@@ -244,6 +244,7 @@ def _provenance(
 ) -> dict[str, Any]:
     gpus = run.resources["gpus"] if device.type == "cuda" else 0
     tokens, steps = sum(timing.tokens for timing in trainer.timings), len(trainer.steps)
+    seen = [trainer.train_dataset[index] for index in trainer.plan.order[: steps * trainer.plan.batch_size]]
     logging.info("%d steps in %.1f s", steps, wall_s)
     return {
         **describe_code(),
@@ -256,6 +257,7 @@ def _provenance(
         "gpu_seconds": round(wall_s * gpus, 3),
         "steps": steps,
         "examples": steps * trainer.plan.batch_size,
+        "chosen_tokens": sum(len(example.chosen_ids) for example in seen),
         "tokens": tokens,
         "flops": None if trainer.flops_per_token is None else round(trainer.flops_per_token * tokens),
     }

@@ -55,7 +55,8 @@ def settings(**changed) -> dict:
         {"dataset": "notes", "model": "tiny", "title": "Confusions", "files": FIGURES},
     ]
     return {
-        **{"study": "small", "presets": "matched", "seeds": [1, 2], "costs": True, "exhibits": exhibits, "runs": []},
+        **{"study": "small", "presets": "matched", "seeds": [1, 2], "costs": True, "tuning": False},
+        **{"exhibits": exhibits, "runs": []},
         "datasets": [{"name": "notes", "source": "custom", "unit": "document", "private": False}],
         "models": [{"name": "tiny", "origin": "from scratch"}],
         "score_figures": {"main": "figures/scores/main.svg"},

@@ -41,7 +41,7 @@ def test_costs_are_those_of_methods_whose_runs_all_exist():
 
 def test_the_report_names_what_exists_only():
     exhibits = [{"title": "card", "files": ["a/card.md"]}, {"title": "pairs", "files": ["p/1.md", "p/2.md"]}]
-    settings = {"runs": [SFT, DPO], "exhibits": exhibits, "costs": True, "study": "small"}
+    settings = {"runs": [SFT, DPO], "exhibits": exhibits, "costs": True, "tuning": True, "study": "small"}
     settings["score_figures"] = {"main": "figures/scores/main.svg", "other": "figures/scores/other.svg"}
     exist = {"a/card.md", "p/1.md", "figures/scores/main.svg"}
     exist |= {f"a/m/sft/seed{seed}/{name}.json" for seed in (1, 2) for name in ("selection", "provenance")}
@@ -51,5 +51,6 @@ def test_the_report_names_what_exists_only():
         "exhibits": exhibits[:1],
         "score_figures": {"main": "figures/scores/main.svg"},
         "costs": False,
+        "tuning": False,
         "study": "small",
     }

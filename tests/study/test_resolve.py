@@ -34,6 +34,7 @@ STUDIES = (
     "extended",
     "demo",
     "demo_full",
+    "demo_fairness",
     "scierc_cpu",
     "gpu",
     "scierc_24gb",

@@ -12,7 +12,14 @@ from workflow_scripts import cost
 def run(
     method: str, seed: int, *, tokens: int = 100, flops: float | None = 2.4e12, gpus: int = 0, **made
 ) -> TrainedRun:
-    counted = {"steps": 10, "examples": 160, "tokens": tokens, "flops": flops, "gpu_seconds": 60.0 * gpus}
+    counted = {
+        "steps": 10,
+        "examples": 160,
+        "chosen_tokens": 640,
+        "tokens": tokens,
+        "flops": flops,
+        "gpu_seconds": 60.0 * gpus,
+    }
     machine = {"device": "a CPU", "peak_memory_mb": 700, "peak_gpu_memory_mb": 5000 if gpus else None}
     return TrainedRun("scierc", "tiny", method, seed, counted | machine | made)
 
@@ -35,9 +42,9 @@ def test_the_printed_table_has_one_digit_of_operations_and_no_times():
     notes = describe_costs(costs, two_methods(), {})
     rows = [line for line in costs_markdown(costs, "Cost.", notes).splitlines() if line.startswith("| scierc")]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
-    assert cells[0] == ["scierc", "tiny", "dpo", "10", "160", "120", "2e12", "710"]
-    assert cells[1][6] == "3e12" and "Trained on a CPU." in notes
-    assert r"DPO & 10 & 160 & 120 & 2e12 & 710 \\" in costs_latex(costs, "Cost.", notes)
+    assert cells[0] == ["scierc", "tiny", "dpo", "10", "160", "640", "120", "2e12", "710"]
+    assert cells[1][7] == "3e12" and "Trained on a CPU." in notes
+    assert r"DPO & 10 & 160 & 640 & 120 & 2e12 & 710 \\" in costs_latex(costs, "Cost.", notes)
     assert pd.read_csv(io.StringIO(costs_csv(costs)))["flops"].tolist() == [2.4e12, 3.2e12]
 
 
