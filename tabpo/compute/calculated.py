@@ -7,7 +7,6 @@ log-probs of the reference.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import torch
@@ -65,31 +64,37 @@ def pair_flops(
     A step of the policy is a forward pass and a backward pass of twice its operations; with adapters the backward pass
     has half of these, since frozen weights have no gradient, and `gradient_checkpointing` adds a forward pass. The
     reference costs a forward pass if the loss needs its distribution, and the attribution of "importance" reads the
-    prompt once and both completions forth and back. An anchor counts as long as the chosen completion, at most
-    `anchors.MAX_NEW_TOKENS`. Padding, adapters themselves and prompts that several pairs of a step share are not seen.
+    prompt once and all completions forth and back. An anchor counts as long as the chosen completion, at most
+    `anchors.MAX_NEW_TOKENS`. Padding and the adapters themselves are left out.
 
     Args:
         sizes: Of the model.
         needs: `needs` of the loss.
-        training: `lora` and `gradient_checkpointing` are read.
+        training: `lora` and `gradient_checkpointing` are read, and `micro_batch_size`, in which pairs of a prompt share
+            it.
         pairs: At least one.
     """
-    policy = (2 if training["lora"] else 3) + (1 if training["gradient_checkpointing"] else 0)
-    reference = 1 if needs & {"token_kl", "anchor"} else 0
-    return fmean(
-        (policy + reference) * _pass_flops(sizes, pair, "anchor" in needs)
-        + (_attribution_flops(sizes, pair) if "importance" in needs else 0)
-        for pair in pairs
-    )
+    passes = (2 if training["lora"] else 3) + (1 if training["gradient_checkpointing"] else 0)
+    passes += 1 if needs & {"token_kl", "anchor"} else 0
+    total, size = 0.0, training["micro_batch_size"]
+    groups: dict[tuple[int, ...], list[PairExample]] = {}
+    for pair in pairs:
+        groups.setdefault(pair.prompt_ids, []).append(pair)
+    for group in groups.values():
+        for start in range(0, len(group), size):
+            together = group[start : start + size]
+            total += passes * _pass_flops(sizes, together, "anchor" in needs)
+            total += _attribution_flops(sizes, together) if "importance" in needs else 0.0
+    return total / len(pairs)
 
 
-def _pass_flops(sizes: Dimensions, pair: PairExample, with_anchor: bool) -> float:
-    """Operations of a forward pass over the packed completions of a pair."""
-    completions = [pair.chosen_ids, pair.rejected_ids]
+def _pass_flops(sizes: Dimensions, pairs: Sequence[PairExample], with_anchor: bool) -> float:
+    """Operations of a forward pass over the packed completions of pairs of one prompt."""
+    completions = [completion for pair in pairs for completion in (pair.chosen_ids, pair.rejected_ids)]
     if with_anchor:
-        length = min(len(pair.chosen_ids), MAX_NEW_TOKENS)
+        length = min(len(pairs[0].chosen_ids), MAX_NEW_TOKENS)
         completions.append((-1,) * length)  # a token that no completion begins with
-    packed = pack([pair.prompt_ids] * len(completions), completions)
+    packed = pack([pairs[0].prompt_ids] * len(completions), completions)
     scored = len({state for states in packed.states for state in states})
     squares = sum(
         tree.first**2 + sum(length * (shared + length) for shared, length in tree.suffixes) for tree in packed.trees
@@ -97,10 +102,10 @@ def _pass_flops(sizes: Dimensions, pair: PairExample, with_anchor: bool) -> floa
     return forward_flops(sizes, len(packed.token_ids), scored, squares)
 
 
-def _attribution_flops(sizes: Dimensions, pair: PairExample) -> float:
-    """Operations of the attribution of a pair's tokens (`importance`)."""
-    prompt = len(pair.prompt_ids)
-    sides = [len(pair.chosen_ids), len(pair.rejected_ids)]
+def _attribution_flops(sizes: Dimensions, pairs: Sequence[PairExample]) -> float:
+    """Operations of the attribution of tokens (`importance`) of pairs of one prompt."""
+    prompt = len(pairs[0].prompt_ids)
+    lengths = [len(side) for side in {side for pair in pairs for side in (pair.chosen_ids, pair.rejected_ids)}]
     return forward_flops(sizes, prompt, 0, prompt**2) + 2 * sum(
-        forward_flops(sizes, length, 1, length * (prompt + length)) for length in sides
+        forward_flops(sizes, length, 1, length * (prompt + length)) for length in lengths
     )

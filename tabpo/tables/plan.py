@@ -207,8 +207,8 @@ def _tuning(jobs: Sequence[PlannedJob], measured: Mapping[Key, Sequence[float]])
     known = sum(known for _, known in seconds)
     return [
         "## Tuning",
-        f"Beside this time, {trials} trials are {len(jobs)} jobs of {hours:.2f} hours and {gpu_hours:.2f} GPU-hours"
-        f" ({known} of {len(jobs)} measured).",
+        f"Trials come on top of this time: {trials}, in {len(jobs)} jobs of {hours:.2f} hours and {gpu_hours:.2f}"
+        f" GPU-hours ({known} of {len(jobs)} measured).",
     ]
 
 

@@ -7,7 +7,7 @@ from tabpo.compute.calculated import Dimensions, forward_flops, pair_flops, read
 from tabpo.scoring.tokenise import PairExample
 
 SIZES = Dimensions(layers=100, head=30, attention=5)
-FULL = {"lora": None, "gradient_checkpointing": False}
+FULL = {"lora": None, "gradient_checkpointing": False, "micro_batch_size": 1}
 
 
 def pair(prompt: int, chosen: tuple[int, ...], rejected: tuple[int, ...]) -> PairExample:
@@ -37,6 +37,14 @@ def test_a_forward_pass_by_hand():
 )
 def test_passes_of_a_pair(needs, training, passes):
     assert pair_flops(SIZES, needs, training, [SMALL, SMALL]) == passes * FORWARD
+
+
+def test_pairs_of_a_prompt_share_it_within_a_micro_batch():
+    # Beside the pair, the token 6 of the second rejected answer is read and scored.
+    together = FORWARD + 2 * 100 * 1 + 2 * 30 * 1 + 4 * 5 * 1 * 4
+    pairs = [SMALL, pair(2, (1, 2, 3), (1, 6, 3))]
+    assert pair_flops(SIZES, set(), FULL | {"micro_batch_size": 2}, pairs) == 3 * together / 2
+    assert pair_flops(SIZES, set(), FULL, pairs) == 3 * FORWARD
 
 
 def test_importance_reads_the_prompt_once_and_both_completions_forth_and_back():

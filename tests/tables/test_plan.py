@@ -144,3 +144,23 @@ def test_a_run_that_writes_its_adapters_alone_counts_as_no_model(tmp_path, merge
     jobs = read_dry_run(DRY_RUN.replace('{"training": {"lora": null}}', adapters))
     text = describe_disk(jobs, tmp_path, {"small": 1000}, "all")
     assert f"at the end about {final}" in text and "checkpoints" not in text
+
+
+def test_the_time_of_trials_is_counted_apart(tmp_path):
+    finish(tmp_path, "dpo+trial0", 1, 1800.0)
+    trial = """
+rule train_trial:
+    reason: Missing output files: g
+    wildcards: dataset=notes, model=small, method=dpo+trial1, seed=1
+    resources: tmpdir=/tmp, gpu=2, mem_mb=2500, runtime=60
+Shell command: exec python -m workflow_scripts.launch train --settings '{"training": {"lora": null}}' --sft x
+
+rule predict:
+    reason: Missing output files: h
+    wildcards: dataset=notes, model=small, method=dpo+trial1, seed=1, split=dev_select
+    resources: tmpdir=/tmp, gpu=2, mem_mb=2500, runtime=30
+"""
+    page = plan_page(read_dry_run(DRY_RUN + trial), read_measured(tmp_path), {}, "Little.", [], "")
+    expected = "1, in 2 jobs of 1.00 hours and 2.00 GPU-hours (1 of 2 measured)"
+    assert expected in page and "dpo+trial1" not in page.partition("## Tuning")[0].partition("## Time")[2]
+    assert "## Tuning" not in plan_page(read_dry_run(DRY_RUN), {}, {}, "Little.", [], "")

@@ -5,6 +5,8 @@ import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from tabpo.compute.calculated import pair_flops, read_dimensions
+from tabpo.losses import build_loss
 from tabpo.training import trainer as loop
 from tabpo.training.flops import FlopCount, can_count
 
@@ -53,3 +55,18 @@ def test_counting_changes_nothing(
     passes = {"tab_po": 6, "tdpo2": 8}[loss]  # 2 forward, 4 backward, and 2 of the reference for its KL
     # beside the layers there are the output head and attention, each of which costs about as much in this model
     assert passes * layers < trainers[True].flops_per_token < 4 * passes * layers
+
+
+# Padding is not seen; the attribution of ti_dpo pads all completions to the longest, and its anchors are sampled.
+@pytest.mark.parametrize(("loss", "apart"), [("dpo", 0.1), ("tdpo2", 0.1), ("ti_dpo", 0.25)])
+def test_the_calculation_before_training_is_near_what_training_counts(
+    loss, apart, make_trainer, make_model, preference, pair_examples, start, tmp_path
+):
+    stage = preference(loss, start=start)
+    trainer = make_trainer(stage, make_model(), pair_examples, tmp_path, steps=1, micro_batch_size=4)
+    trainer.run(None)
+    counted = trainer.flops_per_token * trainer.timings[0].tokens / 4
+    needs = build_loss(loss).needs
+    full = {"lora": None, "gradient_checkpointing": False, "micro_batch_size": 4}
+    calculated = pair_flops(read_dimensions(start), needs, full, pair_examples)
+    assert calculated == pytest.approx(counted, rel=apart)
