@@ -50,7 +50,7 @@ second_settings = settings(job.second_settings, "dataset")
 table_settings = settings(job.table_settings, "table")
 metric_settings = settings(job.metric_settings, "metric")
 cost_settings = settings(job.cost_settings)
-choice_settings = settings(job.choice_settings, "dataset", "method")
+trial_settings = settings(job.trial_settings, "dataset", "method")
 tuning_settings = settings(job.tuning_settings)
 macro_settings = settings(job.macro_settings)
 export_settings = settings(job.export_settings)
@@ -353,8 +353,8 @@ sensitivity_counts = run_files(
 )
 export_counts = run_files(job.export_settings, "scores/test.counts.parquet")
 cost_provenance = run_files(job.cost_settings, PROVENANCE)
-trial_scores = run_files(job.choice_settings, SCORES, "dataset", "method")
-trial_provenance = run_files(job.choice_settings, PROVENANCE, "dataset", "method")
+trial_scores = run_files(job.trial_settings, SCORES, "dataset", "method")
+trial_provenance = run_files(job.trial_settings, PROVENANCE, "dataset", "method")
 
 
 @functools.cache

@@ -48,7 +48,7 @@ rule choice:
     wildcard_constraints:
         method=either(TUNED),
     params:
-        settings=choice_settings,
+        settings=trial_settings,
         results=study_folder,
     log:
         results("logs/choice/{dataset}/{model}/{method}.log"),

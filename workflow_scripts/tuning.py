@@ -8,7 +8,7 @@ from pathlib import Path
 from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
 from tabpo.privacy import marked
-from tabpo.tables.tuning import describe_tuning, tuning_csv, tuning_latex, tuning_markdown
+from tabpo.reports.tuning_table import describe_tuning, tuning_csv, tuning_latex, tuning_markdown
 
 
 def main(argv: list[str] | None = None) -> None:

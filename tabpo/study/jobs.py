@@ -111,7 +111,7 @@ def matched_pairings(study: Study, model: str, method: str) -> list[str]:
     return list(dict.fromkeys(study.methods[name]["pairing"] for name in matched_methods(study, model)))
 
 
-def choice_settings(study: Study, dataset: str, method: str) -> Settings:
+def trial_settings(study: Study, dataset: str, method: str) -> Settings:
     """Settings of the rule `choice`: the trials of a method, as runs."""
     tuning = study.tuning
     trials = [

@@ -4,7 +4,7 @@ import io
 
 import pandas as pd
 
-from tabpo.tables.tuning import describe_tuning, tuning_csv, tuning_latex, tuning_markdown
+from tabpo.reports.tuning_table import describe_tuning, tuning_csv, tuning_latex, tuning_markdown
 from tabpo.tuning.choice import choose
 
 POINTS = [
