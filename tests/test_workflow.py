@@ -701,7 +701,7 @@ def test_every_rule_says_all(file, block):
         assert all(re.match(r"\w+=|[)\]]", entry) for entry in entries), f"{file}: unnamed {directive}"
     if not inherited:
         assert re.search(r"mem_mb=", block) and re.search(r"runtime=", block)
-        assert '" 2>> {log:q}"' in block
+        assert ' 2>> {log:q}"' in block
         assert not re.findall(r"^        \".*\{(?:input|output)\.\w+\}", block, re.M), f"{file}: a path without :q"
 
 
