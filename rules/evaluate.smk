@@ -43,6 +43,54 @@ rule predict:
         " 2>> {log:q}"
 
 
+use rule predict as sample with:
+    input:
+        model=results("{dataset}/{model}/{method}/seed{seed}/model"),
+        below=model_below,
+        prompts=results("{dataset}/prompts/dev_select.parquet"),
+        ontology=dataset_ontology,
+    output:
+        completions=results("{dataset}/{model}/{method}/seed{seed}/samples/dev_select.parquet"),
+    params:
+        settings=sample_settings,
+        program="predict",
+    log:
+        results("logs/sample/{dataset}/{model}/{method}/seed{seed}.log"),
+    benchmark:
+        results("benchmarks/sample/{dataset}/{model}/{method}/seed{seed}.tsv")
+
+
+rule diversity:
+    """Count how different the samples of each prompt are, and how good the best of them is."""
+    input:
+        samples=results("{dataset}/{model}/{method}/seed{seed}/samples/dev_select.parquet"),
+        prompts=results("{dataset}/prompts/dev_select.parquet"),
+        documents=results("{dataset}/documents/dev.parquet"),
+        ontology=dataset_ontology,
+    output:
+        counts=results("{dataset}/{model}/{method}/seed{seed}/samples/dev_select.counts.parquet"),
+    log:
+        results("logs/diversity/{dataset}/{model}/{method}/seed{seed}.log"),
+    benchmark:
+        results("benchmarks/diversity/{dataset}/{model}/{method}/seed{seed}.tsv")
+    group:
+        "answers"
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.diversity"
+        " --samples {input.samples:q}"
+        " --prompts {input.prompts:q}"
+        " --documents {input.documents:q}"
+        " --ontology {input.ontology:q}"
+        " --output {output.counts:q}"
+        " 2>> {log:q}"
+
+
 rule annotate:
     """Answer new texts with one trained model, and write its annotations for brat and Label Studio with confidences."""
     input:

@@ -19,7 +19,7 @@ from tabpo.names import WITHOUT_MODEL
 from tabpo.processes.failure import OUTPUTS_MISSING, WITHOUT_MESSAGE, failure_reason
 
 PARTIAL = results("partial")
-TABLE_RULES = ("table", "per_metric_table", "mechanism")
+TABLE_RULES = ("table", "per_metric_table", "mechanism", "stability")
 PARTIAL_LOG = results("logs/partial.log")
 
 

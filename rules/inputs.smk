@@ -28,6 +28,7 @@ base_settings = settings(job.base_settings, "dataset", "model")
 sft_settings = settings(job.sft_settings, "dataset", "model", "seed")
 run_settings = settings(job.run_settings, "dataset", "model", "method", "seed")
 generation_settings = settings(job.generation_settings, "dataset", "model")
+sample_settings = settings(job.sample_settings, "dataset", "model", "seed")
 annotate_settings = settings(job.annotate_settings, "dataset", "model", "method")
 ask_settings = settings(job.ask_settings, "dataset", "model")
 variant_settings = settings(job.variant_settings, "dataset", "model", "variant")
@@ -338,6 +339,7 @@ def table_cards(settings, axis):
 
 
 SCORES, COUNTS = "scores/{split}.json", "scores/{split}.counts.parquet"
+SAMPLE_COUNTS = "samples/dev_select.counts.parquet"
 PROVENANCE = "provenance.json"  # rows without a model have none
 # Programs of tables and of the report read several files of each run. One of those that the same job makes is enough as
 # an input: Snakemake plans a study by going through all inputs, and its tables have most of them.
@@ -346,6 +348,7 @@ cards_of_table = table_cards(job.table_settings, "table")
 cards_of_metric = table_cards(job.metric_settings, "metric")
 mechanism_steps = run_files(job.table_settings, "training.parquet", "table")
 mechanism_scores = run_files(job.scored_settings, SCORES, "table")
+stability_counts = run_files(job.table_settings, SAMPLE_COUNTS, "table")
 figure_steps = run_files(job.run_figure_settings, "training.parquet", "dataset", "model")
 figure_watch = run_files(job.run_figure_settings, "watch.json", "dataset", "model")
 sensitivity_counts = run_files(

@@ -102,6 +102,45 @@ rule mechanism:
         " 2>> {log:q}"
 
 
+rule stability:
+    """Write a table of how different sampled answers are, and of how smoothly methods train."""
+    input:
+        counts=stability_counts,
+    output:
+        csv=results("tables/{table}.csv"),
+        md=results("tables/{table}.md"),
+        tex=results("tables/{table}.tex"),
+        tests_csv=results("tables/{table}.tests.csv"),
+        tests_md=results("tables/{table}.tests.md"),
+        tests_tex=results("tables/{table}.tests.tex"),
+    wildcard_constraints:
+        table=either(STUDY.of_kind("stability")),
+    params:
+        settings=table_settings,
+        results=study_folder,
+    log:
+        results("logs/stability/{table}.log"),
+    benchmark:
+        results("benchmarks/stability/{table}.tsv")
+    conda:
+        "../envs/eval.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    shell:
+        "python -m workflow_scripts.stability"
+        " --settings {params.settings:q}"
+        " --results {params.results:q}"
+        " --output-csv {output.csv:q}"
+        " --output-md {output.md:q}"
+        " --output-tex {output.tex:q}"
+        " --output-tests-csv {output.tests_csv:q}"
+        " --output-tests-md {output.tests_md:q}"
+        " --output-tests-tex {output.tests_tex:q}"
+        " 2>> {log:q}"
+
+
 rule macros:
     """Write every number of the study's tables as a LaTeX macro."""
     input:

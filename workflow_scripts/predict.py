@@ -1,4 +1,4 @@
-"""Generate a greedy answer to every prompt of a split with one trained model."""
+"""Generate a greedy answer, or several samples, to every prompt of a split with one trained model."""
 
 import argparse
 import json
@@ -21,7 +21,10 @@ def main(argv: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--settings", type=json.loads, required=True, help="JSON: what tabpo.study.jobs.generation_settings returns"
+        "--settings",
+        type=json.loads,
+        required=True,
+        help="JSON: what generation_settings or sample_settings of tabpo.study.jobs returns",
     )
     parser.add_argument("--model", type=Path, required=True, help="folder of the trained model")
     parser.add_argument("--prompts", type=Path, required=True)

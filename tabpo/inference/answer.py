@@ -21,13 +21,15 @@ def answer_prompts(
     ontology: Ontology | None,
     each: Callable[..., Iterable[list[list[int]]]] = map,
 ) -> list[Completion]:
-    """Answer every prompt greedily by transformers; the completions have the order of the prompts.
+    """Answer every prompt by transformers; the completions have the order of the prompts.
+
+    Answers are greedy, or samples if the settings have a `seed`; then each prompt has `samples` answers in a row.
 
     Args:
         model: The trained model.
         tokenizer: Its tokenizer.
         prompts: The prompts; they may have no gold answers.
-        settings: What `tabpo.study.jobs.generation_settings` returns; its engine is not read.
+        settings: What `tabpo.study.jobs.generation_settings` or `sample_settings` returns; its engine is not read.
         ontology: The ontology of the answers, for the constraint json_schema.
         each: As for `generate`.
 
@@ -39,10 +41,11 @@ def answer_prompts(
     encoded = [
         (prompt.prompt_id, encode_prompt(tokenizer, prompt, limits, number))
         for number, prompt in enumerate(prompts, start=1)
+        for _ in range(settings.get("samples", 1))
     ]
     constraint = None
     if settings["constraint"] == "json_schema":
         asked = {"clusters": settings["unit"] == "document", "max_new_tokens": caps["max_new_tokens"]}
         constraint = Constraint(tokenizer, model.config.vocab_size, ontology, **asked)
     with autocast(numerics, model.device.type):
-        return generate(model, tokenizer, encoded, constraint=constraint, each=each, **caps)
+        return generate(model, tokenizer, encoded, constraint=constraint, each=each, seed=settings.get("seed"), **caps)

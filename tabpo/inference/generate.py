@@ -1,7 +1,9 @@
-"""Completions of prompts by `model.generate` of transformers."""
+"""Greedy or sampled completions of prompts by `model.generate` of transformers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -20,10 +22,12 @@ def generate(
     batch_size: int,
     constraint: Constraint | None = None,
     each: Callable[..., Iterable[list[list[int]]]] = map,
+    seed: int | None = None,
 ) -> list[Completion]:
-    """Answer every prompt greedily; the completions have the order of the prompts.
+    """Answer every prompt greedily, or sample its answer; the completions have the order of the prompts.
 
-    Prompts of similar length form a batch. The longest come first, so that a lack of memory shows at once.
+    Prompts of similar length form a batch. The longest come first, so that a lack of memory shows at once. A prompt
+    that is given several times gets as many samples.
 
     Args:
         model: In eval mode, on one device or divided among GPUs.
@@ -34,16 +38,21 @@ def generate(
         batch_size: Number of prompts in a batch.
         constraint: The answers that are allowed; None allows all.
         each: Applies a function to every batch, as `map` does; `processes.parts.kept_parts` keeps the results.
+        seed: None answers greedily. A number samples from the model's own probabilities (temperature 1, all tokens);
+            every batch has a seed of its own, so that kept batches change nothing.
     """
     eos_id = tokenizer.eos_token_id
-    settings = GenerationConfig(
-        do_sample=False, max_new_tokens=max_new_tokens, eos_token_id=eos_id, pad_token_id=eos_id
-    )
+    how = {"do_sample": False} if seed is None else {"do_sample": True, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
+    settings = GenerationConfig(max_new_tokens=max_new_tokens, eos_token_id=eos_id, pad_token_id=eos_id, **how)
     order = sorted(range(len(prompts)), key=lambda index: (-len(prompts[index][1]), index))
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
 
     def answer(batch: Sequence[int]) -> list[list[int]]:
-        return generate_batch(model, [prompts[index][1] for index in batch], settings, constraint)
+        ids = [prompts[index][1] for index in batch]
+        if seed is None:
+            return generate_batch(model, ids, settings, constraint)
+        with seeded(model.device, seed, batch[0]):
+            return generate_batch(model, ids, settings, constraint)
 
     rows = zip(each(answer, batches), batches, strict=True)
     answers = (item for ids, batch in rows for item in zip(batch, ids, strict=True))
@@ -51,6 +60,14 @@ def generate(
     for index, ids in progress(answers, len(prompts), "answers", tokens=lambda answer: len(answer[1])):
         completions[index] = read_completion(tokenizer, prompts[index][0], ids)
     return [completions[index] for index in range(len(prompts))]
+
+
+@contextmanager
+def seeded(device: torch.device, *seed: int) -> Iterator[None]:
+    """Seed torch's random numbers with whole numbers, and restore their state in the end."""
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+        yield
 
 
 def generate_batch(

@@ -9,8 +9,10 @@ from itertools import chain
 
 import numpy as np
 
+from tabpo.answers.ontology import Ontology
 from tabpo.answers.units import Unit
 from tabpo.artefacts import sha256_text
+from tabpo.metrics.diversity import sample_counts
 from tabpo.metrics.scores import HEADLINE, UnitCounts
 from tabpo.metrics.validity import validity_counts
 from tabpo.records import ClusterCounts, Document, Prediction, Prompt, Reference
@@ -37,6 +39,21 @@ def cluster_counts(
         for unit, prediction in zip(units, predictions, strict=True)
     )
     return summed_by_cluster(chain(zip(clusters, parts, strict=True), zip(clusters, valid, strict=True)))
+
+
+def sampled_counts(
+    documents: Iterable[Document], units: Sequence[Unit], predictions: Sequence[Prediction], ontology: Ontology
+) -> list[ClusterCounts]:
+    """Sum the counts of `sample_counts` in each cluster; `predictions` has the samples of each unit in a row."""
+    groups = {document.doc_id: document.group_id or document.doc_id for document in documents}
+    each = len(predictions) // len(units)
+    rows = (
+        (groups[unit.doc_id], sample_counts(unit, predictions[each * number : each * (number + 1)], ontology))
+        for number, unit in enumerate(units)
+    )
+    return summed_by_cluster(
+        (cluster, {(name, HEADLINE, None): parts for name, parts in counts.items()}) for cluster, counts in rows
+    )
 
 
 def pair_counts(

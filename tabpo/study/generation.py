@@ -38,6 +38,9 @@ class Generation(Batch):
     )
 
 
+SAMPLES = 8
+"""Number of samples of each prompt for tables of stability."""
+
 USUAL = Generation.defaults()
 """The default engine and constraint; captions of tables name other values."""
 

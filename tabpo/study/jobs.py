@@ -6,6 +6,7 @@ from tabpo.data.memorisation import MAX_TOKENS
 from tabpo.names import DICTIONARY, GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT, run_folder
 from tabpo.privacy import INSIDE_ONLY
 from tabpo.study.datasets import SOURCES, second_files
+from tabpo.study.generation import SAMPLES
 from tabpo.study.pairings import DISAGREEMENT
 from tabpo.study.study import Settings, Study, stored_weights
 from tabpo.tuning.trials import is_trial
@@ -142,6 +143,12 @@ def generation_settings(study: Study, dataset: str, model: str) -> Settings:
     size, unit = study.models[model]["generation"]["batch_size"], study.datasets[dataset].get("unit")
     of_the_job = {"batch_size": size, "unit": unit, "limits": _limits(study, dataset)}
     return {"numerics": _numerics(study, model), **study.generation, **of_the_job}
+
+
+def sample_settings(study: Study, dataset: str, model: str, seed: str) -> Settings:
+    """Settings of the rule `sample`; transformers generates the samples, whatever engine generates the answers."""
+    generation = generation_settings(study, dataset, model) | {"engine": "transformers"}
+    return {**generation, "samples": SAMPLES, "seed": int(seed)}
 
 
 def annotate_settings(study: Study, dataset: str, model: str, method: str) -> Settings:
@@ -299,6 +306,7 @@ def table_settings(study: Study, table: str) -> Settings:
             "labels": _label_settings,
             "side_by_side": _side_by_side_settings,
             "sensitivity": _sensitivity_settings,
+            "stability": _stability_settings,
         }
         return {"name": table, "layout": entry["kind"], **analysis[entry["kind"]](study, entry)}
     entry = study.tables[table]
@@ -363,6 +371,19 @@ def scored_settings(study: Study, table: str) -> Settings:
     """The runs whose scores decide whether a table of mechanisms is a rehearsal."""
     settings = table_settings(study, table)
     return {"split": settings["split"], "runs": settings["scored"]}
+
+
+def _stability_settings(study: Study, entry: Settings) -> Settings:
+    """The settings of a table of stability, which reads samples of dev_select and the logs of training."""
+    entry = entry | {"split": "test", "metrics": []}  # its runs do not depend on the split
+    runs = [run for run in _runs(study, entry) if run["method"] in (SFT, *study.methods)]
+    return {
+        **_comparison(study, entry, entry["caption"]),
+        "against": entry["against"],
+        "samples": SAMPLES,
+        "runs": runs,
+        "rows": entry["methods"],
+    }
 
 
 def metric_settings(study: Study, metric: str) -> Settings:

@@ -14,7 +14,7 @@ from tabpo.study.methods import Method, Tuning
 from tabpo.study.models import Stages, TrainedModel
 from tabpo.study.pairings import Pairing
 from tabpo.study.shape import File, Section, Seed
-from tabpo.study.tables import Claims, Labels, Mechanism, Sensitivity, SideBySide, Table
+from tabpo.study.tables import Claims, Labels, Mechanism, Sensitivity, SideBySide, Stability, Table
 
 
 class Machine(Section):
@@ -67,6 +67,7 @@ AnyTable = _union(
         "labels": Labels,
         "side_by_side": SideBySide,
         "sensitivity": Sensitivity,
+        "stability": Stability,
     },
     lambda entry: entry.get("kind"),
 )

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from tabpo.errors import ConfigError
 from tabpo.metrics.names import LABELLED, METRICS, RELATIONS
-from tabpo.names import BASELINES, PROMPTED, SFT
+from tabpo.names import BASELINES, PREFERENCES, PROMPTED, SFT
 from tabpo.study.datasets import complete_dataset
 from tabpo.study.shape import Section, check_reference
 from tabpo.study.study import Settings
@@ -126,6 +126,18 @@ class Mechanism(Analysis):
     )
     method: str = Field(description="Name of the method that is meant to stop the erosion.")
     against: str = Field("dpo", description="Name of the method that may erode the tokens of labels.")
+
+
+class Stability(Analysis):
+    """A table of how different sampled answers are, and of how smoothly methods train (docs/statistics.md)."""
+
+    kind: Literal["stability"] = Field(description="Marks the entry as a table of diversity and stability.")
+    methods: list[str] = Field(
+        None,
+        min_length=1,
+        description="Names of methods, a row each; the first row is sft. All of the study by default.",
+    )
+    against: str = Field("dpo", description="Name of the row that the other rows are compared to.")
 
 
 class Labels(Analysis):
@@ -285,6 +297,7 @@ def _analysis(study: Resolved, where: str, given: Settings, tables: Mapping[str,
         "labels": _labels,
         "side_by_side": _side_by_side,
         "sensitivity": _sensitivity,
+        "stability": _stability,
     }
     return complete[entry["kind"]](study, where, entry)
 
@@ -307,6 +320,17 @@ def _mechanism(study: Resolved, where: str, entry: Settings) -> Settings:
     entry = {"against": "dpo"} | _with_methods(study, where, entry)
     for key in ("method", "against"):
         check_reference(f"{where}.{key}", entry[key], f"{where}.methods", entry["methods"])
+    return entry
+
+
+def _stability(study: Resolved, where: str, entry: Settings) -> Settings:
+    for dataset in entry["datasets"]:
+        if study.answers[dataset] == PREFERENCES:
+            raise ConfigError(
+                f"{where}.datasets names {dataset}, whose answers have no records; accepted: annotated data sets"
+            )
+    entry = {"against": "dpo"} | _with_methods(study, where, entry)
+    check_reference(f"{where}.against", entry["against"], f"{where}.methods and sft", [SFT, *entry["methods"]])
     return entry
 
 

@@ -14,7 +14,7 @@ from tabpo.metrics.names import METRICS, TOGETHER, VALIDITY, LabelMetric, label_
 from tabpo.metrics.scores import HEADLINE
 from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL, run_folder
 from tabpo.tables.estimates import RunEstimates
-from tabpo.tables.meanings import MECHANISM
+from tabpo.tables.meanings import MECHANISM, STABILITY
 from tabpo.tables.significance import Estimates, stack
 
 MEAN = "mean of"
@@ -166,7 +166,7 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
     Args:
         scores: The content of a score file.
         metric: `name` for the headline convention, `name@convention` for another one; the name of a `LabelMetric`; or a
-            quantity of a mechanism.
+            quantity of a mechanism or of stability.
 
     Raises:
         DataError: The metric has no such convention.
@@ -175,7 +175,7 @@ def metric_value(scores: Mapping[str, Any], metric: str) -> float | None:
         return 100 * scores[metric] if metric in scores else None  # older files of scores have `valid` and `empty` only
     if metric in METRICS[PREFERENCES]:
         return scores[metric] * (1 if metric.endswith("_margin") else 100)
-    if metric in MECHANISM:
+    if metric in MECHANISM or metric in STABILITY:
         return scores.get(metric)
     if of_label := label_metric(metric):
         return _label_value(scores.get("labels", {}).get(of_label.metric, {}), of_label)

@@ -22,7 +22,7 @@ from tabpo.tables.significance import (
 STRICT = ("ner_strict", "triple")
 """Metrics in which SFT must be better than the dictionary; a data set has one of them."""
 
-WITHOUT_BEST = ("empty", "cut_off", "items_written")
+WITHOUT_BEST = ("empty", "cut_off", "items_written", "distinct", "margin_variance", "spikes")
 """Metrics of which more is not better, so that no row is the best."""
 
 POOLED, BLOCKS = "pooled", "blocks"
@@ -123,6 +123,13 @@ def adjust_families(comparisons: Sequence[Comparison]) -> list[Comparison]:
         for number, p in zip(places, values, strict=True):
             adjusted[number] = replace(adjusted[number], tests=len(places), p_holm=p)
     return adjusted
+
+
+def over_seeds_alone(comparison: Comparison) -> Comparison:
+    """The same comparison of quantities of training, which are of no documents: its variance is that over seeds."""
+    components = tuple(part for part in comparison.effect.components if part.source == "seeds")
+    effect = replace(comparison.effect, components=components, documents=0)
+    return replace(comparison, effect=effect, relative=None, clusters=(0,))
 
 
 def _baseline(cell: Cell, against: str | Mapping[str, str]) -> list[list[tuple[str, str, str]]]:

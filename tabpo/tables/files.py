@@ -14,6 +14,7 @@ from tabpo.tables.estimates import read_estimates
 from tabpo.tables.labels import label_contents
 from tabpo.tables.mechanism import mechanism_contents
 from tabpo.tables.sensitivity import value_column
+from tabpo.tables.stability import stability_contents
 from tabpo.tables.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
 FILES = ("csv", "md", "tex", "tests.csv", "tests.md", "tests.tex")
@@ -68,9 +69,12 @@ def table_files(
         differing: The modules whose code differed between these runs.
         left_out: For each data set, how many `relations` and `clusters` of test its prompts do not ask about.
     """
-    contents = {"claims": claim_contents, "mechanism": mechanism_contents, "labels": label_contents}.get(
-        settings["layout"], score_contents
-    )
+    contents = {
+        "claims": claim_contents,
+        "mechanism": mechanism_contents,
+        "labels": label_contents,
+        "stability": stability_contents,
+    }.get(settings["layout"], score_contents)
     samples = arrange(runs, settings["imported"], settings.get("missing", ()))
     files = dict(zip(FILES, contents(settings, samples, differing, left_out), strict=True))
     for ending, comment in (("md", ""), ("tex", "% "), ("tests.md", ""), ("tests.tex", "% ")):

@@ -94,7 +94,27 @@ MECHANISM = {
 }
 """The quantities of a table of mechanisms."""
 
-_TITLES, _MEANINGS = TITLES | MECHANISM_TITLES, METRICS | MECHANISM
+STABILITY_TITLES = {
+    "distinct": "Distinct, %",
+    "sampled_f1": "F1 of samples",
+    "oracle_f1": "Oracle F1",
+    "margin_variance": "Variance of margin",
+    "spikes": "Spikes, %",
+}
+
+STABILITY = {
+    "distinct": "different sets of records among the samples of a prompt, in percent of the samples",
+    "sampled_f1": "exact spans with their labels, over all samples together",
+    "oracle_f1": "the same of each prompt's best sample",
+    "margin_variance": "half the mean squared difference of the margins of successive steps (von Neumann, 1941), in"
+    " squared nats, not scaled by beta",
+    "spikes": "share of steps whose gradient norm ZClip (arXiv 2504.02507) takes for a spike: over 2.5 standard"
+    " deviations above the moving average, after 25 steps",
+}
+"""The quantities of a table of stability."""
+
+_TITLES = TITLES | MECHANISM_TITLES | STABILITY_TITLES
+_MEANINGS = METRICS | MECHANISM | STABILITY
 
 CONVENTIONS = {
     "set_canonical": "symmetric relations in the order of the text",
@@ -183,12 +203,14 @@ def title(metric: str) -> str:
 
 def unit(metric: str) -> str:
     """The unit of the differences in a metric."""
+    if metric == "margin_variance":
+        return "squared nats"
     return "nats" if metric.partition(":")[0].endswith(("_margin", "_drift")) else "points"
 
 
 def digits(metric: str) -> int:
-    """The number of decimals that tables print: two for nats per token, else one."""
-    return 2 if metric in ("rare_drift", "label_drift", "unsure_drift") else 1
+    """The number of decimals that tables print: two for nats per token and variances, else one."""
+    return 2 if metric in ("rare_drift", "label_drift", "unsure_drift", "margin_variance") else 1
 
 
 def printed_name(name: str, names: Mapping[str, str]) -> str:

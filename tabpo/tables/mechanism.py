@@ -13,7 +13,7 @@ from tabpo.names import SFT
 from tabpo.records import TrainingStep
 from tabpo.tables.captions import collapsed_runs, describe_tests, seeds_in_words, too_little
 from tabpo.tables.cells import NO_GOLD, Block, Cell, Run, Samples, arrange, build_cells, pooled_block, single_blocks
-from tabpo.tables.comparisons import Comparison, adjust_families, differences, marks_of, rests_on
+from tabpo.tables.comparisons import Comparison, adjust_families, differences, marks_of, over_seeds_alone, rests_on
 from tabpo.tables.estimates import RunEstimates
 from tabpo.tables.meanings import meanings
 from tabpo.tables.significance import Estimates, jackknife
@@ -158,14 +158,8 @@ def _comparisons(samples: Samples, cells: Sequence[Cell], method: str, against: 
     ]
     several = [comparison for comparison in comparisons if comparison.metric in HELD_OUT or comparison.effect.seeds > 1]
     return adjust_families(
-        [comparison if comparison.metric in HELD_OUT else _over_seeds(comparison) for comparison in several]
+        [comparison if comparison.metric in HELD_OUT else over_seeds_alone(comparison) for comparison in several]
     )
-
-
-def _over_seeds(comparison: Comparison) -> Comparison:
-    components = tuple(part for part in comparison.effect.components if part.source == "seeds")
-    effect = replace(comparison.effect, components=components, documents=0)
-    return replace(comparison, effect=effect, relative=None, clusters=(0,))
 
 
 def _describe(

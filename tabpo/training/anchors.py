@@ -3,14 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
 from accelerate.utils import gather_object
 from peft import PeftModel
 from torch import nn
 from transformers import GenerationConfig
 
-from tabpo.inference.generate import generate_batch
+from tabpo.inference.generate import generate_batch, seeded
 from tabpo.models.loading import autocast
 from tabpo.progress import progress
 from tabpo.records import Anchor, read_metadata, read_records, write_records
@@ -117,7 +115,5 @@ def sample_anchors(
 def _sample(
     model: nn.Module, prompts: Sequence[Sequence[int]], settings: GenerationConfig, numerics: dict, seed: Sequence[int]
 ) -> list[list[int]]:
-    devices = [model.device] if model.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), autocast(numerics, model.device.type):  # keeps the random state of dropout
-        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
+    with seeded(model.device, *seed), autocast(numerics, model.device.type):  # keeps the random state of dropout
         return generate_batch(model, prompts, settings)

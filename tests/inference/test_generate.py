@@ -140,3 +140,47 @@ def test_generation_settings_in_the_models_folder_change_nothing(model, tokenize
 
 def test_no_prompts_no_answers(model, tokenizer):
     assert generate(model, tokenizer, [], max_new_tokens=5, batch_size=2) == []
+
+
+def test_samples_follow_the_models_probabilities(model, tokenizer):
+    [(_, ids)] = prompts(tokenizer, [6])
+    count = 20_000
+    sampled = generate(model, NUMBERED, [("p", ids)] * count, max_new_tokens=1, batch_size=500, seed=3)
+    drawn = (
+        torch.bincount(
+            torch.tensor([int(answer.completion or 272) for answer in sampled]), minlength=model.config.vocab_size
+        )
+        / count
+    )
+    logits = model(input_ids=torch.tensor([ids])).logits[0, -1]
+    probabilities = logits.softmax(-1)
+    error = (probabilities * (1 - probabilities) / count).sqrt()
+    assert ((drawn - probabilities).abs() <= 5 * error + 1 / count).all()
+    beyond = logits.argsort(descending=True)[50:]
+    assert drawn[beyond].sum() > 0  # no cut after the 50 likeliest tokens, which is the usual setting
+
+
+NUMBERED = SimpleNamespace(eos_token_id=272, decode=lambda ids, **_: " ".join(map(str, ids)))
+
+
+def test_equal_seeds_give_equal_samples_and_kept_batches_change_nothing(model):
+    given = [(f"p{number}", list(range(3, 9 + number))) for number in range(3) for _ in range(8)]
+
+    def samples(seed, each=map):
+        return generate(model, NUMBERED, given, max_new_tokens=12, batch_size=5, seed=seed, each=each)
+
+    before = torch.random.get_rng_state()
+    first = samples(1)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert [answer.prompt_id for answer in first] == [prompt_id for prompt_id, _ in given]
+    assert len({answer.completion for answer in first}) > 12
+    torch.manual_seed(99)
+    assert samples(1) == first != samples(2)
+    kept = []
+
+    def resumed(answer, batches):
+        kept.extend(map(answer, batches[:2]))
+        torch.manual_seed(5)  # another process goes on
+        return [*kept, *map(answer, batches[2:])]
+
+    assert samples(1, resumed) == first
