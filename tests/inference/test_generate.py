@@ -146,12 +146,8 @@ def test_samples_follow_the_models_probabilities(model, tokenizer):
     [(_, ids)] = prompts(tokenizer, [6])
     count = 20_000
     sampled = generate(model, NUMBERED, [("p", ids)] * count, max_new_tokens=1, batch_size=500, seed=3)
-    drawn = (
-        torch.bincount(
-            torch.tensor([int(answer.completion or 272) for answer in sampled]), minlength=model.config.vocab_size
-        )
-        / count
-    )
+    tokens = torch.tensor([int(answer.completion or 272) for answer in sampled])
+    drawn = torch.bincount(tokens, minlength=model.config.vocab_size) / count
     logits = model(input_ids=torch.tensor([ids])).logits[0, -1]
     probabilities = logits.softmax(-1)
     error = (probabilities * (1 - probabilities) / count).sqrt()
