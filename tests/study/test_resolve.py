@@ -551,7 +551,28 @@ MISTAKES = [
         {"against": {"model": "tiny", "method": "prompted"}},
         "tests.against.method names prompted; tables.messages has: sft, ",
     ),
+    (
+        "tables/stability",
+        {"kind": "stability", "caption": "S.", "datasets": ["demo_messages"], "against": "dop"},
+        "tables.stability.against names dop; did you mean dpo? tables.stability.methods and sft has: sft, dpo",
+    ),
+    (
+        "tables/stability",
+        {"kind": "stability", "caption": "S.", "datasets": ["demo_messages"], "methods": ["tdpo3"]},
+        "tables.stability.methods names tdpo3; did you mean dpo? tables.stability.models has: dpo",
+    ),
 ]
+
+
+def test_a_table_of_stability_has_sft_and_the_methods_of_the_study_and_draws_seeded_samples(demo):
+    demo["tables"]["stability"] = {"kind": "stability", "caption": "S.", "datasets": ["demo_messages"]}
+    study = resolve_study(demo, KNOWN)
+    settings = job.table_settings(study, "stability")
+    assert [run["method"] for run in settings["runs"]] == ["sft", *study.methods]
+    assert (settings["against"], settings["rows"], settings["samples"]) == ("dpo", list(study.methods), 8)
+    drawn = job.sample_settings(study, "demo_messages", "tiny", "1")
+    answers = job.generation_settings(study, "demo_messages", "tiny")
+    assert drawn == answers | {"samples": 8, "seed": 1}
 
 
 def test_methods_of_a_model_share_the_precision_of_its_reference(demo):
