@@ -162,7 +162,6 @@ def either(names):
 ON_DEV_SELECT = rf"(?!/seed\d+/(?:completions|predictions|scores|logps)/(?!{job.DEV_SELECT}\.)|/seed\d+/annotated/)"
 """What follows the name of a trial in a path: trials answer the prompts of dev_select, and never those of test."""
 
-TABLES_WITH_RULES = [*STUDY.of_kind("mechanism"), *STUDY.of_kind("stability")]
 STUDY_TABLES = [f"tables/{table}" for table in [*STUDY.tables, *STUDY.analyses]]
 STUDY_METRICS = [f"tables/per_metric/{metric}" for metric in STUDY.metrics()]
 STUDY_COSTS = ["tables/cost"] if job.cost_settings(STUDY)["runs"] else []
@@ -210,6 +209,6 @@ wildcard_constraints:
     split=either([*PROMPT_SPLITS, *STUDY.other_tests()]),
     other=either(STUDY.other_tests()),
     variant=either(STUDY.variants()),
-    table=either(set([*STUDY.tables, *STUDY.analyses]) - set(TABLES_WITH_RULES)),
+    table=either(set([*STUDY.tables, *STUDY.analyses]) - set(STUDY.of_kind("mechanism", "stability"))),
     metric=either(STUDY.metrics()),
     imported=either(IMPORTED),

@@ -340,7 +340,7 @@ rule sensitivity_figure:
     output:
         figure=results("figures/sensitivity/{dataset}/{model}/{table}.svg"),
     wildcard_constraints:
-        table=either(STUDY.of_kind("sensitivity")),
+        table=either(STUDY.of_kind("sensitivity", "noise")),
     params:
         settings=sensitivity_figure_settings,
         results=study_folder,

@@ -16,9 +16,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the counts of every run; write one figure."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--settings", type=json.loads, required=True, help="JSON: runs, metrics, setting, values, default"
-    )
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: runs, metrics, setting, lines")
     parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
     parser.add_argument("--title", required=True)
     parser.add_argument("--output", type=Path, required=True)
@@ -30,9 +28,10 @@ def main(argv: list[str] | None = None) -> None:
         counts = args.results / folder / "scores/test.counts.parquet"
         runs.setdefault(run["method"], []).append(read_estimates(counts, settings["metrics"]))
     points = sensitivity_points(runs, settings["metrics"])
-    logging.info("%d metrics, %d values of %s", len(points), len(settings["values"]), settings["setting"])
-    about = {"setting": settings["setting"], "default": settings["default"], "title": args.title}
-    write_sensitivity_figure(args.output, points, settings["values"], **about)
+    logging.info("%d metrics, %d rows with %s", len(points), len(runs), settings["setting"])
+    about = {"setting": settings["setting"], "title": args.title}
+    lines = {row: settings["lines"][row] for row in runs if row in settings["lines"]}
+    write_sensitivity_figure(args.output, points, lines, **about)
 
 
 if __name__ == "__main__":

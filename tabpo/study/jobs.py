@@ -307,6 +307,7 @@ def table_settings(study: Study, table: str) -> Settings:
             "side_by_side": _side_by_side_settings,
             "sensitivity": _sensitivity_settings,
             "stability": _stability_settings,
+            "noise": _noise_settings,
         }
         return {"name": table, "layout": entry["kind"], **analysis[entry["kind"]](study, entry)}
     entry = study.tables[table]
@@ -359,6 +360,13 @@ def _sensitivity_settings(study: Study, entry: Settings) -> Settings:
     tests = {"against": method, "tested": entry["metrics"], "tested_rows": [row for row in values if row != method]}
     settings = _of_rows(_comparison(study, shown, caption), [SFT, *values])
     return {"setting": setting, "values": values, **tests, **settings}
+
+
+def _noise_settings(study: Study, entry: Settings) -> Settings:
+    """The settings of a table of noise: SFT, then each method with the rows that differ from it in flips alone."""
+    rows = [row for rates in entry["rates"].values() for row in rates]
+    shown = entry | {"split": "test", "methods": rows}
+    return {"rates": entry["rates"], **_of_rows(_comparison(study, shown, entry["caption"]), [SFT, *rows])}
 
 
 def _of_rows(settings: Settings, rows: list[str]) -> Settings:
@@ -579,24 +587,33 @@ def run_figure_settings(study: Study, dataset: str, model: str) -> Settings:
 
 
 def sensitivity_figure_settings(study: Study, dataset: str, model: str, table: str) -> Settings:
-    """Settings of the rule `sensitivity_figure`: the rows of a table of sensitivity on one data set with one model."""
+    """Settings of the rule `sensitivity_figure`: a table's rows with values of a setting, on one data set and model.
+
+    In a table of sensitivity there is one line, that of the method with the default value; in a table of noise there is
+    a line for each method.
+    """
     entry = study.analyses[table]
-    shown = entry | {"split": "test", "datasets": [dataset], "models": [model], "methods": list(entry["values"])}
-    runs = [run for run in _runs(study, shown) if run["model"] == model and run["method"] in (SFT, *entry["values"])]
+    lines = entry["rates"] if entry["kind"] == "noise" else {entry["method"]: entry["values"]}
+    rows = [row for values in lines.values() for row in values]
+    shown = entry | {"split": "test", "datasets": [dataset], "models": [model], "methods": rows}
+    runs = [run for run in _runs(study, shown) if run["model"] == model and run["method"] in (SFT, *rows)]
     trained = {run["method"] for run in runs}
-    values = {row: value for row, value in entry["values"].items() if row in trained}
-    about = {key: entry[key] for key in ("setting", "metrics")}
-    return {"runs": runs, "values": values, "default": entry["method"], **about}
+    lines = {
+        method: {row: value for row, value in values.items() if row in trained}
+        for method, values in lines.items()
+        if method in trained
+    }
+    return {"runs": runs, "lines": lines, "setting": entry.get("setting", "flip_rate"), "metrics": entry["metrics"]}
 
 
 def sensitivity_figures(study: Study) -> list[str]:
     """Return the figures of sensitivity, relative to the study's results, for each data set and model of a table."""
     return [
         f"figures/sensitivity/{dataset}/{model}/{table}.svg"
-        for table in study.of_kind("sensitivity")
+        for table in study.of_kind("sensitivity", "noise")
         for dataset in study.analyses[table]["datasets"]
         for model in study.analyses[table]["models"]
-        if (model, study.analyses[table]["method"]) in study.training
+        if sensitivity_figure_settings(study, dataset, model, table)["lines"]
     ]
 
 

@@ -14,7 +14,7 @@ from tabpo.study.methods import Method, Tuning
 from tabpo.study.models import Stages, TrainedModel
 from tabpo.study.pairings import Pairing
 from tabpo.study.shape import File, Section, Seed
-from tabpo.study.tables import Claims, Labels, Mechanism, Sensitivity, SideBySide, Stability, Table
+from tabpo.study.tables import Claims, Labels, Mechanism, Noise, Sensitivity, SideBySide, Stability, Table
 
 
 class Machine(Section):
@@ -68,6 +68,7 @@ AnyTable = _union(
         "side_by_side": SideBySide,
         "sensitivity": Sensitivity,
         "stability": Stability,
+        "noise": Noise,
     },
     lambda entry: entry.get("kind"),
 )

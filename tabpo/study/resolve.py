@@ -131,7 +131,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
     without_relations = [
         name for name, entry in config["datasets"].items() if entry.get("ontology") in known.without_relations
     ]
-    tables, analyses = complete_tables(Resolved(config, answers, without_relations, all_methods, training))
+    tables, analyses = complete_tables(Resolved(config, answers, without_relations, all_methods, pairings, training))
     check_preferences(config, keys.generation.constraint, methods, training, tables)
     check_generation(keys.generation, [name for name, entry in models.items() if "endpoint" in entry])
     tuning = None

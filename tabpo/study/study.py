@@ -170,9 +170,9 @@ class Study:
         """Return the private ones among the given datasets, in the order of the config."""
         return [name for name, entry in self.datasets.items() if entry["private"] and name in datasets]
 
-    def of_kind(self, kind: str) -> list[str]:
-        """Return the names of the tables of a kind, such as "mechanism"."""
-        return [name for name, entry in self.analyses.items() if entry["kind"] == kind]
+    def of_kind(self, *kinds: str) -> list[str]:
+        """Return the names of the tables of these kinds, such as "mechanism"."""
+        return [name for name, entry in self.analyses.items() if entry["kind"] in kinds]
 
     def metrics(self) -> list[str]:
         """Return the metrics of all tables, each once, in the order of the config."""

@@ -140,6 +140,28 @@ class Stability(Analysis):
     against: str = Field("dpo", description="Name of the row that the other rows are compared to.")
 
 
+class Noise(Analysis):
+    """A table, with a figure, of how scores fall with label noise: methods by the share of flipped pairs."""
+
+    kind: Literal["noise"] = Field(description="Marks the entry as a table of label noise.")
+    methods: list[str] = Field(
+        min_length=1,
+        description=(
+            "Names of methods that train on pairs without flips, a row each. Their runs with noise are found by their"
+            " settings: the methods of the study that differ from one of these in the flip_rate of the pairing alone."
+        ),
+    )
+    metrics: list[str] = Field(
+        None,
+        min_length=1,
+        description=(
+            "Names of metrics. Each method's differences to its own score without flips are tested, all as one family."
+            " All of the data sets must have them. By default those of ner_strict, triple, rel and reward_accuracy that"
+            " they have."
+        ),
+    )
+
+
 class Labels(Analysis):
     """A table of single labels: precision, recall, F1, gold items and the gain over SFT (docs/statistics.md)."""
 
@@ -210,6 +232,7 @@ class Resolved:
         answers: The format of each data set's answers, by which its metrics are named.
         without_relations: The data sets whose ontologies have no labels of relations.
         methods: All methods, with every key.
+        pairings: All recipes of pairs, with every key.
         training: Complete training settings by (model, method).
     """
 
@@ -217,6 +240,7 @@ class Resolved:
     answers: Mapping[str, str]
     without_relations: Collection[str]
     methods: Mapping[str, Settings]
+    pairings: Mapping[str, Settings]
     training: Mapping[tuple[str, str], Settings]
 
     def metrics(self, dataset: str) -> list[str]:
@@ -298,6 +322,7 @@ def _analysis(study: Resolved, where: str, given: Settings, tables: Mapping[str,
         "side_by_side": _side_by_side,
         "sensitivity": _sensitivity,
         "stability": _stability,
+        "noise": _noise,
     }
     return complete[entry["kind"]](study, where, entry)
 
@@ -366,6 +391,12 @@ def _side_by_side(study: Resolved, where: str, entry: Settings) -> Settings:
 
 def _sensitivity(study: Resolved, where: str, entry: Settings) -> Settings:
     check_reference(f"{where}.method", entry["method"], f"{where}.models", _trained(study, entry["models"]))
+    entry = _with_common_metrics(study, where, entry)
+    return entry | {"values": _values(study, where, entry)}
+
+
+def _with_common_metrics(study: Resolved, where: str, entry: Settings) -> Settings:
+    """The entry with its metrics, which all of its data sets have."""
     common = [metric for metric in TESTED if all(metric in study.metrics(dataset) for dataset in entry["datasets"])]
     entry = {"metrics": common} | entry
     if not entry["metrics"]:
@@ -373,7 +404,48 @@ def _sensitivity(study: Resolved, where: str, entry: Settings) -> Settings:
     for metric in entry["metrics"]:
         for dataset in entry["datasets"]:
             _check_metric(study, f"{where}.metrics", metric, dataset)
-    return entry | {"values": _values(study, where, entry)}
+    return entry
+
+
+def _noise(study: Resolved, where: str, entry: Settings) -> Settings:
+    entry = _with_common_metrics(study, where, _with_methods(study, where, entry))
+    return entry | {"rates": {method: _rates(study, where, entry, method) for method in entry["methods"]}}
+
+
+def _rates(study: Resolved, where: str, entry: Settings, method: str) -> dict[str, float]:
+    """The flip rate 0 of a method, and those of the methods that differ from it in the flip rate alone, by name.
+
+    All models of the table must train all of them.
+    """
+    models = [model for model in entry["models"] if (model, method) in study.training]
+    own = [_without_flips(study, model, method) for model in models]
+    if own[0][0] != 0:
+        raise ConfigError(
+            f"{where}.methods names {method}, whose pairing has the flip_rate {own[0][0]}; accepted: methods with pairs"
+            " without flips"
+        )
+    rates = {method: 0.0}
+    for other in study.config["methods"]:
+        if all((model, other) in study.training for model in models):
+            noisy = [_without_flips(study, model, other) for model in models]
+            if noisy[0][0] and [rest for _, rest in noisy] == [rest for _, rest in own]:
+                rates[other] = noisy[0][0]
+    if len(rates) == 1:
+        raise ConfigError(
+            f"{where}.methods names {method}, and no method differs from it in the flip_rate of its pairing alone;"
+            f" accepted: a study with such methods, which have the loss {study.methods[method]['loss']}"
+        )
+    return dict(sorted(rates.items(), key=lambda item: item[1]))
+
+
+def _without_flips(study: Resolved, model: str, method: str) -> tuple[float, Settings]:
+    """The flip rate of a method's pairing, and all other settings of the method."""
+    pairing = dict(study.pairings[study.methods[method]["pairing"]])
+    return pairing.pop("flip_rate"), {
+        **study.methods[method],
+        "pairing": pairing,
+        "training": study.training[model, method],
+    }
 
 
 def _values(study: Resolved, where: str, entry: Settings) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tabpo.tables.comparisons import STRICT, compare, mark, rehearsals
 from tabpo.tables.estimates import read_estimates
 from tabpo.tables.labels import label_contents
 from tabpo.tables.mechanism import mechanism_contents
+from tabpo.tables.noise import noise_contents
 from tabpo.tables.sensitivity import value_column
 from tabpo.tables.stability import stability_contents
 from tabpo.tables.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
@@ -74,6 +75,7 @@ def table_files(
         "mechanism": mechanism_contents,
         "labels": label_contents,
         "stability": stability_contents,
+        "noise": noise_contents,
     }.get(settings["layout"], score_contents)
     samples = arrange(runs, settings["imported"], settings.get("missing", ()))
     files = dict(zip(FILES, contents(settings, samples, differing, left_out), strict=True))

@@ -15,7 +15,7 @@ POINTS = {row: Point(60.0 + number, 58.0, 66.0) for number, row in enumerate(("s
 def test_the_figure_names_values_default_and_metrics(tmp_path):
     for name in ("one.svg", "two.svg"):
         write_sensitivity_figure(
-            tmp_path / name, {"rel@pure": POINTS}, VALUES, setting="tau", default="tab_po", title="notes, tiny"
+            tmp_path / name, {"rel@pure": POINTS}, {"tab_po": VALUES}, setting="tau", title="notes, tiny"
         )
     text = (tmp_path / "one.svg").read_text()
     assert text == (tmp_path / "two.svg").read_text()
@@ -23,8 +23,18 @@ def test_the_figure_names_values_default_and_metrics(tmp_path):
         assert f"<!-- {shown} -->" in text, shown
 
 
+def test_values_are_in_order_and_each_method_has_a_line(tmp_path):
+    lines = {"dpo": {"dpo_flipped": 0.2, "dpo": 0.0}, "tab_po": {"tab_po_half": 0.1, "tab_po": 0.0}}
+    rows = ["sft", *lines["dpo"], *lines["tab_po"]]
+    points = {"rel": {row: Point(60.0 + number, 58.0, 66.0) for number, row in enumerate(rows)}}
+    write_sensitivity_figure(tmp_path / "noise.svg", points, lines, setting="flip_rate", title="notes, tiny")
+    text = (tmp_path / "noise.svg").read_text()
+    assert text.index("<!-- 0.0 -->") < text.index("<!-- 0.1 -->") < text.index("<!-- 0.2 -->")
+    assert "<!-- default, DPO -->" in text and "<!-- default, TAB-PO -->" in text
+
+
 def test_a_metric_without_gold_gives_an_empty_figure(tmp_path):
-    write_sensitivity_figure(tmp_path / "none.svg", {}, VALUES, setting="tau", default="tab_po", title="notes, tiny")
+    write_sensitivity_figure(tmp_path / "none.svg", {}, {"tab_po": VALUES}, setting="tau", title="notes, tiny")
     assert "<!-- notes, tiny -->" in (tmp_path / "none.svg").read_text()
 
 
@@ -39,7 +49,7 @@ def test_the_program_reads_the_counts_of_every_run(tmp_path):
             path = tmp_path / f"notes/tiny/{method}/seed{seed}/scores/test.counts.parquet"
             write_records(path, ClusterCounts, counts, clusters_metadata(counts))
     runs = [{"dataset": "notes", "model": "tiny", "method": method, "seeds": [1, 2]} for method in rows]
-    settings = {"runs": runs, "metrics": ["rel"], "setting": "tau", "values": VALUES, "default": "tab_po"}
+    settings = {"runs": runs, "metrics": ["rel"], "setting": "tau", "lines": {"tab_po": VALUES}}
     arguments = ["--settings", json.dumps(settings), "--results", str(tmp_path), "--title", "notes, tiny"]
     sensitivity_figure.main([*arguments, "--output", str(tmp_path / "figures/tau.svg")])
     assert "<!-- Rel -->" in (tmp_path / "figures/tau.svg").read_text()

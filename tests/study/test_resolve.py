@@ -210,8 +210,22 @@ def test_sensitivity_finds_the_methods_that_differ_in_one_parameter_alone():
     assert settings["rows"] == ["sft", *study.analyses["tau"]["values"]] and settings["against"] == "tab_po"
     assert "tab_po" not in settings["tested_rows"] and len(settings["tested_rows"]) == 6
     figure = job.sensitivity_figure_settings(study, "scierc", "llama-3.1-8b", "tau")
-    assert {run["model"] for run in figure["runs"]} == {"llama-3.1-8b"} and figure["default"] == "tab_po"
+    assert {run["model"] for run in figure["runs"]} == {"llama-3.1-8b"} and list(figure["lines"]) == ["tab_po"]
     assert "figures/sensitivity/scierc/llama-3.1-8b/tau.svg" in job.run_figures(study)
+
+
+def test_noise_finds_the_methods_that_differ_in_flips_alone():
+    study = resolve_study(load("extended"), KNOWN)
+    rates = study.analyses["noise"]["rates"]
+    assert list(rates) == ["dpo", "tab_po"]
+    for method, of_method in rates.items():
+        names = [method, *(f"{method}_flipped_{percent}" for percent in (10, 20, 40))]
+        assert of_method == dict(zip(names, (0.0, 0.1, 0.2, 0.4), strict=True))
+    settings = job.table_settings(study, "noise")
+    assert settings["rows"] == ["sft", *rates["dpo"], *rates["tab_po"]]
+    figure = job.sensitivity_figure_settings(study, "scierc", "llama-3.1-8b", "noise")
+    assert figure["lines"] == rates and figure["setting"] == "flip_rate"
+    assert "figures/sensitivity/scierc/llama-3.1-8b/noise.svg" in job.run_figures(study)
 
 
 def test_sensitivity_finds_methods_that_differ_in_a_setting_of_training_alone(demo):
@@ -560,6 +574,11 @@ MISTAKES = [
         "tables/stability",
         {"kind": "stability", "caption": "S.", "datasets": ["demo_messages"], "methods": ["tdpo3"]},
         "tables.stability.methods names tdpo3; did you mean dpo? tables.stability.models has: dpo",
+    ),
+    (
+        "tables/noise",
+        {"kind": "noise", "caption": "N.", "datasets": ["demo_messages"], "methods": ["dpo"]},
+        "tables.noise.methods names dpo, and no method differs from it in the flip_rate of its pairing alone",
     ),
 ]
 
