@@ -404,7 +404,7 @@ def metric_settings(study: Study, metric: str) -> Settings:
         "split": "test",
         "datasets": list(dict.fromkeys(dataset for table in tables for dataset in table["datasets"])),
         "models": list(dict.fromkeys(model for table in tables for model in table["models"])),
-        "methods": [name for name in study.methods if name not in study.scorers and not is_trial(name)],
+        "methods": [name for name in study.methods if name not in study.beside and not is_trial(name)],
         "metrics": [metric],
     }
     caption = f"{metric}: methods by dataset and model."

@@ -18,7 +18,7 @@ from tabpo.study.pairings import DISAGREEMENT, check_choice, check_disagreement,
 from tabpo.study.preferences import check_preferences, default_pairing
 from tabpo.study.shape import check_reference, checked, unknown_name
 from tabpo.study.study import Settings, Study
-from tabpo.study.tables import Resolved, complete_tables
+from tabpo.study.tables import Resolved, complete_tables, with_noise
 from tabpo.study.training_layers import (
     complete_training,
     overlay,
@@ -127,6 +127,15 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         name: complete_prompted(name, entry, datasets, metrics) if "endpoint" in entry else _model(config, name, known)
         for name, entry in config["models"].items()
     }
+    noise, noisy_pairings = with_noise(config["tables"], methods, pairings)
+    copies = {copy: settings for copy, (_, settings) in noise.items()}
+    all_methods, pairings = all_methods | copies, pairings | noisy_pairings
+    training |= {
+        (model, copy): training[model, method]
+        for model in config["models"]
+        for copy, (method, _) in noise.items()
+        if (model, method) in training
+    }
     imported = complete_imported(config)
     without_relations = [
         name for name, entry in config["datasets"].items() if entry.get("ontology") in known.without_relations
@@ -152,7 +161,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
         resources=dict(config["resources"]),
         pairings=pairings,
         methods=all_methods,
-        scorers=tuple(scorers),
+        beside=(*scorers, *copies),
         training=training,
         tuning=tuning,
         tables=tables,

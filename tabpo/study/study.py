@@ -34,7 +34,8 @@ class Study:
         pairings: Recipes of pairs by name, with every key.
         methods: Loss, params and pairing by name, without `sft`; and `token_scores` of a method that reads log-probs of
             other runs' models. Trials are methods too.
-        scorers: The methods that are no rows of tables, and are trained for the log-probs of their models alone.
+        beside: The methods that are no rows of tables of scores: those that are trained for the log-probs of their
+            models alone, and copies with label noise.
         training: Complete training settings by (model, method), `sft` included; models behind an endpoint have none.
         tuning: The entry `tuning` with `methods` and `seeds` filled in and, under `points`, the points of all trials by
             method; None without it.
@@ -57,7 +58,7 @@ class Study:
     resources: dict[str, Settings]
     pairings: dict[str, Settings]
     methods: dict[str, Settings]
-    scorers: tuple[str, ...]
+    beside: tuple[str, ...]
     training: dict[tuple[str, str], Settings]
     tuning: Settings | None
     tables: dict[str, Settings]

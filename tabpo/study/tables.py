@@ -1,9 +1,9 @@
 """Tables of a study: the keys of each kind of table, their defaults, and what they require of the study."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -145,10 +145,13 @@ class Noise(Analysis):
 
     kind: Literal["noise"] = Field(description="Marks the entry as a table of label noise.")
     methods: list[str] = Field(
+        min_length=1, description="Names of methods that train on pairs without flips, a row each."
+    )
+    flip_rates: list[Annotated[float, Field(gt=0, le=0.5)]] = Field(
         min_length=1,
         description=(
-            "Names of methods that train on pairs without flips, a row each. Their runs with noise are found by their"
-            " settings: the methods of the study that differ from one of these in the flip_rate of the pairing alone."
+            "Shares of flipped pairs in their order, a column each beside the scores without flips. The study trains"
+            " each method once more for each of them, with all settings and pairs of the method."
         ),
     )
     metrics: list[str] = Field(
@@ -409,43 +412,50 @@ def _with_common_metrics(study: Resolved, where: str, entry: Settings) -> Settin
 
 def _noise(study: Resolved, where: str, entry: Settings) -> Settings:
     entry = _with_common_metrics(study, where, _with_methods(study, where, entry))
-    return entry | {"rates": {method: _rates(study, where, entry, method) for method in entry["methods"]}}
+    for method in entry["methods"]:
+        if study.pairings[study.methods[method]["pairing"]]["flip_rate"]:
+            raise ConfigError(
+                f"{where}.methods names {method}, whose pairs are flipped; accepted: methods without flips"
+            )
+        if "token_scores" in study.methods[method]:
+            raise ConfigError(
+                f"{where}.methods names {method}, which reads log-probs of other runs; accepted: methods without"
+                " token_scores"
+            )
+    if sorted(set(entry["flip_rates"])) != entry["flip_rates"]:
+        raise ConfigError(f"{where}.flip_rates is {entry['flip_rates']}; accepted: different shares in their order")
+    return entry | {"rates": {method: noisy_rows(method, entry["flip_rates"]) for method in entry["methods"]}}
 
 
-def _rates(study: Resolved, where: str, entry: Settings, method: str) -> dict[str, float]:
-    """The flip rate 0 of a method, and those of the methods that differ from it in the flip rate alone, by name.
+def noisy_rows(method: str, rates: Iterable[float]) -> dict[str, float]:
+    """Return a method and its copies with label noise, each with its share of flips; no entry has such a name."""
+    return {method: 0.0} | {f"{method}+flip{rate:g}": rate for rate in rates}
 
-    All models of the table must train all of them.
+
+def with_noise(
+    entries: Mapping[str, Settings], methods: Mapping[str, Settings], pairings: Mapping[str, Settings]
+) -> tuple[dict[str, tuple[str, Settings]], dict[str, Settings]]:
+    """The copies with label noise that tables of noise show, and their pairings.
+
+    A copy has all settings of its method, and draws the same pairs, of which some are flipped.
+
+    Args:
+        entries: All tables of the study, as configured.
+        methods: All methods of the study, with every key.
+        pairings: All recipes of pairs, with every key.
+
+    Returns:
+        For each copy its method's name and its own settings; and its recipe of pairs by name.
     """
-    models = [model for model in entry["models"] if (model, method) in study.training]
-    own = [_without_flips(study, model, method) for model in models]
-    if own[0][0] != 0:
-        raise ConfigError(
-            f"{where}.methods names {method}, whose pairing has the flip_rate {own[0][0]}; accepted: methods with pairs"
-            " without flips"
-        )
-    rates = {method: 0.0}
-    for other in study.config["methods"]:
-        if all((model, other) in study.training for model in models):
-            noisy = [_without_flips(study, model, other) for model in models]
-            if noisy[0][0] and [rest for _, rest in noisy] == [rest for _, rest in own]:
-                rates[other] = noisy[0][0]
-    if len(rates) == 1:
-        raise ConfigError(
-            f"{where}.methods names {method}, and no method differs from it in the flip_rate of its pairing alone;"
-            f" accepted: a study with such methods, which have the loss {study.methods[method]['loss']}"
-        )
-    return dict(sorted(rates.items(), key=lambda item: item[1]))
-
-
-def _without_flips(study: Resolved, model: str, method: str) -> tuple[float, Settings]:
-    """The flip rate of a method's pairing, and all other settings of the method."""
-    pairing = dict(study.pairings[study.methods[method]["pairing"]])
-    return pairing.pop("flip_rate"), {
-        **study.methods[method],
-        "pairing": pairing,
-        "training": study.training[model, method],
-    }
+    copies, noisy_pairings = {}, {}
+    for entry in entries.values():
+        for method in entry["methods"] if entry.get("kind") == "noise" else ():
+            for copy, rate in noisy_rows(method, entry["flip_rates"]).items():
+                if rate and method in methods:
+                    pairing = f"{methods[method]['pairing']}+flip{rate:g}"
+                    noisy_pairings[pairing] = pairings[methods[method]["pairing"]] | {"flip_rate": rate}
+                    copies[copy] = method, methods[method] | {"pairing": pairing}
+    return copies, noisy_pairings
 
 
 def _values(study: Resolved, where: str, entry: Settings) -> dict[str, Any]:

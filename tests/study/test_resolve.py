@@ -214,18 +214,24 @@ def test_sensitivity_finds_the_methods_that_differ_in_one_parameter_alone():
     assert "figures/sensitivity/scierc/llama-3.1-8b/tau.svg" in job.run_figures(study)
 
 
-def test_noise_finds_the_methods_that_differ_in_flips_alone():
+def test_noise_trains_copies_of_methods_that_differ_in_flips_alone():
     study = resolve_study(load("extended"), KNOWN)
     rates = study.analyses["noise"]["rates"]
     assert list(rates) == ["dpo", "tab_po"]
-    for method, of_method in rates.items():
-        names = [method, *(f"{method}_flipped_{percent}" for percent in (10, 20, 40))]
-        assert of_method == dict(zip(names, (0.0, 0.1, 0.2, 0.4), strict=True))
+    assert rates["dpo"] == {"dpo": 0.0, "dpo+flip0.1": 0.1, "dpo+flip0.2": 0.2, "dpo+flip0.4": 0.4}
+    assert study.methods["tab_po+flip0.2"] == study.methods["tab_po"] | {"pairing": "mixed+flip0.2"}
+    assert study.pairings["mixed+flip0.2"] == study.pairings["mixed"] | {"flip_rate": 0.2}
+    model = "llama-3.1-8b"
+    assert study.training[model, "tab_po+flip0.2"] == study.training[model, "tab_po"]
+    clean, noisy = (job.run_settings(study, "scierc", model, name, "1") for name in ("dpo", "dpo+flip0.1"))
+    assert {**noisy, "method": clean["method"]} == clean
     settings = job.table_settings(study, "noise")
     assert settings["rows"] == ["sft", *rates["dpo"], *rates["tab_po"]]
-    figure = job.sensitivity_figure_settings(study, "scierc", "llama-3.1-8b", "noise")
+    figure = job.sensitivity_figure_settings(study, "scierc", model, "noise")
     assert figure["lines"] == rates and figure["setting"] == "flip_rate"
     assert "figures/sensitivity/scierc/llama-3.1-8b/noise.svg" in job.run_figures(study)
+    shown = {run["method"] for run in job.metric_settings(study, "rel")["runs"]}
+    assert "dpo" in shown and not any("+flip" in name for name in shown)  # copies are rows of this table alone
 
 
 def test_sensitivity_finds_methods_that_differ_in_a_setting_of_training_alone(demo):
@@ -334,6 +340,7 @@ def test_a_null_revision_is_taken_from_the_lock():
 
 
 GGUF = {"precision": "bf16", "attention": "eager", "resources": "cpu"}
+NOISE = {"kind": "noise", "caption": "N.", "datasets": ["demo_messages"], "methods": ["dpo"], "flip_rates": [0.1]}
 RECIPE = {"heldout": "dev_confusion", "negatives": 1, "edits": 1, "smoothing": 1.0}
 
 OWN = {"unit": "document", "prompt": "bare", "ontology": "scierc"}
@@ -577,8 +584,14 @@ MISTAKES = [
     ),
     (
         "tables/noise",
-        {"kind": "noise", "caption": "N.", "datasets": ["demo_messages"], "methods": ["dpo"]},
-        "tables.noise.methods names dpo, and no method differs from it in the flip_rate of its pairing alone",
+        {**NOISE, "methods": ["dop"]},
+        "tables.noise.methods names dop; did you mean dpo? tables.noise.models has: dpo",
+    ),
+    ("tables/noise", {**NOISE, "flip_rates": [0.2, 0.1]}, "tables.noise.flip_rates is [0.2, 0.1]; accepted: different"),
+    (
+        "tables/noise",
+        {**NOISE, "flip_rates": [0.6]},
+        "tables.noise.flip_rates.0 is 0.6; accepted: a number, ",
     ),
 ]
 
@@ -1065,7 +1078,7 @@ def test_methods_that_others_read_log_probs_of_are_trained_but_are_no_rows(demo)
     demo["tables"]["abstracts"].pop("methods", None)
     study = resolve_study(demo, KNOWN)
     assert list(study.methods) == ["tis_dpo", "dpo", "sepo_short", "dpo_reversed"]
-    assert study.scorers == ("dpo_reversed",)
+    assert study.beside == ("dpo_reversed",)
     assert study.methods["dpo_reversed"] == {
         "loss": "cdpo",
         "params": {"beta": 0.1, "epsilon": 1.0},

@@ -11,11 +11,11 @@ from tabpo.tables.macros import render_macros
 from tests.tables.made_runs import made_study, settings
 
 RATES = {
-    "dpo": {"dpo": 0.0, "dpo_flipped_10": 0.1, "dpo_flipped_20": 0.2},
-    "tab_po": {"tab_po": 0.0, "tab_po_flipped_10": 0.1, "tab_po_flipped_20": 0.2},
+    "dpo": {"dpo": 0.0, "dpo+flip0.1": 0.1, "dpo+flip0.2": 0.2},
+    "tab_po": {"tab_po": 0.0, "tab_po+flip0.1": 0.1, "tab_po+flip0.2": 0.2},
 }
-RIGHT = {"sft": 5.0, "dpo": 7.0, "dpo_flipped_10": 6.0, "dpo_flipped_20": 4.0}
-RIGHT |= {"tab_po": 8.0, "tab_po_flipped_10": 8.0, "tab_po_flipped_20": 8.0}
+RIGHT = {"sft": 5.0, "dpo": 7.0, "dpo+flip0.1": 6.0, "dpo+flip0.2": 4.0}
+RIGHT |= {"tab_po": 8.0, "tab_po+flip0.1": 8.0, "tab_po+flip0.2": 8.0}
 METRICS = ["ner_strict", "rel"]
 
 
@@ -32,7 +32,7 @@ def test_a_row_for_each_method_and_a_column_for_each_metric_and_share():
     assert [row[0] for row in cells[1:4]] == ["sft", "dpo", "tab_po"]
     assert cells[1][2:4] == ["–", "–"] and cells[1][5:] == ["–", "–"]  # SFT trains on no pairs
     assert [float(text.split()[0]) for text in cells[2][1:4]] == pytest.approx([70, 60, 40], abs=2)
-    assert cells[2][2].endswith("▼") and cells[2][3].endswith("▼") and "▼" not in cells[2][1] + "".join(cells[3])
+    assert cells[2][3].endswith("▼") and "▼" not in cells[2][1] + "".join(cells[3])
     assert r"Method & NER, 0 \% & NER, 10 \% " in table()["tex"]
 
 
@@ -42,8 +42,8 @@ def test_each_row_is_compared_with_its_own_method_without_flips_as_one_family():
     assert pairs == {(row, method) for method, rates in RATES.items() for row in rates if row != method}
     assert {(row["family"], row["tests"]) for row in tests} == {("blocks", "8")}
     falls = {row["method"]: float(row["difference"]) for row in tests if row["metric"] == "ner_strict"}
-    assert falls["dpo_flipped_20"] == pytest.approx(-30, abs=3)
-    assert falls["tab_po_flipped_20"] == pytest.approx(0, abs=3)
+    assert falls["dpo+flip0.2"] == pytest.approx(-30, abs=3)
+    assert falls["tab_po+flip0.2"] == pytest.approx(0, abs=3)
     assert "over 8 differences" in table()["md"]
 
 
@@ -55,7 +55,7 @@ def test_the_csv_has_the_share_of_flips_and_its_numbers_become_macros():
         **RATES["dpo"],
         **RATES["tab_po"],
     }
-    assert "tabpo:notes/tiny/dpo_flipped_20/ner_strict/mean" in render_macros({"noise": (cells, tests)})
+    assert "tabpo:notes/tiny/dpo+flip0.2/ner_strict/mean" in render_macros({"noise": (cells, tests)})
 
 
 def test_generated_data_are_a_rehearsal_without_marks():
