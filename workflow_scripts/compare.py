@@ -5,7 +5,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
-from tabpo.tables.compare import compare_studies, read_finished
+from tabpo.reports.compare import compare_studies, read_finished
 
 
 def main(argv: list[str] | None = None) -> None:

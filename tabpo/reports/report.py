@@ -30,9 +30,9 @@ from tabpo.reports import (
     training_figure,
 )
 from tabpo.reports.cell_details import Commands, Row, cell_details, claim_details
+from tabpo.reports.compare import flat_settings
 from tabpo.reports.markup import page_html, table_html
 from tabpo.tables.cells import code_differences
-from tabpo.tables.compare import flat_settings
 from tabpo.tables.files import FILES
 
 TEMPLATE = Path(__file__).with_name("report.html.jinja")
