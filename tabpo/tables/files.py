@@ -13,8 +13,7 @@ from tabpo.tables.comparisons import STRICT, compare, mark, rehearsals
 from tabpo.tables.estimates import read_estimates
 from tabpo.tables.labels import label_contents
 from tabpo.tables.mechanism import mechanism_contents
-from tabpo.tables.noise import noise_contents
-from tabpo.tables.sensitivity import value_column
+from tabpo.tables.sensitivity import noise_contents, value_column
 from tabpo.tables.stability import stability_contents
 from tabpo.tables.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
