@@ -650,7 +650,7 @@ def test_no_two_models_share_a_folder_of_checkpoints():
     rules = "".join(path.read_text() for path in CONFIG.parent.glob("rules/*.smk"))
     folders = re.findall(r'results\("checkpoints/([^"]*)"\)', rules)
     between = [character for folder in folders for character in re.findall(r"\}(.)", folder)]
-    assert len(folders) == 6 and between
+    assert len(folders) == 7 and between
     assert not [character for character in between if NAME.fullmatch(f"a{character}b")]
 
 
