@@ -111,13 +111,13 @@ def make_partial(failed):
         os.symlink(Path("..", entry), Path(PARTIAL, entry))
     with ThreadPoolExecutor(min(4, os.cpu_count())) as pool:
         list(pool.map(make_table, [each for each in planned if each.rule.name in TABLE_RULES]))
-    by_rule = {each.rule.name: each for each in planned}
-    if macros := by_rule.get("macros"):
+    named = {each.rule.name: each for each in planned}
+    if macros := named.get("macros"):
         made = [path for path in macros.input.tables if os.path.exists(below_partial(path))]
         run_partial(macros, settings_of(macros), read=made, unread=set(macros.input.tables) - set(made))
-    if (cost := by_rule.get("cost")) and (costs := job.partial_cost(settings_of(cost), usable))["runs"]:
+    if (cost := named.get("cost")) and (costs := job.partial_cost(settings_of(cost), usable))["runs"]:
         run_partial(cost, costs)
-    if report := by_rule.get("report"):
+    if report := named.get("report"):
         costs = os.path.exists(below_partial(results("tables/cost.md")))
         run_partial(report, job.partial_report(settings_of(report), usable, costs=costs), folder=PARTIAL)
 
