@@ -9,7 +9,7 @@ from tabpo.study.datasets import SOURCES, second_files
 from tabpo.study.generation import SAMPLES
 from tabpo.study.pairings import DISAGREEMENT
 from tabpo.study.study import Settings, Study, stored_weights
-from tabpo.tuning.trials import is_trial
+from tabpo.tuning.trials import copied_method, is_trial
 
 DEV_SELECT = "dev_select"
 """The split on which trials are chosen."""
@@ -88,8 +88,8 @@ def _choice(study: Study, dataset: str, method: str) -> Settings:
 
 
 def matched_methods(study: Study, model: str) -> list[str]:
-    """Return the methods whose compute is compared: those trained with a model, trials excepted."""
-    return [name for name in study.methods if (model, name) in study.training and not is_trial(name)]
+    """Return the methods whose compute is compared: those trained with a model, but no trial and no copy."""
+    return [name for name in study.methods if (model, name) in study.training and copied_method(name) == name]
 
 
 def choice_file(study: Study, dataset: str, method: str) -> str | None:

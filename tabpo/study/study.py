@@ -8,7 +8,7 @@ from typing import Any
 
 from tabpo.names import BASELINES, GIVEN, ON_POLICY, PREFERENCES, SFT
 from tabpo.study.generation import unusual
-from tabpo.tuning.trials import is_trial, trial_name
+from tabpo.tuning.trials import copied_method, is_trial, trial_name
 
 Settings = dict[str, Any]
 """All that one job needs to know, and nothing else, because a job is repeated when its settings change."""
@@ -84,8 +84,8 @@ class Study:
         """Return the method whose trials choose a method's settings: itself, or the first with its loss, or none."""
         if self.tuning is None or is_trial(method):
             return None
-        if method in (SFT, *self.tuning["methods"]):
-            return method
+        if copied_method(method) in (SFT, *self.tuning["methods"]):
+            return copied_method(method)
         loss = self.methods[method]["loss"]
         return next((name for name in self.tuning["methods"] if self.methods[name]["loss"] == loss), None)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tabpo.tuning.trials import Point, scaled_training
+from tabpo.tuning.trials import Point, copied_method, scaled_training
 
 
 def choose(points: Sequence[Point], values: Sequence[Sequence[float]]) -> dict[str, Any]:
@@ -56,12 +56,13 @@ def with_choice(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a run at the point that was chosen among trials, with the record of this choice.
 
     Settings without `choice`, the path of a file that `choose` made, are returned as they are. A method that takes the
-    choice of another one takes its learning rate and length alone, and keeps its own hyperparameters.
+    choice of another one takes its learning rate and length alone, and keeps its own hyperparameters; a copy with label
+    noise takes all that its method takes.
     """
     if "choice" not in settings:
         return dict(settings)
     choice, method = json.loads(Path(settings["choice"]).read_text()), settings["method"]
-    if choice["method"] == method["name"] and "params" in method:
+    if choice["method"] == copied_method(method["name"]) and "params" in method:
         method = {**method, "params": {**method["params"], **choice["chosen"]["params"]}}
     training = scaled_training(settings["training"], choice["chosen"])
     chosen = {**settings, "method": method, "training": training, "tuning": choice}

@@ -28,6 +28,11 @@ def is_trial(method: str) -> bool:
     return _TRIAL in method
 
 
+def copied_method(method: str) -> str:
+    """Return the method of a trial or of a copy with label noise (`dpo+flip0.1`); others are their own."""
+    return method.partition("+")[0]
+
+
 def draw_trials(
     where: str,
     number: int,

@@ -24,6 +24,7 @@ KNOWN = Known(
 def config() -> dict:
     """One data set, two models and four methods, of which `dpo` and `tab_po` have trials."""
     config = yaml.safe_load((CONFIG / "demo_fairness.yaml").read_text())
+    config["tables"] = {"abstracts": config["tables"]["abstracts"]}
     config["models"]["large"] = dict(config["models"]["tiny"])
     config["methods"] = {"dpo": {}, "tab_po": {"extra_steps": "match"}, "tab_po_tau_0.5": {}, "simpo": {}}
     tuning = {"model": "tiny", "metric": "ner_strict", "trials": 2, "methods": ["dpo", "tab_po"]}
@@ -64,6 +65,13 @@ def test_a_run_of_each_model_takes_the_choice_of_the_tuned_model(study, model):
         "tab_po_tau_0.5": f"{folder}/tab_po.json",  # the method with its loss
         "simpo": None,
     }
+
+
+def test_a_copy_with_label_noise_takes_the_choice_of_its_method(config):
+    noise = {"kind": "noise", "caption": "x", "datasets": ["demo_abstracts"], "methods": ["dpo"], "flip_rates": [0.1]}
+    study = resolve_study(config | {"tables": config["tables"] | {"noise": noise}}, KNOWN)
+    assert run(study, "dpo+flip0.1")["choice"] == run(study, "dpo")["choice"]
+    assert job.matched_methods(study, "tiny") == ["dpo", "tab_po", "tab_po_tau_0.5", "simpo"]
 
 
 def test_a_matched_run_lists_what_it_is_compared_with(study):

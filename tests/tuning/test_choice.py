@@ -46,6 +46,8 @@ def test_a_run_takes_the_choice_of_its_method(tmp_path):
     assert chosen["method"]["params"] == {"beta": 0.2, "eps": 1}
     assert "choice" not in chosen and chosen["tuning"]["number"] == 2
 
+    noisy = {**settings, "method": {**settings["method"], "name": "dpo+flip0.1"}}
+    assert with_choice(noisy)["method"]["params"] == {"beta": 0.2, "eps": 1}
     other = {**settings, "method": {"name": "dpo_uniform", "params": {"beta": 0.1}}}
     assert with_choice(other)["method"] == other["method"]
     assert with_choice(other)["training"]["learning_rate"] == 3e-4
