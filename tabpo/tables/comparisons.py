@@ -243,7 +243,7 @@ def rehearsals(samples: Samples, blocks: Sequence[Block], generated: Collection[
         if block.dataset in generated:
             reasons[block] = "generated data"
         elif not _above_dictionary(samples, block):
-            reasons[block] = "SFT is not above the dictionary"
+            reasons[block] = "SFT is not significantly above the dictionary"
     return reasons
 
 

@@ -148,7 +148,7 @@ def test_one_seed_has_no_interval_of_what_steps_log():
 @pytest.mark.parametrize(
     ("right", "generated", "reason"),
     [
-        (1, [], "SFT is not above the dictionary"),  # the dictionary has 1 of 10 right
+        (1, [], "SFT is not significantly above the dictionary"),  # the dictionary has 1 of 10 right
         (5, ["notes"], "generated data"),
         (5, [], None),
     ],

@@ -203,7 +203,7 @@ def test_a_rehearsal_is_one_block_and_only_that_block_has_no_marks():
     ]
     made = files(runs)
     assert made["md"].startswith("**REHEARSAL on notes / small. Notes.")
-    note = "REHEARSAL on notes / small: SFT is not above the dictionary. Nothing is marked there"
+    note = "REHEARSAL on notes / small: SFT is not significantly above the dictionary. Nothing is marked there"
     assert note in made["md"]
     lines = [line for line in made["md"].splitlines() if line.startswith("| notes")]
     marked = [line.split("|")[2].strip() for line in lines if "▲" in line or "**" in line]

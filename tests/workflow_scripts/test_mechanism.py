@@ -38,7 +38,10 @@ def test_the_program_reads_logs_and_evaluations_of_every_run(tmp_path, capsys):
     assert cells[1][:6] == ["dpo", "50.0 ± 0.0", "1.0 ± 0.0", "-2.0 ± 0.0", "3.0 ± 0.0", "-0.25 ± 0.00"]
     assert cells[2][5] == "0.50 ± 0.00"
     page = (tmp_path / "mechanism.md").read_text()
-    assert page.startswith("**REHEARSAL. ") and "REHEARSAL on notes / tiny: SFT is not above the dictionary." in page
+    assert (
+        page.startswith("**REHEARSAL. ")
+        and "REHEARSAL on notes / tiny: SFT is not significantly above the dictionary." in page
+    )
     assert all((tmp_path / f"mechanism.{ending}").stat().st_size for ending in FILES)
     for row, column, metric in ((1, 2, "chosen_drift"), (2, 5, "rare_drift")):
         files = [f"{tmp_path}/notes/tiny/{cells[row][0]}/seed{seed}/watch.json" for seed in (1, 2)]
