@@ -34,7 +34,7 @@ def prepare_template(tokenizer: PreTrainedTokenizerBase, name: str, roles: Itera
 
     Raises:
         ConfigError: There is no template, or none called default; or the template fails, leaves out the text of a
-            message, or does not end an assistant's turn with a control token.
+            message, does not end an assistant's turn with a control token, or opens thoughts that it does not close.
     """
     if not tokenizer.chat_template:
         raise ConfigError(f"{name}: its tokenizer has no chat template; take an instruction-tuned model")
@@ -133,6 +133,11 @@ def _check_roles(tokenizer: PreTrainedTokenizerBase, name: str, roles: Roles) ->
         raise ConfigError(
             f"{name}: its chat template leaves out the text of message {missing + 1} of {', '.join(roles)}; accepted: a"
             " template that writes each message's content, a text"
+        )
+    if "<think>" in text.rpartition("</think>")[2]:
+        raise ConfigError(
+            f"{name}: its chat template opens <think> before each answer, so that answers would be learnt as thoughts;"
+            " accepted: a template that opens no thoughts, or closes them"
         )
 
 

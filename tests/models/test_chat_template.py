@@ -90,6 +90,14 @@ def test_a_template_that_leaves_a_text_out_or_exchanges_two_is_refused(tokenizer
         prepare_template(tokenizer, "model", [("system", "user")])
 
 
+def test_a_template_that_opens_thoughts_must_close_them(tokenizer):
+    tokenizer.chat_template = TURNS + GENERATION.replace("assistant\n", "assistant\n<think>\n")
+    with pytest.raises(ConfigError, match="^model: its chat template opens <think> before each answer"):
+        prepare_template(tokenizer, "model", [("user",)])
+    tokenizer.chat_template = TURNS + GENERATION.replace("assistant\n", "assistant\n<think>\n\n</think>\n\n")
+    prepare_template(tokenizer, "model", [("user",)])
+
+
 def test_a_prompt_that_the_template_changes_is_refused_by_its_number(tokenizer):
     tokenizer.chat_template = TURNS.replace("m['content']", "m['content'].split('</think>')[-1]") + GENERATION
     prepare_template(tokenizer, "model", [("user", "assistant", "user")])
