@@ -92,7 +92,7 @@ def test_a_template_that_leaves_a_text_out_or_exchanges_two_is_refused(tokenizer
 
 def test_a_template_that_opens_thoughts_must_close_them(tokenizer):
     tokenizer.chat_template = TURNS + GENERATION.replace("assistant\n", "assistant\n<think>\n")
-    with pytest.raises(ConfigError, match="^model: its chat template opens <think> before each answer"):
+    with pytest.raises(ConfigError, match=r"^model: its chat template opens <think> before each answer"):
         prepare_template(tokenizer, "model", [("user",)])
     tokenizer.chat_template = TURNS + GENERATION.replace("assistant\n", "assistant\n<think>\n\n</think>\n\n")
     prepare_template(tokenizer, "model", [("user",)])
