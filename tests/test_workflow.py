@@ -292,8 +292,8 @@ def test_a_table_of_another_test_split_scores_the_runs_that_are_there(done, stud
     study["tables"]["elsewhere"] = {"caption": "Far.", "datasets": ["own"], "metrics": ["rel"], "split": "far"}
     runs = [f"own tiny {method} 1 far" for method in ("sft", "dpo", "tab_po")]
     answers = {f"{rule} {run}" for rule in ("predict", "score") for run in runs}
-    made = {"other_test own far", "dictionary_other own far", "table elsewhere", "macros", "report"}
-    assert again(done, study) == answers | made
+    made = {"other_test own far", "dictionary_other own far", "table elsewhere", "score_figure elsewhere"}
+    assert again(done, study) == answers | made | {"macros", "report"}
     study["tables"]["elsewhere"]["datasets"] = ["phee"]
     refused = run(done, study, "--dry-run", "--quiet", "all")
     assert "tables.elsewhere.split names far; phee, as its tests, has: test" in refused.stdout + refused.stderr
@@ -387,7 +387,7 @@ def test_a_study_of_endpoints_alone(done, study):
     assert counts == {
         **{"documents": 2, "prompts": 2, "dictionary": 2, "ask": 2, "score_prompted": 2},
         # Nothing is trained, so there is no table of costs.
-        **{"table": 2, "per_metric_table": 2, "fetch": 1, "macros": 1, "report": 1},
+        **{"table": 2, "score_figure": 2, "per_metric_table": 2, "fetch": 1, "macros": 1, "report": 1},
     }
 
 
