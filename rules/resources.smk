@@ -11,8 +11,8 @@ model_memory, model_runtime = machine("mem_mb"), machine("runtime")
 
 
 RULES_OF_CLASSES = set(
-    "annotate base sft sft_fold sft_trial gold predict predict_fold reference token_scores held_out_logps train"
-    " train_trial".split()
+    "annotate base complete sft sft_fold sft_trial gold predict predict_fold reference sample token_scores"
+    " held_out_logps train train_trial".split()
 )
 
 

@@ -4,15 +4,15 @@ import importlib
 import json
 import random
 import re
-import shlex
 import socket
 import subprocess
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.dry_run import jobs_in_order, outputs
 
 ROOT = Path(__file__).parents[1]
 LABELS = """
@@ -103,9 +103,7 @@ def planned(folder: Path) -> list[tuple[str, list[str]]]:
         [*command, "--dry-run", "--printshellcmds", "--cores", "1"], cwd=folder, capture_output=True, text=True
     )
     assert dry_run.returncode == 0, dry_run.stdout + dry_run.stderr
-    printed = dry_run.stdout + dry_run.stderr
-    commands = re.findall(r"python -m workflow_scripts\.(?:launch |on_gpus \d+ )?(\w+) (.*) 2>> ", printed)
-    return [(program, shlex.split(arguments)) for program, arguments in commands]
+    return jobs_in_order(dry_run.stdout + dry_run.stderr)
 
 
 def test_nothing_is_sent_and_no_page_or_log_has_a_text(tmp_path, no_network, caplog, capfd, monkeypatch):
@@ -113,9 +111,8 @@ def test_nothing_is_sent_and_no_page_or_log_has_a_text(tmp_path, no_network, cap
     caplog.set_level("INFO")
     words, programs = write_data(tmp_path), set()
     for program, arguments in planned(tmp_path):
-        for flag, path in pairwise(arguments):
-            if flag.startswith("--output"):
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
+        for path in outputs(arguments):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
         importlib.import_module(f"workflow_scripts.{program}").main(arguments)
         programs.add(program)
     wanted = {"documents", "sft", "score", "disagreement", "human", "audit", "train", "tables", "report", "export"}

@@ -5,8 +5,6 @@ import importlib
 import json
 import logging
 import re
-import shlex
-from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +14,7 @@ from datasets import Dataset
 
 from tabpo.data.generated import demo_abstracts, demo_messages
 from tabpo.records import SPLITS, Document, Pair, Prompt, read_records
+from tests.dry_run import jobs_in_order, outputs
 from tests.test_study import ROOT, run
 
 pytestmark = pytest.mark.slow
@@ -131,15 +130,14 @@ def do_all(configfile: Path) -> set[str]:
     """
     output = run(configfile, "--dry-run", "--printshellcmds")
     logging.info("%s", output)
-    jobs = re.findall(r"python -m workflow_scripts\.(?:launch |on_gpus \d+ )?(\w+) (.*) 2>> ", output)
+    jobs = jobs_in_order(output)
     with contextlib.chdir(configfile.parent):
         for program, arguments in jobs:
-            flags = shlex.split(arguments)
-            outputs = [Path(path) for flag, path in pairwise(flags) if flag.startswith("--output")]
-            for path in outputs:
+            paths = [Path(path) for path in outputs(arguments)]
+            for path in paths:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            importlib.import_module(f"workflow_scripts.{program}").main(flags)
-            assert all(path.exists() for path in outputs), program
+            importlib.import_module(f"workflow_scripts.{program}").main(arguments)
+            assert all(path.exists() for path in paths), program
     return {program for program, _ in jobs}
 
 

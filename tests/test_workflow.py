@@ -746,7 +746,7 @@ def test_a_grid_reaches_the_trials_and_runs_of_its_methods(tuned):
     study = tuned_study()
     assert again(tuned, study) == set()
     study["tuning"]["params"] = {"tab_po": {"lambda_": [0.25]}}
-    tables = TABLES["own"] | {"tuning"}
+    tables = TABLES["own"] | {"tuning", "change_figure own tiny"}
     assert again(tuned, study) == trial_jobs("tab_po", "train_trial") | run_jobs("own", "tab_po") | tables
 
 

@@ -182,7 +182,7 @@ def test_equals_each_completion_alone_in_float64(name, attention):
 @pytest.mark.parametrize("name", CLASSES)
 def test_equals_each_completion_alone_in_float32(name):
     models = [build(name, attention, seed, torch.float32) for attention in ("sdpa", "eager") for seed in (0, 1)]
-    check(*models, list(PAIRS.values()), ANCHORS, 1e-5)
+    check(*models, list(PAIRS.values()), ANCHORS, 2e-5)  # some kernels of CPUs without AVX-512 need more than 1e-5
 
 
 @pytest.mark.parametrize("case", PAIRS)
