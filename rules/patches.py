@@ -70,11 +70,11 @@ def lift_default_rate() -> None:
 
 
 def plan_in_less_time() -> None:
-    """Keep what Snakemake finds out again and again, though it stays the same.
+    """Compute once what Snakemake computes many times with the same result, and collect garbage less often.
 
-    These are the rules that make a file, for each job that reads it; the parameters of a function, for each call of it;
-    and the command of a job, three times for the message about its start. Python's garbage collector too examines the
-    objects of all jobs again and again: it waits for 200,000 new ones.
+    This is done for the rules that make a file (computed for each job that reads it), the parameters of a function (for
+    each call) and the command of a job (three times for the message about its start). Python's garbage collector
+    examines the objects of all jobs at each run; it runs after 200,000 new objects.
     """
     gc.set_threshold(200_000)
     producers, parameters = lru_cache(None)(OutputIndex.match_producers), lru_cache(None)(common.get_function_params)

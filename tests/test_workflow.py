@@ -612,7 +612,7 @@ def test_spaces_apostrophes_and_accents_in_paths(done, study):
     ],
 )
 def test_a_mistake_ends_a_dry_run_with_one_message(done, study, change, message):
-    refused = run(done, study | change, "--dry-run", "--quiet", "all", A_KEY="secret")
+    refused = run(done, study | change, "--dry-run", "--quiet", "all")
     output = (refused.stdout + refused.stderr).strip().split("\n")
     assert refused.returncode != 0
     assert output[-1].startswith(message)

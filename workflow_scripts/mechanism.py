@@ -1,28 +1,20 @@
 """Write a table of mechanisms from the logs of training, and the tests of its differences."""
 
-import argparse
 import json
 import logging
-from pathlib import Path
 
-from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
 from tabpo.records import TrainingStep, read_records
 from tabpo.study.jobs import run_folders
 from tabpo.tables.cells import code_differences
-from tabpo.tables.files import FILES, rehearsal_reasons, scored_run, table_files
+from tabpo.tables.files import read_arguments, rehearsal_reasons, scored_run, table_files, write_files
 from tabpo.tables.mechanism import mechanism_run
 
 
 def main(argv: list[str] | None = None) -> None:
     """Read logs, evaluations and provenance of all runs, and scores of SFT and dictionary; write the table's files."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the table's entry and its runs")
-    parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
-    for ending in FILES:
-        parser.add_argument(f"--output-{ending.replace('.', '-')}", type=Path, required=True)
-    args = parser.parse_args(argv)
+    args = read_arguments(__doc__, argv)
 
     settings = args.settings
     runs, provenance = [], []
@@ -34,8 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     scored = [scored_run(run, args.results / folder, settings, {}) for run, folder in run_folders(settings["scored"])]
     settings = settings | {"rehearsals": rehearsal_reasons(settings, scored)}
     differing = code_differences(provenance, strict=settings["strict_code"])
-    for ending, content in table_files(settings, runs, differing, {}).items():
-        write_whole(getattr(args, f"output_{ending.replace('.', '_')}"), content)
+    write_files(args, table_files(settings, runs, differing, {}))
     logging.info("%d runs in a table", len(runs))
 
 

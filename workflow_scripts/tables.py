@@ -1,28 +1,20 @@
 """Write one table as CSV, Markdown and LaTeX from the scores of its runs, and the tests of its differences."""
 
-import argparse
 import json
 import logging
-from pathlib import Path
 
-from tabpo.artefacts import write_whole
 from tabpo.data.card import not_asked
 from tabpo.errors import exit_on_error
 from tabpo.names import WITHOUT_MODEL
 from tabpo.study.jobs import run_folders
 from tabpo.tables.cells import code_differences
-from tabpo.tables.files import FILES, scored_run, table_files
+from tabpo.tables.files import read_arguments, scored_run, table_files, write_files
 
 
 def main(argv: list[str] | None = None) -> None:
     """Read scores, counts and provenance of all runs; write all files of the table."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the table's entry and its runs")
-    parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
-    for ending in FILES:
-        parser.add_argument(f"--output-{ending.replace('.', '-')}", type=Path, required=True)
-    args = parser.parse_args(argv)
+    args = read_arguments(__doc__, argv)
 
     settings = args.settings
     runs, provenance = [], []
@@ -37,8 +29,7 @@ def main(argv: list[str] | None = None) -> None:
         name: not_asked(json.loads((args.results / name / "card.json").read_text()), "test")
         for name in settings["by_sentence"]
     }
-    for ending, content in table_files(settings, runs, differing, left_out).items():
-        write_whole(getattr(args, f"output_{ending.replace('.', '_')}"), content)
+    write_files(args, table_files(settings, runs, differing, left_out))
     logging.info("%d runs in a table", len(runs))
 
 

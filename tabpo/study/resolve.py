@@ -99,12 +99,20 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
             is accepted.
     """
     keys = checked(StudyKeys, config)
-    config = without_models(without_absent(keys.model_dump(exclude_unset=True)), known.without_key)
+    config = without_absent(keys.model_dump(exclude_unset=True))
     _check_names(config)
     _check_entries(config, known)
     datasets = {name: complete_dataset(entry) for name, entry in config["datasets"].items()}
     private = [name for name, entry in datasets.items() if entry["private"]]
     _check_logging(keys.logging, private)
+    answers = {dataset: _answer(config, dataset, known) for dataset in config["datasets"]}
+    metrics = {dataset: METRICS[answer] for dataset, answer in answers.items()}
+    prompted = {
+        name: complete_prompted(name, entry, datasets, metrics)
+        for name, entry in config["models"].items()
+        if "endpoint" in entry
+    }
+    config = without_models(config, known.without_key)
     family = preset_family(known.presets, config["presets"])
     methods = {name: _method(config, name, known, family) for name in config["methods"]}
     scorers = _scorers(config, methods, known, family)
@@ -121,12 +129,7 @@ def resolve_study(config: Mapping[str, Any], known: Known) -> Study:
             used = pairings if method == SFT else [all_methods[method]["pairing"]]
             heldouts = {name: pairings[name]["heldout"] for name in used}
             check_choice(f"models.{model} with {method}: keep dev_best", heldouts, "keep last")
-    answers = {dataset: _answer(config, dataset, known) for dataset in config["datasets"]}
-    metrics = {dataset: METRICS[answer] for dataset, answer in answers.items()}
-    models = {
-        name: complete_prompted(name, entry, datasets, metrics) if "endpoint" in entry else _model(config, name, known)
-        for name, entry in config["models"].items()
-    }
+    models = {name: prompted.get(name) or _model(config, name, known) for name in config["models"]}
     noise, noisy_pairings = with_noise(config["tables"], methods, pairings)
     copies = {copy: settings for copy, (_, settings) in noise.items()}
     all_methods, pairings = all_methods | copies, pairings | noisy_pairings

@@ -1,6 +1,6 @@
 """Write the caption of a table and the notes below it, which say what its numbers mean and where to be careful."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from tabpo.metrics.names import METRICS, VALIDITY
@@ -38,14 +38,32 @@ def describe(
     if any(cell.best for cell in cells):
         caption.append("Bold: the best row, and rows that do not differ from it at .05, unadjusted.")
     blocks = {cell.block for cell in cells if not cell.block.pooled}
-    if withheld:
-        everywhere = set(withheld) >= blocks
-        where = "" if everywhere else f" on {', '.join(block.name for block in withheld)}"
-        caption.insert(0, f"REHEARSAL{where}.")
     return {
-        "caption": " ".join(caption),
+        "caption": rehearsal(withheld, blocks) + " ".join(caption),
         "notes": _notes(settings, samples, runs, cells, comparisons, withheld, differing, left_out),
     }
+
+
+def rehearsal(withheld: Mapping[Block, str], blocks: Collection[Block]) -> str:
+    """The beginning of the caption of a table in which nothing is marked, everywhere or on some of its blocks."""
+    if not withheld:
+        return ""
+    where = "" if set(withheld) >= set(blocks) else f" on {', '.join(block.name for block in withheld)}"
+    return f"REHEARSAL{where}. "
+
+
+def training_notes(
+    runs: Sequence[Run], cells: Sequence[Cell], quantities: Sequence[str], differing: Sequence[str]
+) -> list[str]:
+    """The last notes of a table of quantities of training: collapsed runs, meanings, empty cells, different code."""
+    notes = []
+    if any(run.collapsed for run in runs):
+        notes.append(f"†: the mean includes runs that collapsed during training: {collapsed_runs(runs)}.")
+    notes.append(meanings(quantities))
+    notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason})]
+    if differing:
+        notes.append(f"Runs were made with different code in {', '.join(differing)}.")
+    return notes
 
 
 def _notes(

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tabpo.names import PROMPTED, SFT, run_folder
-from tabpo.tables.captions import collapsed_runs, describe_tests, not_asked, too_little
+from tabpo.tables.captions import collapsed_runs, describe_tests, not_asked, rehearsal, too_little
 from tabpo.tables.cells import Block, Cell, Samples, build_cells, pooled_block, single_blocks
 from tabpo.tables.comparisons import Comparison, adjust_families, differences, rehearsals
 from tabpo.tables.meanings import meanings, printed_metric, printed_name, quantity, title
@@ -302,9 +302,7 @@ def _describe(
     trained = [(dataset, model) for dataset, model in samples.seeds if samples.seeds[dataset, model]]
     blocks = [Block(*member, ((member,),)) for member in trained]
     datasets, models = (list(dict.fromkeys(axis)) for axis in zip(*trained, strict=True))
-    where = "" if set(withheld) >= set(blocks) else f" on {', '.join(block.name for block in withheld)}"
-    caption = f"REHEARSAL{where}. " if withheld else ""
-    caption += (
+    caption = rehearsal(withheld, blocks) + (
         f"{settings['caption']} {method}: {quantity(metrics)}, with 95 % intervals over new seeds and new test"
         f" documents. Fixed: data sets {', '.join(datasets)}; models {', '.join(models)}, their weights before SFT; the"
         " split of the data."

@@ -1,10 +1,12 @@
 """Make the files of one table from the runs that it shows."""
 
+import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tabpo.artefacts import write_whole
 from tabpo.privacy import marked
 from tabpo.tables.captions import describe, describe_tests
 from tabpo.tables.cells import Block, Run, Samples, arrange, build_cells, of_dataset, pooled_block, single_blocks
@@ -19,6 +21,22 @@ from tabpo.tables.typeset import tests_csv, tests_latex, tests_markdown, to_csv,
 
 FILES = ("csv", "md", "tex", "tests.csv", "tests.md", "tests.tex")
 """Endings of the files of a table, in the order of `contents` in `table_files`."""
+
+
+def read_arguments(description: str, argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments of a program that makes a table: `settings`, `results` and the path of each file."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: the table's entry and its runs")
+    parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
+    for ending in FILES:
+        parser.add_argument(f"--output-{ending.replace('.', '-')}", type=Path, required=True)
+    return parser.parse_args(argv)
+
+
+def write_files(args: argparse.Namespace, contents: Mapping[str, str]) -> None:
+    """Write what `table_files` returns to the paths of `read_arguments`."""
+    for ending, content in contents.items():
+        write_whole(getattr(args, f"output_{ending.replace('.', '_')}"), content)
 
 
 def needed_metrics(settings: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from tabpo.tables.captions import (
     documents,
     models_left_out,
     not_asked,
+    rehearsal,
     seeds_in_words,
     too_little,
 )
@@ -70,11 +71,11 @@ def gold_labels(samples: Samples, metrics: Sequence[str]) -> list[Label]:
     some = {run.dataset: run for of_row in samples.runs.values() for run in of_row}  # gold is the same in all runs
     for dataset in dict.fromkeys(dataset for dataset, _ in samples.seeds if dataset in some):
         estimates = some[dataset].estimates
-        found = [
+        with_gold = [
             Label(dataset, label_metric(name), round(estimates.gold[name]), groups)
             for name, groups in estimates.gold_clusters.items()
         ]
-        labels += sorted(found, key=lambda label: (metrics.index(label.f1.metric), *_order(label)))
+        labels += sorted(with_gold, key=lambda label: (metrics.index(label.f1.metric), *_order(label)))
     return labels
 
 
@@ -191,7 +192,6 @@ def _describe(
     left_out: Mapping[str, Mapping[str, int]],
 ) -> dict[str, Any]:
     runs = [run for row in samples.runs.values() for run in row]
-    single = single_blocks(samples)
     blocks = list(dict.fromkeys(cell.block for cell in cells))
     caption = f"{settings['caption']} Single labels in percent, sets of items, {seeds_in_words(runs)}."
     if len(blocks) == 1:
@@ -200,9 +200,6 @@ def _describe(
         families = {comparison.family: comparison.tests for comparison in comparisons if comparison.family}
         tests = " and ".join(f"the {count} tested differences" for count in families.values())
         caption += f" ▲ ▼: F1 better, worse than {SFT}, Holm-adjusted p < .05 over {tests}, seeds × documents."
-    if withheld:
-        where = "" if set(withheld) >= set(single) else f" on {', '.join(block.name for block in withheld)}"
-        caption = f"REHEARSAL{where}. {caption}"
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
     notes += [
         f"REHEARSAL on {block.name}: {reason}. Nothing is marked there, since these rows are no evidence about the"
@@ -239,4 +236,4 @@ def _describe(
     notes += models_left_out(cells)
     if differing:
         notes.append(f"Runs were made with different code in {', '.join(differing)}.")
-    return {"caption": caption, "notes": notes}
+    return {"caption": rehearsal(withheld, single_blocks(samples)) + caption, "notes": notes}

@@ -11,11 +11,10 @@ import numpy as np
 from tabpo.artefacts import sha256_text
 from tabpo.names import SFT
 from tabpo.records import TrainingStep
-from tabpo.tables.captions import collapsed_runs, describe_tests, seeds_in_words, too_little
+from tabpo.tables.captions import describe_tests, rehearsal, seeds_in_words, too_little, training_notes
 from tabpo.tables.cells import NO_GOLD, Block, Cell, Run, Samples, arrange, build_cells, pooled_block, single_blocks
 from tabpo.tables.comparisons import Comparison, adjust_families, differences, marks_of, over_seeds_alone, rests_on
 from tabpo.tables.estimates import RunEstimates
-from tabpo.tables.meanings import meanings
 from tabpo.tables.significance import Estimates, jackknife
 from tabpo.tables.typeset import printed_p, tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
@@ -175,9 +174,6 @@ def _describe(
     caption = f"{settings['caption']} Training pairs and held-out gold tokens, {seeds_in_words(runs)}."
     if any(cell.mark for cell in cells):
         caption += f" ▲ ▼: above, below the drift 0 of {SFT}, Holm-adjusted p < .05 over {tests} differences."
-    if withheld:
-        where = "" if set(withheld) >= set(single) else f" on {', '.join(block.name for block in withheld)}"
-        caption = f"REHEARSAL{where}. {caption}"
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
     notes += [f"REHEARSAL on {block.name}: {reason}. Nothing is marked there." for block, reason in withheld.items()]
     pooled = list(dict.fromkeys(cell.block for cell in cells if cell.block.pooled and cell.metric == RARE))
@@ -188,13 +184,8 @@ def _describe(
         listed = ", ".join(f"{dataset} {count}" for dataset, count in documents.items())
         notes.append(f"Held-out documents, or groups of them where they are known: {listed}.")
     notes += too_little(comparisons)
-    if any(run.collapsed for run in runs):
-        notes.append(f"†: the mean includes runs that collapsed during training: {collapsed_runs(runs)}.")
-    notes.append(meanings((*TRAINED, *HELD_OUT)))
-    notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason})]
-    if differing:
-        notes.append(f"Runs were made with different code in {', '.join(differing)}.")
-    return {"caption": caption, "notes": notes}
+    notes += training_notes(runs, cells, (*TRAINED, *HELD_OUT), differing)
+    return {"caption": rehearsal(withheld, single) + caption, "notes": notes}
 
 
 def _answers(

@@ -11,11 +11,10 @@ import numpy as np
 from tabpo.metrics.diversity import DIVERSITY
 from tabpo.names import SFT
 from tabpo.records import TrainingStep
-from tabpo.tables.captions import collapsed_runs, describe_tests, seeds_in_words, too_little
+from tabpo.tables.captions import describe_tests, rehearsal, seeds_in_words, too_little, training_notes
 from tabpo.tables.cells import NOT_DEFINED, Block, Cell, Run, Samples, build_cells, pooled_block, single_blocks
 from tabpo.tables.comparisons import Comparison, adjust_families, differences, mark, over_seeds_alone
 from tabpo.tables.estimates import RunEstimates
-from tabpo.tables.meanings import meanings
 from tabpo.tables.significance import Estimates
 from tabpo.tables.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
@@ -153,21 +152,10 @@ def _describe(
     if any(cell.mark for cell in cells):
         caption += f" ▲ ▼: above, below {settings['against']}, Holm-adjusted p < .05 over {tests} differences."
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
-    if withheld:
-        everywhere = set(withheld) >= {cell.block for cell in cells if not cell.block.pooled}
-        where = "" if everywhere else f" on {', '.join(block.name for block in withheld)}"
-        caption = f"REHEARSAL{where}. {caption}"
-        notes += [
-            f"REHEARSAL on {block.name}: {reason}. Nothing is marked there." for block, reason in withheld.items()
-        ]
+    notes += [f"REHEARSAL on {block.name}: {reason}. Nothing is marked there." for block, reason in withheld.items()]
     documents = {run.dataset: run.estimates.metrics["distinct"].without.shape[1] for run in runs}
     listed = ", ".join(f"{dataset} {count}" for dataset, count in documents.items())
     notes.append(f"Documents of dev_select, or groups of them where they are known: {listed}.")
     notes += too_little(comparisons)
-    if any(run.collapsed for run in runs):
-        notes.append(f"†: the mean includes runs that collapsed during training: {collapsed_runs(runs)}.")
-    notes.append(meanings((*DIVERSITY, *TRAINED)))
-    notes += [f"– {reason}." for reason in sorted({cell.reason for cell in cells if cell.reason})]
-    if differing:
-        notes.append(f"Runs were made with different code in {', '.join(differing)}.")
-    return {"caption": caption, "notes": notes}
+    notes += training_notes(runs, cells, (*DIVERSITY, *TRAINED), differing)
+    return {"caption": rehearsal(withheld, single_blocks(samples)) + caption, "notes": notes}

@@ -49,8 +49,8 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Click with the mouse on the first element of a CSS selector."""
-        found = self._call("/element", {"using": "css selector", "value": selector})
-        self._call(f"/element/{next(iter(found.values()))}/click", {})
+        element = self._call("/element", {"using": "css selector", "value": selector})
+        self._call(f"/element/{next(iter(element.values()))}/click", {})
 
     def press(self, *keys: str) -> None:
         """Press keys one after the other, in the focused element; all keys after `Control` are pressed with it."""

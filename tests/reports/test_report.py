@@ -208,10 +208,10 @@ def test_a_mean_over_data_sets_lists_the_runs_of_all_data_sets_baselines_too():
 
 def marked_cells(text: str, cells: list[dict]) -> dict[str, str]:
     """The texts of the cells of a table that lead to details, by method, metric and data set of the line of its CSV."""
-    found = re.findall(r'data-cell="(\d+)"[^>]*>(.*?)</td>', table_html(text, cells))
-    lines = [cells[int(place)] for place, _ in found]
+    buttons = re.findall(r'data-cell="(\d+)"[^>]*>(.*?)</td>', table_html(text, cells))
+    lines = [cells[int(place)] for place, _ in buttons]
     return {
-        (line["dataset"], line["method"], line["metric"]): text for line, (_, text) in zip(lines, found, strict=True)
+        (line["dataset"], line["method"], line["metric"]): text for line, (_, text) in zip(lines, buttons, strict=True)
     }
 
 

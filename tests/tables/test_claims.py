@@ -114,8 +114,8 @@ def test_gain_over_a_prompted_model_is_across_models_and_to_its_one_run():
 def test_gain_over_prompted_models_is_of_the_data_sets_that_they_answered():
     new, base = study_b()
     runs = [*study("b", new, base), *study_a()]
-    one = Estimates(base.whole[[0]], base.without[[0]])
-    runs += runs_of("b", "prompted", model="hosted", seeded=False, **{METRIC: one})
+    single = Estimates(base.whole[[0]], base.without[[0]])
+    runs += runs_of("b", "prompted", model="hosted", seeded=False, **{METRIC: single})
     rows = claims(runs)
     assert float(rows["prompted of hosted", METRIC]["difference"]) == pytest.approx(16.3513, abs=5e-4)
     assert rows["prompted of hosted", METRIC]["data_sets"] == "1" and rows["sft", METRIC]["data_sets"] == "2"

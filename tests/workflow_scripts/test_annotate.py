@@ -46,8 +46,8 @@ def test_brat_files_have_the_texts_with_what_the_model_found(annotated):
     first, second = brat.read_documents(annotated / "brat", reading)
     assert (first.doc_id, first.group_id, first.text) == ("n1", "p1", TEXTS["p1/n1"])
     for document, (method, task) in ((first, ("parser", "corpus")), (second, ("model", "parser"))):
-        found = {document.text[span.start : span.end]: span.label for span in document.spans}
-        assert found == {method: "Method", task: "Task"}
+        labels = {document.text[span.start : span.end]: span.label for span in document.spans}
+        assert labels == {method: "Method", task: "Task"}
         assert document.relations == (Relation(1, 2, "USED-FOR"),)
     assert reading.noticed == {"notes passed over": 6}
     notes = [line for line in (annotated / "brat/p1/n1.ann").read_text().splitlines() if line.startswith("#")]
