@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tabpo.reports.style import COLOURS, COLUMN, FONT, SMALL_TEXT, write_svg
+from tabpo.reports.style import COLOURS, COLUMN, FONT, PAGE, PAGE_HEIGHT, SMALL_TEXT, write_svg
+from tabpo.tables.cells import MEAN
 from tabpo.tables.meanings import title
 
 CAPTION = (
@@ -17,14 +18,18 @@ CAPTION = (
     " are compared with, and a bar is the 95 % interval of the difference to it, drawn from the line: if the bar does"
     " not reach the line, the difference is significant at .05 before the correction for many differences. The"
     " intervals are those of the table's tests, over new seeds and new documents; with one seed they are over new"
-    " documents alone. Rows without seeds are not drawn."
+    " documents alone. Rows without seeds are not drawn, and of a table that does not fit on a page only the means over"
+    " models or data sets."
 )
 
 ROW = 0.13
 """The height of a method in a panel, in inches."""
 
-MOST = 2
-"""The largest number of panels beside one another."""
+WIDTHS = {COLUMN: 2, PAGE: 4}
+"""The number of panels beside one another by the width of a figure, in inches."""
+
+Panels = dict[tuple[str, str, str], dict[str, "Dot"]]
+"""The dots of each method by data set, model and metric."""
 
 Row = Mapping[str, str]
 """A line of a CSV file."""
@@ -47,8 +52,8 @@ class Dot:
     line: float
 
 
-def dots(cells: Sequence[Row], tests: Sequence[Row]) -> dict[tuple[str, str, str], dict[str, Dot]]:
-    """The dots of each method by data set, model and metric.
+def dots(cells: Sequence[Row], tests: Sequence[Row]) -> Panels:
+    """The dots of a table.
 
     Only metrics whose differences are tested are drawn, or all if none is.
 
@@ -58,7 +63,7 @@ def dots(cells: Sequence[Row], tests: Sequence[Row]) -> dict[tuple[str, str, str
     """
     means = {_key(row): float(row["mean"]) for row in cells if row["mean"]}
     tested = {row["metric"] for row in tests if row["family"]}
-    panels: dict[tuple[str, str, str], dict[str, Dot]] = {}
+    panels: Panels = {}
     for row in tests:
         if not tested or row["metric"] in tested:
             mean = means[_key(row)]
@@ -76,28 +81,41 @@ def _key(row: Row) -> tuple[str, ...]:
 def write_score_figure(path: Path, cells: Sequence[Row], tests: Sequence[Row], heading: str) -> None:
     """Write an SVG with a panel for each data set, model and metric; methods are rows. Equal rows give equal bytes.
 
+    The figure is as wide as a column, or as a page if it would be higher than a page. If it does not fit on a page
+    either, only the means over models or data sets are drawn.
+
     Args:
         path: The SVG.
         cells: The lines of a table's `x.csv`.
         tests: The lines of its `x.tests.csv`.
         heading: The title of the figure.
     """
-    panels = dots(cells, tests)
-    methods = list(dict.fromkeys(method for panel in panels.values() for method in panel))
-    blocks: dict[tuple[str, str], list[str]] = {}
-    for dataset, model, metric in panels:
-        blocks.setdefault((dataset, model), []).append(metric)
-    rows = [(block, metrics[n : n + MOST]) for block, metrics in blocks.items() for n in range(0, len(metrics), MOST)]
+    panels, width = _fitting(dots(cells, tests))
+    methods, across = _methods(panels), min(WIDTHS[width], max(1, len(panels)))
     with matplotlib.rc_context(SMALL_TEXT):
-        figure = Figure(figsize=(COLUMN, 0.3 + len(rows) * (ROW * len(methods) + 0.6)), layout="constrained")
+        figure = Figure(figsize=(width, _height(panels, width)), layout="constrained" if panels else None)
         figure.suptitle(heading, fontsize=FONT + 1)
-        grid = figure.add_gridspec(max(1, len(rows)), MOST)
-        for number, ((dataset, model), metrics) in enumerate(rows):
-            for place, metric in enumerate(metrics):
-                axis = figure.add_subplot(grid[number, place], title=f"{dataset}\n{model}\n{title(metric)}")
-                _draw(axis, panels[dataset, model, metric], methods)
-                axis.set_yticks(range(len(methods)), [""] * len(methods) if place else methods)
+        for number, ((dataset, model, metric), panel) in enumerate(panels.items()):
+            heading_of_panel = f"{dataset}\n{model}\n{title(metric)}"
+            axis = figure.add_subplot(-(-len(panels) // across), across, number + 1, title=heading_of_panel)
+            _draw(axis, panel, methods)
+            axis.set_yticks(range(len(methods)), [""] * len(methods) if number % across else methods)
         write_svg(path, figure)
+
+
+def _fitting(panels: Panels) -> tuple[Panels, float]:
+    """The panels that are drawn and the width of the figure, in inches."""
+    means = {key: panel for key, panel in panels.items() if any(name.startswith(MEAN) for name in key[:2])}
+    choices = [(drawn, width) for drawn in (panels, means or panels) for width in WIDTHS]
+    return next((choice for choice in choices if _height(*choice) <= PAGE_HEIGHT), choices[-1])
+
+
+def _height(panels: Panels, width: float) -> float:
+    return 0.3 + -(-len(panels) // WIDTHS[width]) * (ROW * len(_methods(panels)) + 0.6)
+
+
+def _methods(panels: Panels) -> list[str]:
+    return list(dict.fromkeys(method for panel in panels.values() for method in panel))
 
 
 def _draw(axis: Axes, panel: Mapping[str, Dot], methods: Sequence[str]) -> None:

@@ -13,6 +13,9 @@ from tabpo.artefacts import whole_file
 COLUMN = 3.4
 """The width of a column of a paper, in inches."""
 
+PAGE, PAGE_HEIGHT = 7.0, 9.0
+"""The width and the height of the text on a page of a paper, in inches."""
+
 FONT = 6
 """The text size of a figure in a column of a paper, in points."""
 

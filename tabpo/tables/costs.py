@@ -109,7 +109,7 @@ def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun], needed: Ma
     return [
         "Means over seeds, SFT not included. Pairs count each time that they are seen. FLOPs: by calculation, those of"
         " one micro-batch times the tokens of all, without evaluations, sampling and the reference's shared"
-        " log-probs; one digit.",
+        " log-probs; two digits.",
         "Times are not compared, since runs take place under different load of the machine.",
         *(f"{method} includes the training of {' and '.join(others)}." for method, others in needed.items()),
         "Memory: the peak of the first process, on GPUs that of its GPU.",
@@ -135,6 +135,6 @@ def _texts(cost: Cost, dash: str, on_gpus: bool) -> dict[str, str]:
         "pairs": shown(cost.examples, ".0f"),
         "chosen tokens": shown(cost.chosen_tokens, ".0f"),
         "tokens": shown(cost.tokens, ".0f"),
-        "FLOPs": shown(cost.flops, ".0e"),
+        "FLOPs": shown(cost.flops, ".1e"),
     }
     return texts | ({"GPU s": shown(cost.gpu_seconds, ".0e")} if on_gpus else {}) | {"MB": str(cost.peak_memory_mb)}

@@ -1,10 +1,12 @@
 """The figure of scores: dots and intervals as in the table, the baseline's line, and equal bytes for equal tables."""
 
 import csv
+import re
 
 import pytest
 
-from tabpo.reports.score_figure import dots
+from tabpo.reports.score_figure import dots, write_score_figure
+from tabpo.reports.style import COLUMN, PAGE, PAGE_HEIGHT
 from tabpo.tables.files import table_files
 from tests.tables import made_runs
 from workflow_scripts import score_figure
@@ -63,6 +65,30 @@ def test_the_program_draws_a_panel_for_each_metric_of_each_model(table, tmp_path
     assert text.count("<!-- dpo -->") == 3 and "dictionary" not in text and "Valid" not in text
 
 
+def panels(methods: int, models: int) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Lines of a table and of its tests: one metric of models on a data set, and its mean over the models."""
+    keys = [
+        {"dataset": "notes", "model": model, "method": f"method{method}", "metric": "rel"}
+        for model in (*(f"model{number}" for number in range(models)), f"mean of {models} models")
+        for method in range(methods)
+    ]
+    cells = [key | {"mean": "50.0"} for key in keys]
+    return cells, [key | {"difference": "1.0", "low": "0.5", "high": "1.5", "family": ""} for key in keys]
+
+
+@pytest.mark.parametrize(
+    ("methods", "models", "drawn", "inches"),
+    [(12, 3, 4, COLUMN), (12, 14, 15, PAGE), (12, 60, 1, COLUMN), (60, 2, 3, PAGE)],
+)
+def test_a_figure_grows_to_a_page_and_then_shows_the_means_over_models_alone(tmp_path, methods, models, drawn, inches):
+    write_score_figure(tmp_path / "one.svg", *panels(methods, models), "main")
+    text = (tmp_path / "one.svg").read_text()
+    assert text.count("<!-- notes -->") == drawn and f"<!-- mean of {models} models -->" in text
+    width, height = (float(re.search(rf'{side}="([\d.]+)pt"', text)[1]) / 72 for side in ("width", "height"))
+    assert width == pytest.approx(inches, abs=0.3) and height < PAGE_HEIGHT + 0.2
+
+
+@pytest.mark.filterwarnings("error")
 def test_a_table_without_differences_has_an_empty_figure(table, tmp_path):
     first = table["tests.csv"].splitlines()[0] + "\n"
     assert "<!-- main -->" in draw(table | {"tests.csv": first, "md": "**Notes.**"}, tmp_path, "one.svg")
