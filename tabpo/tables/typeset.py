@@ -24,6 +24,9 @@ COLUMN_WIDTH, PAGE_WIDTH = 48, 105
 
 ROWS_OF_A_PAGE = 45
 
+_MINUS = re.compile(r"(?<![\w.-])-(?=\d)")
+"""The sign of a negative number, which LaTeX would set as a hyphen; in names and in 1e-5 it is none."""
+
 SIDE = " / "
 """What stands between data set and metric in the head of a column of data sets side by side."""
 
@@ -103,6 +106,7 @@ def tests_latex(
     frame = _tests_frame(comparisons, "--", printed_metric)
     texts = [column for column in frame.columns if column not in KEYS]
     frame = frame.assign(**{column: frame[column].map(escape) for column in texts})
+    frame = frame.rename(columns={column: column.capitalize() for column in texts if not column.startswith("p")})
     return latex_table(frame, caption, notes, label=label, names=names)
 
 
@@ -259,7 +263,7 @@ def _tabular(frame: pd.DataFrame, above: Sequence[str], heads: Sequence[str], *,
         repeated = dict.fromkeys(_repeated(record, before), "")
         if rows and not {"dataset", "model"} & set(record) <= set(repeated):
             rows.append(r"\midrule")
-        rows.append(" & ".join((record | repeated).values()) + r" \\")
+        rows.append(_MINUS.sub("$-$", " & ".join((record | repeated).values())) + r" \\")
         before = record
     columns = "l" * keys + "r" * (len(frame.columns) - keys)
     begin, end = rf"\begin{{tabular}}{{{columns}}}", r"\end{tabular}"

@@ -4,6 +4,7 @@ import io
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from tabpo.errors import DataError
 from tabpo.tables.files import table_files
 from tabpo.tables.macros import render_macros
+from tabpo.tables.typeset import latex_table
+from tests.tables import test_mechanism, test_noise, test_side_by_side, test_stability
 from tests.tables.made_runs import made_study, settings
 
 METHODS = ["sft", "sft_continued", "dpo", "tdpo2", "simpo", "tab_po", "tab_po_no_barrier"]
@@ -46,6 +49,17 @@ def tables() -> dict[str, dict[str, str]]:
         "wide": made("wide", METRICS, models),
         "claims": made("claims", METRICS, ["other"], layout="claims", method="tab_po", rivals=METHODS[:-2]),
     }
+
+
+def other_kinds() -> list[dict[str, str]]:
+    """A table of each other kind, from the studies of these kinds' own tests."""
+    return [
+        test_mechanism.files(test_mechanism.made({"dpo": -0.4, "tab_po": 0.1}), name="mechanism"),
+        test_noise.table(name="noise"),
+        test_stability.table(test_stability.RUNS, name="stability"),
+        test_side_by_side.made(name="side"),
+        {"tex": (Path(__file__).parent / "expected/labels.tex").read_text(), "tests.tex": ""},
+    ]
 
 
 def frames(tables: dict[str, dict[str, str]]) -> dict[str, tuple[pd.DataFrame, pd.DataFrame]]:
@@ -88,6 +102,13 @@ def test_models_are_named_once_and_methods_have_printed_names(tables):
     assert "Ours &" in renamed["tex"] and "| tab_po" in renamed["md"]
 
 
+def test_negative_numbers_have_a_minus_and_names_keep_their_hyphens(tables):
+    frame = pd.DataFrame({"model": ["qwen-1.5b"], "method": ["dpo"], "Gain": ["-0.4 [-3.5, 2.7]"], "p": ["1e-5"]})
+    text = latex_table(frame, "Gains.", [], label="tab:gains", names={})
+    assert r"qwen-1.5b & DPO & $-$0.4 [$-$3.5, 2.7] & 1e-5 \\" in text
+    assert r"Method & Metric & Difference & Relative, \% & p & p, Holm & Seeds &" in tables["narrow"]["tests.tex"]
+
+
 def test_macros_have_the_numbers_of_the_tables(tables):
     text = render_macros(frames(tables))
     cells = frames(tables)["narrow"][0].set_index("method")
@@ -110,7 +131,7 @@ def test_two_numbers_with_the_same_key_are_refused(tables):
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
 def test_a_two_column_article_compiles(tables, tmp_path):
     (tmp_path / "macros.tex").write_text(render_macros(frames(tables)))
-    parts = [tables[name][ending] for name in tables for ending in ("tex", "tests.tex")]
+    parts = [files[ending] for files in (*tables.values(), *other_kinds()) for ending in ("tex", "tests.tex")]
     (tmp_path / "article.tex").write_text(ARTICLE % "\n".join(parts))
     for _ in range(2):  # the second pass resolves the references
         done = subprocess.run(
