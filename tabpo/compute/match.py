@@ -14,6 +14,7 @@ from tabpo.records import Pair, Prompt, read_records
 from tabpo.scoring.tokenise import PairExample, encode_pairs
 from tabpo.training.batches import planned_steps
 from tabpo.tuning.choice import with_choice
+from tabpo.tuning.trials import copied_method
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,8 @@ def with_matched_steps(
 ) -> dict[str, Any]:
     """Return the settings of a run with `extra_steps`, with its steps and the record of their calculation.
 
-    Settings without `match` are returned as they are. A number of warm-up steps grows like the steps.
+    Settings without `match` are returned as they are. A number of warm-up steps grows like the steps. A copy with label
+    noise has the steps of its method.
 
     Args:
         settings: Of the run; `match` lists all methods that are compared.
@@ -94,7 +96,7 @@ def with_matched_steps(
     }
     sizes = read_dimensions(sft)
     planned = {entry["method"]["name"]: _planned(entry, sizes, encoded[entry["pairing"]]) for entry in compared}
-    compute = match_steps(settings["method"]["name"], planned)
+    compute = match_steps(copied_method(settings["method"]["name"]), planned)
     logging.info("%d steps instead of %d, for equal compute", compute["steps"], compute["steps_before"])
     training = {**settings["training"], "steps": compute["steps"], "epochs": None}
     if training.get("warmup_steps") is not None:

@@ -94,9 +94,12 @@ def cell_details(
 
 
 def _values(row: Row) -> list[tuple[str, str]]:
-    """The runs of a line with their values; those of a mean over models or data sets stand in other lines."""
+    """The runs of a line with their values; those of a mean over models or data sets stand in other lines.
+
+    Lines of stability name no runs, since no program prints such a value of one run.
+    """
     runs, values = row["runs"].split(), row["by_seed"].split()
-    if len(_by_row(runs)) > 1:
+    if len(_by_row(runs)) != 1:
         return []
     return [(run, f"{float(value):z.2f}") for run, value in zip(runs, values, strict=True)]
 

@@ -385,7 +385,8 @@ def code_differences(provenance: Sequence[Mapping[str, Any]], *, strict: bool) -
         for module, fingerprint in run["code"].items():
             versions.setdefault(module, set()).add(fingerprint)
     differing = sorted(module for module, fingerprints in versions.items() if len(fingerprints) > 1)
-    if len({run["code"].keys() <= module_names() for run in provenance}) > 1:
+    present = module_names()
+    if len({run["code"].keys() <= present for run in provenance}) > 1:
         differing.append(RENAMED)
     if differing and strict:
         raise ConfigError(f"strict_code: runs of this table were made with different code in {', '.join(differing)}")

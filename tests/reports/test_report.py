@@ -21,6 +21,8 @@ from tabpo.tables.files import table_files
 from tests.tables import made_runs
 from tests.tables.test_mechanism import files as mechanism_files
 from tests.tables.test_mechanism import made
+from tests.tables.test_stability import RUNS as STABILITY_RUNS
+from tests.tables.test_stability import table as stability_files
 
 ROOT = Path(__file__).parents[2]
 HERE = os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
@@ -268,6 +270,13 @@ def test_a_number_of_a_table_of_mechanisms_has_its_runs_and_all_its_differences(
         "--metric rare_drift --watch results/small/notes/tiny/tab_po/seed{1,2,3}/watch.json"
     )
     assert "95 % interval over new seeds" in dict(details["tab_po, Margin"]["facts"])
+
+
+def test_a_number_of_a_table_of_stability_has_its_differences_and_no_command():
+    page = report(settings(), with_main(stability_files(STABILITY_RUNS)))
+    cell = {cell["title"]: cell for cell in details_of(page, "tables-main")}["tab_po, Distinct, %"]
+    assert [name for name, _ in cell["facts"]][:2] == ["Mean ± standard deviation over seeds", "Difference to dpo"]
+    assert (cell["runs"], cell["command"]) == ([], "")
 
 
 def test_a_number_of_a_table_of_claims_has_its_runs_and_its_command_prints_its_line(tmp_path):

@@ -23,7 +23,7 @@ def match(tokenizer, prompts, pairs, start, limits, tmp_path):
     choice = tmp_path / "tdpo2.json"
     choice.write_text(json.dumps({"method": "tdpo2", **choose([point], [[1.0]])}))
 
-    def settings(pairing="mixed"):
+    def settings(pairing="mixed", name="dpo"):
         dpo = {"name": "dpo", "loss": "dpo", "params": {"beta": 0.1}}
         tdpo2 = {"name": "tdpo2", "loss": "tdpo2", "params": {"beta": 0.1}}
         of_both = {"training": TRAINING, "needed": []}
@@ -31,7 +31,7 @@ def match(tokenizer, prompts, pairs, start, limits, tmp_path):
             {"method": dpo, "pairing": "mixed", **of_both},
             {"method": tdpo2, "pairing": pairing, **of_both, "choice": str(choice)},
         ]
-        own = {"method": dpo, "training": TRAINING, "limits": limits, "match": compared}
+        own = {"method": dpo | {"name": name}, "training": TRAINING, "limits": limits, "match": compared}
         files = tmp_path / "prompts.parquet", tmp_path / "mixed" / "seed1.parquet"
         return with_matched_steps(own, tokenizer, start, *files)
 
@@ -50,6 +50,11 @@ def test_the_dearest_has_a_third_more_operations_and_twice_the_steps(match):
     assert (settings["training"]["steps"], settings["training"]["warmup_steps"]) == (160, 16)
     assert settings["compute"]["dearest_flops"] == pytest.approx(160 * settings["compute"]["flops_per_step"], rel=1e-6)
     assert "match" not in settings
+
+
+def test_a_copy_with_label_noise_has_the_steps_of_its_method(match):
+    copy = match(name="dpo+flip0.1")
+    assert copy["compute"] == match()["compute"] and copy["training"]["steps"] == 160
 
 
 def test_methods_on_other_pairs_count_with_the_lengths_of_these(match):
