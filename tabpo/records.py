@@ -1,6 +1,6 @@
 """The records that stages exchange: their types, their Parquet schemas, and the functions that read and write them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -493,18 +493,27 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
     return [_record(kind, row) for row in read_table(path, kind).to_pylist()]
 
 
-def read_table(path: Path, kind: type[Record]) -> pa.Table:
+def read_table(path: Path, kind: type[Record], encoded: Sequence[str] = ()) -> pa.Table:
     """Read a file of records as columns.
+
+    Args:
+        path: The file.
+        kind: The record of its rows.
+        encoded: Columns of text that are read as dictionaries, which takes a third of the time where values repeat.
 
     Raises:
         DataError: The file is missing, is not Parquet, has other columns than `kind`, or has no rows although it must
             have some; only a table of confusions may be empty. The message names the file.
     """
     try:
-        table = pq.read_table(path, partitioning=None)
+        table = pq.read_table(path, partitioning=None, read_dictionary=list(encoded))
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
     expected = SCHEMAS[kind]
+    for name in encoded:
+        field = expected.field(name)
+        encoded_field = field.with_type(pa.dictionary(pa.int32(), field.type))
+        expected = expected.set(expected.get_field_index(name), encoded_field)
     if not table.schema.equals(expected, check_metadata=False):
         raise DataError(f"{path}: columns are {_columns(table.schema)}; {kind.__name__} has {_columns(expected)}")
     if table.num_rows == 0 and kind not in _MAY_BE_EMPTY:

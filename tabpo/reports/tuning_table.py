@@ -75,7 +75,7 @@ def _frame(choices: Sequence[Choice], dash: str) -> pd.DataFrame:
 def _texts(choice: Choice, dash: str) -> dict[str, str]:
     chosen, number = choice["chosen"], len(choice["trials"])
     shown = sorted({1, 2, (number + 1) // 2, number})
-    flops = dash if choice["flops"] is None else f"{choice['flops']:.0e}".replace("e+", "e")
+    flops = dash if choice["flops"] is None else f"{choice['flops']:.1e}".replace("e+", "e")
     return {
         "dataset": choice["dataset"],
         "model": choice["model"],

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tabpo.errors import DataError
 from tabpo.metrics.by_cluster import CLUSTERS
@@ -15,6 +14,7 @@ from tabpo.metrics.scores import HEADLINE, MACRO, MEANS
 from tabpo.records import ClusterCounts, read_table
 from tabpo.tables.significance import CLUSTERS_TO_MARK, Estimates, jackknife
 
+TEXTS = ("metric", "convention", "label", "cluster")
 PARTS = ("right", "predicted", "right_gold", "gold")
 
 
@@ -48,12 +48,11 @@ def read_estimates(path: Path, metrics: Iterable[str], by_label: Iterable[str] =
     Raises:
         DataError: The metadata of the file have no hash of clusters, so it is not a file of counts.
     """
-    table = read_table(path, ClusterCounts)
+    table = read_table(path, ClusterCounts, encoded=TEXTS)
     clusters = (table.schema.metadata or {}).get(CLUSTERS.encode())
     if clusters is None:
         raise DataError(f"{path}: its metadata lack the hash of its clusters; run the rule that wrote it again")
-    names, convention, label = (_column(table, key) for key in ("metric", "convention", "label"))
-    cluster = _column(table, "cluster")
+    names, convention, label, cluster = (_column(table, key) for key in TEXTS)
     parts = np.stack([table[name].to_numpy() for name in PARTS], axis=1)
 
     def rows(metric: str, counted: str, labelled: bool) -> np.ndarray:
@@ -145,6 +144,6 @@ class _Column:
 
 
 def _column(table: pa.Table, name: str) -> _Column:
-    encoded = pc.dictionary_encode(table[name].combine_chunks())
+    encoded = table[name].unify_dictionaries().combine_chunks()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return _Column(encoded.dictionary.to_pylist(), codes)

@@ -38,7 +38,7 @@ def test_the_printed_table_has_budget_choice_and_expected_best():
         "best of 2",
     ]
     # two draws from 25 and 35 find 35 in three of four cases
-    assert cells[1] == ["scierc", "tiny", "tab_po", "2", "2e12", "3", "0.5", "lambda_ 1.0", "35.0", "30.0", "32.5"]
+    assert cells[1] == ["scierc", "tiny", "tab_po", "2", "1.5e12", "3", "0.5", "lambda_ 1.0", "35.0", "30.0", "32.5"]
     assert cells[2] == ["scierc", "tiny", "sft", "2", "–", "0.3", "1", "–", "2.0", "1.5", "1.8"]
     assert "with seeds 1, 2." in notes[0] and "no trial answered prompts of test" in notes[0]
 

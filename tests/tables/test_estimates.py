@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tabpo.answers.grounding import read_answer
@@ -96,6 +97,16 @@ def test_without_a_cluster_the_score_is_that_of_the_other_clusters(kind, tmp_pat
     scores, _ = score("test", *parts, ontology, [completions[number] for number in kept])
     for metric in METRICS[kind]:
         assert run.metrics[metric].without[0, 3] == pytest.approx(metric_value(scores, metric), abs=1e-9), metric
+
+
+def test_a_file_of_several_row_groups_has_the_same_estimates(tmp_path):
+    written(tmp_path / "one", *made("entities"))
+    pq.write_table(pq.read_table(tmp_path / "one"), tmp_path / "many", row_group_size=7)
+    assert pq.ParquetFile(tmp_path / "many").num_row_groups > 10
+    one, many = (read_estimates(tmp_path / name, METRICS["entities"]) for name in ("one", "many"))
+    for metric in METRICS["entities"]:
+        np.testing.assert_array_equal(one.metrics[metric].without, many.metrics[metric].without)
+    assert one.gold == many.gold and one.clusters == many.clusters
 
 
 def test_documents_without_a_group_are_clusters_by_themselves(tmp_path):
