@@ -126,6 +126,9 @@ def held(lock: Path, wait_for: Callable[[Owner], bool] = lambda owner: False) ->
                 logging.warning("%s ended without removing %s, which is removed now", owner or "the owner", lock)
             _remove(lock, owner)
             continue
+        owner = owner or read_owner(lock)
+        if owner is None and not lock.exists():
+            continue  # between two owners, there was no lock to read
         if owner is None or not wait_for(owner):
             raise HeldError(owner)
         if not waited:

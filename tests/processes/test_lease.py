@@ -120,3 +120,15 @@ def test_of_many_starts_one_at_a_time_holds_the_lock(tmp_path):
     starts = [subprocess.Popen([sys.executable, "-c", code, lock, log], stderr=subprocess.DEVNULL) for _ in range(8)]
     assert [start.wait() for start in starts] == [0] * 8
     assert log.read_text().split() == ["in", "out"] * 8
+
+
+def test_a_lock_that_changes_hands_while_it_is_read_is_waited_for(tmp_path, monkeypatch):
+    """There is no owner to read between two owners; the next one is a living owner, and not an unknown one."""
+    lock, missed = tmp_path / "lock", [True]
+    with held(lock):
+        real = lease.read_owner
+        monkeypatch.setattr(lease, "read_owner", lambda path: None if missed and missed.pop() else real(path))
+        monkeypatch.setattr(lease, "LEASE_S", 3.0)
+        with pytest.raises(HeldError) as refused, held(lock):
+            pass
+    assert refused.value.owner.pid == os.getpid()
