@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ import yaml
 from tabpo.artefacts import read_yaml
 
 RULES = ("table", "per_metric_table", "macros", "cost", "score_figure", "training_figure", "erosion_figure")
-SMALL = ("*.json", "*.yaml", "*.parquet", "scores/*")
-"""Files of a run that tables and figures read; models are not copied."""
+LARGE = shutil.ignore_patterns("model", "completions", "predictions", "gold")
+"""Folders of a run that no table and no figure here reads."""
 
 
 def main() -> None:
@@ -63,21 +64,14 @@ def enlarged(config: dict[str, Any], results: str, models: int, seeds: int) -> d
 def copy_runs(config: dict[str, Any], results: Path, models: int, seeds: int) -> int:
     """Copy the small files of every run, once for each model and seed; return the number of copies."""
     made, ((name, _),) = Path(config["results"]), config["models"].items()
-    runs = 0
     for dataset in config["datasets"]:
         shutil.copytree(made / dataset, results / dataset, ignore=shutil.ignore_patterns(name))
-        for model in range(1, models + 1):
-            for row in (made / dataset / name / row for row in ("sft", *config["methods"])):
-                for seed in range(1, seeds + 1):
-                    like = row / f"seed{config['seeds'][seed % len(config['seeds'])]}"
-                    copies = [path for pattern in SMALL for path in like.glob(pattern) if path.is_file()]
-                    target = results / dataset / f"model{model}" / row.name / f"seed{seed}"
-                    for path in copies:
-                        place = target / path.relative_to(like)
-                        place.parent.mkdir(parents=True, exist_ok=True)
-                        shutil.copy(path, place)
-                    runs += (target / "run.yaml").exists()
-    return runs
+    runs = list(product(config["datasets"], range(1, models + 1), ("sft", *config["methods"]), range(1, seeds + 1)))
+    for dataset, model, row, seed in runs:
+        like = config["seeds"][seed % len(config["seeds"])]
+        target = results / dataset / f"model{model}" / row / f"seed{seed}"
+        shutil.copytree(made / dataset / name / row / f"seed{like}", target, ignore=LARGE)
+    return len(runs)
 
 
 def measured(study: Path, targets: list[str], cores: int) -> dict[str, Any]:

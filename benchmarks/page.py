@@ -376,7 +376,7 @@ additions at the end of each row.
         "Tables of a large study",
         """
 All tables with their tests, macros, costs, and the figures of scores, training and erosion of the demo's two data sets,
-as if the demo had 14 models and 30 seeds: 13 tables of up to 2,520 runs and 58 figures. The runs are copies of the
+as if the demo had 14 models and 30 seeds: 13 tables of up to 5,040 runs and 58 figures. The runs are copies of the
 demo's, so that files have their real sizes. Wall time and CPU seconds are those of Snakemake with two jobs at a time on
 two shared cores without AVX-512; memory is that of the largest process.
 

@@ -50,8 +50,8 @@ class Owner:
 class HeldError(Exception):
     """A lock has a living owner."""
 
-    def __init__(self, owner: Owner | None):
-        super().__init__(str(owner or "another process"))
+    def __init__(self, owner: Owner):
+        super().__init__(str(owner))
         self.owner = owner
 
 
@@ -126,10 +126,9 @@ def held(lock: Path, wait_for: Callable[[Owner], bool] = lambda owner: False) ->
                 logging.warning("%s ended without removing %s, which is removed now", owner or "the owner", lock)
             _remove(lock, owner)
             continue
-        owner = owner or read_owner(lock)
-        if owner is None and not lock.exists():
-            continue  # between two owners, there was no lock to read
-        if owner is None or not wait_for(owner):
+        if owner is None:
+            continue  # it was read between two owners; the next one can be read now
+        if not wait_for(owner):
             raise HeldError(owner)
         if not waited:
             logging.warning("%s still writes %s: this start waits for its end", owner, lock.parent)
@@ -178,8 +177,10 @@ def _keep(lock: Path, owner: Owner, ended: threading.Event) -> None:
 
 def _remove(lock: Path, owner: Owner | None) -> None:
     """Remove a lock if it is still this owner's; two starts that judge one dead owner remove it once."""
+    if read_owner(lock) != owner:
+        return
     aside = lock.with_name(f"{lock.name}.{uuid.uuid4().hex}")
-    with suppress(FileNotFoundError):
+    with suppress(FileNotFoundError):  # from here on, another start may remove it and take the lock
         os.rename(lock, aside)
         if read_owner(aside) == owner:
             aside.unlink()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 import matplotlib
@@ -96,8 +97,8 @@ def write_score_figure(path: Path, cells: Sequence[Row], tests: Sequence[Row], h
         figure = Figure(figsize=(width, _height(panels, width)), layout="constrained" if panels else None)
         figure.suptitle(heading, fontsize=FONT + 1)
         for number, ((dataset, model, metric), panel) in enumerate(panels.items()):
-            heading_of_panel = f"{dataset}\n{model}\n{title(metric)}"
-            axis = figure.add_subplot(-(-len(panels) // across), across, number + 1, title=heading_of_panel)
+            axis = figure.add_subplot(ceil(len(panels) / across), across, number + 1)
+            axis.set_title(f"{dataset}\n{model}\n{title(metric)}")
             _draw(axis, panel, methods)
             axis.set_yticks(range(len(methods)), [""] * len(methods) if number % across else methods)
         write_svg(path, figure)
@@ -111,7 +112,7 @@ def _fitting(panels: Panels) -> tuple[Panels, float]:
 
 
 def _height(panels: Panels, width: float) -> float:
-    return 0.3 + -(-len(panels) // WIDTHS[width]) * (ROW * len(_methods(panels)) + 0.6)
+    return 0.3 + ceil(len(panels) / WIDTHS[width]) * (ROW * len(_methods(panels)) + 0.6)
 
 
 def _methods(panels: Panels) -> list[str]:

@@ -351,5 +351,5 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 
 def escape(text: str) -> str:
-    """Escape the characters that are special in LaTeX."""
-    return text.translate(LATEX_SPECIAL)
+    """Escape the characters that are special in LaTeX, and set the signs of negative numbers."""
+    return _MINUS.sub("$-$", text.translate(LATEX_SPECIAL))

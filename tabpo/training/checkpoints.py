@@ -54,7 +54,7 @@ def single_writer(folder: Path) -> Iterator[bool]:
             with handling(warned.note):
                 waited = stack.enter_context(held(folder / "lock", wait_for))
         except HeldError as error:
-            end = f"scancel {error.owner.job}" if error.owner and error.owner.job else "kill it"
+            end = f"scancel {error.owner.job}" if error.owner.job else "kill it"
             raise DataError(f"{folder}: {error} is writing this run; wait for it to end, or end it ({end})") from None
         yield waited
     with suppress(OSError):

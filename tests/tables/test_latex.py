@@ -104,8 +104,9 @@ def test_models_are_named_once_and_methods_have_printed_names(tables):
 
 def test_negative_numbers_have_a_minus_and_names_keep_their_hyphens(tables):
     frame = pd.DataFrame({"model": ["qwen-1.5b"], "method": ["dpo"], "Gain": ["-0.4 [-3.5, 2.7]"], "p": ["1e-5"]})
-    text = latex_table(frame, "Gains.", [], label="tab:gains", names={})
+    text = latex_table(frame, "Gains from -0.4.", [], label="tab:gains", names={})
     assert r"qwen-1.5b & DPO & $-$0.4 [$-$3.5, 2.7] & 1e-5 \\" in text
+    assert r"\caption{Gains from $-$0.4.}" in text
     assert r"Method & Metric & Difference & Relative, \% & p & p, Holm & Seeds &" in tables["narrow"]["tests.tex"]
 
 
