@@ -15,7 +15,7 @@ from snakemake.logging import logger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from tabpo.artefacts import write_json
-from tabpo.names import WITHOUT_MODEL
+from tabpo.names import WITHOUT_MODEL, run_folders
 from tabpo.processes.failure import OUTPUTS_MISSING, WITHOUT_MESSAGE, failure_reason
 
 PARTIAL = results("partial")
@@ -75,7 +75,7 @@ def missing_runs(table, failed, made_by):
     `made_by` has the unfinished jobs by their outputs. An output may exist from an earlier call, with other settings.
     """
     missing = {}
-    for run, folder in job.run_folders(table["runs"]):
+    for run, folder in run_folders(table["runs"]):
         needed = [SCORES, COUNTS, *([] if run["method"] in WITHOUT_MODEL else [PROVENANCE])]
         paths = [results(f"{folder}/{name}".replace("{split}", table["split"])) for name in needed]
         waiting = [made_by[path] for path in paths if path in made_by]

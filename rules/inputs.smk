@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tabpo.artefacts import sha256_text
 from tabpo.code_version import loss_fingerprints
-from tabpo.names import PROMPTED, SFT, WITHOUT_MODEL
+from tabpo.names import PROMPTED, SFT, WITHOUT_MODEL, run_folders
 from tabpo.records import SPLITS
 from tabpo.study import jobs as job
 from tabpo.study.datasets import SOURCES, second_files
@@ -321,7 +321,7 @@ def run_files(settings, path, *axes):
 
     def files(wildcards):
         shown = settings(STUDY, *(wildcards[axis] for axis in axes))
-        folders = job.run_folders(shown["runs"])
+        folders = run_folders(shown["runs"])
         return [
             results(f"{folder}/{path}".replace("{split}", shown.get("split", "")))
             for run, folder in folders

@@ -1,5 +1,8 @@
 """Fixed names in studies: rows of tables, sources of data and pairs, and kinds of errors."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
 SFT = "sft"
 """The method that all other methods start from; it needs no entry in a study, and is the first row of every table."""
 
@@ -35,6 +38,18 @@ def run_folder(dataset: str, model: str | None, method: str, seed: int | None) -
     """Return the folder of a run under a study's results. A baseline has no model and no seed."""
     parts = [dataset, model, method, None if seed is None else f"seed{seed}"]
     return "/".join(part for part in parts if part is not None)
+
+
+def run_folders(runs: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield each run of a table for each of its seeds, with its folder under the study's results.
+
+    A table may have a thousand runs, more than a command line can list. Settings therefore name the seeds of a run
+    together, and both the Snakefile and the program call this function to find the files.
+    """
+    for run in runs:
+        for seed in run["seeds"]:
+            single = {"dataset": run["dataset"], "model": run["model"], "method": run["method"], "seed": seed}
+            yield single, run_folder(**single)
 
 
 SPAN_KINDS = ("label", "sublabel", "boundary", "missed", "spurious")

@@ -219,6 +219,10 @@ class ClusterCounts:
     gold: float
 
 
+CLUSTERS = "clusters"
+"""Metadata key of a file of counts; its value is the hash of the sorted cluster names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Confusion:
     """How often a gold value was predicted as another; the interval is Wilson's at 95 %.
@@ -506,7 +510,8 @@ def read_table(path: Path, kind: type[Record], encoded: Sequence[str] = ()) -> p
             have some; only a table of confusions may be empty. The message names the file.
     """
     try:
-        table = pq.read_table(path, partitioning=None, read_dictionary=list(encoded))
+        with pq.ParquetFile(path, read_dictionary=list(encoded)) as file:  # half the time of `pq.read_table`
+            table = file.read(use_threads=False)
     except (OSError, pa.ArrowInvalid) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {error}") from error
     expected = SCHEMAS[kind]

@@ -18,7 +18,8 @@ from tabpo.answers.grounding import read_completions
 from tabpo.answers.ontology import read_ontology
 from tabpo.answers.units import units_of_prompts
 from tabpo.data.generated.demo_messages import generate
-from tabpo.metrics.scores import HEADLINE, score
+from tabpo.metrics.names import HEADLINE
+from tabpo.metrics.scores import score
 from tabpo.records import PROMPT_SPLITS, SPLITS, Completion, Document, Prompt, read_records
 from workflow_scripts import check_data, documents, prompts
 

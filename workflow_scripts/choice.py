@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tabpo.artefacts import write_json
 from tabpo.errors import exit_on_error
-from tabpo.study.jobs import run_folders
+from tabpo.names import run_folders
 from tabpo.tables.cells import metric_value
 from tabpo.tuning.choice import choose
 

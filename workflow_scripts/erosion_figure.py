@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 
 from tabpo.errors import exit_on_error
+from tabpo.names import run_folders
 from tabpo.reports.erosion_figure import write_erosion_figure
-from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:

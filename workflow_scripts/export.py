@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tabpo.artefacts import whole_directory, write_whole
 from tabpo.errors import exit_on_error
+from tabpo.names import run_folders
 from tabpo.records import ClusterCounts, read_records
-from tabpo.study.jobs import run_folders
 from tabpo.tables.export import export_files
 
 

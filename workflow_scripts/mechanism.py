@@ -4,8 +4,8 @@ import json
 import logging
 
 from tabpo.errors import exit_on_error
+from tabpo.names import run_folders
 from tabpo.records import TrainingStep, read_records
-from tabpo.study.jobs import run_folders
 from tabpo.tables.cells import code_differences
 from tabpo.tables.files import read_arguments, rehearsal_reasons, scored_run, table_files, write_files
 from tabpo.tables.mechanism import mechanism_run

@@ -8,9 +8,9 @@ from pathlib import Path
 from tabpo.artefacts import read_yaml, write_whole
 from tabpo.errors import exit_on_error
 from tabpo.metrics.looks import count_looks
+from tabpo.names import run_folders
 from tabpo.reports.cell_details import Commands
 from tabpo.reports.report import ReportedRun, render_report, shown_files
-from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 
 from tabpo.errors import exit_on_error
+from tabpo.names import run_folders
 from tabpo.reports.sensitivity_figure import write_sensitivity_figure
-from tabpo.study.jobs import run_folders
 from tabpo.tables.estimates import RunEstimates, read_estimates
 from tabpo.tables.sensitivity import sensitivity_points
 

@@ -5,8 +5,8 @@ import logging
 
 from tabpo.errors import exit_on_error
 from tabpo.metrics.diversity import DIVERSITY
+from tabpo.names import run_folders
 from tabpo.records import TrainingStep, read_records
-from tabpo.study.jobs import run_folders
 from tabpo.tables.cells import code_differences
 from tabpo.tables.estimates import read_estimates
 from tabpo.tables.files import read_arguments, table_files, write_files

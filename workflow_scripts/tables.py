@@ -5,8 +5,7 @@ import logging
 
 from tabpo.data.card import not_asked
 from tabpo.errors import exit_on_error
-from tabpo.names import WITHOUT_MODEL
-from tabpo.study.jobs import run_folders
+from tabpo.names import WITHOUT_MODEL, run_folders
 from tabpo.tables.cells import code_differences
 from tabpo.tables.files import read_arguments, scored_run, table_files, write_files
 

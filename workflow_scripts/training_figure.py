@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 
 from tabpo.errors import exit_on_error
+from tabpo.names import run_folders
 from tabpo.records import TrainingStep, read_records
 from tabpo.reports.training_figure import write_training_figure
-from tabpo.study.jobs import run_folders
 
 
 def main(argv: list[str] | None = None) -> None:

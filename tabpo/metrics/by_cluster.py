@@ -13,12 +13,10 @@ from tabpo.answers.ontology import Ontology
 from tabpo.answers.units import Unit
 from tabpo.artefacts import sha256_text
 from tabpo.metrics.diversity import sample_counts
-from tabpo.metrics.scores import HEADLINE, UnitCounts
+from tabpo.metrics.names import HEADLINE
+from tabpo.metrics.scores import UnitCounts
 from tabpo.metrics.validity import validity_counts
-from tabpo.records import ClusterCounts, Document, Prediction, Prompt, Reference
-
-CLUSTERS = "clusters"
-"""Metadata key of a file of counts; its value is the hash of the sorted cluster names."""
+from tabpo.records import CLUSTERS, ClusterCounts, Document, Prediction, Prompt, Reference
 
 
 def cluster_counts(

@@ -1,6 +1,16 @@
-"""Names of the metrics that tables may show."""
+"""Names of the metrics that tables may show, and of the conventions by which they count."""
 
 from typing import NamedTuple
+
+HEADLINE = "set_directed"
+"""The convention of a metric where none is named: set counting, directed relations."""
+
+CANONICAL, PV_STYLE, MACRO = "set_canonical", "pv_style", "macro_label"
+REPAIRED, IN_ORDER = "repaired", "in_order"
+"""Conventions that belong to no published scorer; the module `meanings` describes each."""
+
+MEANS = {"conll": ("muc", "b_cubed", "ceaf_e"), "label_and_link": ("semantic_label", "relational_linking")}
+"""Metrics that are the mean F1 of other metrics, of those among them that have gold items."""
 
 _SPAN_SCORERS = ("pure", "spert", "plmarker", "dygie", "uie_set", "uie_multiset")
 _READINGS = ("repaired", "in_order")

@@ -13,19 +13,10 @@ from tabpo.metrics import medical, pv_style, relaxed, spans
 from tabpo.metrics.coreference import Sums, coreference_sums
 from tabpo.metrics.counts import Counts, total
 from tabpo.metrics.labels import known_labels, label_counts, macro_f1
+from tabpo.metrics.names import CANONICAL, HEADLINE, IN_ORDER, MACRO, MEANS, PV_STYLE, REPAIRED
 from tabpo.metrics.published import SCORERS
 from tabpo.metrics.validity import class_counts, empty_share, rates, repetition, validity
 from tabpo.records import Completion, Prediction
-
-HEADLINE = "set_directed"
-"""The convention of a metric where none is named: set counting, directed relations."""
-
-CANONICAL, PV_STYLE, MACRO = "set_canonical", "pv_style", "macro_label"
-REPAIRED, IN_ORDER = "repaired", "in_order"
-"""Conventions that belong to no published scorer; the module `meanings` describes each."""
-
-MEANS = {"conll": ("muc", "b_cubed", "ceaf_e"), "label_and_link": ("semantic_label", "relational_linking")}
-"""Metrics that are the mean F1 of other metrics, of those among them that have gold items."""
 
 Readings = Mapping[str, Sequence[Prediction]]
 """Predictions from other readings of the same answers: `repaired` and `in_order`."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tabpo.code_version import changed_modules, loss_fingerprints
-from tabpo.names import PROMPTED
-from tabpo.study.jobs import export_settings, run_folders
+from tabpo.names import PROMPTED, run_folders
+from tabpo.study.jobs import export_settings
 from tabpo.study.study import Study
 
 SHOWN = 3

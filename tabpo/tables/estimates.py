@@ -8,10 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from tabpo.errors import DataError
-from tabpo.metrics.by_cluster import CLUSTERS
-from tabpo.metrics.names import TOGETHER, LabelMetric
-from tabpo.metrics.scores import HEADLINE, MACRO, MEANS
-from tabpo.records import ClusterCounts, read_table
+from tabpo.metrics.names import HEADLINE, MACRO, MEANS, TOGETHER, LabelMetric
+from tabpo.records import CLUSTERS, ClusterCounts, read_table
 from tabpo.tables.significance import CLUSTERS_TO_MARK, Estimates, jackknife
 
 TEXTS = ("metric", "convention", "label", "cluster")

@@ -22,7 +22,7 @@ from statistics import fmean
 import pandas as pd
 
 from tabpo.metrics.counts import Counts
-from tabpo.metrics.scores import HEADLINE, MACRO, MEANS
+from tabpo.metrics.names import HEADLINE, MACRO, MEANS
 from tabpo.names import HUMAN
 from tabpo.records import ClusterCounts
 from tabpo.tables.macros import render_macros

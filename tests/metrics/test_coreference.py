@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tabpo.answers.ontology import read_ontology
 from tabpo.answers.units import document_units
 from tabpo.metrics.coreference import b_cubed, ceaf_e, muc
-from tabpo.metrics.scores import HEADLINE, all_scores
+from tabpo.metrics.names import HEADLINE
+from tabpo.metrics.scores import all_scores
 from tabpo.records import Document, PredictedSpan, Prediction, Span
 
 ONTOLOGY = read_ontology(Path(__file__).parents[2] / "config/ontologies/scierc.yaml")

@@ -3,6 +3,7 @@
 import pytest
 
 from tabpo.errors import ConfigError
+from tabpo.names import run_folders
 from tabpo.study import jobs as job
 from tabpo.study.imported import check_files
 from tabpo.study.resolve import resolve_study
@@ -26,7 +27,7 @@ def test_a_row_stands_beside_its_model_or_beside_all_models(demo):
     table = job.table_settings(study, "abstracts")
     assert table["rows"] == ["sft", "dpo", "grpo", "gliner", "dictionary", "majority"]
     assert table["imported"] == ["grpo", "gliner"]
-    folders = [folder for run, folder in job.run_folders(table["runs"]) if run["method"] in ("grpo", "gliner")]
+    folders = [folder for run, folder in run_folders(table["runs"]) if run["method"] in ("grpo", "gliner")]
     assert folders == [
         "demo_abstracts/tiny/grpo/seed2",
         "demo_abstracts/tiny/grpo/seed1",

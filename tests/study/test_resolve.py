@@ -13,8 +13,9 @@ from tabpo.answers.ontology import read_ontology
 from tabpo.answers.units import Unit
 from tabpo.errors import ConfigError
 from tabpo.losses import build_loss, loss_names
-from tabpo.metrics.names import METRICS, VALIDITY
-from tabpo.metrics.scores import HEADLINE, all_scores
+from tabpo.metrics.names import HEADLINE, METRICS, VALIDITY
+from tabpo.metrics.scores import all_scores
+from tabpo.names import run_folders
 from tabpo.records import Prediction
 from tabpo.study import jobs as job
 from tabpo.study.endpoint import models_without_key
@@ -875,7 +876,7 @@ def test_a_model_behind_an_endpoint_is_a_row_without_seeds_and_training(demo):
     }
     settings = job.table_settings(study, "abstracts")
     assert settings["rows"] == ["sft", "dpo", "prompted", "dictionary", "majority"]
-    assert [(run["method"], folder) for run, folder in job.run_folders(settings["runs"])][-2:] == [
+    assert [(run["method"], folder) for run, folder in run_folders(settings["runs"])][-2:] == [
         ("dpo", "demo_abstracts/tiny/dpo/seed2"),
         ("prompted", "demo_abstracts/gpt/prompted"),
     ]
@@ -887,7 +888,7 @@ def test_a_model_behind_an_endpoint_is_a_row_without_seeds_and_training(demo):
     assert run_figures(study) == [f"figures/{folder}/tiny.svg" for folder in drawn]
     assert job.change_settings(study, "demo_messages", "tiny") == {"method": list(study.methods)[-1]}
     settings = run_figure_settings(study, "demo_messages", "tiny")
-    assert [folder for _, folder in job.run_folders(settings["runs"])] == [
+    assert [folder for _, folder in run_folders(settings["runs"])] == [
         f"demo_messages/tiny/{method}/seed{seed}" for method in study.methods for seed in study.seeds
     ]
 
@@ -1020,7 +1021,7 @@ def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trai
     demo["tables"]["abstracts"]["methods"] = ["rpo", "dpo"]
     settings = job.table_settings(resolve_study(demo, KNOWN), "abstracts")
     assert settings["rows"] == ["sft", "rpo", "dpo", "dictionary", "majority"]
-    assert [(run["method"], run["seed"], folder) for run, folder in job.run_folders(settings["runs"])] == [
+    assert [(run["method"], run["seed"], folder) for run, folder in run_folders(settings["runs"])] == [
         ("dictionary", None, "demo_abstracts/dictionary"),
         ("majority", None, "demo_abstracts/majority"),
         ("sft", 2, "demo_abstracts/tiny/sft/seed2"),
@@ -1032,7 +1033,7 @@ def test_a_table_lists_its_runs_in_order_and_leaves_out_what_a_model_is_not_trai
 
 def test_the_papers_largest_table_fits_a_command_line():
     study = resolve_study(yaml.safe_load((CONFIG / "config.yaml").read_text()), KNOWN)
-    assert len(list(job.run_folders(job.metric_settings(study, "valid")["runs"]))) > 600
+    assert len(list(run_folders(job.metric_settings(study, "valid")["runs"]))) > 600
     assert len(json.dumps(job.metric_settings(study, "valid"))) < 32_768  # Linux takes 131,072 characters an argument
 
 

@@ -10,8 +10,7 @@ import pytest
 
 from tabpo.metrics.by_cluster import clusters_metadata
 from tabpo.metrics.counts import Counts
-from tabpo.metrics.names import LabelMetric, label_metric
-from tabpo.metrics.scores import HEADLINE
+from tabpo.metrics.names import HEADLINE, LabelMetric, label_metric
 from tabpo.names import WITHOUT_MODEL
 from tabpo.records import ClusterCounts, write_records
 from tabpo.tables.cells import Run, metric_value
@@ -121,7 +120,7 @@ def test_a_table_of_labels_by_hand(tmp_path):
         for (row, seed), of_run in items.items()
     ]
     made = files(runs)
-    assert rows_of(made["md"])[0] == ["label", "method", "Gold", "Groups", "Precision", "Recall", "F1", "Gain over sft"]
+    assert rows_of(made["md"])[0] == ["label", "method", "Gold", "Groups", "Precision", "Recall", "F1", "Gain over SFT"]
     assert [row[:7] for row in rows_of(made["md"])[1:]] == [
         ["NER: Task", "sft", "12", "6", "50.0", "50.0", "50.0 ± 0.0"],
         ["NER: Task", "tab_po", "12", "6", "75.0", "75.0", "75.0 ± 35.4"],
@@ -133,7 +132,7 @@ def test_a_table_of_labels_by_hand(tmp_path):
     gains = [row[7] for row in rows_of(made["md"])[2::2]]
     assert gains[0].startswith("+25.0 [") and gains[1] == "–" and gains[2].startswith("+30.0 [")
     assert "fewer than 20 groups are rare and not tested one by one" in made["md"]
-    assert "- NER: 2 rare labels of notes, counted together: Rare, Task." in made["md"]
+    assert "- NER: 2 rare labels of `notes`, counted together: Rare, Task." in made["md"]
     assert "▲" not in made["md"].splitlines()[0] and "Absent" not in made["md"]
     first = next(line for line in lines(made["csv"]) if line["metric"] == "ner_strict:Task")
     assert {key: first[key] for key in ("metric", "label", "gold", "groups", "mean")} == {
@@ -210,7 +209,7 @@ def test_a_gain_of_a_frequent_label_is_marked_and_the_same_of_a_rare_one_has_its
 def test_models_are_one_mean_and_generated_data_a_rehearsal(tmp_path):
     runs = study(tmp_path, {"Often": 0.3, "Seldom": 0.0}, models=("tiny", "large"))
     made = files(runs)
-    assert "notes / mean of 2 models." in made["md"] and len(rows_of(made["md"])) == 5
+    assert "`notes` / mean of 2 models." in made["md"] and len(rows_of(made["md"])) == 5
     assert {test["family"] for test in lines(made["tests.csv"])} == {"pooled", ""}
     assert rows_of(made["md"])[2][6].endswith("▲")
     rehearsal = files(runs, generated=["notes"])["md"]

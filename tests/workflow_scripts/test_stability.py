@@ -3,7 +3,7 @@
 import json
 
 from tabpo.metrics.by_cluster import clusters_metadata, summed_by_cluster
-from tabpo.metrics.scores import HEADLINE
+from tabpo.metrics.names import HEADLINE
 from tabpo.records import ClusterCounts, TrainingStep, write_records
 from tabpo.tables.files import FILES
 from tests.tables.made_runs import settings
