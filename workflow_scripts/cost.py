@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tabpo.artefacts import write_whole
 from tabpo.errors import exit_on_error
+from tabpo.names import run_folders
 from tabpo.privacy import marked
-from tabpo.study.jobs import run_folders
 from tabpo.tables.costs import TrainedRun, build_costs, costs_csv, costs_latex, costs_markdown, describe_costs
 
 
@@ -16,7 +16,9 @@ def main(argv: list[str] | None = None) -> None:
     """Read the provenance of every run, and write the same rows in three formats."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: caption, runs, needed, private")
+    parser.add_argument(
+        "--settings", type=json.loads, required=True, help="JSON: caption, runs, needed, private, names"
+    )
     parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
     parser.add_argument("--output-csv", type=Path, required=True)
     parser.add_argument("--output-md", type=Path, required=True)
@@ -32,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     logging.info("%d runs, %d rows", len(runs), len(costs))
     write_whole(args.output_csv, costs_csv(costs))
     write_whole(args.output_md, marked(costs_markdown(costs, caption, notes), private))
-    write_whole(args.output_tex, marked(costs_latex(costs, caption, notes), private, "% "))
+    write_whole(args.output_tex, marked(costs_latex(costs, caption, notes, args.settings["names"]), private, "% "))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def main(argv: list[str] | None = None) -> None:
     """Read the choice of every data set and method, and write the same rows in three formats."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: choices, private")
+    parser.add_argument("--settings", type=json.loads, required=True, help="JSON: choices, private, names")
     parser.add_argument("--results", type=Path, required=True, help="results folder of the study")
     parser.add_argument("--output-csv", type=Path, required=True)
     parser.add_argument("--output-md", type=Path, required=True)
@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     logging.info("%d choices", len(choices))
     write_whole(args.output_csv, tuning_csv(choices))
     write_whole(args.output_md, marked(tuning_markdown(choices, notes), private))
-    write_whole(args.output_tex, marked(tuning_latex(choices, notes), private, "% "))
+    write_whole(args.output_tex, marked(tuning_latex(choices, notes, args.settings["names"]), private, "% "))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from tabpo.tables.meanings import in_text
 from tabpo.tables.typeset import KEYS, escape, latex_table, markdown_table
 
 CAPTION = "Tuning."
@@ -45,12 +46,12 @@ def tuning_markdown(choices: Sequence[Choice], notes: Sequence[str]) -> str:
     return markdown_table(_frame(choices, "–"), CAPTION, notes)
 
 
-def tuning_latex(choices: Sequence[Choice], notes: Sequence[str]) -> str:
+def tuning_latex(choices: Sequence[Choice], notes: Sequence[str], names: Mapping[str, str]) -> str:
     """The choices as a LaTeX table with notes, for a paper."""
     frame = _frame(choices, "--")
     others = [column for column in frame if column not in KEYS]
     frame = frame.assign(**{column: frame[column].map(escape) for column in others})
-    return latex_table(frame, CAPTION, notes, label="tab:tuning", names={})
+    return latex_table(frame, CAPTION, notes, label="tab:tuning", names=names)
 
 
 def describe_tuning(choices: Sequence[Choice]) -> list[str]:
@@ -58,9 +59,9 @@ def describe_tuning(choices: Sequence[Choice]) -> list[str]:
     first = choices[0]
     seeds = ", ".join(map(str, first["seeds"]))
     return [
-        f"Each method had {len(first['trials'])} trials of {first['model']}, points drawn from its grid, with seeds"
-        f" {seeds}. The trial with the best mean of {first['metric']} on {first['split']} is chosen; no trial answered"
-        " prompts of test.",
+        f"Each method had {len(first['trials'])} trials of {in_text(first['model'])}, points drawn from its grid, with"
+        f" seeds {seeds}. The trial with the best mean of {first['metric']} on {first['split']} is chosen; no trial"
+        " answered prompts of test.",
         "Learning rate and length are multiples of a method's own. All models have the multiples and hyperparameters"
         " that are chosen here.",
         "best of n: the best mean that n trials would be expected to find (expected validation performance, arXiv"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from tabpo.data.memorisation import MAX_TOKENS
-from tabpo.names import DICTIONARY, GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT, run_folder
+from tabpo.names import DICTIONARY, GIVEN, HUMAN, PREFERENCES, PROMPTED, SFT, run_folders
 from tabpo.privacy import INSIDE_ONLY
 from tabpo.study.datasets import SOURCES, second_files
 from tabpo.study.generation import SAMPLES
@@ -135,7 +135,7 @@ def tuning_settings(study: Study) -> Settings:
         for dataset in study.datasets
         for method in (SFT, *study.tuning["methods"])
     ]
-    return {"choices": choices, "private": study.private(study.datasets)}
+    return {"choices": choices, "private": study.private(study.datasets), "names": study.names}
 
 
 def generation_settings(study: Study, dataset: str, model: str) -> Settings:
@@ -355,7 +355,7 @@ def _side_by_side_settings(study: Study, entry: Settings) -> Settings:
 def _sensitivity_settings(study: Study, entry: Settings) -> Settings:
     """The settings of a table of sensitivity: SFT, then a row for each value."""
     method, setting, values = entry["method"], entry["setting"], entry["values"]
-    caption = f"{entry['caption']} Values of {setting}; all else is as in {method}, which has the default."
+    caption = f"{entry['caption']} Values of {setting}; all else is as in `{method}`, which has the default."
     shown = entry | {"split": "test", "methods": list(values)}
     tests = {"against": method, "tested": entry["metrics"], "tested_rows": [row for row in values if row != method]}
     settings = _of_rows(_comparison(study, shown, caption), [SFT, *values])
@@ -463,7 +463,8 @@ def cost_settings(study: Study) -> Settings:
     names = [name for name in study.methods if not is_trial(name)]
     needed = {name: _scorers_of(study, name) for name in names if _scorers_of(study, name)}
     private = study.private({run["dataset"] for run in shown})
-    return {"caption": "Cost of training.", "runs": list(runs.values()), "needed": needed, "private": private}
+    about = {"caption": "Cost of training.", "private": private, "names": study.names}
+    return {**about, "runs": list(runs.values()), "needed": needed}
 
 
 def _scorers_of(study: Study, method: str) -> list[str]:
@@ -486,18 +487,6 @@ def macro_settings(study: Study) -> Settings:
 def export_settings(study: Study) -> Settings:
     """Settings of the rule `export`: the runs of all tables."""
     return {"runs": _table_runs(study)}
-
-
-def run_folders(runs: Iterable[Settings]) -> Iterator[tuple[Settings, str]]:
-    """Yield each run of a table for each of its seeds, with its folder under the study's results.
-
-    A table may have a thousand runs, more than a command line can list. Settings therefore name the seeds of a run
-    together, and both the Snakefile and the program call this function to find the files.
-    """
-    for run in runs:
-        for seed in run["seeds"]:
-            single = {"dataset": run["dataset"], "model": run["model"], "method": run["method"], "seed": seed}
-            yield single, run_folder(**single)
 
 
 def _table_runs(study: Study) -> list[Settings]:

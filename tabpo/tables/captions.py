@@ -7,7 +7,7 @@ from tabpo.metrics.names import METRICS, VALIDITY
 from tabpo.names import DICTIONARY, HUMAN, PREFERENCES, PROMPTED
 from tabpo.tables.cells import NOT_AVAILABLE, Block, Cell, Run, Samples, metric_value
 from tabpo.tables.comparisons import BLOCKS, POOLED, Comparison
-from tabpo.tables.meanings import ceiling_note, meanings, quantity, title
+from tabpo.tables.meanings import ceiling_note, in_text, meanings, quantity, title
 from tabpo.tables.prompted import prompted_notes, public_notes
 from tabpo.tables.significance import CLUSTERS_TO_MARK, SEEDS_TO_MARK
 
@@ -48,7 +48,7 @@ def rehearsal(withheld: Mapping[Block, str], blocks: Collection[Block]) -> str:
     """The beginning of the caption of a table in which nothing is marked, everywhere or on some of its blocks."""
     if not withheld:
         return ""
-    where = "" if set(withheld) >= set(blocks) else f" on {', '.join(block.name for block in withheld)}"
+    where = "" if set(withheld) >= set(blocks) else f" on {', '.join(block.in_text for block in withheld)}"
     return f"REHEARSAL{where}. "
 
 
@@ -78,7 +78,7 @@ def _notes(
 ) -> list[str]:
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
     notes += [
-        f"REHEARSAL on {block.name}: {reason}. Nothing is marked there, since these rows are no evidence about the"
+        f"REHEARSAL on {block.in_text}: {reason}. Nothing is marked there, since these rows are no evidence about the"
         " methods."
         for block, reason in withheld.items()
     ]
@@ -90,7 +90,7 @@ def _notes(
         notes.append(f"†: the mean includes runs that collapsed during training: {collapsed_runs(runs)}.")
     if any(run.method == PROMPTED for run in runs):
         notes.append(
-            f"{PROMPTED}: a model behind an endpoint, which was not trained; one run at"
+            f"{in_text(PROMPTED)}: a model behind an endpoint, which was not trained; one run at"
             " temperature 0, without seeds. The server may answer differently in another run."
         )
     notes += prompted_notes(runs)
@@ -121,8 +121,8 @@ def _marks(settings: Mapping[str, Any], comparisons: Sequence[Comparison]) -> st
     )
     which = "" if settings["tested"] == settings["metrics"] else f" in {', '.join(map(title, settings['tested']))}"
     if {comparison.method for comparison in comparisons} - {*settings["tested_rows"]}:
-        which += f", rows {', '.join(settings['tested_rows'])}"
-    return f"▲ ▼: better, worse than {against}{which}, Holm-adjusted p < .05 over {over}, seeds × documents."
+        which += f", rows {in_text(*settings['tested_rows'])}"
+    return f"▲ ▼: better, worse than {in_text(against)}{which}, Holm-adjusted p < .05 over {over}, seeds × documents."
 
 
 def documents(runs: Sequence[Run]) -> list[str]:
@@ -130,7 +130,7 @@ def documents(runs: Sequence[Run]) -> list[str]:
     counts = {
         run.dataset: next(iter(run.estimates.metrics.values())).without.shape[1] for run in runs if run.method != HUMAN
     }
-    listed = ", ".join(f"{dataset} {count}" for dataset, count in counts.items())
+    listed = ", ".join(f"{in_text(dataset)} {count}" for dataset, count in counts.items())
     return [f"Test documents, or groups of them where they are known: {listed}."]
 
 
@@ -141,7 +141,9 @@ def not_asked(left_out: Mapping[str, Mapping[str, int]]) -> list[str]:
         said = [f"{counts['relations']} relations across sentences"] * bool(counts["relations"])
         said += [f"all {counts['clusters']} clusters"] * bool(counts["clusters"])
         if said:
-            notes.append(f"Prompts of {dataset} are single sentences: {' and '.join(said)} of test are not asked for.")
+            notes.append(
+                f"Prompts of {in_text(dataset)} are single sentences: {' and '.join(said)} of test are not asked for."
+            )
     return notes
 
 
@@ -183,7 +185,7 @@ def _without_differences(
     compared = {comparison.block for comparison in comparisons}
     against = settings["against"]
     return [
-        f"{block.name}: no differences, as {against} was not run with these seeds."
+        f"{block.in_text}: no differences, as {in_text(against)} was not run with these seeds."
         for block in dict.fromkeys(cell.block for cell in cells if cell.seeds and cell.method != against)
         if block not in compared
     ]
@@ -194,7 +196,7 @@ def models_left_out(cells: Sequence[Cell]) -> list[str]:
     members = {member for cell in cells if cell.block.pooled for models in cell.block.members for member in models}
     trained = dict.fromkeys(cell.block.model for cell in cells if cell.seeds and not cell.block.pooled)
     left_out = [model for model in trained if members and model not in {name for _, name in members}]
-    return [f"Means leave out {model}, which lacks a row or a seed." for model in left_out]
+    return [f"Means leave out {in_text(model)}, which lacks a row or a seed." for model in left_out]
 
 
 def seeds_in_words(runs: Sequence[Run]) -> str:
@@ -207,7 +209,11 @@ def seeds_in_words(runs: Sequence[Run]) -> str:
 
 def collapsed_runs(runs: Sequence[Run]) -> str:
     """The runs among these that collapsed during training, for a note."""
-    return ", ".join(f"{run.method} of seed {run.seed} on {run.dataset} / {run.model}" for run in runs if run.collapsed)
+    return ", ".join(
+        f"{in_text(run.method)} of seed {run.seed} on {in_text(run.dataset)} / {in_text(run.model)}"
+        for run in runs
+        if run.collapsed
+    )
 
 
 def imported_rows(samples: Samples) -> list[str]:
@@ -217,8 +223,8 @@ def imported_rows(samples: Samples) -> list[str]:
         runs = [run for (_, _, method), of_row in samples.runs.items() if method == row for run in of_row]
         single = "" if runs[0].seed is not None else " It is one run without seeds, so its differences are not tested."
         notes.append(
-            f"{row}: imported answers of another system to the same prompts; this study did not train it, and scores"
-            f" its answers as those of all rows.{single}"
+            f"{in_text(row)}: imported answers of another system to the same prompts; this study did not train it, and"
+            f" scores its answers as those of all rows.{single}"
         )
     return notes
 
@@ -227,8 +233,8 @@ def _agreements(runs: Sequence[Run]) -> list[str]:
     """Notes on how many test prompts the row `human` covers."""
     whole = {run.dataset: run.scores["prompts"] for run in runs if run.method == DICTIONARY}
     return [
-        f"{HUMAN}: a second annotator of {run.dataset} against the first, on the {run.scores['prompts']} of"
-        f" {whole[run.dataset]} test prompts that both have annotated."
+        f"{in_text(HUMAN)}: a second annotator of {in_text(run.dataset)} against the first, on the"
+        f" {run.scores['prompts']} of {whole[run.dataset]} test prompts that both have annotated."
         for run in runs
         if run.method == HUMAN
     ]
@@ -261,4 +267,4 @@ def describe_tests(settings: Mapping[str, Any], comparisons: Sequence[Comparison
         " point: the fewest seeds that find a true difference of 1 point with 80 % power; – if no number of seeds is"
         " enough, or if there is one seed.",
     ]
-    return {"caption": f"{settings['caption']} Differences to {against}.", "notes": notes}
+    return {"caption": f"{settings['caption']} Differences to {in_text(against)}.", "notes": notes}

@@ -10,11 +10,10 @@ import pandas as pd
 from tabpo.code_version import module_names
 from tabpo.errors import ConfigError, DataError
 from tabpo.metrics.counts import Counts, total
-from tabpo.metrics.names import METRICS, TOGETHER, VALIDITY, LabelMetric, label_metric
-from tabpo.metrics.scores import HEADLINE
+from tabpo.metrics.names import HEADLINE, METRICS, TOGETHER, VALIDITY, LabelMetric, label_metric
 from tabpo.names import HUMAN, PREFERENCES, PROMPTED, WITHOUT_MODEL, run_folder
 from tabpo.tables.estimates import RunEstimates
-from tabpo.tables.meanings import MECHANISM, STABILITY
+from tabpo.tables.meanings import MECHANISM, STABILITY, in_text
 from tabpo.tables.significance import Estimates, stack
 
 MEAN = "mean of"
@@ -72,8 +71,13 @@ class Block:
 
     @property
     def name(self) -> str:
-        """The name of the block in notes: data set and model."""
+        """The name of the block: data set and model."""
         return f"{self.dataset} / {self.model}"
+
+    @property
+    def in_text(self) -> str:
+        """The name of the block in captions and notes."""
+        return f"{in_text(self.dataset)} / {in_text(self.model)}"
 
 
 @dataclass(frozen=True)

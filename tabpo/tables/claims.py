@@ -13,7 +13,7 @@ from tabpo.names import PROMPTED, SFT, run_folder
 from tabpo.tables.captions import collapsed_runs, describe_tests, not_asked, rehearsal, too_little
 from tabpo.tables.cells import Block, Cell, Samples, build_cells, pooled_block, single_blocks
 from tabpo.tables.comparisons import Comparison, adjust_families, differences, rehearsals
-from tabpo.tables.meanings import meanings, printed_metric, printed_name, quantity, title
+from tabpo.tables.meanings import in_text, meanings, printed_metric, printed_name, quantity, title
 from tabpo.tables.prompted import prompted_notes, public_notes
 from tabpo.tables.significance import Effect, Estimates, all_above, pooled
 from tabpo.tables.typeset import (
@@ -83,7 +83,7 @@ def claim_contents(
     rows = claim_rows(method, metrics, samples, cells, comparisons, withheld)
     text = _describe(settings, samples, comparisons, withheld, differing, left_out)
     tests = describe_tests(settings | {"against": RIVALS}, comparisons)
-    tests["caption"] = f"{settings['caption']} Differences of {method} to each rival."
+    tests["caption"] = f"{settings['caption']} Differences of {in_text(method)} to each rival."
     label, names = f"tab:{settings['name']}", settings["names"]
     plain = pd.DataFrame([_texts(row, "–", title, {}) for row in rows])
     printed = pd.DataFrame([_texts(row, "--", printed_metric, names) for row in rows])
@@ -303,21 +303,21 @@ def _describe(
     blocks = [Block(*member, ((member,),)) for member in trained]
     datasets, models = (list(dict.fromkeys(axis)) for axis in zip(*trained, strict=True))
     caption = rehearsal(withheld, blocks) + (
-        f"{settings['caption']} {method}: {quantity(metrics)}, with 95 % intervals over new seeds and new test"
-        f" documents. Fixed: data sets {', '.join(datasets)}; models {', '.join(models)}, their weights before SFT; the"
+        f"{settings['caption']} {in_text(method)}: {quantity(metrics)}, with 95 % intervals over new seeds and new test"
+        f" documents. Fixed: data sets {in_text(*datasets)}; models {in_text(*models)}, their weights before SFT; the"
         " split of the data."
     )
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
     notes += [
-        f"REHEARSAL on {block.name}: {reason}. No difference is called significant there, and the figures say nothing"
-        " about the methods."
+        f"REHEARSAL on {block.in_text}: {reason}. No difference is called significant there, and the figures say"
+        " nothing about the methods."
         for block, reason in withheld.items()
     ]
     notes += [
         "Gain: mean over models, then over data sets, which weigh the same; of all metrics the mean over those of a"
         " data set. Relative: in percent of the other row, seed by seed; – where that has an F1 of 0. p: unadjusted.",
         f"Better than {RIVALS}: means compared as printed, over model × data set × metric × rival"
-        f" ({', '.join(settings['rivals'])}). Significant: wins / losses with Holm-adjusted p < .05 over the"
+        f" ({in_text(*settings['rivals'])}). Significant: wins / losses with Holm-adjusted p < .05 over the"
         f" {len(comparisons)} comparisons. p: that all differences are above 0, the largest one-sided p"
         " (intersection-union test).",
     ]
@@ -328,8 +328,8 @@ def _describe(
         notes.append(f"The means include runs that collapsed during training: {collapsed_runs(runs)}.")
     if any(run.method == PROMPTED for run in runs):
         notes.append(
-            f"{PROMPTED}: a model behind an endpoint, which was not trained. Its one run is compared with every seed"
-            " and model of the same data set. The server may answer differently in another run."
+            f"{in_text(PROMPTED)}: a model behind an endpoint, which was not trained. Its one run is compared with"
+            " every seed and model of the same data set. The server may answer differently in another run."
         )
     notes += prompted_notes(runs)
     notes += public_notes(settings["public"])
@@ -350,4 +350,4 @@ def _not_run(settings: Mapping[str, Any], samples: Samples, trained: Sequence[tu
         for row in (settings["method"], *settings["rivals"]):
             if not samples.of(dataset, model, row):
                 missing.setdefault(model, []).append(row)
-    return [f"Not run for {model}: {', '.join(dict.fromkeys(rows))}." for model, rows in missing.items()]
+    return [f"Not run for {in_text(model)}: {in_text(*dict.fromkeys(rows))}." for model, rows in missing.items()]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from tabpo.tables.meanings import in_text
 from tabpo.tables.typeset import latex_table, markdown_table
 
 COUNTED = ("steps", "examples", "chosen_tokens", "tokens", "flops", "gpu_seconds")
@@ -97,9 +98,9 @@ def costs_markdown(costs: Sequence[Cost], caption: str, notes: Sequence[str]) ->
     return markdown_table(_frame(costs, "–"), caption, notes)
 
 
-def costs_latex(costs: Sequence[Cost], caption: str, notes: Sequence[str]) -> str:
-    """The costs as a LaTeX table with notes, for a paper."""
-    return latex_table(_frame(costs, "--"), caption, notes, label="tab:cost", names={})
+def costs_latex(costs: Sequence[Cost], caption: str, notes: Sequence[str], names: Mapping[str, str]) -> str:
+    """The costs as a LaTeX table with notes, for a paper; `names` are the study's printed names."""
+    return latex_table(_frame(costs, "--"), caption, notes, label="tab:cost", names=names)
 
 
 def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun], needed: Mapping[str, Sequence[str]]) -> list[str]:
@@ -111,7 +112,10 @@ def describe_costs(costs: Sequence[Cost], runs: Sequence[TrainedRun], needed: Ma
         " one micro-batch times the tokens of all, without evaluations, sampling and the reference's shared"
         " log-probs; two digits.",
         "Times are not compared, since runs take place under different load of the machine.",
-        *(f"{method} includes the training of {' and '.join(others)}." for method, others in needed.items()),
+        *(
+            f"{in_text(method)} includes the training of {' and '.join(map(in_text, others))}."
+            for method, others in needed.items()
+        ),
         "Memory: the peak of the first process, on GPUs that of its GPU.",
         f"Trained on {' and on '.join(devices)}.",
         *(["– not counted: an earlier run, or one with DeepSpeed or FlexAttention."] if missing else []),

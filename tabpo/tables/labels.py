@@ -20,7 +20,7 @@ from tabpo.tables.captions import (
 )
 from tabpo.tables.cells import NOT_AVAILABLE, Block, Cell, Samples, build_cells, of_dataset, pooled_block, single_blocks
 from tabpo.tables.comparisons import Comparison, adjust_families, differences, marks_of, rehearsals
-from tabpo.tables.meanings import PARTS, meanings, title
+from tabpo.tables.meanings import PARTS, in_text, meanings, title
 from tabpo.tables.significance import CLUSTERS_TO_MARK
 from tabpo.tables.typeset import (
     csv_text,
@@ -34,7 +34,7 @@ from tabpo.tables.typeset import (
     tests_markdown,
 )
 
-GAIN = f"Gain over {SFT}"
+GAIN = "Gain over SFT"
 
 FEW = 5
 """With gold items in fewer groups, a label has no gain: the interval would be as wide as the scale."""
@@ -195,14 +195,14 @@ def _describe(
     blocks = list(dict.fromkeys(cell.block for cell in cells))
     caption = f"{settings['caption']} Single labels in percent, sets of items, {seeds_in_words(runs)}."
     if len(blocks) == 1:
-        caption += f" Data set and model: {blocks[0].name}."
+        caption += f" Data set and model: {blocks[0].in_text}."
     if any(cell.mark for cell in cells):
         families = {comparison.family: comparison.tests for comparison in comparisons if comparison.family}
         tests = " and ".join(f"the {count} tested differences" for count in families.values())
-        caption += f" ▲ ▼: F1 better, worse than {SFT}, Holm-adjusted p < .05 over {tests}, seeds × documents."
+        caption += f" ▲ ▼: F1 better, worse than {in_text(SFT)}, Holm-adjusted p < .05 over {tests}, seeds × documents."
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
     notes += [
-        f"REHEARSAL on {block.name}: {reason}. Nothing is marked there, since these rows are no evidence about the"
+        f"REHEARSAL on {block.in_text}: {reason}. Nothing is marked there, since these rows are no evidence about the"
         " methods."
         for block, reason in withheld.items()
     ]
@@ -218,7 +218,8 @@ def _describe(
             f" {FEW} groups no gain is given."
         )
     notes += [
-        f"{title(label.f1.name)} of {label.dataset}, counted together: {', '.join(label.f1.label.split(TOGETHER))}."
+        f"{title(label.f1.name)} of {in_text(label.dataset)}, counted together:"
+        f" {', '.join(label.f1.label.split(TOGETHER))}."
         for label in labels
         if TOGETHER in label.f1.label
     ]

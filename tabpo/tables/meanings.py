@@ -218,6 +218,14 @@ def printed_name(name: str, names: Mapping[str, str]) -> str:
     return names.get(name, NAMES.get(name, name))
 
 
+def in_text(*study_names: str) -> str:
+    """Names of the study for a caption or a note: code in Markdown, and their printed names in LaTeX.
+
+    A text with a blank, such as "mean of 2 models", is no such name, and stays as it is.
+    """
+    return ", ".join(name if " " in name else f"`{name}`" for name in study_names)
+
+
 def printed_metric(metric: str) -> str:
     """The heading of a metric's column in LaTeX: `rel@pure` is Rel, PURE."""
     if names.label_metric(metric):
@@ -235,7 +243,7 @@ def ceiling_note(dataset: str, metric: str, ceiling: float, conventions: Mapping
         ceiling: The score of gold in this metric, in percent.
         conventions: The conventions of the metric with their `f1`; empty if `metric` itself names a convention.
     """
-    note = f"Gold, written as an answer and read again, scores {ceiling:.2f} in {title(metric)} on {dataset}"
+    note = f"Gold, written as an answer and read again, scores {ceiling:.2f} in {title(metric)} on {in_text(dataset)}"
     in_order = 100 * conventions.get("in_order", {"f1": 0})["f1"]
     if in_order <= ceiling:
         return f"{note}."

@@ -15,6 +15,7 @@ from tabpo.tables.captions import describe_tests, rehearsal, seeds_in_words, too
 from tabpo.tables.cells import NO_GOLD, Block, Cell, Run, Samples, arrange, build_cells, pooled_block, single_blocks
 from tabpo.tables.comparisons import Comparison, adjust_families, differences, marks_of, over_seeds_alone, rests_on
 from tabpo.tables.estimates import RunEstimates
+from tabpo.tables.meanings import in_text
 from tabpo.tables.significance import Estimates, jackknife
 from tabpo.tables.typeset import printed_p, tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
@@ -105,7 +106,9 @@ def mechanism_contents(
     cells = [replace(cell, mark=marks.get((cell.block, cell.method, cell.metric), "")) for cell in cells]
     text = _describe(settings, runs, single, cells, comparisons, withheld, differing)
     about_tests = describe_tests(settings, comparisons)
-    about_tests["caption"] = f"{settings['caption']} Differences to {SFT} and to {settings['against']}."
+    about_tests["caption"] = (
+        f"{settings['caption']} Differences to {in_text(SFT)} and to {in_text(settings['against'])}."
+    )
     about_tests["notes"].append(f"Groups 0: over seeds alone, since the steps of training log no documents. {_UNITS}")
     label, names = f"tab:{settings['name']}", settings["names"]
     return (
@@ -173,15 +176,15 @@ def _describe(
     tests = max((comparison.tests for comparison in comparisons), default=0)
     caption = f"{settings['caption']} Training pairs and held-out gold tokens, {seeds_in_words(runs)}."
     if any(cell.mark for cell in cells):
-        caption += f" ▲ ▼: above, below the drift 0 of {SFT}, Holm-adjusted p < .05 over {tests} differences."
+        caption += f" ▲ ▼: above, below the drift 0 of {in_text(SFT)}, Holm-adjusted p < .05 over {tests} differences."
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
-    notes += [f"REHEARSAL on {block.name}: {reason}. Nothing is marked there." for block, reason in withheld.items()]
+    notes += [f"REHEARSAL on {block.in_text}: {reason}. Nothing is marked there." for block, reason in withheld.items()]
     pooled = list(dict.fromkeys(cell.block for cell in cells if cell.block.pooled and cell.metric == RARE))
     for block in pooled or single:
         notes += _answers(settings, block, comparisons, tested=not rests_on(block, withheld))
     documents = {run.dataset: run.estimates.metrics[RARE].without.shape[1] for run in runs if RARE in run.scores}
     if documents:
-        listed = ", ".join(f"{dataset} {count}" for dataset, count in documents.items())
+        listed = ", ".join(f"{in_text(dataset)} {count}" for dataset, count in documents.items())
         notes.append(f"Held-out documents, or groups of them where they are known: {listed}.")
     notes += too_little(comparisons)
     notes += training_notes(runs, cells, (*TRAINED, *HELD_OUT), differing)
@@ -201,10 +204,10 @@ def _answers(
     eroding, ours, apart = (by_rows.get(rows) for rows in ((against, SFT), (method, SFT), (method, against)))
     if not (eroding and ours and apart):
         return []
-    first = f"Does {against} erode the tokens of rare labels on {block.name}?"
-    second = f"Does {method} stop it?"
+    first = f"Does {in_text(against)} erode the tokens of rare labels on {block.in_text}?"
+    second = f"Does {in_text(method)} stop it?"
     if not tested or any(comparison.p_holm is None for comparison in (eroding, ours, apart)):
-        return [f"{first} This cannot be told here: {_shown(eroding)}; {method} {_shown(ours)}."]
+        return [f"{first} This cannot be told here: {_shown(eroding)}; {in_text(method)} {_shown(ours)}."]
     if eroding.mark != "worse":
         seen = "No, they gain" if eroding.mark == "better" else "Not that this study can see"
         finds = f" It would find {eroding.effect.detectable:.2f} in 80 % of such studies." if not eroding.mark else ""
@@ -213,8 +216,8 @@ def _answers(
     if answer is None:
         answer = "In part" if ours.mark == "worse" else "Yes, as far as this study can see"
     return [
-        f"{first} Yes: {_shown(eroding)}. {second} {answer}: its drift is {_shown(ours)}, and against {against}"
-        f" {_shown(apart)}."
+        f"{first} Yes: {_shown(eroding)}. {second} {answer}: its drift is {_shown(ours)}, and against"
+        f" {in_text(against)} {_shown(apart)}."
     ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from tabpo.errors import DataError
 from tabpo.names import PROMPTED
 from tabpo.tables.cells import Run, metric_value
-from tabpo.tables.meanings import title
+from tabpo.tables.meanings import in_text, title
 
 SPLIT = "dev_select"
 """The split on which variants are chosen; test is asked in the chosen one only."""
@@ -34,7 +34,7 @@ def choose_variant(metric: str, scores: Mapping[str, Mapping[str, Any]]) -> dict
 def prompted_notes(runs: Iterable[Run]) -> list[str]:
     """A note for each prompted run that was asked in one of several variants: which one, and how it was chosen."""
     return [
-        f"{PROMPTED} of {run.model} on {run.dataset}: the variant {run.asked['variant']}"
+        f"{in_text(PROMPTED)} of {in_text(run.model)} on {in_text(run.dataset)}: the variant {run.asked['variant']}"
         f" ({_in_words(run.asked)}), chosen on {SPLIT} by {title(run.asked['metric'])}:"
         f" {', '.join(f'{name} {value:.1f}' for name, value in run.asked['values'].items())}."
         for run in runs
@@ -51,7 +51,7 @@ def public_notes(public: Mapping[str, int]) -> list[str]:
     """A note on the data sets that are published, by the year of their publication; none without such data sets."""
     if not public:
         return []
-    years = ", ".join(f"{dataset} since {year}" for dataset, year in public.items())
+    years = ", ".join(f"{in_text(dataset)} since {year}" for dataset, year in public.items())
     return [
         f"On the web with their annotations: {years}. Count them as part of the pretraining data of later"
         " models, whose rows may then be recall, above all prompted ones."

@@ -15,6 +15,7 @@ from tabpo.tables.captions import describe_tests, rehearsal, seeds_in_words, too
 from tabpo.tables.cells import NOT_DEFINED, Block, Cell, Run, Samples, build_cells, pooled_block, single_blocks
 from tabpo.tables.comparisons import Comparison, adjust_families, differences, mark, over_seeds_alone
 from tabpo.tables.estimates import RunEstimates
+from tabpo.tables.meanings import in_text
 from tabpo.tables.significance import Estimates
 from tabpo.tables.typeset import tests_csv, tests_latex, tests_markdown, to_csv, to_latex, to_markdown
 
@@ -150,11 +151,11 @@ def _describe(
     )
     tests = max((comparison.tests for comparison in comparisons), default=0)
     if any(cell.mark for cell in cells):
-        caption += f" ▲ ▼: above, below {settings['against']}, Holm-adjusted p < .05 over {tests} differences."
+        caption += f" ▲ ▼: above, below {in_text(settings['against'])}, Holm-adjusted p < .05 over {tests} differences."
     notes = [f"Hyperparameters: presets “{settings['presets']}”."]
-    notes += [f"REHEARSAL on {block.name}: {reason}. Nothing is marked there." for block, reason in withheld.items()]
+    notes += [f"REHEARSAL on {block.in_text}: {reason}. Nothing is marked there." for block, reason in withheld.items()]
     documents = {run.dataset: run.estimates.metrics["distinct"].without.shape[1] for run in runs}
-    listed = ", ".join(f"{dataset} {count}" for dataset, count in documents.items())
+    listed = ", ".join(f"{in_text(dataset)} {count}" for dataset, count in documents.items())
     notes.append(f"Documents of dev_select, or groups of them where they are known: {listed}.")
     notes += too_little(comparisons)
     notes += training_notes(runs, cells, (*DIVERSITY, *TRAINED), differing)

@@ -214,13 +214,19 @@ def latex_table(
     firsts = range(0, max(len(shown), 1), ROWS_OF_A_PAGE)
     floats = []
     for first in firsts:
-        number = [rf"\caption{{{escape(caption)}}}", rf"\label{{{label}}}"]
+        number = [rf"\caption{{{_printed(caption, names)}}}", rf"\label{{{label}}}"]
         if first:
-            number = [r"\addtocounter{table}{-1}", rf"\caption{{{escape(caption)} (continued)}}"]
+            number = [r"\addtocounter{table}{-1}", rf"\caption{{{_printed(caption, names)} (continued)}}"]
         rows = _tabular(shown.iloc[first : first + ROWS_OF_A_PAGE], above, heads, fills_column=width <= COLUMN_WIDTH)
-        below = [escape(note) for note in notes] if first == firsts[-1] else []
+        below = [_printed(note, names) for note in notes] if first == firsts[-1] else []
         floats.append(_scaled(number, rows, below) if width > PAGE_WIDTH else _float(width, number, rows, below))
     return "\n".join(floats)
+
+
+def _printed(text: str, names: Mapping[str, str]) -> str:
+    """A caption or a note as LaTeX; names between backticks are printed as in rows."""
+    parts = re.split(r"`([^`]+)`", text)
+    return "".join(escape(printed_name(part, names) if place % 2 else part) for place, part in enumerate(parts))
 
 
 def _float(width: int, number: list[str], rows: list[str], notes: list[str]) -> str:

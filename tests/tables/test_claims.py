@@ -143,9 +143,9 @@ def test_notes_say_which_variant_was_asked_and_what_is_public():
     [prompted] = runs_of("a", "prompted", model="hosted", seeded=False, **{METRIC: estimates([[2] * 4], 5, 5)})
     runs.append(replace(prompted, asked=asked | {"demonstrations": 5, "constraint": "json_schema"}))
     text = files(runs, public={"a": 2018})["md"]
-    assert "prompted of hosted on a: the variant 5-shot-schema (5 demonstrations, JSON schema), chosen on" in text
+    assert "`prompted` of `hosted` on `a`: the variant 5-shot-schema (5 demonstrations, JSON schema), chosen on" in text
     assert "on dev_select by Semantic label: zero-shot 31.2, 5-shot-schema 40.0." in text
-    assert "a since 2018. Count them as part of the pretraining data of later models" in text
+    assert "`a` since 2018. Count them as part of the pretraining data of later models" in text
 
 
 def test_without_prompted_models_their_claim_is_not_in_this_study():
@@ -219,7 +219,7 @@ def test_a_planted_study_has_its_significant_wins_and_losses():
 
 def test_where_data_are_generated_no_difference_is_called_significant():
     made = files(planted(), rivals=("sft", "dpo"), generated=["notes"])
-    assert made["md"].startswith("**REHEARSAL. Notes.") and "REHEARSAL on notes / small: generated data." in made["md"]
+    assert made["md"].startswith("**REHEARSAL. Notes.") and "REHEARSAL on `notes` / `small`: generated data." in made["md"]
     row = claims(planted(), rivals=("sft", "dpo"), generated=["notes"])["every rival", METRIC]
     assert (row["wins"], row["significant_wins"], row["significant_losses"]) == ("2", "0", "0")
 
@@ -227,8 +227,8 @@ def test_where_data_are_generated_no_difference_is_called_significant():
 def test_the_caption_names_what_is_fixed_and_notes_what_was_not_run():
     runs = [run for run in planted() if (run.model, run.method) != ("large", "simpo")]
     made = files(runs, rivals=("sft", "dpo", "simpo"))
-    assert "Fixed: data sets notes; models small, large, their weights before SFT; the split of the data." in made["md"]
-    assert "- Not run for large: simpo." in made["md"] and "over the 5 comparisons" in made["md"]
+    assert "Fixed: data sets `notes`; models `small`, `large`, their weights before SFT; the split of the data." in made["md"]
+    assert "- Not run for `large`: `simpo`." in made["md"] and "over the 5 comparisons" in made["md"]
 
 
 def test_one_seed_has_intervals_and_no_p():

@@ -37,14 +37,15 @@ def test_means_over_seeds():
     assert (dpo.flops, tdpo2.flops, dpo.peak_memory_mb, dpo.gpu_seconds) == (2.4e12, 3.2e12, 710, None)
 
 
-def test_the_printed_table_has_one_digit_of_operations_and_no_times():
+def test_the_printed_table_has_two_digits_of_operations_and_no_times():
     costs = build_costs(two_methods(), {})
     notes = describe_costs(costs, two_methods(), {})
     rows = [line for line in costs_markdown(costs, "Cost.", notes).splitlines() if line.startswith("| scierc")]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert cells[0] == ["scierc", "tiny", "dpo", "10", "160", "640", "120", "2.4e12", "710"]
     assert cells[1][7] == "3.2e12" and "Trained on a CPU." in notes
-    assert r"DPO & 10 & 160 & 640 & 120 & 2.4e12 & 710 \\" in costs_latex(costs, "Cost.", notes)
+    latex = costs_latex(costs, "Cost.", notes, {"tdpo2": "TDPO"})
+    assert r"DPO & 10 & 160 & 640 & 120 & 2.4e12 & 710 \\" in latex and r"TDPO & 10 &" in latex
     assert pd.read_csv(io.StringIO(costs_csv(costs)))["flops"].tolist() == [2.4e12, 3.2e12]
 
 
@@ -75,7 +76,7 @@ def test_the_cost_of_a_method_includes_the_runs_whose_log_probs_it_reads():
     *_, tis_dpo = build_costs(runs, {"tis_dpo": ["dpo", "dpo_reversed"]})
     assert (tis_dpo.steps, tis_dpo.flops) == (30, 3 * 2.4e12)
     notes = describe_costs([tis_dpo], runs, {"tis_dpo": ["dpo", "dpo_reversed"]})
-    assert "tis_dpo includes the training of dpo and dpo_reversed." in notes
+    assert "`tis_dpo` includes the training of `dpo` and `dpo_reversed`." in notes
 
 
 def test_the_program_reads_every_run(tmp_path):
@@ -88,7 +89,7 @@ def test_the_program_reads_every_run(tmp_path):
     cost.main(
         [
             "--settings",
-            json.dumps({"caption": "Cost.", "runs": runs, "needed": {}, "private": []}),
+            json.dumps({"caption": "Cost.", "runs": runs, "needed": {}, "private": [], "names": {}}),
             "--results",
             str(tmp_path),
             *outputs,

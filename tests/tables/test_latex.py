@@ -102,6 +102,14 @@ def test_models_are_named_once_and_methods_have_printed_names(tables):
     assert "Ours &" in renamed["tex"] and "| tab_po" in renamed["md"]
 
 
+def test_captions_and_notes_have_printed_names():
+    runs = made_study({"sft": 7.0, "tab_po": 5.0})
+    text = table_files(settings(["sft", "tab_po"], names={"sft": "Base & co", "notes": "Clinic"}), runs, [], {})
+    assert "worse than Base \\& co, Holm-adjusted" in text["tex"] and "known: Clinic 40." in text["tex"]
+    assert "worse than `sft`, Holm-adjusted" in text["md"] and "known: `notes` 40." in text["md"]
+    assert r"\caption{Notes. Differences to Base \& co.}" in text["tests.tex"]
+
+
 def test_negative_numbers_have_a_minus_and_names_keep_their_hyphens(tables):
     frame = pd.DataFrame({"model": ["qwen-1.5b"], "method": ["dpo"], "Gain": ["-0.4 [-3.5, 2.7]"], "p": ["1e-5"]})
     text = latex_table(frame, "Gains from -0.4.", [], label="tab:gains", names={})

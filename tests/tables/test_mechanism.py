@@ -93,8 +93,8 @@ def differences_of(runs: list[Run], **changed) -> dict[tuple[str, str, str], dic
 def test_planted_erosion_is_seen_and_so_is_the_method_that_stops_it():
     runs = made({"dpo": -0.4, "tab_po": 0.1})
     text = files(runs)["md"]
-    assert "Does dpo erode the tokens of rare labels on notes / tiny? Yes: -0.4" in text
-    assert "Does tab_po stop it? Yes, as far as this study can see: its drift is +0." in text
+    assert "Does `dpo` erode the tokens of rare labels on `notes` / `tiny`? Yes: -0.4" in text
+    assert "Does `tab_po` stop it? Yes, as far as this study can see: its drift is +0." in text
     tests = differences_of(runs)
     eroded, stopped = tests["dpo", "sft", "rare_drift"], tests["tab_po", "dpo", "rare_drift"]
     assert float(eroded["high"]) < -0.3 and float(stopped["low"]) > 0.4 and float(stopped["p_holm"]) < 0.01
@@ -110,11 +110,11 @@ def test_planted_erosion_is_seen_and_so_is_the_method_that_stops_it():
 @pytest.mark.parametrize(
     ("rare", "answers"),
     [
-        ({"dpo": -0.4, "tab_po": -0.2}, ("? Yes: -0.4", "Does tab_po stop it? In part: ")),
+        ({"dpo": -0.4, "tab_po": -0.2}, ("? Yes: -0.4", "Does `tab_po` stop it? In part: ")),
         ({"dpo": -0.4, "tab_po": -0.4}, ("? Yes: -0.4", "stop it? Not that this study can see: ")),
         ({"dpo": -0.4, "tab_po": -0.9}, ("? Yes: -0.4", "stop it? No, it erodes them more: ")),
         ({"dpo": 0.4, "tab_po": 0.0}, ("? No, they gain: +0.4", "There is nothing to stop.")),
-        ({"dpo": 0.0, "tab_po": 0.0}, ("Not that this study can see: ", "in 80 % of such studies. Does tab_po stop")),
+        ({"dpo": 0.0, "tab_po": 0.0}, ("Not that this study can see: ", "in 80 % of such studies. Does `tab_po` stop")),
     ],
 )
 def test_other_answers(rare, answers):
@@ -160,7 +160,7 @@ def test_a_block_is_a_rehearsal_as_in_tables_of_scores(right, generated, reason)
     text = files(made({"dpo": -0.4, "tab_po": 0.1}), rehearsals=reasons)["md"]
     assert (text.startswith("**REHEARSAL. Notes."), "▼" in text) == (bool(reason), not reason)
     assert ("This cannot be told here" in text) == bool(reason)
-    assert reason is None or f"REHEARSAL on notes / tiny: {reason}. Nothing is marked there." in text
+    assert reason is None or f"REHEARSAL on `notes` / `tiny`: {reason}. Nothing is marked there." in text
 
 
 def test_a_class_without_tokens_and_preferences_have_empty_cells():

@@ -69,7 +69,7 @@ def test_a_note_says_what_prompts_about_sentences_leave_out():
     left_out = {"notes": {"relations": 3, "clusters": 20}, "others": {"relations": 0, "clusters": 0}}
     made = files(by_hand(), left_out=left_out)["md"]
     said = "3 relations across sentences and all 20 clusters of test are not asked for."
-    assert f"Prompts of notes are single sentences: {said}" in made and "Prompts of others" not in made
+    assert f"Prompts of `notes` are single sentences: {said}" in made and "Prompts of others" not in made
 
 
 def test_a_large_gain_is_marked_and_no_gain_is_not():
@@ -105,7 +105,7 @@ def test_a_family_can_be_some_of_the_rows():
     rows = rows_of(files(runs, against="tab_po", tested_rows=["dpo"])["tests.csv"])
     assert [(row["method"], row["family"], row["tests"]) for row in rows] == [("sft", "", "0"), ("dpo", "blocks", "1")]
     assert rows[1]["p_holm"] == rows[1]["p"] and rows[0]["p_holm"] == "" and rows[0]["low"]
-    assert "than tab_po, rows dpo, Holm" in files(runs, against="tab_po", tested_rows=["dpo"])["md"]
+    assert "than `tab_po`, rows `dpo`, Holm" in files(runs, against="tab_po", tested_rows=["dpo"])["md"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_data_sets_have_equal_weight_and_a_model_that_lacks_a_row_is_left_out():
         if single["method"] == "dpo" and single["model"] in ("small", "large")
     ]
     assert float(row["mean"]) == pytest.approx(np.mean(singles), abs=1e-5)
-    assert "Means leave out huge, which lacks a row or a seed." in made["md"]
+    assert "Means leave out `huge`, which lacks a row or a seed." in made["md"]
 
 
 def test_a_rehearsal_is_one_block_and_only_that_block_has_no_marks():
@@ -202,8 +202,8 @@ def test_a_rehearsal_is_one_block_and_only_that_block_has_no_marks():
         for run in runs
     ]
     made = files(runs)
-    assert made["md"].startswith("**REHEARSAL on notes / small. Notes.")
-    note = "REHEARSAL on notes / small: SFT is not significantly above the dictionary. Nothing is marked there"
+    assert made["md"].startswith("**REHEARSAL on `notes` / `small`. Notes.")
+    note = "REHEARSAL on `notes` / `small`: SFT is not significantly above the dictionary. Nothing is marked there"
     assert note in made["md"]
     lines = [line for line in made["md"].splitlines() if line.startswith("| notes")]
     marked = [line.split("|")[2].strip() for line in lines if "▲" in line or "**" in line]
@@ -227,7 +227,7 @@ def test_rehearsal_is_where_sft_is_not_above_the_dictionary(sft, dictionary, exp
 def test_generated_data_are_a_rehearsal():
     made = files(made_study(MEANS), generated=["notes"])
     assert made["md"].startswith("**REHEARSAL. Notes.") and "▲" not in made["md"] and "**7" not in made["md"]
-    assert "REHEARSAL on notes / tiny: generated data." in made["md"]
+    assert "REHEARSAL on `notes` / `tiny`: generated data." in made["md"]
     assert rows_of(made["tests.csv"])[1]["p_holm"]  # the files of tests keep the numbers
 
 
@@ -304,7 +304,7 @@ def test_a_mean_over_data_sets_has_the_imported_rows_that_have_all_of_them():
 
 def test_the_note_says_which_rows_are_imported():
     notes = [line for line in imported_study()["md"].splitlines() if "imported answers" in line]
-    assert [line.split(":")[0] for line in notes] == ["- grpo", "- spert", "- gliner"]
+    assert [line.split(":")[0] for line in notes] == ["- `grpo`", "- `spert`", "- `gliner`"]
     assert [line.endswith("so its differences are not tested.") for line in notes] == [False, False, True]
 
 
@@ -361,13 +361,13 @@ def test_missing_rows_and_undefined_metrics_have_a_reason():
 def test_a_model_without_the_baseline_has_no_differences_and_a_note():
     runs = [*made_study({"sft": 5.0, "dpo": 5.0}), *made_study({"sft": 5.0}, models=["large"])[:-1]]
     made = files(runs, against="dpo")
-    assert "notes / large: no differences, as dpo was not run with these seeds." in made["md"]
+    assert "`notes` / `large`: no differences, as `dpo` was not run with these seeds." in made["md"]
 
 
 def test_a_collapsed_run_counts_and_is_marked():
     runs = [replace(run, collapsed=(run.method, run.seed) == ("dpo", 2)) for run in made_study(MEANS)]
     made = files(runs)
-    assert "†: the mean includes runs that collapsed during training: dpo of seed 2 on notes / tiny." in made["md"]
+    assert "†: the mean includes runs that collapsed during training: `dpo` of seed 2 on `notes` / `tiny`." in made["md"]
     assert [line.count("†") for line in made["md"].splitlines() if line.startswith("| dpo")] == [1]
     assert r"$^{\dagger}$" in made["tex"]
     assert [row["mean"] for row in rows_of(made["csv"])] == [
@@ -397,7 +397,7 @@ def test_ceilings_below_100_are_printed_for_the_metrics_shown():
     runs = [replace(run, scores=run.scores | {"ceiling": gold}) for run in made_study(MEANS)]
     (note,) = [line for line in files(runs)["md"].splitlines() if "Gold" in line]
     assert note == (
-        "- Gold, written as an answer and read again, scores 91.75 in NER on notes with each text at its leftmost free"
+        "- Gold, written as an answer and read again, scores 91.75 in NER on `notes` with each text at its leftmost free"
         " place, and 99.23 in the order of the answer (in_order)."
     )
 

@@ -40,7 +40,7 @@ def test_the_program_reads_logs_and_evaluations_of_every_run(tmp_path, capsys):
     page = (tmp_path / "mechanism.md").read_text()
     assert (
         page.startswith("**REHEARSAL. ")
-        and "REHEARSAL on notes / tiny: SFT is not significantly above the dictionary." in page
+        and "REHEARSAL on `notes` / `tiny`: SFT is not significantly above the dictionary." in page
     )
     assert all((tmp_path / f"mechanism.{ending}").stat().st_size for ending in FILES)
     for row, column, metric in ((1, 2, "chosen_drift"), (2, 5, "rare_drift")):
