@@ -46,12 +46,12 @@ def read_estimates(path: Path, metrics: Iterable[str], by_label: Iterable[str] =
     Raises:
         DataError: The metadata of the file have no hash of clusters, so it is not a file of counts.
     """
-    table = read_table(path, ClusterCounts, encoded=TEXTS)
+    table = read_table(path, ClusterCounts, encoded=TEXTS).unify_dictionaries().combine_chunks()
     clusters = (table.schema.metadata or {}).get(CLUSTERS.encode())
     if clusters is None:
         raise DataError(f"{path}: its metadata lack the hash of its clusters; run the rule that wrote it again")
     names, convention, label, cluster = (_column(table, key) for key in TEXTS)
-    parts = np.stack([table[name].to_numpy() for name in PARTS], axis=1)
+    parts = {name: table[name].to_numpy() for name in PARTS}
 
     def rows(metric: str, counted: str, labelled: bool) -> np.ndarray:
         wanted = (names.codes == names.number(metric)) & (convention.codes == convention.number(counted))
@@ -60,7 +60,7 @@ def read_estimates(path: Path, metrics: Iterable[str], by_label: Iterable[str] =
     def sums(places: np.ndarray, kinds: np.ndarray, count: int) -> np.ndarray:
         """Counts as a dense array, (1, clusters, kinds, 4)."""
         dense = np.zeros((1, len(cluster.names), count, 4))
-        dense[0, cluster.codes[places], kinds] = parts[places]
+        dense[0, cluster.codes[places], kinds] = np.stack([part[places] for part in parts.values()], axis=1)
         return dense
 
     estimates, gold = {}, {}
@@ -68,11 +68,11 @@ def read_estimates(path: Path, metrics: Iterable[str], by_label: Iterable[str] =
         name, _, counted = metric.partition("@")
         if counted == MACRO:
             places = rows(name, HEADLINE, labelled=True)
-            gold[metric] = float(parts[places, PARTS.index("gold")].sum())
+            gold[metric] = float(parts["gold"][places].sum())
             scores = jackknife(sums(places, label.codes[places], len(label.names)), macro_f1)
         else:
             members = [rows(member, counted or HEADLINE, labelled=False) for member in MEANS.get(name, (name,))]
-            of_gold = [float(parts[places, PARTS.index("gold")].sum()) for places in members]
+            of_gold = [float(parts["gold"][places].sum()) for places in members]
             gold[metric] = sum(of_gold)
             members = [places for places, items in zip(members, of_gold, strict=True) if items] or members
             kinds = np.repeat(np.arange(len(members)), [len(places) for places in members])
@@ -142,6 +142,6 @@ class _Column:
 
 
 def _column(table: pa.Table, name: str) -> _Column:
-    encoded = table[name].unify_dictionaries().combine_chunks()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return _Column(encoded.dictionary.to_pylist(), codes)
+    encoded = table[name].chunk(0)
+    codes = encoded.indices.fill_null(-1) if encoded.null_count else encoded.indices
+    return _Column(encoded.dictionary.to_pylist(), codes.to_numpy())

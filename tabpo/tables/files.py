@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tabpo.artefacts import write_whole
+from tabpo.names import DICTIONARY, SFT
 from tabpo.privacy import marked
 from tabpo.tables.captions import describe, describe_tests
 from tabpo.tables.cells import Block, Run, Samples, arrange, build_cells, of_dataset, pooled_block, single_blocks
@@ -39,9 +40,9 @@ def write_files(args: argparse.Namespace, contents: Mapping[str, str]) -> None:
         write_whole(getattr(args, f"output_{ending.replace('.', '_')}"), content)
 
 
-def needed_metrics(settings: Mapping[str, Any]) -> list[str]:
-    """The metrics to read of each run: those of the table, and those in which SFT is compared with the dictionary."""
-    return list(dict.fromkeys([*settings["metrics"], *STRICT]))
+def needed_metrics(settings: Mapping[str, Any], method: str) -> list[str]:
+    """The metrics to read of a run: those of the table; of SFT and the dictionary also those that compare the two."""
+    return list(dict.fromkeys([*settings["metrics"], *(STRICT if method in (SFT, DICTIONARY) else ())]))
 
 
 def metrics_by_label(settings: Mapping[str, Any]) -> list[str]:
@@ -60,7 +61,7 @@ def scored_run(run: Mapping[str, Any], folder: Path, settings: Mapping[str, Any]
     """
     path = folder / f"scores/{settings['split']}.json"
     estimates = read_estimates(
-        path.with_suffix(".counts.parquet"), needed_metrics(settings), metrics_by_label(settings)
+        path.with_suffix(".counts.parquet"), needed_metrics(settings, run["method"]), metrics_by_label(settings)
     )
     made = {"collapsed": provenance.get("collapsed_after") is not None, "asked": provenance.get("asked", {})}
     return Run(**run, scores=json.loads(path.read_text()), estimates=estimates, **made)
