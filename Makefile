@@ -28,7 +28,7 @@ demo: setup ## run the small study on generated data: minutes, no GPU, no networ
 	@find $(DEMO_RESULTS)/tables -type f | sort
 	@echo "Open first: $(DEMO_RESULTS)/report.html"
 
-demo-full: setup ## run every method on generated data with three seeds: over an hour on two cores
+demo-full: setup ## run every method on generated data with three seeds: up to an hour and a half on two cores
 	snakemake --profile profiles/local --configfile config/demo_full.yaml --cores 2
 
 demo-fairness: setup ## run six methods with equal trials and equal compute on generated data, on two cores
