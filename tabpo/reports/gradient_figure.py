@@ -17,7 +17,7 @@ CAPTION = (
     " lacks. Up to the first of them both answers are in the same states, and opposite colours of a token cancel"
     " there; after it they do not, although most tokens are the same. The pair differs in a label and is the one,"
     " among short ones, whose chosen answer has the token that the SFT model finds least likely. Losses that need"
-    " hidden states, anchors, importances or a learnt baseline are not drawn."
+    " hidden states, anchors, importances, a learnt baseline or the log-probs of other runs are not drawn."
 )
 
 CELL, ROW = 0.115, 0.12

@@ -94,7 +94,8 @@ def _draw(
             axis.vlines(places[row], points[row].low, points[row].high, linewidth=0.9, color=colour)
             filled = colour if row == default else "white"
             axis.plot(places[row], points[row].mean, markerfacecolor=filled, color=colour, **POINT)
-    axis.set_xticks(range(len(values)), [str(value) for value in values])
+    names = [str(value) for value in values]
+    axis.set_xticks(range(len(names)), names, rotation=90 if len("".join(names)) > MOST_CHARACTERS else 0)
     axis.set_xlim(-0.5, len(values) - 0.5)
 
 

@@ -47,7 +47,7 @@ CARD = """# notes
 | a_b_c \\| d | 7 | 0.5 |
 """
 
-FIGURES = ["figures/confusions/notes/tiny/seed1.svg", "figures/confusions/notes/tiny/seed2.svg"]
+FIGURES = ["figures/confusions/notes/tiny/seed1.svg", "figures/confusions/notes/a_model_with_a_long_name/seed2.svg"]
 FIGURE = '<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
 
 

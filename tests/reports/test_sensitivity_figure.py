@@ -23,6 +23,15 @@ def test_the_figure_names_values_default_and_metrics(tmp_path):
         assert f"<!-- {shown} -->" in text, shown
 
 
+def test_many_values_stand_upright(tmp_path):
+    long = {"tab_po": {f"row{value}": value for value in (0.5, 0.66, 0.8, 0.9, 0.99, 1.0, "mean")}}
+    points = {row: Point(60.0, 58.0, 66.0) for row in ("sft", *long["tab_po"])}
+    for name, lines in (("few.svg", {"tab_po": VALUES}), ("many.svg", long)):
+        write_sensitivity_figure(tmp_path / name, {"rel": points | POINTS}, lines, setting="tau", title="notes, tiny")
+    few, many = ((tmp_path / name).read_text().count("rotate(-90)") for name in ("few.svg", "many.svg"))
+    assert (few, many) == (1, 8)  # the label of the axis, and the values
+
+
 def test_values_are_in_order_and_each_method_has_a_line(tmp_path):
     lines = {"dpo": {"dpo_flipped": 0.2, "dpo": 0.0}, "tab_po": {"tab_po_half": 0.1, "tab_po": 0.0}}
     rows = ["sft", *lines["dpo"], *lines["tab_po"]]

@@ -53,10 +53,10 @@ def test_a_stopped_run_ends_the_mean_of_its_method_only():
     assert lines["rpo"].mean.tolist() == [1, 2, 3]
 
 
-def test_forty_methods_look_different():
-    styles = line_styles(map(str, range(41)))
+def test_48_methods_look_different():
+    styles = line_styles(map(str, range(49)))
     drawn = [(tuple(style["color"]), style["linestyle"]) for style in styles.values()]
-    assert len(set(drawn[:40])) == 40 and drawn[40] == drawn[0]
+    assert len(set(drawn[:48])) == 48 and drawn[48] == drawn[0]
 
 
 @pytest.fixture(scope="module")
