@@ -87,7 +87,9 @@ def claim_contents(
     label, names = f"tab:{settings['name']}", settings["names"]
     plain = pd.DataFrame([_texts(row, "–", title, {}) for row in rows])
     printed = pd.DataFrame([_texts(row, "--", printed_metric, names) for row in rows])
-    printed = printed.assign(**{name: printed[name].map(escape) for name in printed if name != "claim"})
+    texts = [column for column in printed if column != "claim"]
+    printed = printed.assign(**{column: printed[column].map(escape) for column in texts})
+    printed = printed.rename(columns={column: column.capitalize() for column in texts if column != "p"})
     return (
         _csv(rows),
         markdown_table(plain, **text),

@@ -150,8 +150,8 @@ PRINTED_CONVENTIONS = {
 
 NAMES = {
     "sft": "SFT",
-    "sft_continued": "SFT, continued",
-    "sft_reweighted": "SFT, reweighted",
+    "sft_continued": "SFT (continued)",
+    "sft_reweighted": "SFT (reweighted)",
     "tis_dpo": "TIS-DPO",
     "sepo": "SePO",
     "tgdpo": "TGDPO",
@@ -161,9 +161,16 @@ NAMES = {
     "prompted": "Prompted",
     **{
         name: name.upper().replace("_", "-")
-        for name in ("dpo", "cdpo", "kto", "orpo", "cpo", "rpo", "tab_po", "ti_dpo")
+        for name in ("dpo", "cdpo", "orpo", "cpo", "rpo", "bpo", "ftpo", "tab_po", "ti_dpo")
     },
     "simpo": "SimPO",
+    "kto_pair": "KTO (pairs)",
+    "apo_zero": "APO-zero",
+    "apo_down": "APO-down",
+    "dpo_shift": "DPO-Shift",
+    "ti_dpo_no_kl": "TI-DPO (no KL)",
+    "tbpo_a_logistic": "TBPO-A (logistic)",
+    "tbpo_q_logistic": "TBPO-Q (logistic)",
     "dpop": "DPOP",
     "cal_dpo": "Cal-DPO",
     "confpo": "ConfPO",
@@ -177,9 +184,9 @@ NAMES = {
     "tdpo2": "TDPO2",
     "tbpo_a": "TBPO-A",
     "tbpo_q": "TBPO-Q",
-    "gated_sft": "SFT, gated",
+    "gated_sft": "SFT (gated)",
     "scierc": "SciERC",
-    "scierc_document": "SciERC, documents",
+    "scierc_document": "SciERC (documents)",
     "phee": "PHEE",
     "pvminer": "PV-Miner",
 }

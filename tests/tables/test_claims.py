@@ -219,7 +219,9 @@ def test_a_planted_study_has_its_significant_wins_and_losses():
 
 def test_where_data_are_generated_no_difference_is_called_significant():
     made = files(planted(), rivals=("sft", "dpo"), generated=["notes"])
-    assert made["md"].startswith("**REHEARSAL. Notes.") and "REHEARSAL on `notes` / `small`: generated data." in made["md"]
+    assert (
+        made["md"].startswith("**REHEARSAL. Notes.") and "REHEARSAL on `notes` / `small`: generated data." in made["md"]
+    )
     row = claims(planted(), rivals=("sft", "dpo"), generated=["notes"])["every rival", METRIC]
     assert (row["wins"], row["significant_wins"], row["significant_losses"]) == ("2", "0", "0")
 
@@ -227,7 +229,10 @@ def test_where_data_are_generated_no_difference_is_called_significant():
 def test_the_caption_names_what_is_fixed_and_notes_what_was_not_run():
     runs = [run for run in planted() if (run.model, run.method) != ("large", "simpo")]
     made = files(runs, rivals=("sft", "dpo", "simpo"))
-    assert "Fixed: data sets `notes`; models `small`, `large`, their weights before SFT; the split of the data." in made["md"]
+    assert (
+        "Fixed: data sets `notes`; models `small`, `large`, their weights before SFT; the split of the data."
+        in made["md"]
+    )
     assert "- Not run for `large`: `simpo`." in made["md"] and "over the 5 comparisons" in made["md"]
 
 
@@ -248,5 +253,9 @@ def test_macros_have_the_numbers_of_claims():
 
 def test_latex_prints_names_and_keeps_its_label():
     made = files(planted(), names={"sft": "SFT"})
+    assert (
+        r"Claim & Metric & Difference & Relative, \% & p & Wins / ties / losses & Significant & Published"
+        in made["tex"]
+    )
     assert "Gain over SFT & Semantic label" in made["tex"] and r"\label{tab:main}" in made["tex"]
     assert r"Better than every rival & Semantic label & smallest " in made["tex"]

@@ -82,7 +82,7 @@ def test_a_long_table_is_split_and_keeps_one_number_label_and_notes(tables):
     wide = tables["wide"]["tex"]
     floats = wide.count(r"\begin{table*}")
     assert floats == 2  # 7 blocks of 9 rows make 63 rows, and a page has 45
-    assert wide.count("(continued)") == wide.count(r"\addtocounter{table}{-1}") == floats - 1
+    assert wide.count(". (continued)}") == wide.count(r"\addtocounter{table}{-1}") == floats - 1
     assert wide.count(r"\begin{tablenotes}") == 1
     assert (
         wide.count(r"\midrule") == 2 + 5

@@ -1,7 +1,8 @@
 """Every metric and convention that a table may show has a title and an explanation."""
 
+from tabpo.losses import loss_names
 from tabpo.metrics.names import METRICS
-from tabpo.tables.meanings import CONVENTIONS, TITLES, meanings, title
+from tabpo.tables.meanings import CONVENTIONS, NAMES, TITLES, meanings, title
 from tabpo.tables.meanings import METRICS as EXPLAINED
 
 
@@ -18,3 +19,8 @@ def test_exactly_the_metrics_that_tables_may_show_are_explained():
     assert {name.partition("@")[0] for name in shown} == set(EXPLAINED) == set(TITLES)
     assert {name.partition("@")[2] for name in shown} - {""} == set(CONVENTIONS)
     assert meanings(shown).count("; ") >= len(EXPLAINED) + len(CONVENTIONS) - 1
+
+
+def test_every_loss_has_a_printed_name_of_its_own_without_commas():
+    assert set(loss_names()) <= NAMES.keys()  # names are listed with commas between
+    assert len(set(NAMES.values())) == len(NAMES) and not [name for name in NAMES.values() if "," in name]

@@ -367,7 +367,9 @@ def test_a_model_without_the_baseline_has_no_differences_and_a_note():
 def test_a_collapsed_run_counts_and_is_marked():
     runs = [replace(run, collapsed=(run.method, run.seed) == ("dpo", 2)) for run in made_study(MEANS)]
     made = files(runs)
-    assert "†: the mean includes runs that collapsed during training: `dpo` of seed 2 on `notes` / `tiny`." in made["md"]
+    assert (
+        "†: the mean includes runs that collapsed during training: `dpo` of seed 2 on `notes` / `tiny`." in made["md"]
+    )
     assert [line.count("†") for line in made["md"].splitlines() if line.startswith("| dpo")] == [1]
     assert r"$^{\dagger}$" in made["tex"]
     assert [row["mean"] for row in rows_of(made["csv"])] == [
@@ -397,8 +399,8 @@ def test_ceilings_below_100_are_printed_for_the_metrics_shown():
     runs = [replace(run, scores=run.scores | {"ceiling": gold}) for run in made_study(MEANS)]
     (note,) = [line for line in files(runs)["md"].splitlines() if "Gold" in line]
     assert note == (
-        "- Gold, written as an answer and read again, scores 91.75 in NER on `notes` with each text at its leftmost free"
-        " place, and 99.23 in the order of the answer (in_order)."
+        "- Gold, written as an answer and read again, scores 91.75 in NER on `notes` with each text at its leftmost"
+        " free place, and 99.23 in the order of the answer (in_order)."
     )
 
 
