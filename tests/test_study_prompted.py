@@ -84,6 +84,6 @@ def test_the_best_variant_on_dev_select_answers_test(tmp_path):
     assert "Test sentences completed verbatim" in (results / "report.html").read_text()
     assert len(double.requests) == distinct + 4 * len(splits["dev_select"]) + len(splits["test"])
     table = (results / "tables/main.md").read_text()
-    assert "prompted of gpt on demo_abstracts: the variant two-schema (2 demonstrations, JSON schema)" in table
+    assert "`prompted` of `gpt` on `demo_abstracts`: the variant two-schema (2 demonstrations, JSON schema)" in table
     assert "| prompted" in table and "100.0" in table
     assert len(list((results / "looks/demo_abstracts/gpt/prompted").iterdir())) == 1
