@@ -56,7 +56,8 @@ def study(tmp_path):
 def test_a_table_has_its_marks_and_its_tests(study):
     written = write_table(study)
     assert "**86.5 ± 1.0** ▲†" in written["md"] and "34.4 ± 1.0" in written["md"]
-    assert "- †: the mean includes runs that collapsed during training: dpo of seed 2 on tiny / small." in written["md"]
+    collapsed = "- †: the mean includes runs that collapsed during training: `dpo` of seed 2 on `tiny` / `small`."
+    assert collapsed in written["md"]
     assert "tiny,small,dpo,ner_strict,3,86.458333,1.041667,1," in written["csv"]
     assert "tiny,small,dpo,sft,ner_strict,3,24,52.083333," in written["tests.csv"]
     assert "+52.1 [" in written["tests.md"] and r"\label{tab:main-tests}" in written["tests.tex"]
@@ -66,7 +67,7 @@ def test_a_table_has_its_marks_and_its_tests(study):
 def test_a_table_of_claims_has_the_same_files(study):
     written = write_table(study, layout="claims", method="dpo", rivals=["sft"])
     assert "wins,every rival,ner_strict,1,1,3,,52.083333" in written["csv"]  # 86.458333 - 34.375
-    assert "1,1,0,0,1,0,100 %," in written["csv"] and "dpo of seed 2 on tiny / small" in written["md"]
+    assert "1,1,0,0,1,0,100 %," in written["csv"] and "`dpo` of seed 2 on `tiny` / `small`" in written["md"]
     assert "tiny,small,dpo,sft,ner_strict,3,24,52.083333" in written["tests.csv"]
 
 
