@@ -41,7 +41,8 @@ def methods(rows: list[Row]) -> str:
     names = sorted(rows[0]["ratio"], key=lambda name: (rows[0]["ratio"][name], name))
     heads = ["loss", *(f"{what} {precision}" for precision in by_precision for what in ("ms", "x dpo"))]
     cells = [
-        [name, *(row[what][name] for row in by_precision.values() for what in ("step_ms", "ratio"))] for name in names
+        [name, *(row[what].get(name, "–") for row in by_precision.values() for what in ("step_ms", "ratio"))]
+        for name in names
     ]
     return tabulate(cells, headers=heads, tablefmt="github", disable_numparse=True)
 

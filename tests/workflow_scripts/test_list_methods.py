@@ -73,13 +73,14 @@ def test_the_page_has_the_costs_that_were_measured():
     measured = (ROOT / "benchmarks/results/method_step.jsonl").read_text().splitlines()
     ratios = {row["precision"]: row["ratio"] for row in map(json.loads, measured)}
     on_page = {name.strip("`"): costs for name, *costs in rows(COSTS)}
-    unmeasured = ["not measured"] * 2
     assert on_page == {
-        name: [f"{ratio[name]:.2f}" for ratio in (ratios["fp32"], ratios["bf16"])]
-        if name in ratios["fp32"]
-        else unmeasured
+        name: [
+            f"{ratios[precision][name]:.2f}" if name in ratios[precision] else "not measured"
+            for precision in ("fp32", "bf16")
+        ]
         for name in OWN
     }
+    assert ratios["fp32"].keys() == OWN
 
 
 LOG_PROBS = {"log DPO": "dpo_logps", "log DPO on swapped pairs": "reverse_dpo_logps"}
