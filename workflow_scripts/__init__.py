@@ -1,7 +1,7 @@
 """Command-line programs, one for each rule: they read files, call `tabpo`, and write files.
 
-Importing torch and transformers makes so many objects that Python's default collection of garbage takes a fifth of a
-program's start; the thresholds here are those of programs that keep what they load.
+Importing torch and transformers makes so many objects that Python, by default, spends a fifth of a program's start on
+collecting garbage. Here it collects less often.
 """
 
 import gc

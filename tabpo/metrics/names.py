@@ -13,7 +13,7 @@ MEANS = {"conll": ("muc", "b_cubed", "ceaf_e"), "label_and_link": ("semantic_lab
 """Metrics that are the mean F1 of other metrics, of those among them that have gold items."""
 
 _SPAN_SCORERS = ("pure", "spert", "plmarker", "dygie", "uie_set", "uie_multiset")
-_READINGS = ("repaired", "in_order")
+_READINGS = (REPAIRED, IN_ORDER)
 _FAMILIES = ("semantic_label", "textual_grounding")
 _ENTITIES = (
     *("ner_strict", "ner_boundary", "ner_relaxed", "ner_boundary_relaxed", "rel", "rel_plus"),
@@ -39,9 +39,9 @@ VALIDITY = ("valid", "label_valid", "empty", "cut_off", "items_written")
 METRICS = {
     "entities": (
         *_ENTITIES,
-        *(f"{name}@pv_style" for name in (*_FAMILIES, "relational_linking", "label_and_link")),
-        *(f"{name}@set_canonical" for name in ("rel", "rel_plus")),
-        *(f"{name}@macro_label" for name in LABELLED["entities"]),
+        *(f"{name}@{PV_STYLE}" for name in (*_FAMILIES, "relational_linking", "label_and_link")),
+        *(f"{name}@{CANONICAL}" for name in ("rel", "rel_plus")),
+        *(f"{name}@{MACRO}" for name in LABELLED["entities"]),
         *(f"{name}@{scorer}" for name in ("ner_strict", "rel") for scorer in _SPAN_SCORERS),
         *(f"rel_plus@{scorer}" for scorer in _SPAN_SCORERS if scorer != "dygie"),
         *(f"{name}@{reading}" for name in _ENTITIES for reading in _READINGS),
@@ -49,8 +49,8 @@ METRICS = {
     ),
     "results": (
         *_RESULTS,
-        *(f"{name}@pv_style" for name in ("code", "sub_code", "span", *_FAMILIES, "label_and_link")),
-        *(f"{name}@macro_label" for name in LABELLED["results"]),
+        *(f"{name}@{PV_STYLE}" for name in ("code", "sub_code", "span", *_FAMILIES, "label_and_link")),
+        *(f"{name}@{MACRO}" for name in LABELLED["results"]),
         *(f"{name}@{reading}" for name in _RESULTS for reading in _READINGS),
         *VALIDITY,
     ),
